@@ -1,0 +1,181 @@
+//! The worker's side of isolation: a process that runs cases until its supervisor closes the line.
+//!
+//! A worker may be killed at any moment, so it keeps nothing that matters. It announces every stage of every case
+//! before it begins, and collects reports for a few milliseconds before it sends them, so that messages cost little per
+//! case; reports lost with a dying worker are made again by its successor. A thread of its own watches the line and
+//! ends the process at once when the supervisor is gone, whatever the case is doing.
+//!
+//! The standard streams of a worker: input is the socket to the supervisor, output is the board file (see `protocol`;
+//! stray output lands behind the announcement, where nobody looks), errors are read by the supervisor.
+
+use std::io;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::protocol::{CaseInput, Stage};
+
+/// What a worker process does with cases.
+pub trait CaseRunner: Sized {
+    /// What a campaign is about; the same for all its workers.
+    type Job: Serialize + DeserializeOwned;
+    /// What is to be known of a case that was run.
+    type Report: Serialize + DeserializeOwned + Send;
+
+    /// Sets up a worker.
+    ///
+    /// # Errors
+    /// A sentence that says why the job cannot be done; it ends the campaign.
+    fn new(job: Self::Job) -> Result<Self, String>;
+
+    /// Runs one case. `stage` is to be called before each stage begins.
+    fn run(&mut self, case: &CaseInput, stage: &mut dyn FnMut(Stage)) -> Self::Report;
+}
+
+/// Serves as a worker process until the supervisor closes the line. Must be the only reader of standard input.
+///
+/// # Errors
+/// Where the process was not started by a supervisor, or the line breaks.
+#[cfg(unix)]
+pub fn serve<R: CaseRunner>() -> io::Result<()> {
+    unix::serve::<R>()
+}
+
+/// Serves as a worker process; not possible on this system.
+///
+/// # Errors
+/// Always.
+#[cfg(not(unix))]
+pub fn serve<R: CaseRunner>() -> io::Result<()> {
+    Err(io::Error::new(io::ErrorKind::Unsupported, "worker processes need a Unix system"))
+}
+
+#[cfg(unix)]
+mod unix {
+    use std::fs::File;
+    use std::io::{self, Write};
+    use std::os::fd::AsFd;
+    use std::os::unix::fs::FileExt;
+    use std::os::unix::net::UnixStream;
+    use std::sync::mpsc::{Receiver, TryRecvError, channel};
+    use std::thread;
+    use std::time::{Duration, Instant};
+
+    use rlimit::Resource;
+
+    use super::CaseRunner;
+    use crate::campaign::protocol::{Announcement, FrameReader, Request, Response, Stage, append_frame, decode};
+
+    /// How long a report may wait for company.
+    const FLUSH_INTERVAL: Duration = Duration::from_millis(5);
+
+    /// What a worker may write to files: its announcements and stray output.
+    const MAX_FILE_BYTES: u64 = 16 << 20;
+
+    pub(super) fn serve<R: CaseRunner>() -> io::Result<()> {
+        let socket = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
+        let board = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+        let requests = watch(socket.try_clone()?)?;
+        let mut line = Line { socket, unsent: Vec::new(), sent: Instant::now() };
+
+        let Ok(Request::Start { job, memory }) = requests.recv() else {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "a worker is started by a supervisor only"));
+        };
+        limit_resources(memory);
+        let mut runner = match R::new(decode(&job)?) {
+            Ok(runner) => runner,
+            Err(reason) => return line.send_now(&Response::<R::Report>::Refused(reason)),
+        };
+        line.send_now(&Response::<R::Report>::Ready)?;
+
+        loop {
+            let request = match requests.try_recv() {
+                Ok(request) => request,
+                Err(TryRecvError::Disconnected) => return Ok(()),
+                Err(TryRecvError::Empty) => {
+                    line.flush()?;
+                    match requests.recv() {
+                        Ok(request) => request,
+                        Err(_) => return Ok(()),
+                    }
+                }
+            };
+            let Request::Cases(cases) = request else {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, "a worker is started once"));
+            };
+            for (key, input) in cases {
+                let mut announce = |stage| {
+                    // A board that cannot be written costs the attribution of a death and nothing else.
+                    let _ = board.write_all_at(&Announcement { key, stage }.encode(), 0);
+                };
+                announce(Stage::Prepare);
+                let report = runner.run(&input, &mut announce);
+                line.send(&Response::Done { key, report })?;
+            }
+        }
+    }
+
+    /// Reads requests in a thread, which ends the process when the line is closed or broken.
+    fn watch(mut socket: UnixStream) -> io::Result<Receiver<Request>> {
+        let (sender, receiver) = channel();
+        thread::Builder::new().name("watchdog".into()).spawn(move || {
+            let mut frames = FrameReader::default();
+            loop {
+                match frames.fill(&mut socket) {
+                    Ok(0) => std::process::exit(0),
+                    Ok(_) => {}
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(_) => std::process::exit(1),
+                }
+                loop {
+                    match frames.next() {
+                        Ok(None) => break,
+                        Ok(Some(request)) => match sender.send(request) {
+                            Ok(()) => {}
+                            // The main thread is done.
+                            Err(_) => return,
+                        },
+                        Err(_) => std::process::exit(1),
+                    }
+                }
+            }
+        })?;
+        Ok(receiver)
+    }
+
+    /// Caps what the process may take. A system that refuses a cap still has the deadline and the engines' own limits.
+    fn limit_resources(memory: Option<u64>) {
+        let mut caps = vec![(Resource::CORE, 0), (Resource::FSIZE, MAX_FILE_BYTES)];
+        caps.extend(memory.map(|bytes| (Resource::AS, bytes)));
+        for (resource, cap) in caps {
+            let cap = resource.get_hard().map_or(cap, |hard| cap.min(hard));
+            let _ = resource.set(cap, cap);
+        }
+    }
+
+    /// The way back to the supervisor.
+    struct Line {
+        socket: UnixStream,
+        unsent: Vec<u8>,
+        sent: Instant,
+    }
+
+    impl Line {
+        fn send<T: serde::Serialize>(&mut self, message: &T) -> io::Result<()> {
+            append_frame(&mut self.unsent, message)?;
+            if self.sent.elapsed() >= FLUSH_INTERVAL { self.flush() } else { Ok(()) }
+        }
+
+        fn send_now<T: serde::Serialize>(&mut self, message: &T) -> io::Result<()> {
+            append_frame(&mut self.unsent, message)?;
+            self.flush()
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            self.socket.write_all(&self.unsent)?;
+            self.unsent.clear();
+            self.sent = Instant::now();
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,355 @@
+//! Reference Lua 5.4, embedded through mlua with its vendored sources.
+//!
+//! Every run gets a state of its own, set up by a small Lua prelude (`prelude.lua`) that is compiled once. The script
+//! sees the stock `pcall`, `xpcall`, `load`, `collectgarbage`, `coroutine` and `debug` functions: mlua must not put
+//! itself between a script and what is compared. Output is captured; what finalizers print while the state closes is
+//! not part of the outcome, because hosts differ in what they still collect before closing.
+//!
+//! Limits: instructions by a count hook, in steps of a thousand; it does not fire inside finalizers, library functions
+//! and the message handler that the limit's own error runs, and a script can replace it by `debug.sethook`, so only the
+//! deadline of the worker process is sure to end a script. The memory limit is twice the given one: a script that
+//! catches Lua's "not enough memory" goes on, and no one can tell from outside, so the engine under test, which does
+//! not let its limit be caught, has to hit first.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use mlua::chunk::ChunkMode;
+use mlua::{HookTriggers, Lua, LuaOptions, LuaString, StdLib, VmState};
+
+use super::Engine;
+use crate::limits::Limits;
+use crate::outcome::{End, LimitKind, Outcome, Output};
+
+/// Instructions between two looks at the instruction budget.
+const HOOK_PERIOD: u32 = 1000;
+
+/// The source of the prelude.
+const PRELUDE: &str = include_str!("prelude.lua");
+
+/// What the script may use: all of the standard library but `io`, of which the prelude supplies `io.write`.
+const LIBRARIES: [StdLib; 8] = [
+    StdLib::COROUTINE,
+    StdLib::TABLE,
+    StdLib::OS,
+    StdLib::STRING,
+    StdLib::UTF8,
+    StdLib::MATH,
+    StdLib::PACKAGE,
+    StdLib::DEBUG,
+];
+
+/// Reference Lua 5.4.
+pub struct ReferenceEngine {
+    /// The prelude as stripped bytecode: loading that is cheaper than parsing, and it has no line numbers that could
+    /// get into a script's error messages.
+    prelude: Vec<u8>,
+}
+
+/// What the callbacks of one run share.
+struct Capture {
+    output: RefCell<Output>,
+    /// The limit that ended the script. While it is set, every further callback raises it again, so that `pcall` in the
+    /// script does not hide it for good.
+    stopped: Cell<Option<LimitKind>>,
+    /// The script has ended; finalizers may still run.
+    ended: Cell<bool>,
+}
+
+impl Capture {
+    fn stop(&self, kind: LimitKind) -> mlua::Error {
+        if self.stopped.get().is_none() {
+            self.stopped.set(Some(kind));
+        }
+        mlua::Error::runtime(kind)
+    }
+
+    fn emit(&self, text: &[u8], end_of_line: bool) -> mlua::Result<()> {
+        if self.ended.get() {
+            return Ok(());
+        }
+        if let Some(kind) = self.stopped.get() {
+            return Err(self.stop(kind));
+        }
+        let mut output = self.output.borrow_mut();
+        let written = output.write(text).and_then(|()| if end_of_line { output.write(b"\n") } else { Ok(()) });
+        written.map_err(|_| self.stop(LimitKind::Output))
+    }
+}
+
+impl ReferenceEngine {
+    /// Prepares the engine.
+    pub fn new() -> ReferenceEngine {
+        let prelude = Lua::new()
+            .load(PRELUDE)
+            .set_name("=prelude")
+            .into_function()
+            .expect("the prelude is part of this program and valid Lua")
+            .dump(true);
+        ReferenceEngine { prelude }
+    }
+
+    fn run_in(
+        &self,
+        lua: &Lua,
+        capture: &Rc<Capture>,
+        source: &[u8],
+        name: &str,
+        limits: &Limits,
+    ) -> mlua::Result<End> {
+        let prelude = lua.load(&self.prelude[..]).set_mode(ChunkMode::Binary).into_function()?;
+        let emit = lua.create_function({
+            let capture = Rc::clone(capture);
+            move |_, (text, end_of_line): (LuaString, bool)| capture.emit(&text.as_bytes(), end_of_line)
+        })?;
+        let memory = usize::try_from(limits.memory_bytes.saturating_mul(2)).unwrap_or(usize::MAX);
+        lua.set_memory_limit(memory)?;
+        limit_instructions(lua, capture, limits.instructions)?;
+        let source = lua.create_string(source)?;
+        let (returned, message): (bool, Option<LuaString>) = prelude.call((emit, source, name))?;
+        Ok(match message {
+            Some(message) if !returned => End::from_error_message(&message.as_bytes()),
+            _ => End::Returned,
+        })
+    }
+}
+
+impl Default for ReferenceEngine {
+    fn default() -> Self {
+        ReferenceEngine::new()
+    }
+}
+
+/// Raises [`LimitKind::Instructions`] once the budget is used up, and then at every further instruction.
+fn limit_instructions(lua: &Lua, capture: &Rc<Capture>, budget: u64) -> mlua::Result<()> {
+    if budget == u64::MAX {
+        return Ok(());
+    }
+    let period = u32::try_from(budget).unwrap_or(HOOK_PERIOD).clamp(1, HOOK_PERIOD);
+    let left = Cell::new(budget);
+    let capture = Rc::clone(capture);
+    lua.set_global_hook(HookTriggers::new().every_nth_instruction(period), move |lua, _| {
+        left.set(left.get().saturating_sub(u64::from(period)));
+        if capture.ended.get() || (left.get() > 0 && capture.stopped.get().is_none()) {
+            return Ok(VmState::Continue);
+        }
+        let capture = Rc::clone(&capture);
+        let error = capture.stop(LimitKind::Instructions);
+        lua.set_global_hook(HookTriggers::new().every_nth_instruction(1), move |_, _| {
+            if capture.ended.get() { Ok(VmState::Continue) } else { Err(capture.stop(LimitKind::Instructions)) }
+        })?;
+        Err(error)
+    })
+}
+
+fn new_state() -> Lua {
+    let libraries = LIBRARIES.into_iter().fold(StdLib::NONE, |all, one| all | one);
+    // `catch_rust_panics` is mlua's word for leaving `pcall` and `xpcall` as they are.
+    let options = LuaOptions::new().catch_rust_panics(true);
+    // SAFETY: mlua asks for `unsafe` because a script that has the `debug` library can break mlua's own guarantees. The
+    // prelude takes the registry and native modules away from scripts; where a script breaks reference Lua all the
+    // same, the worker process is what contains it.
+    unsafe { Lua::unsafe_new_with(libraries, options) }
+}
+
+// SAFETY: `lua_ident` (lua.h) is a constant of the linked Lua, "$LuaVersion: " and then a name, a release and a
+// copyright notice, which make it longer than the bytes declared here.
+unsafe extern "C" {
+    safe static lua_ident: [u8; 32];
+}
+
+impl Engine for ReferenceEngine {
+    fn name(&self) -> String {
+        "lua54".to_owned()
+    }
+
+    fn version(&self) -> String {
+        let ident = String::from_utf8_lossy(&lua_ident);
+        let words: Vec<&str> = ident.split_ascii_whitespace().skip(1).take(2).collect();
+        words.join(" ")
+    }
+
+    fn run(&mut self, source: &[u8], chunk_name: &str, limits: &Limits) -> Outcome {
+        let capture = Rc::new(Capture {
+            output: RefCell::new(Output::new(limits.output_bytes)),
+            stopped: Cell::new(None),
+            ended: Cell::new(false),
+        });
+        let lua = new_state();
+        let result = self.run_in(&lua, &capture, source, chunk_name, limits);
+        capture.ended.set(true);
+        let end = match (capture.stopped.get(), result) {
+            (Some(kind), _) => End::Limit(kind),
+            (None, Ok(end)) => end,
+            (None, Err(mlua::Error::MemoryError(_))) => End::Limit(LimitKind::Memory),
+            // The prelude handles the script's errors; what gets here is mlua's own failure to set up or to call.
+            (None, Err(error)) => End::from_error_message(error.to_string().as_bytes()),
+        };
+        let lines = capture.output.borrow_mut().take_lines();
+        Outcome { lines, end }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run_limited(source: &str, limits: &Limits) -> (Vec<String>, End) {
+        let outcome = ReferenceEngine::new().run(source.as_bytes(), "@case.lua", limits);
+        let lines = outcome.lines.iter().map(|line| String::from_utf8_lossy(line).into_owned()).collect();
+        (lines, outcome.end)
+    }
+
+    fn run(source: &str) -> (Vec<String>, End) {
+        run_limited(source, &Limits::default())
+    }
+
+    fn error(message: &str) -> End {
+        End::Error(message.to_owned())
+    }
+
+    #[test]
+    fn printed_text_is_captured_in_order() {
+        let (lines, end) =
+            run("print('a', 1, 2.0, nil, true) io.write('b', 3, 4.5, 1.0):write('c') print() print('d')");
+        assert_eq!(lines, ["a\t1\t2.0\tnil\ttrue", "b34.51c", "d"]);
+        assert_eq!(end, End::Returned);
+    }
+
+    #[test]
+    fn print_uses_tostring_metamethods_and_names() {
+        let (lines, end) = run("print(setmetatable({}, {__tostring = function() return 'T' end}), 1)
+            print((tostring(setmetatable({}, {__name = 'N'})):gsub('0x.*', '')))");
+        assert_eq!(lines, ["T\t1", "N: "]);
+        assert_eq!(end, End::Returned);
+    }
+
+    #[test]
+    fn errors_in_print_and_write_are_those_of_the_native_functions() {
+        let bad = "local bad = setmetatable({}, {__tostring = function() return {} end})\n";
+        let (lines, end) = run(&format!("{bad}print('a', bad)"));
+        assert_eq!((lines, end), (vec!["a".to_owned()], error("case.lua:2: '__tostring' must return a string")));
+        let (_, end) = run("local e = setmetatable({}, {__tostring = function() error('x') end}) print(e)");
+        assert_eq!(end, error("case.lua:1: x"));
+        let (_, end) = run("io.write('a', nil)");
+        assert_eq!(end, error("case.lua:1: bad argument #2 to 'write' (string expected, got nil)"));
+    }
+
+    #[test]
+    fn error_messages_come_as_plain_text_without_traceback() {
+        assert_eq!(run("local x\nreturn x.y").1, error("case.lua:2: attempt to index a nil value (local 'x')"));
+        assert_eq!(run("error('boom', 0)").1, error("boom"));
+        assert_eq!(run("error(42)").1, error("42"));
+        assert_eq!(run("error({})").1, error("(error object is a table value)"));
+        assert_eq!(run("error()").1, error("(error object is a nil value)"));
+        assert_eq!(run("error(tostring(print), 0)").1, error("function: 0x?"));
+        assert_eq!(run("x = = 1").1, error("case.lua:1: unexpected symbol near '='"));
+    }
+
+    #[test]
+    fn scripts_see_the_stock_protected_calls() {
+        let (lines, end) = run("for _, f in ipairs{pcall, xpcall, load, debug.setupvalue, collectgarbage} do
+            print(debug.getinfo(f, 'S').what, debug.getupvalue(f, 1)) end
+            print(pcall(error, {}) == false, select('#', pcall(error)))
+            print(coroutine.wrap(function() return pcall(function() return coroutine.yield(1) end) end)())");
+        assert_eq!(lines, ["C", "C", "C", "C", "C", "true\t2", "1"]);
+        assert_eq!(end, End::Returned);
+    }
+
+    #[test]
+    fn nothing_that_reaches_the_machine_is_offered() {
+        let (lines, _) =
+            run("print(os.exit, os.remove, os.execute, io.open, io.popen, io.stdout, package.loadlib, dofile,
+            loadfile, debug.getregistry, require 'io' == io, require 'os' == os, (pcall(require, 'x')))");
+        assert_eq!(lines, ["nil\tnil\tnil\tnil\tnil\tnil\tnil\tnil\tnil\tnil\ttrue\ttrue\tfalse"]);
+    }
+
+    #[test]
+    fn every_run_starts_from_a_fresh_state() {
+        let mut engine = ReferenceEngine::new();
+        let limits = Limits::default();
+        engine.run(b"x = 1 package.loaded.m = 1 string.format = nil", "@a", &limits);
+        let outcome = engine.run(b"print(x, package.loaded.m, type(string.format))", "@a", &limits);
+        assert_eq!(outcome.lines, [b"nil\tnil\tfunction"]);
+    }
+
+    #[test]
+    fn an_endless_loop_ends_at_the_instruction_limit() {
+        let limits = Limits { instructions: 100_000, ..Limits::default() };
+        let (lines, end) = run_limited("print('a') while true do end", &limits);
+        assert_eq!((lines, end), (vec!["a".to_owned()], End::Limit(LimitKind::Instructions)));
+    }
+
+    #[test]
+    fn protected_calls_and_coroutines_cannot_hide_the_instruction_limit() {
+        let limits = Limits { instructions: 100_000, ..Limits::default() };
+        for source in [
+            "while true do pcall(function() while true do end end) end",
+            "while true do xpcall(function() while true do end end, function(e) return e end) end",
+            "while true do local co = coroutine.wrap(function() while true do end end) pcall(co) end",
+            "pcall(function() while true do end end) print('after')",
+            "local function f() return pcall(f) end f() while true do end",
+        ] {
+            let (lines, end) = run_limited(source, &limits);
+            assert_eq!(end, End::Limit(LimitKind::Instructions), "{source}");
+            assert_eq!(lines, Vec::<String>::new(), "{source}");
+        }
+    }
+
+    #[test]
+    fn without_an_instruction_limit_a_script_runs_to_its_end() {
+        let limits = Limits { instructions: u64::MAX, ..Limits::default() };
+        let (lines, end) = run_limited("for i = 1, 1e6 do end print(debug.gethook())", &limits);
+        assert_eq!((lines, end), (vec!["nil".to_owned()], End::Returned));
+    }
+
+    #[test]
+    fn eating_memory_ends_at_the_memory_limit() {
+        let limits = Limits { memory_bytes: 8 << 20, ..Limits::default() };
+        for source in [
+            "local t = {} for i = 1, 1e9 do t[i] = {i} end",
+            "local s = 'x' while true do s = s .. s end",
+            "return string.rep('x', 1 << 30)",
+        ] {
+            assert_eq!(run_limited(source, &limits).1, End::Limit(LimitKind::Memory), "{source}");
+        }
+    }
+
+    #[test]
+    fn printing_without_end_ends_at_the_output_limit() {
+        let limits = Limits { output_bytes: 10, ..Limits::default() };
+        let (lines, end) = run_limited("while true do pcall(print, 'abc') end", &limits);
+        assert_eq!((lines, end), (["abc", "abc", "ab"].map(str::to_owned).to_vec(), End::Limit(LimitKind::Output)));
+    }
+
+    #[test]
+    fn endless_recursion_ends_at_the_depth_limit() {
+        let limits = Limits { instructions: u64::MAX, ..Limits::default() };
+        assert_eq!(run_limited("local function f() return 1 + f() end f()", &limits).1, End::Limit(LimitKind::Depth));
+        let deep = "(".repeat(1000);
+        assert_eq!(run(&format!("return {deep}")).1, End::Limit(LimitKind::Depth));
+    }
+
+    #[test]
+    fn what_finalizers_print_at_the_end_of_the_state_is_no_output() {
+        let source = "keep = setmetatable({}, {__gc = function() print('closing') end}) print('a')";
+        assert_eq!(run(source), (vec!["a".to_owned()], End::Returned));
+        let source = "setmetatable({}, {__gc = function() print('finalized') end}) collectgarbage() print('a')";
+        assert_eq!(run(source).0, ["finalized", "a"]);
+    }
+
+    #[test]
+    fn any_bytes_are_a_source() {
+        let mut engine = ReferenceEngine::new();
+        for source in [&b"\x1bLua"[..], b"\xff\xfe", b"", b"\0", b"return '\xff'"] {
+            let end = engine.run(source, "@case.lua", &Limits::default()).end;
+            assert!(matches!(end, End::Returned | End::Error(_)), "{source:?}: {end}");
+        }
+    }
+
+    #[test]
+    fn the_version_is_exact() {
+        let version = ReferenceEngine::new().version();
+        assert!(version.starts_with("Lua 5.4.") && version.len() <= 10, "{version}");
+    }
+}

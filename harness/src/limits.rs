@@ -1,0 +1,36 @@
+//! The limits under which every engine runs a script.
+//!
+//! One struct for all engines, so that two engines are compared under the same conditions. An engine enforces what it
+//! can by itself; `deadline` is enforced from outside, by the supervisor of the worker process, because no engine can
+//! be trusted to interrupt itself everywhere.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// What one run of a script may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// VM instructions. `u64::MAX` means no limit, and spares an engine the counting.
+    pub instructions: u64,
+    /// Bytes of the Lua heap.
+    pub memory_bytes: u64,
+    /// Nested calls. Reference Lua has fixed limits of its own (200 C calls, a million stack slots) and ignores this.
+    pub depth: u32,
+    /// Bytes that a script may print.
+    pub output_bytes: usize,
+    /// Wall-clock time of a case in all engines together.
+    pub deadline: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            instructions: 5_000_000,
+            memory_bytes: 64 << 20,
+            depth: 190_000,
+            output_bytes: 1 << 20,
+            deadline: Duration::from_secs(10),
+        }
+    }
+}

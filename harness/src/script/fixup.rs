@@ -1,0 +1,719 @@
+//! Makes any model valid.
+//!
+//! Fixup walks a script in the order in which it runs, knows which variables are visible at each point and what they
+//! hold, numbers them anew, and turns references to others into references to visible ones, or drops the operation
+//! where there is none. It is idempotent: a script that went through it is not changed by it again.
+//!
+//! What it enforces, beyond references:
+//! - bounded sizes: operations, nesting, iterations, locals and upvalues;
+//! - tables that are weak are used only where it makes no difference when their entries go away;
+//! - list items have no holes, since `#` may then be any border;
+//! - a variable is released or moved only where no coroutine may still use it by its old name;
+//! - once an error may have ended a coroutine, survivors of a collection are not counted: whether the stack of a dead
+//!   coroutine keeps its values alive is up to the implementation.
+
+use std::collections::HashSet;
+
+use super::function::MAX_SCOPE_LOCALS;
+use super::operation::MAX_STEPS;
+use super::*;
+
+/// What fixup does with a reference to a variable that is not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Repair {
+    /// It takes another variable of the same kind.
+    Replace,
+    /// It drops the operation, or the value.
+    Remove,
+}
+
+/// The most operations that a script may have.
+const MAX_OPERATIONS: usize = 160;
+/// The most locals, over all functions of the script: far below Lua's 200 a function.
+const MAX_LOCALS: usize = 110;
+/// The most blocks inside each other.
+const MAX_DEPTH: usize = 3;
+/// The most often that any operation runs.
+const MAX_ITERATIONS: u8 = 12;
+
+impl Script {
+    /// Makes the script valid.
+    pub fn fixup(&mut self, repair: Repair) {
+        let mut fixer = Fixer::new(repair);
+        fixer.block(&mut self.body);
+    }
+}
+
+/// A variable that the walk has come across.
+struct Variable<T> {
+    /// Its number before fixup.
+    old: u16,
+    /// Its number now.
+    new: u16,
+    /// The block that defines it.
+    block: usize,
+    /// Whether it was released, or lives in a table that was.
+    gone: bool,
+    place: Place,
+    info: T,
+}
+
+struct TableInfo {
+    weak: bool,
+}
+
+struct FunctionInfo {
+    shape: Shape,
+    /// Functions of a module live in its table, by a path that only the module changes.
+    in_module: bool,
+}
+
+struct CoroutineInfo {
+    wrapped: bool,
+}
+
+struct Fixer {
+    repair: Repair,
+    operations: usize,
+    locals: usize,
+    blocks: usize,
+    current_block: usize,
+    depth: usize,
+    iterations: u8,
+    in_coroutine: bool,
+    in_protected: bool,
+    coroutine_may_fail: bool,
+    next: [u16; 5],
+    tables: Vec<Variable<TableInfo>>,
+    functions: Vec<Variable<FunctionInfo>>,
+    factories: Vec<Variable<Vec<Shape>>>,
+    modules: Vec<Variable<()>>,
+    coroutines: Vec<Variable<CoroutineInfo>>,
+    /// Variables that the body of a coroutine mentions by name.
+    held_tables: HashSet<u16>,
+    held_functions: HashSet<u16>,
+}
+
+/// Finds the variable that `id` refers to, or one to take instead of it.
+fn resolve<T>(
+    variables: &[Variable<T>],
+    id: u16,
+    repair: Repair,
+    accept: impl Fn(&Variable<T>) -> bool,
+) -> Option<&Variable<T>> {
+    let fits = |variable: &&Variable<T>| !variable.gone && accept(variable);
+    if let Some(found) = variables.iter().rev().filter(fits).find(|variable| variable.old == id) {
+        return Some(found);
+    }
+    match repair {
+        Repair::Remove => None,
+        Repair::Replace => {
+            let count = variables.iter().filter(fits).count();
+            if count == 0 {
+                return None;
+            }
+            variables.iter().filter(fits).nth(usize::from(id) % count)
+        }
+    }
+}
+
+impl Fixer {
+    fn new(repair: Repair) -> Self {
+        Fixer {
+            repair,
+            operations: 0,
+            locals: 0,
+            blocks: 0,
+            current_block: 0,
+            depth: 0,
+            iterations: 1,
+            in_coroutine: false,
+            in_protected: false,
+            coroutine_may_fail: false,
+            next: [0; 5],
+            tables: Vec::new(),
+            functions: Vec::new(),
+            factories: Vec::new(),
+            modules: Vec::new(),
+            coroutines: Vec::new(),
+            held_tables: HashSet::new(),
+            held_functions: HashSet::new(),
+        }
+    }
+
+    /// Fixes a block whose variables are not visible after it.
+    fn block(&mut self, block: &mut Block) {
+        let outer = self.current_block;
+        self.current_block = self.blocks;
+        self.blocks += 1;
+        let visible = [
+            self.tables.len(),
+            self.functions.len(),
+            self.factories.len(),
+            self.modules.len(),
+            self.coroutines.len(),
+        ];
+        block.retain_mut(|operation| {
+            if self.operations >= MAX_OPERATIONS {
+                return false;
+            }
+            self.operations += 1;
+            let keep = self.operation(operation).is_some();
+            if !keep {
+                self.operations -= 1;
+            }
+            keep
+        });
+        self.tables.truncate(visible[0]);
+        self.functions.truncate(visible[1]);
+        self.factories.truncate(visible[2]);
+        self.modules.truncate(visible[3]);
+        self.coroutines.truncate(visible[4]);
+        self.current_block = outer;
+    }
+
+    fn number(&mut self, kind: usize) -> u16 {
+        self.next[kind] += 1;
+        self.next[kind]
+    }
+
+    fn take_local(&mut self) -> bool {
+        let free = self.locals < MAX_LOCALS;
+        self.locals += usize::from(free);
+        free
+    }
+
+    /// Fixes where a new variable lives.
+    fn place(&mut self, place: &mut Place) {
+        if let Place::Field(table) = place
+            && self.plain_table(table).is_none()
+        {
+            *place = Place::Local;
+        }
+        if *place == Place::Local && !self.take_local() {
+            *place = Place::Global;
+        }
+    }
+
+    fn define_table(&mut self, id: &mut TableId, place: Place, weak: bool) {
+        let new = self.number(0);
+        let block = self.current_block;
+        self.tables.push(Variable { old: id.0, new, block, gone: false, place, info: TableInfo { weak } });
+        id.0 = new;
+    }
+
+    fn define_function(&mut self, id: &mut FunctionId, place: Place, shape: Shape, in_module: bool) {
+        let new = self.number(1);
+        let block = self.current_block;
+        let info = FunctionInfo { shape, in_module };
+        self.functions.push(Variable { old: id.0, new, block, gone: false, place, info });
+        id.0 = new;
+    }
+
+    fn hold_table(&mut self, id: u16) {
+        let mut next = Some(id);
+        while self.in_coroutine
+            && let Some(id) = next
+            && self.held_tables.insert(id)
+        {
+            next = self.tables.iter().find(|table| table.new == id).and_then(|table| match table.place {
+                Place::Field(outer) => Some(outer.0),
+                _ => None,
+            });
+        }
+    }
+
+    fn any_table(&mut self, id: &mut TableId, accept: impl Fn(&Variable<TableInfo>) -> bool) -> Option<()> {
+        id.0 = resolve(&self.tables, id.0, self.repair, accept)?.new;
+        self.hold_table(id.0);
+        Some(())
+    }
+
+    fn table(&mut self, id: &mut TableId) -> Option<()> {
+        self.any_table(id, |_| true)
+    }
+
+    fn plain_table(&mut self, id: &mut TableId) -> Option<()> {
+        self.any_table(id, |table| !table.info.weak)
+    }
+
+    /// Fixes a reference to a function and returns the function's shape.
+    fn function(&mut self, id: &mut FunctionId) -> Option<Shape> {
+        self.function_where(id, |_| true)
+    }
+
+    fn function_where(
+        &mut self,
+        id: &mut FunctionId,
+        accept: impl Fn(&FunctionInfo) -> bool,
+    ) -> Option<Shape> {
+        let function = resolve(&self.functions, id.0, self.repair, |function| accept(&function.info))?;
+        id.0 = function.new;
+        let (shape, place) = (function.info.shape.clone(), function.place);
+        if self.in_coroutine {
+            self.held_functions.insert(id.0);
+            if let Place::Field(table) = place {
+                self.hold_table(table.0);
+            }
+        }
+        Some(shape)
+    }
+
+    /// Fixes a reference to an upvalue.
+    fn upvalue(&mut self, function: &mut FunctionId, upvalue: &mut u8) -> Option<()> {
+        let count = self.function_where(function, |function| function.shape.upvalues() > 0)?.upvalues();
+        if !(1..=count).contains(upvalue) {
+            *upvalue = 1 + *upvalue % count;
+        }
+        Some(())
+    }
+
+    fn value(&mut self, value: &mut Value) {
+        let found = match value {
+            Value::Table(table) => self.table(table).is_some(),
+            Value::Function(function) => self.function(function).is_some(),
+            Value::Nil
+            | Value::Boolean(_)
+            | Value::Integer(_)
+            | Value::String(_)
+            | Value::FreshString(_)
+            | Value::LongString(_)
+            | Value::NewTable
+            | Value::Record(_)
+            | Value::NewClosure(_) => true,
+        };
+        if !found {
+            *value = Value::NewTable;
+        }
+    }
+
+    /// Fixes a value that must not be nil.
+    fn item(&mut self, value: &mut Value) {
+        self.value(value);
+        if *value == Value::Nil {
+            *value = Value::NewTable;
+        }
+    }
+
+    /// Fixes the locals of a scope and returns their number, at least 1.
+    fn scope_locals(&mut self, locals: &mut Vec<Value>) -> u8 {
+        locals.truncate(MAX_SCOPE_LOCALS);
+        if locals.is_empty() {
+            locals.push(Value::NewTable);
+        }
+        locals.iter_mut().for_each(|local| self.value(local));
+        locals.len() as u8
+    }
+
+    fn nested(&mut self, body: &mut Block, in_coroutine: bool, in_protected: bool) -> Option<()> {
+        if self.depth >= MAX_DEPTH {
+            return None;
+        }
+        let outer = (self.in_coroutine, self.in_protected);
+        (self.in_coroutine, self.in_protected) = (in_coroutine, in_protected);
+        self.depth += 1;
+        self.block(body);
+        self.depth -= 1;
+        (self.in_coroutine, self.in_protected) = outer;
+        Some(())
+    }
+
+    /// The variable behind `object`, if nothing but code of this block uses it by name.
+    fn movable(&mut self, object: &mut Object) -> Option<()> {
+        let block = self.current_block;
+        match object {
+            Object::Table(id) => {
+                let held = &self.held_tables;
+                let accept = |table: &Variable<TableInfo>| table.block == block && !held.contains(&table.new);
+                id.0 = resolve(&self.tables, id.0, self.repair, accept)?.new;
+            }
+            Object::Function(id) => {
+                let held = &self.held_functions;
+                let accept = |function: &Variable<FunctionInfo>| {
+                    function.block == block && !held.contains(&function.new) && !function.info.in_module
+                };
+                id.0 = resolve(&self.functions, id.0, self.repair, accept)?.new;
+            }
+        }
+        Some(())
+    }
+
+    /// Whether the way to `table` leads through `through`.
+    fn lives_in(&self, table: TableId, through: TableId) -> bool {
+        let mut current = table;
+        loop {
+            if current == through {
+                return true;
+            }
+            match self.tables.iter().find(|variable| variable.new == current.0).map(|variable| variable.place) {
+                // A table lives in an older one, or was moved to one that does not live in it: the way ends.
+                Some(Place::Field(outer)) => current = outer,
+                _ => return false,
+            }
+        }
+    }
+
+    fn release(&mut self, object: Object) {
+        match object {
+            Object::Function(id) => {
+                self.functions.iter_mut().filter(|function| function.new == id.0).for_each(|f| f.gone = true);
+            }
+            Object::Table(id) => {
+                let lost: Vec<_> =
+                    self.tables.iter().map(|table| self.lives_in(TableId(table.new), id)).collect();
+                let lost_functions: Vec<_> = self
+                    .functions
+                    .iter()
+                    .map(|function| matches!(function.place, Place::Field(table) if self.lives_in(table, id)))
+                    .collect();
+                let lost_coroutines: Vec<_> = self
+                    .coroutines
+                    .iter()
+                    .map(|coroutine| matches!(coroutine.place, Place::Field(table) if self.lives_in(table, id)))
+                    .collect();
+                self.tables.iter_mut().zip(lost).for_each(|(table, lost)| table.gone |= lost);
+                self.functions.iter_mut().zip(lost_functions).for_each(|(f, lost)| f.gone |= lost);
+                self.coroutines.iter_mut().zip(lost_coroutines).for_each(|(c, lost)| c.gone |= lost);
+            }
+        }
+    }
+
+    fn move_object(&mut self, object: Object, place: &mut Place) -> Option<()> {
+        if let Place::Field(table) = place {
+            self.plain_table(table)?;
+            if let Object::Table(moved) = object
+                && self.lives_in(*table, moved)
+            {
+                return None;
+            }
+        }
+        let current = match object {
+            Object::Table(id) => &mut self.tables.iter_mut().find(|table| table.new == id.0)?.place,
+            Object::Function(id) => &mut self.functions.iter_mut().find(|function| function.new == id.0)?.place,
+        };
+        if *current == *place || *place == Place::Local {
+            return None;
+        }
+        *current = *place;
+        Some(())
+    }
+
+    /// Fixes one operation; `None` drops it.
+    fn operation(&mut self, operation: &mut Operation) -> Option<()> {
+        match operation {
+            Operation::NewTable(NewTable { id, place, items }) => {
+                items.truncate(3);
+                items.iter_mut().for_each(|item| self.item(item));
+                self.place(place);
+                self.define_table(id, *place, false);
+            }
+            Operation::NewWeakTable(NewWeakTable { id, place, weakness: _ }) => {
+                self.place(place);
+                self.define_table(id, *place, true);
+            }
+            Operation::NewScope(scope) => self.scope(scope),
+            Operation::NewFactory(NewFactory { id, parameters, functions }) => {
+                *parameters = (*parameters).clamp(1, MAX_SCOPE_LOCALS as u8);
+                functions.truncate(3);
+                if functions.is_empty() || !self.take_local() {
+                    return None;
+                }
+                functions.iter_mut().for_each(|body| body.fixup(*parameters));
+                let info = functions.iter().map(Body::shape).collect();
+                let new = self.number(2);
+                let block = self.current_block;
+                let place = Place::Local;
+                self.factories.push(Variable { old: id.0, new, block, gone: false, place, info });
+                id.0 = new;
+            }
+            Operation::Instantiate(Instantiate { factory, arguments, functions }) => {
+                let found = resolve(&self.factories, factory.0, self.repair, |_| true)?;
+                factory.0 = found.new;
+                let shapes = found.info.clone();
+                arguments.truncate(MAX_SCOPE_LOCALS);
+                arguments.iter_mut().for_each(|argument| self.value(argument));
+                functions.truncate(shapes.len());
+                if functions.is_empty() {
+                    return None;
+                }
+                functions.iter_mut().for_each(|target| self.place(&mut target.place));
+                for (target, shape) in functions.iter_mut().zip(shapes) {
+                    self.define_function(&mut target.id, target.place, shape, false);
+                }
+            }
+            Operation::CallMaker(CallMaker { id, place, maker, argument }) => {
+                let shape = self.function_where(maker, |function| function.shape.returns_closure.is_some())?;
+                self.value(argument);
+                self.place(place);
+                self.define_function(id, *place, Shape::opaque(shape.returns_closure?), false);
+            }
+            Operation::PickFunction(PickFunction { id, place, table, key: _, otherwise }) => {
+                self.plain_table(table)?;
+                self.function_where(otherwise, |function| function.shape.upvalues() > 0)?;
+                self.place(place);
+                self.define_function(id, *place, Shape::opaque(1), false);
+            }
+            Operation::NewModule(module) => self.module(module)?,
+            Operation::Reload(Reload { module, keep: _, in_place: _ }) => {
+                module.0 = resolve(&self.modules, module.0, self.repair, |_| true)?.new;
+            }
+            Operation::HotFix(fix) => self.hot_fix(fix)?,
+            Operation::NewCoroutine(NewCoroutine { id, place, wrapped, body }) => {
+                self.nested(body, true, false)?;
+                self.place(place);
+                let new = self.number(4);
+                let block = self.current_block;
+                let info = CoroutineInfo { wrapped: *wrapped };
+                self.coroutines.push(Variable { old: id.0, new, block, gone: false, place: *place, info });
+                id.0 = new;
+            }
+            Operation::Resume(Resume { coroutine, argument }) => {
+                self.coroutine(coroutine, |_| true)?;
+                self.value(argument);
+            }
+            Operation::CloseCoroutine(CloseCoroutine { coroutine }) => {
+                // `coroutine.wrap` does not give its thread away.
+                self.coroutine(coroutine, |coroutine| !coroutine.wrapped)?;
+            }
+            Operation::Yield(Yield { value }) => {
+                if !self.in_coroutine {
+                    return None;
+                }
+                self.value(value);
+            }
+            Operation::SetField(SetField { table, key: _, value, raw: _ }) => {
+                self.table(table)?;
+                self.value(value);
+            }
+            Operation::SetKey(SetKey { table, key, value }) => {
+                self.table(table)?;
+                self.value(key);
+                // Other keys would make holes in lists, or be the names of fields.
+                if !matches!(key, Value::NewTable | Value::NewClosure(_) | Value::Table(_) | Value::Function(_)) {
+                    *key = Value::NewTable;
+                }
+                self.value(value);
+            }
+            Operation::Append(Append { table, value }) => {
+                self.plain_table(table)?;
+                self.item(value);
+            }
+            Operation::TableCall(TableCall { table, call }) => {
+                self.plain_table(table)?;
+                match call {
+                    TableFunction::Insert(value) => self.item(value),
+                    TableFunction::Move(other) => self.plain_table(other)?,
+                    TableFunction::Remove | TableFunction::Repack(_) => {}
+                }
+            }
+            Operation::SetMetatable(SetMetatable { table, index, newindex: _, call, gc: _ }) => {
+                self.plain_table(table)?;
+                if let Index::Table(indexed) = index {
+                    let new = table.0;
+                    if self.any_table(indexed, |other| !other.info.weak && other.new < new).is_none() {
+                        *index = Index::Function;
+                    }
+                }
+                if let Some(function) = call
+                    && self.function(function).is_none()
+                {
+                    *call = None;
+                }
+            }
+            Operation::ShareMetatable(ShareMetatable { table, from }) => {
+                self.plain_table(table)?;
+                let new = table.0;
+                self.any_table(from, |other| !other.info.weak && other.new < new)?;
+            }
+            Operation::NewFinalizable(NewFinalizable { table, key: _, resurrect: _ }) => {
+                if let Some(holder) = table
+                    && self.table(holder).is_none()
+                {
+                    *table = None;
+                }
+            }
+            Operation::MoveObject(MoveObject { object, place }) => {
+                if self.in_coroutine {
+                    return None;
+                }
+                self.movable(object)?;
+                self.move_object(*object, place)?;
+            }
+            Operation::Release(Release { object }) => {
+                if self.in_coroutine {
+                    return None;
+                }
+                self.movable(object)?;
+                self.release(*object);
+            }
+            Operation::SetUpvalue(SetUpvalue { function, upvalue, value }) => {
+                self.upvalue(function, upvalue)?;
+                self.value(value);
+            }
+            Operation::UpvalueJoin(UpvalueJoin { function, upvalue, from, from_upvalue }) => {
+                self.upvalue(function, upvalue)?;
+                self.upvalue(from, from_upvalue)?;
+            }
+            Operation::Call(Call { function, argument, result }) => {
+                self.function(function)?;
+                self.value(argument);
+                if let Some((table, _)) = result
+                    && self.table(table).is_none()
+                {
+                    *result = None;
+                }
+            }
+            Operation::Show(Show { object }) => match object {
+                Object::Table(table) => self.table(table)?,
+                Object::Function(function) => drop(self.function(function)?),
+            },
+            Operation::ShowCall(ShowCall { function, argument }) => {
+                self.function(function)?;
+                self.value(argument);
+            }
+            Operation::ShowUpvalue(ShowUpvalue { function, upvalue }) => self.upvalue(function, upvalue)?,
+            Operation::ShowField(ShowField { table, key: _ }) => self.plain_table(table)?,
+            Operation::CompareUpvalues(CompareUpvalues { function, upvalue, other, other_upvalue }) => {
+                self.upvalue(function, upvalue)?;
+                self.upvalue(other, other_upvalue)?;
+            }
+            Operation::Step(Step { size, times }) => {
+                *size = (*size).min(16);
+                *times = (*times).clamp(1, MAX_STEPS);
+            }
+            Operation::FullCollection(_)
+            | Operation::StopCollector(_)
+            | Operation::RestartCollector(_)
+            | Operation::ShowRunning(_)
+            | Operation::ForgetSaved(_) => {}
+            Operation::SetPace(SetPace { pause, multiplier, size }) => {
+                *pause = (*pause).clamp(10, 400);
+                *multiplier = (*multiplier).clamp(4, 400);
+                *size = (*size).clamp(1, 13);
+            }
+            Operation::CountWeak(CountWeak { table }) => {
+                self.may_count_survivors()?;
+                self.any_table(table, |table| table.info.weak)?;
+            }
+            Operation::CountFinalized(_) => self.may_count_survivors()?,
+            Operation::Loop(Loop { times, body }) => {
+                let outer = self.iterations;
+                *times = (*times).clamp(1, (MAX_ITERATIONS / outer).max(1));
+                self.iterations = outer * *times;
+                let nested = self.nested(body, self.in_coroutine, self.in_protected);
+                self.iterations = outer;
+                nested?;
+            }
+            Operation::Protected(Protected { handler: _, body }) => self.nested(body, self.in_coroutine, true)?,
+            Operation::Throw(Throw { error }) => {
+                if !self.in_protected {
+                    if !self.in_coroutine {
+                        return None;
+                    }
+                    self.coroutine_may_fail = true;
+                }
+                if let Error::Value(value) = error {
+                    self.value(value);
+                }
+            }
+            Operation::Garbage(Garbage { kind: _, count }) | Operation::Strings(Strings { build: _, count }) => {
+                *count = (*count).clamp(1, 8);
+            }
+            Operation::CloseVariable(CloseVariable { table, key: _, value }) => {
+                self.table(table)?;
+                self.value(value);
+            }
+            Operation::LoadChunk(LoadChunk { table, key: _, other: _, set: _ }) => self.plain_table(table)?,
+            Operation::CallTable(CallTable { table, argument }) => {
+                self.plain_table(table)?;
+                self.value(argument);
+            }
+        }
+        Some(())
+    }
+
+    /// Whether an error may have ended a coroutine before this point runs. In loops and coroutines it may run later
+    /// than the walk sees it.
+    fn may_count_survivors(&self) -> Option<()> {
+        (!self.coroutine_may_fail && !self.in_coroutine && self.iterations == 1).then_some(())
+    }
+
+    fn coroutine(&mut self, id: &mut CoroutineId, accept: impl Fn(&CoroutineInfo) -> bool) -> Option<()> {
+        let found = resolve(&self.coroutines, id.0, self.repair, |coroutine| accept(&coroutine.info))?;
+        id.0 = found.new;
+        if let Place::Field(table) = found.place {
+            self.hold_table(table.0);
+        }
+        Some(())
+    }
+
+    fn scope(&mut self, scope: &mut NewScope) {
+        let NewScope { open, locals, functions } = scope;
+        let count = self.scope_locals(locals);
+        if *open {
+            // All of them, or none: a scope that is half open does not exist.
+            *open = self.locals + locals.len() <= MAX_LOCALS;
+            self.locals += if *open { locals.len() } else { 0 };
+        }
+        functions.truncate(4);
+        for function in functions.iter_mut() {
+            function.body.fixup(count);
+            self.place(&mut function.place);
+        }
+        for function in functions {
+            let shape = function.body.shape();
+            self.define_function(&mut function.id, function.place, shape, false);
+        }
+    }
+
+    fn module(&mut self, module: &mut NewModule) -> Option<()> {
+        let NewModule { id, text, locals, functions } = module;
+        functions.truncate(3);
+        if functions.is_empty() || !self.take_local() {
+            return None;
+        }
+        for local in locals.iter_mut() {
+            // The chunk runs again later, when a variable may be gone; and text cannot see locals of the script.
+            if matches!(local, Value::Table(_) | Value::Function(_)) || (*text && matches!(local, Value::NewClosure(_)))
+            {
+                *local = Value::NewTable;
+            }
+        }
+        let count = self.scope_locals(locals);
+        let new = self.number(3);
+        let block = self.current_block;
+        self.modules.push(Variable { old: id.0, new, block, gone: false, place: Place::Local, info: () });
+        id.0 = new;
+        for function in functions {
+            function.place = Place::Local;
+            function.body.fixup(count);
+            let shape = function.body.shape();
+            self.define_function(&mut function.id, Place::Local, shape, true);
+        }
+        Some(())
+    }
+
+    fn hot_fix(&mut self, fix: &mut HotFix) -> Option<()> {
+        let HotFix { id, place, old, locals, body, share: _, replace } = fix;
+        let old_shape = self.function_where(old, |function| function.shape.upvalues() > 0)?;
+        let old_count = old_shape.upvalues();
+        locals.truncate(MAX_SCOPE_LOCALS);
+        if locals.is_empty() {
+            locals.push(FixLocal::Old(1));
+        }
+        for local in locals.iter_mut() {
+            match local {
+                FixLocal::Old(upvalue) if !(1..=old_count).contains(upvalue) => *upvalue = 1 + *upvalue % old_count,
+                FixLocal::Old(_) => {}
+                FixLocal::Own(value) => self.value(value),
+            }
+        }
+        body.fixup(locals.len() as u8);
+        let shape = body.shape();
+        // Whoever uses the old function by its name relies on its shape.
+        *replace &= shape.upvalues() >= old_count && old_shape.returns_closure.is_none();
+        self.place(place);
+        self.define_function(id, *place, shape, false);
+        Some(())
+    }
+}

@@ -1,0 +1,109 @@
+//! The helper functions that rendered scripts begin with. Only those that a script uses are written.
+
+/// A helper. The order is that of their definitions: later ones use earlier ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Helper {
+    /// How many finalizers ran.
+    Finalized,
+    /// What finalizers made reachable again.
+    Saved,
+    /// Counts the entries of a weak table after full collections.
+    Survivors,
+    /// Takes a value that is a Lua function with upvalues, or else another function.
+    Pick,
+    /// The deep content of a value as a string, without anything that may differ between correct Luas.
+    Show,
+    /// Prints values by their content.
+    Report,
+}
+
+impl Helper {
+    /// The helpers that this one needs.
+    pub(super) fn needs(self) -> Option<Helper> {
+        match self {
+            Helper::Report => Some(Helper::Show),
+            _ => None,
+        }
+    }
+
+    /// The definition.
+    pub(super) fn text(self) -> &'static str {
+        match self {
+            Helper::Finalized => "local finalized = 0\n",
+            Helper::Saved => "local saved = {}\n",
+            Helper::Survivors => SURVIVORS,
+            Helper::Pick => PICK,
+            Helper::Show => SHOW,
+            Helper::Report => REPORT,
+        }
+    }
+}
+
+// An object with a finalizer leaves a table with weak keys only in the collection after the finalizer.
+const SURVIVORS: &str = r#"local function survivors(weak)
+  collectgarbage()
+  collectgarbage()
+  local count = 0
+  for _ in next, weak do
+    count = count + 1
+  end
+  return count
+end
+"#;
+
+const PICK: &str = r#"local function pick(value, otherwise)
+  if type(value) == "function" and debug.getupvalue(value, 1) then
+    return value
+  end
+  return otherwise
+end
+"#;
+
+const SHOW: &str = r#"local function show(value, depth)
+  local parts = {}
+  if type(value) == "table" then
+    local meta = getmetatable(value)
+    if meta and rawget(meta, "__mode") then
+      return "weak table"
+    elseif depth == 0 then
+      return "table"
+    end
+    for i = 1, rawlen(value) do
+      parts[i] = show(rawget(value, i), depth - 1)
+    end
+    local keys = {}
+    for key in next, value do
+      if type(key) == "string" then
+        keys[#keys + 1] = key
+      end
+    end
+    table.sort(keys)
+    for _, key in ipairs(keys) do
+      parts[#parts + 1] = key .. "=" .. show(rawget(value, key), depth - 1)
+    end
+    return "{" .. table.concat(parts, ", ") .. "}"
+  elseif type(value) == "function" then
+    for i = 1, depth > 0 and 255 or 0 do
+      local name, content = debug.getupvalue(value, i)
+      if not name or name == "" then
+        break
+      elseif name ~= "_ENV" then
+        parts[#parts + 1] = name .. "=" .. show(content, depth - 1)
+      end
+    end
+    return "function(" .. table.concat(parts, ", ") .. ")"
+  elseif type(value) == "thread" then
+    return "thread " .. coroutine.status(value)
+  end
+  return tostring(value)
+end
+"#;
+
+const REPORT: &str = r#"local function report(...)
+  local values = table.pack(...)
+  for i = 1, values.n do
+    values[i] = show(values[i], 3)
+  end
+  print(table.concat(values, " "))
+end
+"#;

@@ -1,0 +1,151 @@
+//! Other ways to say the same: scripts that do what a script does at another time or in another form.
+//!
+//! Removing objects changes after how many turns the collector reaches those that are left, so a reduction may lose
+//! what a script shows only because the collector is elsewhere now. [`retimed`] and [`restaged`] change nothing but
+//! the steps; [`rewrites`] gives forms that are no smaller by themselves but get along with simpler steps.
+
+use super::operation::MAX_STEPS;
+use super::*;
+
+/// The script with one of its last bursts of steps changed, small changes first.
+///
+/// Removing objects changes after how many turns the collector reaches those that are left; this follows it.
+pub fn retimed(script: &Script) -> impl Iterator<Item = Script> {
+    const BURSTS: usize = 3;
+    const REACH: i16 = 14;
+    let bursts = (0..script.body.len()).rev().filter(|&at| matches!(&script.body[at], Operation::Step(_)));
+    let last: Vec<_> = bursts.take(BURSTS).collect();
+    let changes = (1..=REACH).flat_map(|distance| [-distance, distance]);
+    let attempts = changes.flat_map(move |change| last.clone().into_iter().map(move |at| (at, change)));
+    attempts.filter_map(|(at, change)| {
+        let mut candidate = script.clone();
+        let Operation::Step(step) = candidate.body.get_mut(at)? else { return None };
+        step.times = u8::try_from(i16::from(step.times) + change).ok().filter(|times| (1..=MAX_STEPS).contains(times))?;
+        Some(candidate)
+    })
+}
+
+/// The script with the collector driven in one of the simplest ways: by nothing but one step, or one burst of steps,
+/// near the end of the main chunk.
+pub fn restaged(script: &Script) -> impl Iterator<Item = Script> {
+    const POSITIONS: usize = 2;
+    const TURNS: u8 = 70;
+    let mut plain = script.clone();
+    plain.body.retain(|operation| {
+        !matches!(
+            operation.kind(),
+            OpKind::Step
+                | OpKind::SetPace
+                | OpKind::FullCollection
+                | OpKind::StopCollector
+                | OpKind::RestartCollector
+                | OpKind::Garbage
+        )
+    });
+    let pace = |multiplier| Operation::SetPace(SetPace { pause: 100, multiplier, size: 1 });
+    let step = |size, times| Operation::Step(Step { size, times });
+    let by_default = (0..=8).map(move |size| (vec![], step(size, 1)));
+    let paced = (1..=3).flat_map(move |size| (1..=25).map(move |m| (vec![pace(m * 4)], step(size, 1))));
+    let turns = (1..=TURNS).map(move |times| {
+        (vec![pace(100), Operation::StopCollector(StopCollector {})], step(0, times))
+    });
+    by_default.chain(paced).chain(turns).flat_map(move |(before, step)| {
+        let body = plain.body.clone();
+        (1..=POSITIONS.min(body.len())).map(move |from_end| {
+            let mut staged = before.clone();
+            let (first, last) = body.split_at(body.len() - from_end);
+            staged.extend_from_slice(first);
+            staged.push(step.clone());
+            staged.extend_from_slice(last);
+            let mut staged = Script { body: staged };
+            staged.fixup(Repair::Remove);
+            staged
+        })
+    })
+}
+
+/// Forms of the script in which functions come to share an upvalue in another way.
+pub(super) fn rewrites(script: &Script) -> Vec<Script> {
+    let mut rewrites = Vec::new();
+    for (at, operation) in script.body.iter().enumerate() {
+        match operation {
+            Operation::UpvalueJoin(join) => rewrites.extend(shared_by_scope(script, at, join)),
+            Operation::NewScope(scope) => {
+                rewrites.extend(made_later(script, at, scope));
+                rewrites.push(with_places(script, at, scope));
+            }
+            Operation::NewModule(NewModule { locals, functions, .. }) => {
+                let scope = NewScope { open: false, locals: locals.clone(), functions: functions.clone() };
+                rewrites.push(with_places(script, at, &scope));
+            }
+            _ => {}
+        }
+    }
+    for rewrite in &mut rewrites {
+        rewrite.fixup(Repair::Remove);
+    }
+    rewrites
+}
+
+/// The scope at `at` with its functions in globals.
+fn with_places(script: &Script, at: usize, scope: &NewScope) -> Script {
+    let mut scope = scope.clone();
+    scope.functions.iter_mut().for_each(|function| function.place = Place::Global);
+    let mut rewrite = script.clone();
+    rewrite.body[at] = Operation::NewScope(scope);
+    rewrite
+}
+
+/// Instead of a join: the function moves into the scope of the other one, and captures the same local.
+fn shared_by_scope(script: &Script, at: usize, join: &UpvalueJoin) -> Option<Script> {
+    let mut rewrite = script.clone();
+    rewrite.body.remove(at);
+    let joined = rewrite.body.iter_mut().find_map(|operation| {
+        let functions = match operation {
+            Operation::NewScope(NewScope { functions, .. }) | Operation::NewModule(NewModule { functions, .. }) => {
+                functions
+            }
+            _ => return None,
+        };
+        let index = functions.iter().position(|function| function.id == join.function)?;
+        Some(functions.remove(index))
+    })?;
+    let functions = rewrite.body.iter_mut().find_map(|operation| match operation {
+        Operation::NewScope(NewScope { functions, .. }) | Operation::NewModule(NewModule { functions, .. }) => {
+            functions.iter().any(|function| function.id == join.from).then_some(functions)
+        }
+        _ => None,
+    })?;
+    let from = functions.iter().find(|function| function.id == join.from)?.body.shape();
+    let local = *from.captures.get(usize::from(join.from_upvalue.checked_sub(1)?))?;
+    let body = Body { actions: Vec::new(), result: FunctionResult::Captures(vec![local]) };
+    functions.push(NewFunction { id: joined.id, place: joined.place, body });
+    Some(rewrite)
+}
+
+/// Instead of two functions of one scope: one, which makes the other near the end of the script.
+fn made_later(script: &Script, at: usize, scope: &NewScope) -> Vec<Script> {
+    let mut rewrites = Vec::new();
+    for maker in 0..scope.functions.len() {
+        for made in (0..scope.functions.len()).filter(|&made| made != maker) {
+            let captures = |index: usize| scope.functions[index].body.shape().captures;
+            let Some(&shared) = captures(maker).iter().find(|local| captures(made).contains(local)) else { continue };
+            let mut scope = scope.clone();
+            let inner = Inner { own: false, action: None, result: shared };
+            scope.functions[maker].body = Body { actions: Vec::new(), result: FunctionResult::Closure(inner) };
+            let call = Operation::CallMaker(CallMaker {
+                id: scope.functions[made].id,
+                place: Place::Local,
+                maker: scope.functions[maker].id,
+                argument: Value::Nil,
+            });
+            scope.functions.remove(made);
+            let mut rewrite = script.clone();
+            rewrite.body[at] = Operation::NewScope(scope);
+            let last = rewrite.body.len() - 1;
+            rewrite.body.insert(last.max(at + 1), call);
+            rewrites.push(rewrite);
+        }
+    }
+    rewrites
+}

@@ -1,0 +1,328 @@
+//! The observer that asks the invariants while a program runs.
+
+use crate::looks::{self, Scratch};
+use crate::{History, ObjectInfo, Verdict, Violation, dangling, gray_lists, tricolour};
+use moonphase_vm::gc::{Direction, Event, HeapView, Interests, ObjectView, Observer, Phase, StepKind};
+use std::any::Any;
+use std::fmt;
+use std::ops::ControlFlow;
+use std::str::FromStr;
+
+/// How often the checker looks at how much.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Level {
+    /// A whole look before and after every step. Stores cost nothing, and a wrong one is seen at the next step.
+    Step,
+    /// After a store or barrier a look at that reference; after a step a look at what it did; a whole look once a cycle,
+    /// when sweeping is done, and parts of one when marking begins and ends.
+    ///
+    /// What stores, barriers and single traversals break is found at the same event as with [`Level::Full`]. What can only be
+    /// seen by looking everywhere (an object that fell out of its list, a byte too many, a write that no event told of) is
+    /// found later in the cycle; [`Violation::sound_until`] then says from where on a second run with
+    /// [`Checker::starting_at`] and [`Level::Full`] has to look to find the first event.
+    #[default]
+    Barrier,
+    /// A whole look each time. This is what the other levels are measured by.
+    Full,
+}
+
+impl Level {
+    /// Every level, the cheapest for programs that store much first.
+    pub const ALL: &'static [Level] = &[Level::Step, Level::Barrier, Level::Full];
+
+    /// The name in options.
+    pub fn name(self) -> &'static str {
+        match self {
+            Level::Step => "step",
+            Level::Barrier => "barrier",
+            Level::Full => "full",
+        }
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A name that no level has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownLevel(pub String);
+
+impl fmt::Display for UnknownLevel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "unknown check level '{}' (known: step, barrier, full)", self.0)
+    }
+}
+
+impl std::error::Error for UnknownLevel {}
+
+impl FromStr for Level {
+    type Err = UnknownLevel;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let found = Level::ALL.iter().find(|level| level.name() == text);
+        found.copied().ok_or_else(|| UnknownLevel(text.to_owned()))
+    }
+}
+
+/// Checks a heap while a program runs, and ends the program at the first violation.
+///
+/// Events are numbered: stores, barriers, and both ends of each step count, so a number means the same in two runs of one
+/// script with the same levels of interest ([`Level::Step`] hears of no stores and has numbers of its own).
+pub struct Checker {
+    level: Level,
+    recording: bool,
+    history: History,
+    /// Events so far.
+    events: u64,
+    /// The first event that is looked at.
+    first: u64,
+    /// The last event at which a whole look found nothing.
+    sound: u64,
+    in_step: bool,
+    /// What was found in the middle of a step; it is told when the step ends.
+    found_in_step: Option<Box<Violation>>,
+    violation: Option<Box<Violation>>,
+    scratch: Scratch,
+}
+
+impl Checker {
+    /// A checker that has seen nothing yet. The VM may have run before, but must not be in the middle of a step.
+    pub fn new(level: Level) -> Checker {
+        Checker {
+            level,
+            recording: false,
+            history: History::default(),
+            events: 0,
+            first: 0,
+            sound: 0,
+            in_step: false,
+            found_in_step: None,
+            violation: None,
+            scratch: Scratch::default(),
+        }
+    }
+
+    /// Records what happens to each object, to explain a violation.
+    pub fn with_history(mut self) -> Checker {
+        self.recording = true;
+        self
+    }
+
+    /// Looks at nothing before this event.
+    pub fn starting_at(mut self, event: u64) -> Checker {
+        self.first = event;
+        self
+    }
+
+    /// What was recorded; empty unless asked for with [`Checker::with_history`].
+    pub fn history(&self) -> &History {
+        &self.history
+    }
+
+    /// How many events there were.
+    pub fn events(&self) -> u64 {
+        self.events
+    }
+
+    /// What was found.
+    pub fn violation(&self) -> Option<&Violation> {
+        self.violation.as_deref()
+    }
+
+    /// What was found, for keeps.
+    pub fn into_violation(self) -> Option<Violation> {
+        self.violation.map(|violation| *violation)
+    }
+
+    /// Takes back a checker that was installed as an observer. `None` if it is another observer.
+    pub fn from_observer(observer: Box<dyn Observer>) -> Option<Box<Checker>> {
+        observer.into_any().downcast().ok()
+    }
+
+    /// A whole look now, for the end of a run. Gives what was found, now or before.
+    pub fn look(&mut self, view: HeapView<'_>) -> Option<&Violation> {
+        if self.violation.is_none() && !self.in_step {
+            let verdict = self.whole(view, true);
+            self.conclude(verdict);
+        }
+        self.violation()
+    }
+
+    /// Looks for what full collections left behind, see [`check_complete`](crate::check_complete). Gives what was found, now
+    /// or before.
+    pub fn look_complete(&mut self, view: HeapView<'_>) -> Option<&Violation> {
+        if self.violation.is_none() && !self.in_step {
+            let verdict = crate::check_complete(view);
+            self.conclude(verdict);
+        }
+        self.violation()
+    }
+
+    fn whole(&mut self, view: HeapView<'_>, settled: bool) -> Verdict {
+        looks::whole(view, &mut self.scratch, settled)?;
+        if settled {
+            self.sound = self.events;
+        }
+        Ok(())
+    }
+
+    /// Keeps a violation, with what only the checker knows.
+    fn conclude(&mut self, verdict: Verdict) {
+        let Err(mut violation) = verdict else { return };
+        violation.event = self.events;
+        violation.sound_until = self.sound;
+        if self.recording {
+            let Violation { parent, child, path, .. } = &mut *violation;
+            let objects = path.iter_mut().map(|step| &mut step.object).chain(parent).chain(child);
+            for object in objects {
+                add_origin(object, &self.history);
+            }
+        }
+        self.violation = Some(violation);
+    }
+
+    fn store<'h>(&mut self, view: HeapView<'h>, holder: ObjectView<'h>, new: ObjectView<'h>) -> Verdict {
+        dangling::check_store(view, holder, new)?;
+        if self.in_step {
+            return Ok(());
+        }
+        tricolour::check_store(view, holder, new)?;
+        if self.level == Level::Full { self.whole(view, true) } else { Ok(()) }
+    }
+
+    fn barrier<'h>(
+        &mut self,
+        view: HeapView<'h>,
+        direction: Direction,
+        parent: ObjectView<'h>,
+        child: ObjectView<'h>,
+        acted: bool,
+    ) -> Verdict {
+        if self.in_step {
+            return Ok(());
+        }
+        tricolour::check_store(view, parent, child)?;
+        if acted {
+            match direction {
+                Direction::Backward => gray_lists::check_newest(view, parent)?,
+                Direction::Forward => {
+                    tricolour::check_traversed(view, child)?;
+                    gray_lists::check_newest(view, child)?;
+                }
+            }
+        }
+        if self.level == Level::Full { self.whole(view, false) } else { Ok(()) }
+    }
+
+    fn step_begins(&mut self, view: HeapView<'_>, kind: StepKind) -> Verdict {
+        self.in_step = true;
+        match self.level {
+            Level::Step | Level::Full => self.whole(view, true),
+            Level::Barrier if kind == StepKind::Turn && view.phase() == Phase::EnterAtomic => {
+                looks::colours(view, &mut self.scratch)
+            }
+            Level::Barrier => Ok(()),
+        }
+    }
+
+    fn step_ended(&mut self, view: HeapView<'_>, before: Phase) -> Verdict {
+        self.in_step = false;
+        if let Some(violation) = self.found_in_step.take() {
+            return Err(violation);
+        }
+        if self.level != Level::Barrier {
+            return self.whole(view, true);
+        }
+        match (before, view.phase()) {
+            (Phase::EnterAtomic, Phase::SweepAll) => looks::after_atomic(view, &mut self.scratch),
+            (Phase::SweepEnd, Phase::CallFinalizers) => {
+                looks::after_sweep(view, &mut self.scratch)?;
+                self.sound = self.events;
+                Ok(())
+            }
+            (Phase::CallFinalizers, Phase::Pause) | (Phase::Pause, Phase::Propagate) => {
+                looks::colours(view, &mut self.scratch)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// An object was traversed. The marks of the rest of the step are still to come, so what is wrong is kept until its end.
+    fn traversed<'h>(&mut self, view: HeapView<'h>, object: ObjectView<'h>) {
+        if self.found_in_step.is_none() {
+            let verdict = tricolour::check_traversed(view, object);
+            self.found_in_step = verdict.and_then(|()| gray_lists::check_newest(view, object)).err();
+        }
+    }
+}
+
+impl Observer for Checker {
+    fn interests(&self) -> Interests {
+        Interests { stores: self.level != Level::Step || self.recording, steps: true, fine: self.recording }
+    }
+
+    fn event(&mut self, view: HeapView<'_>, event: &Event<'_>) -> ControlFlow<()> {
+        if self.violation.is_some() {
+            return ControlFlow::Break(());
+        }
+        let counts = match event {
+            Event::Store { .. } | Event::Barrier { .. } => self.level != Level::Step,
+            Event::StepBegin(_) | Event::StepEnd(..) => true,
+            _ => false,
+        };
+        self.events += u64::from(counts);
+        if self.recording {
+            self.history.record(self.events, view, event);
+        }
+        if self.events < self.first {
+            match event {
+                Event::StepBegin(_) => self.in_step = true,
+                Event::StepEnd(..) => self.in_step = false,
+                _ => {}
+            }
+            return ControlFlow::Continue(());
+        }
+        let verdict = match *event {
+            Event::Store { .. } | Event::Barrier { .. } if !counts => Ok(()),
+            Event::Store { site, holder, new, .. } => self.store(view, holder, new).map_err(|mut violation| {
+                // Only what is wrong with this very reference is the site's doing.
+                let concerns = |info: &Option<ObjectInfo>, id| info.as_ref().is_some_and(|info| info.id == id);
+                if concerns(&violation.parent, holder.id()) && concerns(&violation.child, new.id()) {
+                    violation.site = Some(site);
+                }
+                violation
+            }),
+            Event::Barrier { site, direction, parent, child, acted } => {
+                self.barrier(view, direction, parent, child, acted).map_err(|mut violation| {
+                    violation.site = Some(site);
+                    violation
+                })
+            }
+            Event::StepBegin(kind) => self.step_begins(view, kind),
+            Event::StepEnd(_, before) => self.step_ended(view, before),
+            Event::Traversed(object) => {
+                self.traversed(view, object);
+                Ok(())
+            }
+            Event::Dangling(object) => Err(dangling::met(view, object)),
+            _ => Ok(()),
+        };
+        self.conclude(verdict);
+        if self.violation.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+
+    fn into_any(self: Box<Self>) -> Box<dyn Any> {
+        self
+    }
+}
+
+/// Adds to an object where it was made.
+fn add_origin(object: &mut ObjectInfo, history: &History) {
+    object.made_at = history.made(object.id).and_then(|made| made.location.clone());
+    if let Some(place) = &object.made_at {
+        object.description.push_str(&format!(" (made at {})", crate::describe_location(place)));
+    }
+}

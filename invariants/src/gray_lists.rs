@@ -1,0 +1,62 @@
+//! `gray-lists`: while marking, gray objects and members of gray lists are the same set, each in one list.
+//!
+//! A gray object on no list is never traversed, so what only it refers to is lost. Aside: open upvalues, which are gray on
+//! no list since their thread leads to them, and fixed objects. While sweeping the lists may hold white and even freed
+//! objects, since they are only emptied when the next cycle begins; nobody may look at them then.
+
+use crate::id_set::IdSet;
+use crate::lists::collected;
+use crate::looks::is_marking;
+use crate::{Invariant, Verdict, Violation};
+use moonphase_vm::gc::{GrayList, HeapView, ObjectView};
+
+pub(crate) fn check(view: HeapView<'_>, listed: &mut IdSet) -> Verdict {
+    if !is_marking(view) {
+        return Ok(());
+    }
+    listed.clear();
+    for list in GrayList::ALL {
+        for object in view.gray_list(list) {
+            check_member(view, list, object)?;
+            if !listed.insert(object.id()) {
+                let what = format!("is twice on the gray lists, the second time on '{}'", list.name());
+                return Err(Violation::of_object(Invariant::GrayLists, view, object, &what));
+            }
+        }
+    }
+    for object in collected(view) {
+        if is_listed_gray(object) && !listed.contains(object.id()) {
+            return Err(unlisted(view, object));
+        }
+    }
+    Ok(())
+}
+
+fn check_member<'h>(view: HeapView<'h>, list: GrayList, object: ObjectView<'h>) -> Verdict {
+    if object.is_gray() && !object.is_freed() {
+        return Ok(());
+    }
+    let colour = if object.is_freed() { "freed" } else { view.colour(object).name() };
+    let what = format!("is {colour} and on the gray list '{}'", list.name());
+    Err(Violation::of_object(Invariant::GrayLists, view, object, &what))
+}
+
+/// Whether the object's colour says that it is on a gray list.
+fn is_listed_gray(object: ObjectView<'_>) -> bool {
+    object.is_gray() && !object.is_open_upvalue()
+}
+
+fn unlisted<'h>(view: HeapView<'h>, object: ObjectView<'h>) -> Box<Violation> {
+    Violation::of_object(Invariant::GrayLists, view, object, "is gray and on no gray list")
+}
+
+/// Looks at one object that has just become gray: whoever makes an object gray puts it at the end of a list.
+pub(crate) fn check_newest<'h>(view: HeapView<'h>, object: ObjectView<'h>) -> Verdict {
+    if !is_marking(view) || !is_listed_gray(object) {
+        return Ok(());
+    }
+    // The end of a list is where it was put, unless the collector found more to mark behind it.
+    let listed = GrayList::ALL.into_iter().any(|list| view.gray_list(list).next_back() == Some(object))
+        || GrayList::ALL.into_iter().any(|list| view.gray_list(list).rev().any(|member| member == object));
+    if listed { Ok(()) } else { Err(unlisted(view, object)) }
+}

@@ -1,0 +1,139 @@
+//! What happened to each object, recorded to explain a finding.
+//!
+//! It costs an entry for each object and each store, so it is not for finding but for a second run of the same script, which
+//! is the same to the collector step.
+
+use moonphase_vm::gc::{Direction, Event, HeapView, Kind, Location, ObjectView, Phase, Site};
+use std::collections::HashMap;
+
+/// When and where something happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Moment {
+    /// The number of the last event before it.
+    pub event: u64,
+    /// Where the collector was.
+    pub phase: Phase,
+    /// The line that the script was at.
+    pub location: Option<Location>,
+}
+
+/// A barrier that was called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BarrierRecord {
+    /// Where.
+    pub site: Site,
+    /// Which way it works.
+    pub direction: Direction,
+    /// The number and kind of the object that it took for the holder.
+    pub parent: (u32, Kind),
+    /// The number and kind of what was stored.
+    pub child: (u32, Kind),
+    /// Whether it changed a colour.
+    pub acted: bool,
+}
+
+/// A reference that was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreRecord {
+    /// Where.
+    pub site: Site,
+    /// When.
+    pub moment: Moment,
+    /// The number and kind of what was stored.
+    pub new: (u32, Kind),
+    /// The number and kind of what was there before, where that is known and was an object.
+    pub old: Option<(u32, Kind)>,
+    /// The barriers that the site called for it; none if it forgot to.
+    pub barriers: Vec<BarrierRecord>,
+}
+
+/// What is known of every object, by its number.
+#[derive(Default)]
+pub struct History {
+    made: HashMap<u32, Moment>,
+    marked: HashMap<u32, Moment>,
+    blackened: HashMap<u32, Moment>,
+    freed: HashMap<u32, Moment>,
+    last_store: HashMap<u32, StoreRecord>,
+    stores: HashMap<(u32, u32), StoreRecord>,
+    /// Barriers of the store that is under way.
+    pending: Vec<BarrierRecord>,
+    /// Whether a store was told since the last barrier: the barriers before it are done with.
+    stored: bool,
+}
+
+impl History {
+    /// When the object was made. `None` for those made before recording began, such as the library.
+    pub fn made(&self, id: u32) -> Option<&Moment> {
+        self.made.get(&id)
+    }
+
+    /// When the collector last found the object.
+    pub fn marked(&self, id: u32) -> Option<&Moment> {
+        self.marked.get(&id)
+    }
+
+    /// When the object last became black.
+    pub fn blackened(&self, id: u32) -> Option<&Moment> {
+        self.blackened.get(&id)
+    }
+
+    /// When the object was freed.
+    pub fn freed(&self, id: u32) -> Option<&Moment> {
+        self.freed.get(&id)
+    }
+
+    /// The last store into an object.
+    pub fn last_store(&self, holder: u32) -> Option<&StoreRecord> {
+        self.last_store.get(&holder)
+    }
+
+    /// The last store of one object into another.
+    pub fn store_of(&self, holder: u32, child: u32) -> Option<&StoreRecord> {
+        self.stores.get(&(holder, child))
+    }
+
+    /// Notes an event. `number` is its own if it counts, else that of the last one that did.
+    pub(crate) fn record(&mut self, number: u64, view: HeapView<'_>, event: &Event<'_>) {
+        let moment = || Moment { event: number, phase: view.phase(), location: view.location() };
+        let name = |object: ObjectView<'_>| (object.id(), object.kind());
+        match *event {
+            Event::Allocate(object) => {
+                self.made.insert(object.id(), moment());
+            }
+            Event::Mark(object) => {
+                self.marked.insert(object.id(), moment());
+                // Told before the colour changes. These kinds become black at once.
+                if object.kind() == Kind::String || object.kind() == Kind::Upvalue && !object.is_open_upvalue() {
+                    self.blackened.insert(object.id(), moment());
+                }
+            }
+            Event::Traverse(object) => {
+                self.blackened.insert(object.id(), moment());
+            }
+            Event::CloseUpvalue(object) if object.is_black() => {
+                self.blackened.insert(object.id(), moment());
+            }
+            Event::Free(object) => {
+                self.freed.insert(object.id(), moment());
+            }
+            Event::Barrier { site, direction, parent, child, acted } => {
+                if std::mem::take(&mut self.stored) {
+                    self.pending.clear();
+                }
+                self.pending.push(BarrierRecord { site, direction, parent: name(parent), child: name(child), acted });
+            }
+            Event::Store { site, holder, old, new } => {
+                self.stored = true;
+                let belongs = |barrier: &&BarrierRecord| barrier.site == site && barrier.child.0 == new.id();
+                let barriers = self.pending.iter().filter(belongs).cloned().collect();
+                let record =
+                    StoreRecord { site, moment: moment(), new: name(new), old: old.map(name), barriers };
+                self.stores.insert((holder.id(), new.id()), record.clone());
+                self.last_store.insert(holder.id(), record);
+            }
+            Event::StepBegin(_) => self.pending.clear(),
+            _ => {}
+        }
+    }
+}

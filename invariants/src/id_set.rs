@@ -1,0 +1,48 @@
+//! A set of objects, by their numbers: one bit each.
+//!
+//! Numbers count allocations, so a set takes an eighth of a byte for each object that was ever made, which is less than the
+//! checks' time would suggest: a program that makes a hundred million objects needs 12 MB.
+
+/// See the module. One set is cleared and filled again by check after check.
+#[derive(Default)]
+pub(crate) struct IdSet {
+    words: Vec<u64>,
+}
+
+impl IdSet {
+    pub(crate) fn clear(&mut self) {
+        self.words.fill(0);
+    }
+
+    /// Says whether the object was not in the set.
+    #[inline]
+    pub(crate) fn insert(&mut self, id: u32) -> bool {
+        let (word, bit) = (id as usize / 64, 1 << (id % 64));
+        if word >= self.words.len() {
+            self.words.resize(word + 1 + word / 2, 0);
+        }
+        let new = self.words[word] & bit == 0;
+        self.words[word] |= bit;
+        new
+    }
+
+    #[inline]
+    pub(crate) fn contains(&self, id: u32) -> bool {
+        self.words.get(id as usize / 64).is_some_and(|word| word & (1 << (id % 64)) != 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_knows_what_was_put_in_and_forgets_it_when_cleared() {
+        let mut set = IdSet::default();
+        assert!(set.insert(1) && set.insert(64) && set.insert(100_000));
+        assert!(!set.insert(64));
+        assert!(set.contains(64) && !set.contains(63) && !set.contains(u32::MAX));
+        set.clear();
+        assert!(!set.contains(1) && set.insert(1));
+    }
+}

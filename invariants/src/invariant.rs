@@ -1,0 +1,164 @@
+//! The names of the invariants, and the check behind each name.
+
+use crate::id_set::IdSet;
+use crate::{
+    Verdict, bytes, complete, dangling, gray_lists, intern, lists, pause, reachable, threads, tricolour, upvalues,
+};
+use moonphase_vm::gc::HeapView;
+use std::fmt;
+use std::str::FromStr;
+
+/// Something that must hold in a heap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Invariant {
+    /// While marking, no black object refers strongly to a white one.
+    BlackToWhite,
+    /// Nothing live refers to a freed object.
+    Dangling,
+    /// At pause every object is of the current white.
+    PauseWhite,
+    /// While marking, gray objects and members of gray lists are the same set, each in one list.
+    GrayLists,
+    /// Open upvalues are never black and belong to one slot of a living stack; closed ones are never gray.
+    Upvalues,
+    /// Threads are never black while marking.
+    Threads,
+    /// Strings are never gray.
+    Strings,
+    /// After atomic nothing reachable is dead, and nothing reachable is ever freed.
+    Reachable,
+    /// Every object is in one list, the one that its header says, and the lists end.
+    Lists,
+    /// The byte count is the sum of the objects.
+    Bytes,
+    /// The string table has every short string and nothing else.
+    Intern,
+    /// After full collections nothing unreachable is left.
+    Complete,
+}
+
+impl Invariant {
+    /// Every invariant.
+    pub const ALL: &'static [Invariant] = &[
+        Invariant::BlackToWhite,
+        Invariant::Dangling,
+        Invariant::PauseWhite,
+        Invariant::GrayLists,
+        Invariant::Upvalues,
+        Invariant::Threads,
+        Invariant::Strings,
+        Invariant::Reachable,
+        Invariant::Lists,
+        Invariant::Bytes,
+        Invariant::Intern,
+        Invariant::Complete,
+    ];
+
+    /// The name in signatures and reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Invariant::BlackToWhite => "black-to-white",
+            Invariant::Dangling => "dangling",
+            Invariant::PauseWhite => "pause-white",
+            Invariant::GrayLists => "gray-lists",
+            Invariant::Upvalues => "upvalues",
+            Invariant::Threads => "threads",
+            Invariant::Strings => "strings",
+            Invariant::Reachable => "reachable",
+            Invariant::Lists => "lists",
+            Invariant::Bytes => "bytes",
+            Invariant::Intern => "intern",
+            Invariant::Complete => "complete",
+        }
+    }
+
+    /// One sentence for a reader who doesn't know the invariant.
+    pub fn explanation(self) -> &'static str {
+        match self {
+            Invariant::BlackToWhite => {
+                "while the collector marks, a black object (done with) must not refer to a white one (not reached): \
+                 nobody will visit the white one, and it is freed although it is in use"
+            }
+            Invariant::Dangling => "nothing that lives may refer to an object that was freed",
+            Invariant::PauseWhite => "between two cycles every object must be of the current white",
+            Invariant::GrayLists => {
+                "while the collector marks, the gray objects must be those on its gray lists, each on one: a gray object \
+                 on no list is never traversed"
+            }
+            Invariant::Upvalues => {
+                "an open upvalue must not be black and belongs to one slot of a living stack; a closed one must not be gray"
+            }
+            Invariant::Threads => "a thread must not be black while the collector marks, for its stack has no barrier",
+            Invariant::Strings => "a string refers to nothing and so is never gray",
+            Invariant::Reachable => "what the program can reach must not be freed, nor be about to be",
+            Invariant::Lists => "every object must be in one of the collector's lists, once",
+            Invariant::Bytes => "the collector's count of bytes must be the sum of the objects' sizes",
+            Invariant::Intern => "the string table must find every short string, and hold no freed one",
+            Invariant::Complete => "after full collections nothing may be left that the program cannot reach",
+        }
+    }
+
+    /// Looks at the whole heap for this invariant alone, if it applies in the heap's phase. The heap must not be in the
+    /// middle of a step. All but `lists` rely on lists that end.
+    ///
+    /// # Errors
+    /// The heap breaks it.
+    pub fn check(self, view: HeapView<'_>) -> Verdict {
+        let seen = &mut IdSet::default();
+        match self {
+            Invariant::BlackToWhite => tricolour::check(view),
+            Invariant::Dangling => dangling::check(view),
+            Invariant::PauseWhite => pause::check(view),
+            Invariant::GrayLists => gray_lists::check(view, seen),
+            Invariant::Upvalues => upvalues::check(view),
+            Invariant::Threads => threads::check_threads(view),
+            Invariant::Strings => threads::check_strings(view),
+            Invariant::Reachable => reachable::check(view, seen),
+            Invariant::Lists => lists::check(view, seen),
+            Invariant::Bytes => bytes::check(view),
+            Invariant::Intern => intern::check(view),
+            Invariant::Complete => complete::check_complete(view),
+        }
+    }
+}
+
+impl fmt::Display for Invariant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A name that no invariant has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownInvariant(pub String);
+
+impl fmt::Display for UnknownInvariant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "unknown invariant '{}'", self.0)
+    }
+}
+
+impl std::error::Error for UnknownInvariant {}
+
+impl FromStr for Invariant {
+    type Err = UnknownInvariant;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let found = Invariant::ALL.iter().find(|invariant| invariant.name() == text);
+        found.copied().ok_or_else(|| UnknownInvariant(text.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_reads_back() {
+        for &invariant in Invariant::ALL {
+            assert_eq!(invariant.name().parse(), Ok(invariant));
+        }
+        assert_eq!("greenness".parse::<Invariant>(), Err(UnknownInvariant("greenness".into())));
+    }
+}

@@ -1,0 +1,92 @@
+//! Which invariants are asked together, and when they may be.
+//!
+//! A *whole* look asks every invariant that applies in the heap's phase, of all the heap. The others are parts of it, for
+//! moments when only so much can have changed; each finds nothing that a whole look would not find.
+//!
+//! The order matters where one fault breaks several invariants: lists first, since all others walk them; then what is said
+//! of single kinds of objects; then what is said of references; then what may be a mere consequence.
+
+use crate::id_set::IdSet;
+use crate::{Verdict, bytes, dangling, gray_lists, intern, lists, pause, reachable, threads, tricolour, upvalues};
+use moonphase_vm::gc::{HeapView, Phase};
+
+/// Whether the tri-colour invariant holds now. In the middle of the atomic phase it does not have to.
+#[inline]
+pub(crate) fn is_marking(view: HeapView<'_>) -> bool {
+    matches!(view.phase(), Phase::Propagate | Phase::EnterAtomic)
+}
+
+/// Sets that the looks fill anew each time.
+#[derive(Default)]
+pub(crate) struct Scratch {
+    ids: IdSet,
+}
+
+/// Everything. `settled` says that no store is half done: while a barrier is called, its object may refer to things that a
+/// barrier still to come will see to.
+pub(crate) fn whole(view: HeapView<'_>, scratch: &mut Scratch, settled: bool) -> Verdict {
+    let ids = &mut scratch.ids;
+    lists::check(view, ids)?;
+    threads::check_threads(view)?;
+    threads::check_strings(view)?;
+    upvalues::check(view)?;
+    pause::check(view)?;
+    dangling::check(view)?;
+    if settled {
+        tricolour::check(view)?;
+    }
+    gray_lists::check(view, ids)?;
+    reachable::check(view, ids)?;
+    intern::check(view)?;
+    bytes::check(view)
+}
+
+/// Colours alone, without following references.
+pub(crate) fn colours(view: HeapView<'_>, scratch: &mut Scratch) -> Verdict {
+    lists::check_members(view, &mut scratch.ids)?;
+    let (marking, done) = (is_marking(view), pause::applies(view));
+    for object in lists::collected(view) {
+        if marking {
+            threads::check_thread(view, object)?;
+        }
+        threads::check_string(view, object)?;
+        if done {
+            pause::check_object(view, object)?;
+        }
+    }
+    gray_lists::check(view, &mut scratch.ids)
+}
+
+/// When marking has just ended: what is dead now is dead for good.
+pub(crate) fn after_atomic(view: HeapView<'_>, scratch: &mut Scratch) -> Verdict {
+    lists::check_members(view, &mut scratch.ids)?;
+    upvalues::check(view)?;
+    reachable::check(view, &mut scratch.ids)
+}
+
+/// When sweeping has just ended. Nothing is dead and unswept now, and marking has not begun, so this asks as much as a whole
+/// look, in one walk.
+pub(crate) fn after_sweep(view: HeapView<'_>, scratch: &mut Scratch) -> Verdict {
+    colours(view, scratch)?;
+    upvalues::check(view)?;
+    dangling::check_roots(view)?;
+    // The gray lists are not looked at in this phase, so the set still has the members of the lists.
+    let listed = &scratch.ids;
+    let (mut sum, mut short_strings) = (0, 0);
+    for object in view.objects() {
+        let mut broken = None;
+        view.references(object, |edge| {
+            if broken.is_none() && !listed.contains(edge.target.id()) {
+                broken = Some(edge);
+            }
+        });
+        if let Some(edge) = broken {
+            dangling::check(view)?;
+            return Err(lists::unlisted(view, Some(object), edge));
+        }
+        sum += object.size();
+        short_strings += usize::from(intern::check_object(view, object)?);
+    }
+    intern::check_count(view, short_strings)?;
+    bytes::check_sum(view, sum)
+}

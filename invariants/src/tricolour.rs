@@ -1,0 +1,86 @@
+//! `black-to-white`: while marking, no black object refers strongly to a white one.
+//!
+//! The collector is done with a black object and will visit a white one only by another reference. If there is none, or it
+//! goes away, the white object is freed while the black one still refers to it. Weak references may lead to white objects;
+//! while sweeping, black objects turn white one by one and the rule is off.
+
+use crate::looks::is_marking;
+use crate::{Invariant, Verdict, Violation};
+use moonphase_vm::gc::{Edge, HeapView, Kind, ListName, ObjectView, Strength};
+
+/// Looks at all references of all black objects.
+pub(crate) fn check(view: HeapView<'_>) -> Verdict {
+    if !is_marking(view) {
+        return Ok(());
+    }
+    ListName::ALL.into_iter().flat_map(|list| view.list(list)).try_for_each(|object| check_object(view, object))
+}
+
+/// Looks at the references of one object.
+pub(crate) fn check_object<'h>(view: HeapView<'h>, object: ObjectView<'h>) -> Verdict {
+    if !object.is_black() {
+        return Ok(());
+    }
+    let mut white = None;
+    view.references(object, |edge| {
+        if white.is_none() && is_strong_to_white(&edge) {
+            white = Some(edge);
+        }
+    });
+    match white {
+        Some(edge) => Err(Violation::of_edge(Invariant::BlackToWhite, view, object, edge)),
+        None => Ok(()),
+    }
+}
+
+/// Looks at one reference, which was just written.
+pub(crate) fn check_store<'h>(view: HeapView<'h>, holder: ObjectView<'h>, new: ObjectView<'h>) -> Verdict {
+    if !(holder.is_black() && new.is_white() && !new.is_freed() && is_marking(view)) {
+        return Ok(());
+    }
+    let mut broken = None;
+    view.references(holder, |edge| {
+        if broken.is_none() && edge.target == new && edge.strength == Strength::Strong {
+            broken = Some(edge);
+        }
+    });
+    match broken {
+        Some(edge) => Err(Violation::of_edge(Invariant::BlackToWhite, view, holder, edge)),
+        None => Ok(()),
+    }
+}
+
+/// After an object was traversed: what it and the objects that marking blackens at once, without a turn of their own, refer
+/// to.
+pub(crate) fn check_traversed<'h>(view: HeapView<'h>, object: ObjectView<'h>) -> Verdict {
+    check_object(view, object)?;
+    let mut verdict = Ok(());
+    view.references(object, |edge| {
+        // Upvalues lead on to userdata and these to tables, so this goes no deeper than that.
+        if verdict.is_ok()
+            && matches!(edge.target.kind(), Kind::Upvalue | Kind::Userdata)
+            && edge.target.is_black()
+            && edge.target != object
+        {
+            verdict = check_blackened(view, edge.target);
+        }
+    });
+    verdict
+}
+
+fn check_blackened<'h>(view: HeapView<'h>, object: ObjectView<'h>) -> Verdict {
+    check_object(view, object)?;
+    let mut userdata = None;
+    if object.kind() == Kind::Upvalue {
+        view.references(object, |edge| {
+            if edge.target.kind() == Kind::Userdata && edge.target.is_black() {
+                userdata = Some(edge.target);
+            }
+        });
+    }
+    userdata.map_or(Ok(()), |userdata| check_object(view, userdata))
+}
+
+fn is_strong_to_white(edge: &Edge<'_>) -> bool {
+    edge.strength == Strength::Strong && edge.target.is_white() && !edge.target.is_freed()
+}

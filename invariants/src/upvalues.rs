@@ -1,0 +1,73 @@
+//! `upvalues`: an open upvalue is never black, points into its thread's live stack, alone at its slot, and its thread's list
+//! is sorted; a closed one is never gray.
+//!
+//! Counting shows that the threads' lists and the open upvalues are the same: each list ascends strictly and has only open
+//! upvalues of its own thread, so no upvalue is listed twice.
+
+use crate::lists::collected;
+use crate::{Invariant, Verdict, Violation};
+use moonphase_vm::gc::{HeapView, Kind, ObjectView};
+
+pub(crate) fn check(view: HeapView<'_>) -> Verdict {
+    let (mut open, mut listed) = (0, 0);
+    for object in collected(view) {
+        match object.kind() {
+            Kind::Upvalue => open += usize::from(check_upvalue(view, object)?),
+            Kind::Thread => listed += check_thread(view, object)?,
+            _ => {}
+        }
+    }
+    if open == listed { Ok(()) } else { Err(unlisted(view)) }
+}
+
+/// Looks at one upvalue. Says whether it is open.
+fn check_upvalue<'h>(view: HeapView<'h>, upvalue: ObjectView<'h>) -> Result<bool, Box<Violation>> {
+    let wrong = |what: &str| Err(Violation::of_object(Invariant::Upvalues, view, upvalue, what));
+    if !upvalue.is_open_upvalue() {
+        return if upvalue.is_gray() { wrong("is closed and gray") } else { Ok(false) };
+    }
+    if upvalue.is_black() {
+        return wrong("is black");
+    }
+    match upvalue.upvalue_slot() {
+        None => wrong("points to no slot of a stack"),
+        Some((thread, _)) if thread.is_freed() => wrong("points into the stack of a freed thread"),
+        Some((thread, slot)) if slot >= thread.live_stack() => wrong(&format!("points above its stack, to slot {slot}")),
+        Some(_) => Ok(true),
+    }
+}
+
+/// Looks at one thread. Says how many open upvalues it has.
+fn check_thread<'h>(view: HeapView<'h>, thread: ObjectView<'h>) -> Result<usize, Box<Violation>> {
+    let upvalues = thread.open_upvalues();
+    let mut above = None;
+    for &upvalue in &upvalues {
+        let wrong = |what: &str| Err(Violation::of_object(Invariant::Upvalues, view, upvalue, what));
+        if upvalue.is_freed() {
+            return wrong("is in a thread's list of open upvalues");
+        }
+        let Some((owner, slot)) = upvalue.upvalue_slot() else {
+            return wrong("is closed and in a thread's list of open upvalues");
+        };
+        if owner != thread {
+            return wrong("is in the list of another thread than its own");
+        }
+        if above.is_some_and(|above| slot <= above) {
+            return wrong("is out of order in its thread's list of open upvalues");
+        }
+        above = Some(slot);
+    }
+    Ok(upvalues.len())
+}
+
+fn unlisted(view: HeapView<'_>) -> Box<Violation> {
+    for upvalue in collected(view).filter(|object| object.is_open_upvalue()) {
+        let listed = upvalue.upvalue_slot().is_some_and(|(thread, _)| thread.open_upvalues().contains(&upvalue));
+        if !listed {
+            let what = "is open and not in its thread's list of open upvalues";
+            return Violation::of_object(Invariant::Upvalues, view, upvalue, what);
+        }
+    }
+    let detail = "a thread lists an open upvalue that the collector does not know".to_owned();
+    Violation::of_heap(Invariant::Upvalues, view, detail)
+}

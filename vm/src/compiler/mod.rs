@@ -1,0 +1,165 @@
+//! The compiler: syntax tree to register bytecode, in one pass.
+//!
+//! The code is of the kind that PUC Lua's compiler makes: variables live in registers, operands are used where they are,
+//! constants and small integers are part of instructions, conditions are jumps. Two things lean on that. The collector
+//! takes every register below the operands of an allocating instruction or call as live, and messages name a value by what
+//! the code before the error did with its register.
+//!
+//! - `function_state`: the function being compiled: code, constants, registers
+//! - `jumps`: lists of jumps, and tests that deliver values
+//! - `scope`: variables, blocks, labels
+//! - `operand`: forms of values, from constants to registers
+//! - `operator`, `fold`: operators, and those whose value is known
+//! - `expression`, `statement`: the walk over the tree
+//! - `disassemble`: the listing of a function
+//!
+//! A tree that the parser gives is compiled or refused with the message of PUC Lua; the errors here are those that need
+//! scopes or limits. Where such a message names the line or the token after the error, and the tree does not keep it, the
+//! nearest that is known stands for it.
+
+mod disassemble;
+mod expression;
+mod fold;
+mod function_state;
+mod jumps;
+mod operand;
+mod operator;
+mod scope;
+mod statement;
+#[cfg(test)]
+mod tests;
+
+pub use disassemble::disassemble;
+
+use crate::bytecode::{MAX_LOCALS, Opcode, Template, UpvalueDescription};
+use crate::syntax::SyntaxError;
+use crate::syntax::ast::{Attribute, Chunk, FunctionBody, NameAt};
+use crate::version::LuaVersion;
+use function_state::{Failure, FunctionState};
+use scope::GotoTarget;
+use std::rc::Rc;
+
+/// Compile a chunk. `chunk_name` is the name that `load` was given; messages and the template's `source` come from it.
+///
+/// The main function is variadic and has one upvalue, `_ENV`.
+///
+/// # Errors
+///
+/// What the grammar cannot refuse: assignment to a constant, a `goto` without a label, a `break` outside of a loop, a
+/// repeated label, and the limits of a function (registers, variables, upvalues, constants, distance of a jump).
+pub fn compile(chunk: &Chunk, chunk_name: &[u8], version: LuaVersion) -> Result<Template, SyntaxError> {
+    match version {
+        LuaVersion::Lua54 => {}
+    }
+    let mut compiler =
+        Compiler { source: Rc::from(chunk_name), function: FunctionState::new(0, 1), enclosing: Vec::new() };
+    compiler.main_function(chunk)
+}
+
+/// The state of a compilation.
+struct Compiler {
+    source: Rc<[u8]>,
+    /// The innermost open function.
+    function: FunctionState,
+    /// The functions around it, outermost first.
+    enclosing: Vec<FunctionState>,
+}
+
+impl Compiler {
+    fn main_function(&mut self, chunk: &Chunk) -> Result<Template, SyntaxError> {
+        self.function.enter_block(false);
+        self.function.variadic = true;
+        self.function.emit_abc(Opcode::VarargPrep, 0, 0, 0);
+        let environment =
+            UpvalueDescription { name: Rc::from(b"_ENV".as_slice()), in_stack: true, index: 0, read_only: false };
+        self.function.add_upvalue(environment);
+        self.statements(&chunk.block.statements, chunk.last_line, true)?;
+        let state = self.end_function(chunk.last_line)?;
+        self.finish(state, 0)
+    }
+
+    /// Compile the function `body`. The name of a method's receiver is given, since the source does not have it.
+    fn inner_function(&mut self, receiver: Option<&NameAt>, body: &FunctionBody) -> Result<Template, SyntaxError> {
+        self.function.at_line(body.line);
+        let inner = FunctionState::new(body.line, self.function.line);
+        self.enclosing.push(std::mem::replace(&mut self.function, inner));
+        self.function.enter_block(false);
+        self.parameters(receiver, body)?;
+        self.statements(&body.block.statements, body.end_line, true)?;
+        self.function.at_line(body.end_line);
+        let state = self.end_function(body.end_line)?;
+        self.function.line = state.line;
+        self.finish(state, body.end_line)
+    }
+
+    fn finish(&self, state: FunctionState, last_line_defined: u32) -> Result<Template, SyntaxError> {
+        let (template, failure) = state.finish(self.source.clone(), last_line_defined);
+        failure.map_or(Ok(template), |failure| Err(self.failure(failure)))
+    }
+
+    /// End the innermost function, after which the source goes on at `next_line`, and go back to the one around it, if
+    /// there is one.
+    fn end_function(&mut self, next_line: u32) -> Result<FunctionState, SyntaxError> {
+        let function = &mut self.function;
+        function.emit_return(function.variable_registers, Some(0));
+        function.leave_block();
+        if let Some(goto) = function.gotos.first() {
+            let message = match &goto.target {
+                GotoTarget::Break => format!("break outside loop at line {}", goto.line),
+                GotoTarget::Label(name) => format!("no visible label '{name}' for <goto> at line {}", goto.line),
+            };
+            return Err(self.error_at(next_line, &message));
+        }
+        let line = function.line;
+        let outer = self.enclosing.pop().unwrap_or_else(|| FunctionState::new(0, line));
+        Ok(std::mem::replace(&mut self.function, outer))
+    }
+
+    fn parameters(&mut self, receiver: Option<&NameAt>, body: &FunctionBody) -> Result<(), SyntaxError> {
+        self.check_locals(receiver.iter().count() + body.parameters.len(), Some("')'"))?;
+        for parameter in receiver.into_iter().chain(&body.parameters) {
+            self.function.declare(&parameter.name, Attribute::Regular);
+        }
+        let count = self.function.variables.len();
+        // At most 200.
+        self.function.parameters = count as u8;
+        if body.variadic {
+            self.function.variadic = true;
+            self.function.emit_abc(Opcode::VarargPrep, count as u8, 0, 0);
+        }
+        self.function.reserve(count);
+        Ok(())
+    }
+
+    // Errors.
+
+    /// The error `message` at the line that the compiler is at.
+    fn error(&self, message: &str) -> SyntaxError {
+        self.error_at(self.function.line, message)
+    }
+
+    fn error_at(&self, line: u32, message: &str) -> SyntaxError {
+        SyntaxError::new(&self.source, line, message, None)
+    }
+
+    fn failure(&self, failure: Failure) -> SyntaxError {
+        self.error_at(failure.line, &failure.message)
+    }
+
+    /// Report a limit that was exceeded.
+    fn check_failure(&mut self) -> Result<(), SyntaxError> {
+        match self.function.failure.take() {
+            Some(failure) => Err(self.failure(failure)),
+            None => Ok(()),
+        }
+    }
+
+    /// Make sure that `count` more variables are within the limit. `near` is the token after them, where it is known.
+    fn check_locals(&self, count: usize, near: Option<&str>) -> Result<(), SyntaxError> {
+        if self.function.variables.len() + count <= MAX_LOCALS {
+            return Ok(());
+        }
+        let message = self.function.limit_message("local variables", MAX_LOCALS);
+        Err(SyntaxError::new(&self.source, self.function.line, &message, near.map(str::as_bytes)))
+    }
+}

@@ -1,0 +1,414 @@
+//! Operands: what is known of an expression's value before it is used.
+//!
+//! An expression is not loaded at once. It stays a constant, a variable, an indexed place or an instruction without a
+//! destination until its user says in which form it wants the value, so that it lands where it is needed without a move.
+//! The functions here are these forms: any register, the next register, a given register, a constant, a jump.
+
+use super::fold::{self, Numeral};
+use super::function_state::{FunctionState, Register, UpvalueIndex};
+use super::jumps::JumpList;
+use crate::bytecode::{Constant, Instruction, Opcode};
+use std::rc::Rc;
+
+/// Where the value of an expression is, or how to get it.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Place {
+    Nil,
+    True,
+    False,
+    Integer(i64),
+    Float(f64),
+    String(Rc<[u8]>),
+    /// In a register: a temporary, or a variable that is only read.
+    Register(Register),
+    /// A local variable.
+    Local(Register),
+    /// An upvalue.
+    Upvalue(UpvalueIndex),
+    /// `Up[table][K[key]]`
+    IndexUpvalue {
+        table: UpvalueIndex,
+        key: u8,
+    },
+    /// `R[table][key]`
+    IndexInteger {
+        table: Register,
+        key: u8,
+    },
+    /// `R[table][K[key]]`
+    IndexField {
+        table: Register,
+        key: u8,
+    },
+    /// `R[table][R[key]]`
+    Index {
+        table: Register,
+        key: Register,
+    },
+    /// The result of the instruction at this address, whose operand A is still free.
+    Pending(usize),
+    /// True where the jump at this address is taken.
+    Comparison(usize),
+    /// The results of the `Call` at this address.
+    Call(usize),
+    /// The results of the `Vararg` at this address.
+    Vararg(usize),
+}
+
+impl Place {
+    /// Whether it is an element of a table.
+    pub(super) fn is_indexed(&self) -> bool {
+        matches!(
+            self,
+            Place::IndexUpvalue { .. } | Place::IndexInteger { .. } | Place::IndexField { .. } | Place::Index { .. }
+        )
+    }
+
+    /// Whether it can have any number of values.
+    pub(super) fn is_multiple(&self) -> bool {
+        matches!(self, Place::Call(_) | Place::Vararg(_))
+    }
+}
+
+/// An expression whose code up to its last operation is emitted.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Operand {
+    pub(super) place: Place,
+    /// Jumps taken where it is true.
+    pub(super) when_true: JumpList,
+    /// Jumps taken where it is false.
+    pub(super) when_false: JumpList,
+}
+
+impl From<Place> for Operand {
+    fn from(place: Place) -> Self {
+        Operand { place, when_true: JumpList::default(), when_false: JumpList::default() }
+    }
+}
+
+impl From<&Constant> for Operand {
+    fn from(constant: &Constant) -> Self {
+        Operand::from(match constant {
+            Constant::Nil => Place::Nil,
+            Constant::Boolean(true) => Place::True,
+            Constant::Boolean(false) => Place::False,
+            Constant::Integer(value) => Place::Integer(*value),
+            Constant::Float(value) => Place::Float(*value),
+            Constant::String(value) => Place::String(value.clone()),
+        })
+    }
+}
+
+impl Operand {
+    /// Whether jumps leave it with a value.
+    pub(super) fn has_jumps(&self) -> bool {
+        !self.when_true.is_empty() || !self.when_false.is_empty()
+    }
+
+    /// Its number, if it is a numeral.
+    pub(super) fn numeral(&self) -> Option<Numeral> {
+        match self.place {
+            _ if self.has_jumps() => None,
+            Place::Integer(value) => Some(Numeral::Integer(value)),
+            Place::Float(value) => Some(Numeral::Float(value)),
+            _ => None,
+        }
+    }
+
+    /// Its value as an immediate integer.
+    pub(super) fn immediate(&self) -> Option<i8> {
+        match self.numeral()? {
+            Numeral::Integer(value) => i8::try_from(value).ok(),
+            Numeral::Float(_) => None,
+        }
+    }
+
+    /// Its value as an immediate integer, for comparing where integers and floats are alike.
+    pub(super) fn immediate_number(&self) -> Option<i8> {
+        match self.numeral()? {
+            Numeral::Integer(value) => i8::try_from(value).ok(),
+            Numeral::Float(value) => i8::try_from(fold::float_to_integer(value)?).ok(),
+        }
+    }
+
+    /// Its value, if that is known.
+    pub(super) fn constant_value(&self) -> Option<Constant> {
+        if self.has_jumps() {
+            return None;
+        }
+        Some(match &self.place {
+            Place::Nil => Constant::Nil,
+            Place::True => Constant::Boolean(true),
+            Place::False => Constant::Boolean(false),
+            Place::Integer(value) => Constant::Integer(*value),
+            Place::Float(value) => Constant::Float(*value),
+            Place::String(value) => Constant::String(value.clone()),
+            _ => return None,
+        })
+    }
+}
+
+impl FunctionState {
+    /// Make sure that an operand is one value and no variable: emit what reads it.
+    pub(super) fn discharge(&mut self, operand: &mut Operand) {
+        operand.place = match operand.place {
+            Place::Local(register) => Place::Register(register),
+            Place::Upvalue(index) => Place::Pending(self.emit_abc(Opcode::GetUpval, 0, index.0, 0)),
+            Place::IndexUpvalue { table, key } => Place::Pending(self.emit_abc(Opcode::GetTabUp, 0, table.0, key)),
+            Place::IndexInteger { table, key } => {
+                self.free_register(table);
+                Place::Pending(self.emit_abc(Opcode::GetI, 0, table.0, key))
+            }
+            Place::IndexField { table, key } => {
+                self.free_register(table);
+                Place::Pending(self.emit_abc(Opcode::GetField, 0, table.0, key))
+            }
+            Place::Index { table, key } => {
+                self.free_registers(table, Some(key));
+                Place::Pending(self.emit_abc(Opcode::GetTable, 0, table.0, key.0))
+            }
+            // Calls are emitted with one result.
+            Place::Call(pc) => Place::Register(Register(self.code[pc].a())),
+            Place::Vararg(pc) => {
+                self.set_c(pc, 2);
+                Place::Pending(pc)
+            }
+            _ => return,
+        };
+    }
+
+    /// Free the register of an operand, if it is in a temporary.
+    pub(super) fn free_operand(&mut self, operand: &Operand) {
+        if let Place::Register(register) = operand.place {
+            self.free_register(register);
+        }
+    }
+
+    /// Put the value of an operand into a register, its jumps and comparisons aside.
+    fn discharge_into(&mut self, operand: &mut Operand, target: Register) {
+        self.discharge(operand);
+        match &operand.place {
+            Place::Nil => self.emit_nil(target.0 as usize, 1),
+            Place::False => {
+                self.emit_abc(Opcode::LoadFalse, target.0, 0, 0);
+            }
+            Place::True => {
+                self.emit_abc(Opcode::LoadTrue, target.0, 0, 0);
+            }
+            Place::Integer(value) => self.emit_integer(target, *value),
+            Place::Float(value) => self.emit_float(target, *value),
+            Place::String(value) => {
+                let constant = self.constant(Constant::String(value.clone()));
+                self.emit_constant(target, constant);
+            }
+            Place::Pending(pc) => self.set_a(*pc, target.0),
+            Place::Register(register) => {
+                if *register != target {
+                    self.emit_abc(Opcode::Move, target.0, register.0, 0);
+                }
+            }
+            _ => return,
+        }
+        operand.place = Place::Register(target);
+    }
+
+    /// Put the value of an operand, whichever way it is reached, into a register.
+    pub(super) fn place_in(&mut self, mut operand: Operand, target: Register) {
+        self.discharge_into(&mut operand, target);
+        let is_comparison = match operand.place {
+            Place::Comparison(jump) => {
+                operand.when_true.push(jump);
+                true
+            }
+            _ => false,
+        };
+        if !operand.has_jumps() {
+            return;
+        }
+        let (mut load_false, mut load_true) = (0, 0);
+        if self.lacks_value(&operand.when_true) || self.lacks_value(&operand.when_false) {
+            let skip = if is_comparison { JumpList::default() } else { JumpList::one(self.emit_jump()) };
+            load_false = self.mark_target();
+            self.emit_abc(Opcode::LFalseSkip, target.0, 0, 0);
+            load_true = self.mark_target();
+            self.emit_abc(Opcode::LoadTrue, target.0, 0, 0);
+            self.patch_to_here(skip);
+        }
+        let end = self.mark_target();
+        self.patch_with_value(operand.when_false, end, Some(target), load_false);
+        self.patch_with_value(operand.when_true, end, Some(target), load_true);
+    }
+
+    /// Put the value of an operand into the next free register.
+    pub(super) fn load_next_register(&mut self, mut operand: Operand) -> Register {
+        self.discharge(&mut operand);
+        self.free_operand(&operand);
+        let target = self.reserve(1);
+        self.place_in(operand, target);
+        target
+    }
+
+    /// Put the value of an operand into some register, if it isn't in one.
+    pub(super) fn load_any_register(&mut self, mut operand: Operand) -> Register {
+        self.discharge(&mut operand);
+        if let Place::Register(register) = operand.place {
+            if !operand.has_jumps() {
+                return register;
+            }
+            if register.0 as usize >= self.variable_registers {
+                self.place_in(operand, register);
+                return register;
+            }
+            // The register of a variable cannot take the values that jumps bring.
+        }
+        self.load_next_register(operand)
+    }
+
+    /// Make an operand a register or a constant expression without jumps.
+    pub(super) fn load_value(&mut self, mut operand: Operand) -> Operand {
+        if operand.has_jumps() || matches!(operand.place, Place::Comparison(_)) {
+            return Place::Register(self.load_any_register(operand)).into();
+        }
+        self.discharge(&mut operand);
+        operand
+    }
+
+    /// The place of an operand in the part of the constant table that an 8-bit operand reaches, if it is a constant.
+    pub(super) fn short_constant(&mut self, operand: &Operand) -> Option<u8> {
+        let constant = operand.constant_value()?;
+        u8::try_from(self.constant(constant).0).ok()
+    }
+
+    /// Emit the place `table[key]`. The table is in a register or an upvalue.
+    pub(super) fn index(&mut self, table: Operand, key: Operand) -> Operand {
+        let field = match key.place {
+            Place::String(_) => self.short_constant(&key),
+            _ => None,
+        };
+        let place = match (table.place, field) {
+            (Place::Upvalue(table), Some(key)) => Place::IndexUpvalue { table, key },
+            (place, field) => {
+                let table = self.load_any_register(place.into());
+                match (field, &key.place) {
+                    (Some(key), _) => Place::IndexField { table, key },
+                    (None, Place::Integer(value @ 0..=255)) if !key.has_jumps() => {
+                        Place::IndexInteger { table, key: *value as u8 }
+                    }
+                    _ => Place::Index { table, key: self.load_any_register(key) },
+                }
+            }
+        };
+        place.into()
+    }
+
+    /// Prepare an operand to be indexed: in a register, or an upvalue.
+    pub(super) fn load_table(&mut self, operand: Operand) -> Operand {
+        match operand.place {
+            Place::Upvalue(_) if !operand.has_jumps() => operand,
+            _ => Place::Register(self.load_any_register(operand)).into(),
+        }
+    }
+
+    /// Assign the value of an operand to a variable or an element of a table.
+    pub(super) fn store(&mut self, target: &Place, mut value: Operand) {
+        // The forms of a store: with the value in a register, and with a constant.
+        let (in_register, with_constant, a, b) = match *target {
+            Place::Local(register) => {
+                self.discharge(&mut value);
+                self.free_operand(&value);
+                return self.place_in(value, register);
+            }
+            Place::Upvalue(index) => {
+                let register = self.load_any_register(value);
+                self.emit_abc(Opcode::SetUpval, register.0, index.0, 0);
+                return self.free_register(register);
+            }
+            Place::IndexUpvalue { table, key } => (Opcode::SetTabUp, Opcode::SetTabUpK, table.0, key),
+            Place::IndexInteger { table, key } => (Opcode::SetI, Opcode::SetIK, table.0, key),
+            Place::IndexField { table, key } => (Opcode::SetField, Opcode::SetFieldK, table.0, key),
+            Place::Index { table, key } => (Opcode::SetTable, Opcode::SetTableK, table.0, key.0),
+            _ => unreachable!("the parser lets only variables and elements be assigned"),
+        };
+        match self.short_constant(&value) {
+            Some(constant) => {
+                self.emit_abc(with_constant, a, b, constant);
+            }
+            None => {
+                let register = self.load_any_register(value);
+                self.emit_abc(in_register, a, b, register.0);
+                self.free_register(register);
+            }
+        }
+    }
+
+    /// Let an operand with any number of values give all of them, up to the top.
+    pub(super) fn set_all_results(&mut self, operand: &Operand) {
+        self.set_results(operand, None);
+    }
+
+    /// Let an operand with any number of values give `count` of them (`None`: all), from the next free register on.
+    pub(super) fn set_results(&mut self, operand: &Operand, count: Option<usize>) {
+        let encoded = count.map_or(0, |count| (count + 1) as u8);
+        match operand.place {
+            Place::Call(pc) => self.set_c(pc, encoded),
+            Place::Vararg(pc) => {
+                let first = self.reserve(1);
+                self.code[pc] = Instruction::abc(Opcode::Vararg, first.0, 0, encoded);
+            }
+            _ => {}
+        }
+    }
+
+    /// Emit what goes on where the operand is true; the jumps for where it is false.
+    pub(super) fn go_if_true(&mut self, mut operand: Operand) -> JumpList {
+        self.discharge(&mut operand);
+        let mut when_false = std::mem::take(&mut operand.when_false);
+        let when_true = std::mem::take(&mut operand.when_true);
+        match operand.place {
+            Place::Comparison(jump) => {
+                self.negate(jump);
+                when_false.push(jump);
+            }
+            Place::Integer(_) | Place::Float(_) | Place::String(_) | Place::True => {}
+            _ => when_false.push(self.emit_conditional_jump(operand, false)),
+        }
+        self.patch_to_here(when_true);
+        when_false
+    }
+
+    /// Emit what goes on where the operand is false; the jumps for where it is true.
+    pub(super) fn go_if_false(&mut self, mut operand: Operand) -> JumpList {
+        self.discharge(&mut operand);
+        let mut when_true = std::mem::take(&mut operand.when_true);
+        let when_false = std::mem::take(&mut operand.when_false);
+        match operand.place {
+            Place::Comparison(jump) => when_true.push(jump),
+            Place::Nil | Place::False => {}
+            _ => when_true.push(self.emit_conditional_jump(operand, true)),
+        }
+        self.patch_to_here(when_false);
+        when_true
+    }
+
+    /// Emit a jump that is taken when the truth of the operand, which is discharged, is `truth`.
+    fn emit_conditional_jump(&mut self, mut operand: Operand, truth: bool) -> usize {
+        if let Place::Pending(pc) = operand.place {
+            let instruction = self.code[pc];
+            if instruction.opcode() == Opcode::Not {
+                // Test the operand of the `not` for the opposite.
+                self.remove_last();
+                return self.emit_test(Instruction::abc(Opcode::Test, instruction.b(), 0, !truth as u8));
+            }
+        }
+        let register = match operand.place {
+            Place::Register(register) => register,
+            _ => {
+                let register = self.reserve(1);
+                self.discharge_into(&mut operand, register);
+                register
+            }
+        };
+        self.free_register(register);
+        self.emit_truth_test(register, truth)
+    }
+}

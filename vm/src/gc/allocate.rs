@@ -1,0 +1,424 @@
+//! Making and freeing objects; the table of interned strings; the byte count.
+//!
+//! Objects come from the global allocator one by one. The bytes of a string and the upvalues of a closure stand behind
+//! the object's fields in the same allocation.
+
+use crate::gc::event::Event;
+use crate::gc::object::bits;
+use crate::gc::{AnyGc, Gc, Header, Heap, Kind, Managed, Object, ObjectView};
+use crate::interpreter::Builtin;
+use crate::value::{
+    Closure, MAX_SHORT, NativeClosure, Prototype, Str, Table, Thread, ThreadStatus, Upvalue, Userdata, Value, hash_bytes,
+};
+use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::any::Any;
+use std::cell::Cell;
+use std::ptr::{NonNull, addr_of_mut};
+
+macro_rules! managed {
+    ($($type:ident),*) => {$(
+        // SAFETY: the type is `repr(C)` with a header first, and `Heap::adopt` gives it a header of this kind.
+        unsafe impl Managed for $type {
+            const KIND: Kind = Kind::$type;
+        }
+    )*};
+}
+
+managed!(Table, Closure, NativeClosure, Userdata, Thread, Upvalue, Prototype);
+
+// SAFETY: as above.
+unsafe impl Managed for Str {
+    const KIND: Kind = Kind::String;
+}
+
+type UpvalueSlot = Cell<Option<Gc<Upvalue>>>;
+
+fn string_layout(length: usize) -> Layout {
+    let size = size_of::<Str>() + length;
+    Layout::from_size_align(size, align_of::<Str>()).unwrap_or_else(|_| unreachable!("no slice is that long"))
+}
+
+fn closure_layout(upvalues: usize) -> Layout {
+    let size = size_of::<Closure>() + upvalues * size_of::<UpvalueSlot>();
+    Layout::from_size_align(size, align_of::<Closure>()).unwrap_or_else(|_| unreachable!("at most 255 upvalues"))
+}
+
+impl Gc<Str> {
+    /// The bytes of the string.
+    #[inline]
+    pub fn as_bytes(&self) -> &[u8] {
+        // SAFETY: `new_string_object` allocated and filled `length` bytes behind the fields, and they never change.
+        unsafe { std::slice::from_raw_parts(self.as_ptr().add(1).cast::<u8>(), self.length) }
+    }
+}
+
+impl Gc<Str> {
+    /// The bytes of a string that an object refers to, for as long as that object is borrowed.
+    pub(crate) fn bytes_held_by<'a, T: Managed>(self, _holder: &'a T) -> &'a [u8] {
+        // SAFETY: as in `as_bytes`; while the holder is borrowed no step can run that frees it or what it refers to.
+        unsafe { std::slice::from_raw_parts(self.as_ptr().add(1).cast::<u8>(), self.length) }
+    }
+}
+
+impl Gc<Closure> {
+    /// The closure's upvalues. None of them is `None` once the closure is complete.
+    #[inline(always)]
+    pub(crate) fn upvalues(&self) -> &[UpvalueSlot] {
+        // SAFETY: `new_closure` allocated and filled `upvalue_count` slots behind the fields.
+        unsafe { std::slice::from_raw_parts(self.as_ptr().add(1).cast::<UpvalueSlot>(), self.upvalue_count as usize) }
+    }
+}
+
+impl Gc<Upvalue> {
+    /// The variable's value.
+    #[inline(always)]
+    pub fn get(&self) -> Value {
+        // SAFETY: the location is the upvalue's own cell, or a slot of a living stack: closing, freeing a thread and
+        // moving a stack keep it so.
+        unsafe { *self.location.get() }
+    }
+
+    /// Writes the value, without a barrier.
+    #[inline(always)]
+    pub(super) fn write(&self, value: Value) {
+        // SAFETY: as in `get`; nothing holds a reference into a stack or a cell while an upvalue is written.
+        unsafe { *self.location.get() = value }
+    }
+}
+
+/// Bytes of an object with all that belongs to it alone.
+pub(super) fn size_of_object(object: AnyGc) -> usize {
+    match object.unpack() {
+        Object::String(s) => string_layout(s.length).size(),
+        Object::Table(t) => t.size(),
+        Object::Closure(c) => closure_layout(c.upvalue_count as usize).size(),
+        Object::NativeClosure(c) => size_of::<NativeClosure>() + size_of_val(&*c.upvalues),
+        Object::Userdata(u) => size_of::<Userdata>() + size_of_val(&*u.user_values),
+        Object::Thread(t) => size_of::<Thread>() + t.stack.len() * size_of::<Value>(),
+        Object::Upvalue(_) => size_of::<Upvalue>(),
+        Object::Prototype(p) => {
+            size_of::<Prototype>()
+                + size_of_val(&*p.code)
+                + size_of_val(&*p.lines)
+                + size_of_val(&*p.constants)
+                + size_of_val(&*p.prototypes)
+                + size_of_val(&*p.upvalues)
+                + size_of_val(&*p.locals)
+        }
+    }
+}
+
+/// The interned strings, in buckets by hash.
+pub(super) struct StringTable {
+    buckets: Box<[Option<Gc<Str>>]>,
+    count: usize,
+}
+
+impl StringTable {
+    pub(super) fn new() -> StringTable {
+        StringTable { buckets: vec![None; 256].into_boxed_slice(), count: 0 }
+    }
+
+    #[inline]
+    fn bucket(&self, hash: u32) -> usize {
+        hash as usize & (self.buckets.len() - 1)
+    }
+
+    #[inline]
+    pub(super) fn find(&self, hash: u32, bytes: &[u8]) -> Option<Gc<Str>> {
+        let mut entry = self.buckets[self.bucket(hash)];
+        while let Some(string) = entry {
+            if string.hash.get() == hash && string.as_bytes() == bytes {
+                return Some(string);
+            }
+            entry = string.chain.get();
+        }
+        None
+    }
+
+    fn insert(&mut self, string: Gc<Str>) {
+        if self.count >= self.buckets.len() {
+            self.resize(self.buckets.len() * 2);
+        }
+        let bucket = self.bucket(string.hash.get());
+        string.chain.set(self.buckets[bucket]);
+        self.buckets[bucket] = Some(string);
+        self.count += 1;
+    }
+
+    fn remove(&mut self, string: Gc<Str>) {
+        let bucket = self.bucket(string.hash.get());
+        let mut link = &mut self.buckets[bucket];
+        let mut previous: Option<Gc<Str>> = None;
+        let mut entry = *link;
+        while let Some(found) = entry {
+            if found == string {
+                match previous {
+                    Some(previous) => previous.chain.set(found.chain.get()),
+                    None => *link = found.chain.get(),
+                }
+                self.count -= 1;
+                return;
+            }
+            previous = Some(found);
+            entry = found.chain.get();
+            link = &mut self.buckets[bucket];
+        }
+    }
+
+    fn resize(&mut self, size: usize) {
+        let old = std::mem::replace(&mut self.buckets, vec![None; size].into_boxed_slice());
+        for mut entry in old.into_vec() {
+            while let Some(string) = entry {
+                entry = string.chain.get();
+                let bucket = self.bucket(string.hash.get());
+                string.chain.set(self.buckets[bucket]);
+                self.buckets[bucket] = Some(string);
+            }
+        }
+    }
+
+    /// Every interned string.
+    pub(super) fn iter(&self) -> impl Iterator<Item = Gc<Str>> + '_ {
+        self.buckets.iter().flat_map(|&bucket| std::iter::successors(bucket, |string| string.chain.get()))
+    }
+}
+
+impl Heap {
+    fn new_header(&mut self, kind: Kind) -> Header {
+        let id = self.next_id;
+        self.next_id = self.next_id.wrapping_add(1).max(1);
+        Header::new(kind, id, self.current_white)
+    }
+
+    /// Puts a new object into the list of all objects and counts its bytes.
+    #[inline]
+    fn adopt(&mut self, object: AnyGc) {
+        object.next.set(self.all.get());
+        self.all.set(Some(object));
+        self.pacing.charge(size_of_object(object) as isize);
+        if self.interests.fine {
+            self.raise(Event::Allocate(ObjectView::new(object)));
+        }
+    }
+
+    fn new_boxed<T: Managed>(&mut self, value: T) -> Gc<T> {
+        // SAFETY: a leaked box is an initialized object.
+        let object = unsafe { Gc::from_pointer(NonNull::from(Box::leak(Box::new(value)))) };
+        self.adopt(object.erase());
+        object
+    }
+
+    /// The string with these bytes.
+    pub fn new_string(&mut self, bytes: &[u8]) -> Gc<Str> {
+        if bytes.len() > MAX_SHORT {
+            return self.new_string_object(bytes, None);
+        }
+        let hash = hash_bytes(bytes);
+        if let Some(string) = self.strings.find(hash, bytes) {
+            if string.header.is_dead(self.other_white()) {
+                // Dead but not swept yet: it is wanted again, so it lives.
+                string.header.set_colour(self.current_white);
+            }
+            return string;
+        }
+        let string = self.new_string_object(bytes, Some(hash));
+        self.strings.insert(string);
+        string
+    }
+
+    fn new_string_object(&mut self, bytes: &[u8], hash: Option<u32>) -> Gc<Str> {
+        let header = self.new_header(Kind::String);
+        let layout = string_layout(bytes.len());
+        // SAFETY: the layout has room for the fields and the bytes, both are written before the object is used, and the
+        // size is not zero.
+        let string = unsafe {
+            let Some(pointer) = NonNull::new(alloc(layout).cast::<Str>()) else { handle_alloc_error(layout) };
+            pointer.write(Str {
+                header,
+                hash: Cell::new(hash.unwrap_or(0)),
+                hashed: Cell::new(hash.is_some()),
+                short: hash.is_some(),
+                length: bytes.len(),
+                chain: Cell::new(None),
+            });
+            pointer.add(1).cast::<u8>().copy_from_nonoverlapping(NonNull::from(bytes).cast(), bytes.len());
+            Gc::from_pointer(pointer)
+        };
+        self.adopt(string.erase());
+        string
+    }
+
+    /// An empty table.
+    pub fn new_table(&mut self) -> Gc<Table> {
+        let header = self.new_header(Kind::Table);
+        self.new_boxed(Table::new(header))
+    }
+
+    /// A closure whose upvalues are all missing. The caller fills them in before a step can run.
+    pub(crate) fn new_closure(&mut self, prototype: Gc<Prototype>, upvalues: u8) -> Gc<Closure> {
+        let header = self.new_header(Kind::Closure);
+        let layout = closure_layout(upvalues as usize);
+        // SAFETY: as in `new_string_object`.
+        let closure = unsafe {
+            let Some(pointer) = NonNull::new(alloc(layout).cast::<Closure>()) else { handle_alloc_error(layout) };
+            pointer.write(Closure { header, prototype: Cell::new(prototype), upvalue_count: upvalues });
+            for index in 0..upvalues as usize {
+                pointer.add(1).cast::<UpvalueSlot>().add(index).write(Cell::new(None));
+            }
+            Gc::from_pointer(pointer)
+        };
+        self.adopt(closure.erase());
+        self.note_store(crate::gc::Site::ClosurePrototype, closure.erase(), None, Some(prototype.erase()));
+        closure
+    }
+
+    /// A native closure with these upvalues.
+    pub(crate) fn new_native_closure(&mut self, builtin: &'static Builtin, upvalues: &[Value]) -> Gc<NativeClosure> {
+        let header = self.new_header(Kind::NativeClosure);
+        let upvalues = upvalues.iter().map(|&value| Cell::new(value)).collect();
+        let closure = self.new_boxed(NativeClosure { header, builtin, upvalues });
+        for index in 0..closure.upvalues.len() {
+            let value = closure.upvalues[index].get();
+            self.note_store(crate::gc::Site::NativeUpvalue, closure.erase(), None, value.object());
+        }
+        closure
+    }
+
+    /// A userdata with a value of the host and so many user values.
+    pub fn new_userdata(&mut self, data: Option<Box<dyn Any>>, user_values: usize) -> Gc<Userdata> {
+        let header = self.new_header(Kind::Userdata);
+        let user_values = (0..user_values).map(|_| Cell::new(Value::Nil)).collect();
+        self.new_boxed(Userdata { header, metatable: Cell::new(None), user_values, data })
+    }
+
+    /// A thread with an empty stack.
+    pub(crate) fn new_thread(&mut self) -> Gc<Thread> {
+        let header = self.new_header(Kind::Thread);
+        self.new_boxed(Thread {
+            header,
+            status: Cell::new(ThreadStatus::Suspended),
+            stack: Vec::new(),
+            top: 0,
+            frames: Vec::new(),
+            open_upvalues: Vec::new(),
+            to_be_closed: Vec::new(),
+            in_upvalue_list: Cell::new(false),
+            native_boundaries: 0,
+            message_handler: 0,
+            failed: Cell::new(false),
+            resumer: None,
+            hook: Default::default(),
+        })
+    }
+
+    /// A closed upvalue with the value nil.
+    pub(crate) fn new_closed_upvalue(&mut self) -> Gc<Upvalue> {
+        let header = self.new_header(Kind::Upvalue);
+        let upvalue =
+            self.new_boxed(Upvalue { header, location: Cell::new(std::ptr::null_mut()), own: Cell::new(Value::Nil) });
+        // SAFETY: the pointer to the field is taken from the object's own pointer and stays inside it.
+        upvalue.location.set(unsafe { addr_of_mut!((*upvalue.as_ptr()).own) }.cast());
+        upvalue
+    }
+
+    /// A prototype, made by `make` around its header.
+    pub(crate) fn new_prototype(&mut self, make: impl FnOnce(Header) -> Prototype) -> Gc<Prototype> {
+        let header = self.new_header(Kind::Prototype);
+        self.new_boxed(make(header))
+    }
+
+    /// Makes the newest object one that is never collected.
+    pub(super) fn fix_newest(&mut self, object: AnyGc) {
+        debug_assert_eq!(self.all.get(), Some(object));
+        object.set_colour(0);
+        self.all.set(object.next.get());
+        object.next.set(self.fixed.get());
+        self.fixed.set(Some(object));
+    }
+
+    /// The number of bytes of a table or stack changed.
+    #[inline]
+    pub(crate) fn resized(&mut self, before: usize, after: usize) {
+        self.pacing.charge(after as isize - before as isize);
+    }
+
+    /// Ends the life of an object that is in no list any more.
+    pub(super) fn free(&mut self, object: AnyGc) {
+        if self.interests.fine {
+            self.raise(Event::Free(ObjectView::new(object)));
+        }
+        match object.unpack() {
+            Object::String(string) if string.short => self.strings.remove(string),
+            Object::Upvalue(upvalue) => self.unlink_open_upvalue(upvalue),
+            Object::Thread(thread) => self.close_all_upvalues_of_dead(thread),
+            _ => {}
+        }
+        let size = size_of_object(object);
+        self.pacing.charge(-(size as isize));
+        if self.observer.is_some() {
+            object.set(bits::FREED);
+            self.quarantine(object, size);
+        } else {
+            // SAFETY: the object is in no list, so nobody frees it again; that nothing living refers to it is what the
+            // collector is for.
+            unsafe { destroy(object) };
+        }
+    }
+
+    /// Takes a dead open upvalue out of its thread's list.
+    fn unlink_open_upvalue(&mut self, upvalue: Gc<Upvalue>) {
+        if let Some(thread) = upvalue.thread() {
+            // SAFETY: the thread is not freed, since freeing it closes its upvalues; no other reference to its list is
+            // held while freeing.
+            let list = unsafe { &mut thread.as_mut().open_upvalues };
+            list.retain(|&open| open != upvalue);
+        }
+    }
+
+    /// Gives the open upvalues of a dead thread their values; they may outlive it, or wait to be swept themselves.
+    fn close_all_upvalues_of_dead(&mut self, thread: Gc<Thread>) {
+        // SAFETY: as above.
+        let list = std::mem::take(unsafe { &mut thread.as_mut().open_upvalues });
+        for upvalue in list {
+            self.close_upvalue(upvalue);
+        }
+        self.threads_with_upvalues.retain(|&other| other != thread);
+    }
+}
+
+/// Returns an object's memory to the allocator.
+///
+/// # Safety
+/// Nothing reads the object again.
+pub(super) unsafe fn destroy(object: AnyGc) {
+    // SAFETY: each object was allocated as its kind says: a box, or the layout with a tail behind fields that need no
+    // drop.
+    unsafe {
+        match object.unpack() {
+            Object::String(s) => dealloc(s.as_ptr().cast(), string_layout(s.length)),
+            Object::Closure(c) => dealloc(c.as_ptr().cast(), closure_layout(c.upvalue_count as usize)),
+            Object::Table(t) => drop(Box::from_raw(t.as_ptr())),
+            Object::NativeClosure(c) => drop(Box::from_raw(c.as_ptr())),
+            Object::Userdata(u) => drop(Box::from_raw(u.as_ptr())),
+            Object::Thread(t) => drop(Box::from_raw(t.as_ptr())),
+            Object::Upvalue(u) => drop(Box::from_raw(u.as_ptr())),
+            Object::Prototype(p) => drop(Box::from_raw(p.as_ptr())),
+        }
+    }
+}
+
+impl Drop for Heap {
+    fn drop(&mut self) {
+        self.observer = None;
+        self.release_quarantine();
+        for list in [&self.all, &self.finalizable, &self.to_be_finalized, &self.fixed] {
+            let mut next = list.take();
+            while let Some(object) = next {
+                next = object.next.get();
+                // SAFETY: each object is in one list, and the heap is gone after this.
+                unsafe { destroy(object) };
+            }
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! The atomic phase: the end of marking, in one go.
+
+use crate::gc::mark::Work;
+use crate::gc::{Heap, Phase};
+
+impl Heap {
+    /// Marks all that is left, settles weak tables and finalizers, and flips the white: what is still white now is dead.
+    pub(super) fn atomic(&mut self) -> Work {
+        let gray_again = std::mem::take(&mut self.gray_again);
+        debug_assert!(self.ephemerons.is_empty() && self.weak_values.is_empty());
+        self.enter(Phase::Atomic);
+        // The roots without barriers.
+        let current = self.current();
+        self.mark_if_white(current.erase());
+        self.mark_registry_and_metatables();
+        let mut work = self.propagate_all();
+        work += self.remark_upvalues();
+        work += self.propagate_all();
+        self.gray = gray_again;
+        work += self.propagate_all();
+        self.converge_ephemerons();
+        // All that is strongly reachable is marked. Values are cleared before objects with finalizers are revived, so
+        // that a weak table never shows one that is being finalized.
+        self.clear_by_values(0, 0);
+        let (weak_before, all_before) = (self.weak_values.len(), self.all_weak.len());
+        self.separate_unreachable_finalizable(false);
+        self.mark_being_finalized();
+        work += self.propagate_all();
+        self.converge_ephemerons();
+        // All that will be revived is marked too. Keys stay until they are really dead.
+        self.clear_by_keys();
+        self.clear_by_values(weak_before, all_before);
+        self.current_white = self.other_white();
+        debug_assert!(self.gray.is_empty());
+        work
+    }
+
+    /// For threads that are not marked, or have no open upvalue any more: the values of their marked upvalues are marked,
+    /// since no stack will be traversed for them.
+    fn remark_upvalues(&mut self) -> Work {
+        let mut work = 0;
+        for thread in std::mem::take(&mut self.threads_with_upvalues) {
+            work += 1;
+            if !thread.erase().is_white() && !thread.open_upvalues.is_empty() {
+                self.threads_with_upvalues.push(thread);
+                continue;
+            }
+            thread.in_upvalue_list.set(false);
+            for index in 0..thread.open_upvalues.len() {
+                let upvalue = thread.open_upvalues[index];
+                work += 1;
+                if !upvalue.erase().is_white() {
+                    self.mark_value(upvalue.get());
+                }
+            }
+        }
+        work
+    }
+}

@@ -1,0 +1,108 @@
+//! Which objects have finalizers, and which of them are to be called (manual §2.5.3).
+
+use crate::gc::object::bits;
+use crate::gc::{AnyGc, Gc, Heap, Phase};
+use crate::value::Table;
+use std::cell::Cell;
+
+impl Heap {
+    /// Moves an object to the list of those with finalizers, if its new metatable has `__gc` and it is not there yet.
+    pub(super) fn check_finalizer(&mut self, object: AnyGc, metatable: Gc<Table>) {
+        if object.has(bits::FINALIZER) || !self.has_gc_metamethod(metatable) {
+            return;
+        }
+        if self.is_sweeping() {
+            // The sweep of its old list will not see it; and it may be anywhere in the new one.
+            object.set_colour(self.current_white);
+            if self.sweep_is_after(object) {
+                // The position would go astray with the object: move it on first.
+                self.sweep_at = self.sweep_at.and_then(|link| self.sweep_to_living(link));
+            }
+        }
+        unlink(&self.all, object);
+        object.next.set(self.finalizable.get());
+        self.finalizable.set(Some(object));
+        object.set(bits::FINALIZER);
+    }
+
+    /// Moves the unreachable objects with finalizers (all of them if `all`) to the end of the list of those to be
+    /// finalized. The list of finalizable objects begins with the one marked last, so that is the order of calls.
+    pub(super) fn separate_unreachable_finalizable(&mut self, all: bool) {
+        let mut tail = None;
+        let mut next = self.to_be_finalized.get();
+        while let Some(object) = next {
+            tail = Some(object);
+            next = object.next.get();
+        }
+        let mut previous: Option<AnyGc> = None;
+        let mut next = self.finalizable.get();
+        while let Some(object) = next {
+            next = object.next.get();
+            if !all && !object.is_white() {
+                previous = Some(object);
+                continue;
+            }
+            match previous {
+                Some(previous) => previous.next.set(next),
+                None => self.finalizable.set(next),
+            }
+            object.next.set(None);
+            match tail {
+                Some(tail) => tail.next.set(Some(object)),
+                None => self.to_be_finalized.set(Some(object)),
+            }
+            tail = Some(object);
+        }
+    }
+
+    /// Marks the objects that wait for their finalizer, and so what it may use.
+    pub(super) fn mark_being_finalized(&mut self) {
+        let mut next = self.to_be_finalized.get();
+        while let Some(object) = next {
+            next = object.next.get();
+            self.mark_if_white(object);
+        }
+    }
+
+    /// Takes the next object to be finalized: it becomes an ordinary one, which the following cycle may free.
+    pub(crate) fn take_finalizable(&mut self) -> Option<AnyGc> {
+        let object = self.to_be_finalized.get()?;
+        self.to_be_finalized.set(object.next.get());
+        object.next.set(self.all.get());
+        self.all.set(Some(object));
+        object.clear(bits::FINALIZER);
+        if self.is_sweeping() {
+            object.set_colour(self.current_white);
+        }
+        Some(object)
+    }
+
+    /// Makes every object with a finalizer wait for it: the state is being closed.
+    pub(crate) fn finalize_all(&mut self) {
+        self.separate_unreachable_finalizable(true);
+    }
+
+    pub(super) fn has_waiting_finalizers(&self) -> bool {
+        self.to_be_finalized.get().is_some()
+    }
+
+    pub(super) fn is_sweeping(&self) -> bool {
+        (Phase::SweepAll..=Phase::SweepEnd).contains(&self.phase)
+    }
+}
+
+/// Takes an object out of the list that it is in.
+fn unlink(head: &Cell<Option<AnyGc>>, object: AnyGc) {
+    if head.get() == Some(object) {
+        head.set(object.next.get());
+        return;
+    }
+    let mut at = head.get();
+    while let Some(candidate) = at {
+        if candidate.next.get() == Some(object) {
+            candidate.next.set(object.next.get());
+            return;
+        }
+        at = candidate.next.get();
+    }
+}

@@ -1,0 +1,278 @@
+//! The heap: all objects, the state of the collector, and the roots.
+
+use crate::gc::event::{Event, Interests, Observer};
+use crate::gc::pacing::{Pacing, Phase};
+use crate::gc::quarantine::Quarantine;
+use crate::gc::view::HeapView;
+use crate::gc::{AnyGc, Gc, Policy};
+use crate::gc::object::bits;
+use crate::gc::allocate::StringTable;
+use crate::value::{Metamethod, Str, Table, Thread, Value};
+use std::cell::Cell;
+use std::ptr::NonNull;
+
+/// What a heap is made with.
+#[derive(Clone, Copy, Debug)]
+pub struct HeapOptions {
+    /// The rules of the collector.
+    pub policy: Policy,
+    /// Bytes of living and dead objects together at which a program ends; `usize::MAX` for none.
+    pub memory_limit: usize,
+    /// Bytes of swept objects that are kept while an observer is installed.
+    pub quarantine_limit: usize,
+}
+
+impl Default for HeapOptions {
+    fn default() -> Self {
+        HeapOptions { policy: Policy::default(), memory_limit: usize::MAX, quarantine_limit: 64 << 20 }
+    }
+}
+
+/// Metatables of the types whose values share one (manual §2.4).
+#[derive(Clone, Copy, Default)]
+pub struct Metatables {
+    /// Of all strings.
+    pub string: Option<Gc<Table>>,
+    /// Of `nil`.
+    pub nil: Option<Gc<Table>>,
+    /// Of booleans.
+    pub boolean: Option<Gc<Table>>,
+    /// Of numbers.
+    pub number: Option<Gc<Table>>,
+    /// Of functions.
+    pub function: Option<Gc<Table>>,
+    /// Of threads.
+    pub thread: Option<Gc<Table>>,
+    /// Of light userdata.
+    pub light_userdata: Option<Gc<Table>>,
+}
+
+impl Metatables {
+    pub(crate) fn all(&self) -> [Option<Gc<Table>>; 7] {
+        [self.string, self.nil, self.boolean, self.number, self.function, self.thread, self.light_userdata]
+    }
+}
+
+/// Objects, collector and roots. It lives in a box: the sweep's position may point into it.
+pub struct Heap {
+    pub(super) policy: Policy,
+    pub(super) phase: Phase,
+    pub(super) current_white: u8,
+
+    /// Every object that is in none of the other three lists.
+    pub(super) all: Cell<Option<AnyGc>>,
+    /// Objects with a finalizer that has not been called.
+    pub(super) finalizable: Cell<Option<AnyGc>>,
+    /// Unreachable objects whose finalizer will be called, in the order of the calls.
+    pub(super) to_be_finalized: Cell<Option<AnyGc>>,
+    /// Objects that are never collected. They are gray for ever.
+    pub(super) fixed: Cell<Option<AnyGc>>,
+    /// The link to the object that the sweep looks at next; `None` once a list is swept.
+    pub(super) sweep_at: Option<NonNull<Cell<Option<AnyGc>>>>,
+
+    /// Objects to traverse. Last in, first out.
+    pub(super) gray: Vec<AnyGc>,
+    /// Objects to traverse again in the atomic phase.
+    pub(super) gray_again: Vec<AnyGc>,
+    /// Tables with weak values to clear.
+    pub(super) weak_values: Vec<Gc<Table>>,
+    /// Ephemeron tables with white keys that have white values.
+    pub(super) ephemerons: Vec<Gc<Table>>,
+    /// Tables with weak keys to clear, and maybe values.
+    pub(super) all_weak: Vec<Gc<Table>>,
+    /// Threads that have open upvalues.
+    pub(super) threads_with_upvalues: Vec<Gc<Thread>>,
+
+    pub(super) strings: StringTable,
+    pub(super) pacing: Pacing,
+    pub(super) memory_limit: usize,
+    pub(super) next_id: u32,
+    pub(super) quarantine: Quarantine,
+
+    pub(super) observer: Option<Box<dyn Observer>>,
+    pub(super) interests: Interests,
+    pub(super) halted: bool,
+
+    pub(super) main_thread: Option<Gc<Thread>>,
+    /// The thread that runs.
+    pub(crate) current_thread: Option<Gc<Thread>>,
+    /// Values that the host keeps: the globals and what `require` loaded.
+    pub(crate) registry: Option<Gc<Table>>,
+    pub(crate) metatables: Metatables,
+    pub(super) names: Vec<Gc<Str>>,
+}
+
+const NO_INTERESTS: Interests = Interests { stores: false, steps: false, fine: false };
+
+impl Heap {
+    /// A heap with its main thread, its registry and the names of the metamethods.
+    pub fn new(options: HeapOptions) -> Box<Heap> {
+        let mut heap = Box::new(Heap {
+            policy: options.policy,
+            phase: Phase::Pause,
+            current_white: bits::WHITE_0,
+            all: Cell::new(None),
+            finalizable: Cell::new(None),
+            to_be_finalized: Cell::new(None),
+            fixed: Cell::new(None),
+            sweep_at: None,
+            gray: Vec::new(),
+            gray_again: Vec::new(),
+            weak_values: Vec::new(),
+            ephemerons: Vec::new(),
+            all_weak: Vec::new(),
+            threads_with_upvalues: Vec::new(),
+            strings: StringTable::new(),
+            pacing: Pacing::default(),
+            memory_limit: options.memory_limit,
+            next_id: 1,
+            quarantine: Quarantine::new(options.quarantine_limit),
+            observer: None,
+            interests: NO_INTERESTS,
+            halted: false,
+            main_thread: None,
+            current_thread: None,
+            registry: None,
+            metatables: Metatables::default(),
+            names: Vec::new(),
+        });
+        for &metamethod in Metamethod::ALL {
+            let name = heap.new_string(metamethod.name().as_bytes());
+            heap.fix_newest(name.erase());
+            heap.names.push(name);
+        }
+        let main = heap.new_thread();
+        heap.main_thread = Some(main);
+        heap.current_thread = Some(main);
+        heap.registry = Some(heap.new_table());
+        heap
+    }
+
+    /// The rules of this heap's collector.
+    pub fn policy(&self) -> Policy {
+        self.policy
+    }
+
+    /// The key of a metamethod.
+    #[inline]
+    pub(crate) fn name_of(&self, metamethod: Metamethod) -> Gc<Str> {
+        self.names[metamethod as usize]
+    }
+
+    /// A metamethod of a metatable, nil if it has none.
+    #[inline]
+    pub(crate) fn metamethod_in(&self, metatable: Gc<Table>, metamethod: Metamethod) -> Value {
+        if let Some(bit) = metamethod.cache_bit() {
+            if metatable.absent.get() & bit != 0 {
+                return Value::Nil;
+            }
+            let found = metatable.get_short(self.name_of(metamethod));
+            if found.is_nil() {
+                metatable.absent.set(metatable.absent.get() | bit);
+            }
+            return found;
+        }
+        metatable.get_short(self.name_of(metamethod))
+    }
+
+    /// The metatable of any value.
+    #[inline]
+    pub(crate) fn metatable_of(&self, value: Value) -> Option<Gc<Table>> {
+        match value {
+            Value::Table(table) => table.metatable.get(),
+            Value::Userdata(userdata) => userdata.metatable.get(),
+            Value::String(_) => self.metatables.string,
+            Value::Nil => self.metatables.nil,
+            Value::Boolean(_) => self.metatables.boolean,
+            Value::Integer(_) | Value::Float(_) => self.metatables.number,
+            Value::Builtin(_) | Value::Closure(_) | Value::NativeClosure(_) => self.metatables.function,
+            Value::Thread(_) => self.metatables.thread,
+            Value::LightUserdata(_) => self.metatables.light_userdata,
+        }
+    }
+
+    /// A metamethod of any value, nil if it has none.
+    #[inline]
+    pub(crate) fn metamethod_of(&self, value: Value, metamethod: Metamethod) -> Value {
+        self.metatable_of(value).map_or(Value::Nil, |metatable| self.metamethod_in(metatable, metamethod))
+    }
+
+    /// The main thread.
+    pub(crate) fn main_thread(&self) -> Gc<Thread> {
+        // Set by `new` and never unset.
+        self.main_thread.unwrap_or_else(|| unreachable!("a heap has a main thread"))
+    }
+
+    /// Puts the main thread and the globals where the registry has them (the keys are those of the C API).
+    pub(crate) fn keep_globals(&mut self, globals: Gc<Table>) {
+        let registry = self.registry();
+        let main = Value::Thread(self.main_thread());
+        for (key, value) in [(1, main), (2, Value::Table(globals))] {
+            self.table_set(registry, Value::Integer(key), value).unwrap_or_else(|_| unreachable!("a valid key"));
+        }
+    }
+
+    /// The thread that runs.
+    #[inline(always)]
+    pub(crate) fn current(&self) -> Gc<Thread> {
+        match self.current_thread {
+            Some(thread) => thread,
+            None => unreachable!("a heap has a running thread"),
+        }
+    }
+
+    /// The registry.
+    pub(crate) fn registry(&self) -> Gc<Table> {
+        self.registry.unwrap_or_else(|| unreachable!("a heap has a registry"))
+    }
+
+    #[inline(always)]
+    pub(super) fn other_white(&self) -> u8 {
+        self.current_white ^ bits::WHITES
+    }
+
+    /// Whether the tri-colour invariant holds now: not while sweeping, when black objects turn white one by one.
+    #[inline(always)]
+    pub(super) fn keeps_invariant(&self) -> bool {
+        self.phase <= Phase::Atomic
+    }
+
+    /// Installs an observer, in the place of the one before. Swept objects go to quarantine from now on.
+    pub fn set_observer(&mut self, observer: Box<dyn Observer>) {
+        self.interests = observer.interests();
+        self.observer = Some(observer);
+    }
+
+    /// Takes the observer out. The quarantine stays until the heap goes: a halted heap may refer to what is in it.
+    pub fn take_observer(&mut self) -> Option<Box<dyn Observer>> {
+        self.interests = NO_INTERESTS;
+        self.observer.take()
+    }
+
+    /// Whether an observer is installed.
+    #[inline(always)]
+    pub fn is_observed(&self) -> bool {
+        self.observer.is_some()
+    }
+
+    /// Whether the observer, or a full quarantine, ended the script.
+    #[inline(always)]
+    pub(crate) fn is_halted(&self) -> bool {
+        self.halted
+    }
+
+    /// A look at everything.
+    pub fn view(&self) -> HeapView<'_> {
+        HeapView::new(self)
+    }
+
+    #[cold]
+    pub(super) fn raise(&mut self, event: Event<'_>) {
+        // The observer is out while it looks, so it cannot be called again from inside.
+        let Some(mut observer) = self.observer.take() else { return };
+        if !self.halted && observer.event(HeapView::new(self), &event).is_break() {
+            self.halted = true;
+        }
+        self.observer = Some(observer);
+    }
+}

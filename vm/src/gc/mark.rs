@@ -1,0 +1,326 @@
+//! Marking: from the roots over gray objects to everything that is reachable.
+
+use crate::gc::event::Event;
+use crate::gc::object::bits;
+use crate::gc::{AnyGc, Gc, Heap, Object, ObjectView, Phase};
+use crate::value::{Closure, Metamethod, NativeClosure, Prototype, Table, Thread, Userdata, Value};
+
+/// Work is counted in references visited, as in Lua: one for the object and one for each slot.
+pub(super) type Work = usize;
+
+/// How a table is weak (manual §2.5.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Weakness {
+    None,
+    Values,
+    Keys,
+    Both,
+}
+
+impl Heap {
+    /// Marks the object if it is white.
+    #[inline(always)]
+    pub(super) fn mark_if_white(&mut self, object: AnyGc) {
+        if object.is_white() {
+            self.mark_object(object);
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn mark_value(&mut self, value: Value) {
+        if let Some(object) = value.object() {
+            self.mark_if_white(object);
+        }
+    }
+
+    fn mark_option<T: crate::gc::Managed>(&mut self, object: Option<Gc<T>>) {
+        if let Some(object) = object {
+            self.mark_if_white(object.erase());
+        }
+    }
+
+    /// White to gray; objects that refer to nothing, or to one thing, become black at once.
+    pub(super) fn mark_object(&mut self, object: AnyGc) {
+        if object.has(bits::FREED) {
+            self.halted = true;
+            self.raise_dangling(object);
+            return;
+        }
+        if self.interests.fine {
+            self.raise(Event::Mark(ObjectView::new(object)));
+        }
+        match object.unpack() {
+            Object::String(_) => object.set_colour(bits::BLACK),
+            Object::Upvalue(upvalue) => {
+                // An open upvalue is never black: its value is a stack slot, and stacks have no barrier.
+                object.set_colour(if upvalue.is_open() { 0 } else { bits::BLACK });
+                self.mark_value(upvalue.get());
+            }
+            Object::Userdata(userdata) if userdata.user_values.is_empty() => {
+                object.set_colour(bits::BLACK);
+                self.mark_option(userdata.metatable.get());
+            }
+            _ => {
+                object.set_colour(0);
+                self.gray.push(object);
+            }
+        }
+    }
+
+    #[cold]
+    fn raise_dangling(&mut self, object: AnyGc) {
+        self.halted = false;
+        self.raise(Event::Dangling(ObjectView::new(object)));
+        self.halted = true;
+    }
+
+    /// Begins a cycle: forgets the gray lists of the one before, and marks the roots.
+    pub(super) fn restart(&mut self) {
+        self.clear_gray_lists();
+        let main = self.main_thread();
+        self.mark_if_white(main.erase());
+        self.mark_registry_and_metatables();
+        self.mark_being_finalized();
+    }
+
+    pub(super) fn clear_gray_lists(&mut self) {
+        self.gray.clear();
+        self.gray_again.clear();
+        self.weak_values.clear();
+        self.ephemerons.clear();
+        self.all_weak.clear();
+    }
+
+    /// The roots that have no barrier, and so are marked again in the atomic phase.
+    pub(super) fn mark_registry_and_metatables(&mut self) {
+        self.mark_option(self.registry);
+        for metatable in self.metatables.all() {
+            self.mark_option(metatable);
+        }
+    }
+
+    /// Traverses one gray object.
+    pub(super) fn propagate(&mut self) -> Work {
+        let Some(object) = self.gray.pop() else { return 0 };
+        if object.has(bits::FREED) {
+            self.halted = true;
+            self.raise_dangling(object);
+            return 1;
+        }
+        object.set_colour(bits::BLACK);
+        if self.interests.fine {
+            self.raise(Event::Traverse(ObjectView::new(object)));
+        }
+        let work = match object.unpack() {
+            Object::Table(table) => self.traverse_table(table),
+            Object::Closure(closure) => self.traverse_closure(closure),
+            Object::NativeClosure(closure) => self.traverse_native_closure(closure),
+            Object::Userdata(userdata) => self.traverse_userdata(userdata),
+            Object::Thread(thread) => self.traverse_thread(thread),
+            Object::Prototype(prototype) => self.traverse_prototype(prototype),
+            Object::String(_) | Object::Upvalue(_) => 1,
+        };
+        if self.interests.steps && self.phase == Phase::Propagate {
+            self.raise(Event::Traversed(ObjectView::new(object)));
+        }
+        work
+    }
+
+    pub(super) fn propagate_all(&mut self) -> Work {
+        let mut work = 0;
+        while !self.gray.is_empty() {
+            work += self.propagate();
+        }
+        work
+    }
+
+    fn traverse_table(&mut self, table: Gc<Table>) -> Work {
+        self.mark_option(table.metatable.get());
+        match self.weakness(table) {
+            Weakness::None => self.traverse_strong(table),
+            Weakness::Values => self.traverse_weak_values(table),
+            Weakness::Keys => {
+                self.traverse_ephemeron(table, false);
+            }
+            Weakness::Both => {
+                // Nothing to visit. A table that may still change is looked at again in the atomic phase.
+                table.erase().set_colour(0);
+                if self.phase == Phase::Propagate {
+                    self.gray_again.push(table.erase());
+                } else {
+                    self.all_weak.push(table);
+                }
+            }
+        }
+        1 + table.array().len() + 2 * table.node_count()
+    }
+
+    pub(super) fn weakness(&self, table: Gc<Table>) -> Weakness {
+        let Some(metatable) = table.metatable.get() else { return Weakness::None };
+        let Value::String(mode) = self.metamethod_in(metatable, Metamethod::Mode) else { return Weakness::None };
+        match (mode.as_bytes().contains(&b'k'), mode.as_bytes().contains(&b'v')) {
+            (false, false) => Weakness::None,
+            (false, true) => Weakness::Values,
+            (true, false) => Weakness::Keys,
+            (true, true) => Weakness::Both,
+        }
+    }
+
+    fn traverse_strong(&mut self, table: Gc<Table>) {
+        for index in 0..table.array().len() {
+            self.mark_value(table.array()[index]);
+        }
+        for index in 0..table.node_count() {
+            let (key, value) = table.node(index);
+            if value.is_nil() {
+                self.bury_key(table, index);
+            } else {
+                self.mark_value(key);
+                self.mark_value(value);
+            }
+        }
+    }
+
+    /// The key of an empty entry is not a reference: it may be collected.
+    pub(super) fn bury_key(&mut self, table: Gc<Table>, index: usize) {
+        // SAFETY: no other reference to the table is held by the traversals.
+        unsafe { table.as_mut() }.bury_key(index);
+    }
+
+    /// Marks the keys of a table with weak values. In the atomic phase the table is kept for clearing if it has white
+    /// values.
+    fn traverse_weak_values(&mut self, table: Gc<Table>) {
+        // Items of the array part may be white; rather than look at each, they are looked at when clearing.
+        let mut has_white = !table.array().is_empty();
+        for index in 0..table.node_count() {
+            let (key, value) = table.node(index);
+            if value.is_nil() {
+                self.bury_key(table, index);
+            } else {
+                self.mark_value(key);
+                has_white |= self.is_cleared(value);
+            }
+        }
+        if self.phase == Phase::Propagate {
+            table.erase().set_colour(0);
+            self.gray_again.push(table.erase());
+        } else if has_white {
+            table.erase().set_colour(0);
+            self.weak_values.push(table);
+        }
+    }
+
+    /// Marks the values of an ephemeron table whose keys are marked. Says whether it marked any.
+    pub(super) fn traverse_ephemeron(&mut self, table: Gc<Table>, backwards: bool) -> bool {
+        let mut marked = false;
+        let mut white_keys = false;
+        let mut white_pairs = false;
+        for index in 0..table.array().len() {
+            let value = table.array()[index];
+            if value.is_white() {
+                marked = true;
+                self.mark_value(value);
+            }
+        }
+        let count = table.node_count();
+        for step in 0..count {
+            let index = if backwards { count - 1 - step } else { step };
+            let (key, value) = table.node(index);
+            if value.is_nil() {
+                self.bury_key(table, index);
+            } else if self.is_cleared(key) {
+                white_keys = true;
+                white_pairs |= value.is_white();
+            } else if value.is_white() {
+                marked = true;
+                self.mark_value(value);
+            }
+        }
+        let object = table.erase();
+        if self.phase == Phase::Propagate {
+            object.set_colour(0);
+            self.gray_again.push(object);
+        } else if white_pairs {
+            object.set_colour(0);
+            self.ephemerons.push(table);
+        } else if white_keys {
+            object.set_colour(0);
+            self.all_weak.push(table);
+        } else {
+            object.set_colour(bits::BLACK);
+        }
+        marked
+    }
+
+    fn traverse_closure(&mut self, closure: Gc<Closure>) -> Work {
+        self.mark_if_white(closure.prototype.get().erase());
+        for upvalue in closure.upvalues() {
+            self.mark_option(upvalue.get());
+        }
+        1 + closure.upvalues().len()
+    }
+
+    fn traverse_native_closure(&mut self, closure: Gc<NativeClosure>) -> Work {
+        for value in &closure.upvalues {
+            self.mark_value(value.get());
+        }
+        1 + closure.upvalues.len()
+    }
+
+    fn traverse_userdata(&mut self, userdata: Gc<Userdata>) -> Work {
+        self.mark_option(userdata.metatable.get());
+        for value in &userdata.user_values {
+            self.mark_value(value.get());
+        }
+        1 + userdata.user_values.len()
+    }
+
+    fn traverse_prototype(&mut self, prototype: Gc<Prototype>) -> Work {
+        self.mark_option(prototype.source.get());
+        for constant in &prototype.constants {
+            self.mark_value(constant.get());
+        }
+        for upvalue in &prototype.upvalues {
+            self.mark_option(upvalue.name.get());
+        }
+        for nested in &prototype.prototypes {
+            self.mark_option(nested.get());
+        }
+        for local in &prototype.locals {
+            self.mark_option(local.name.get());
+        }
+        1 + prototype.constants.len() + prototype.upvalues.len() + prototype.prototypes.len() + prototype.locals.len()
+    }
+
+    /// A stack has no barrier, so a thread is never black while marking: it waits on the gray-again list and is traversed
+    /// again in the atomic phase.
+    fn traverse_thread(&mut self, thread: Gc<Thread>) -> Work {
+        thread.erase().set_colour(0);
+        if self.phase == Phase::Propagate {
+            self.gray_again.push(thread.erase());
+        } else {
+            thread.erase().set_colour(bits::BLACK);
+        }
+        // The last slots in use may be above the running frame's top only for dead temporaries.
+        for index in 0..thread.top {
+            self.mark_value(thread.stack[index]);
+        }
+        for index in 0..thread.open_upvalues.len() {
+            // A living thread keeps its open upvalues alive, even those that no closure refers to.
+            self.mark_if_white(thread.open_upvalues[index].erase());
+        }
+        self.mark_value(thread.hook.function);
+        self.mark_option(thread.resumer);
+        if self.phase != Phase::Propagate {
+            // What is above the top is dead and may be swept in this cycle: nothing may find it there later.
+            // SAFETY: no other reference to the thread is held here.
+            let data = unsafe { thread.as_mut() };
+            let top = data.top;
+            data.stack[top..].fill(Value::Nil);
+            if !thread.open_upvalues.is_empty() && !thread.in_upvalue_list.replace(true) {
+                self.threads_with_upvalues.push(thread);
+            }
+        }
+        1 + thread.top
+    }
+}

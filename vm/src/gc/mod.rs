@@ -1,0 +1,40 @@
+//! The collector: the incremental tri-colour collector of Lua, whose heap can be observed.
+//!
+//! White objects have not been reached, gray ones have been reached and not yet traversed, black ones are done. While
+//! marking the collector keeps the *tri-colour invariant*: no black object refers to a white one. The program that runs
+//! between steps (the mutator) breaks it by storing; the write barriers of `barrier` mend it.
+//!
+//! A collection goes through the [`Phase`]s in steps, one [`Heap::step`] each. `mark` traverses, `atomic` ends marking
+//! in one go, `weak` clears weak tables, `sweep` frees, `finalizer` keeps the lists of objects with `__gc`; `pacing` says
+//! how much to do and when. Every write of a reference is a method in `store`, which raises the event, and calls the
+//! barrier that the [`Policy`] asks for.
+//!
+//! All of this is about objects and knows no code: finalizers are called by the interpreter.
+
+mod allocate;
+mod atomic;
+mod barrier;
+#[cfg(feature = "corrupt")]
+mod corrupt;
+mod event;
+mod finalizer;
+mod heap;
+mod mark;
+mod object;
+mod pacing;
+mod policy;
+mod quarantine;
+mod store;
+mod sweep;
+mod view;
+mod weak;
+
+#[cfg(feature = "corrupt")]
+pub use corrupt::Corrupt;
+pub use event::{Direction, Event, Interests, Observer, Site, StepKind};
+pub use heap::{Heap, HeapOptions, Metatables};
+pub use object::{AnyGc, Gc, Header, Kind, Managed, Object};
+pub use pacing::Phase;
+pub(crate) use pacing::Turn;
+pub use policy::{ClosingRule, Policy, PolicyError, SetupvalueRule};
+pub use view::{Age, Colour, Edge, GrayList, HeapView, Label, ListName, Location, ObjectView, Strength};

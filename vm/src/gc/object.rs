@@ -1,0 +1,283 @@
+//! Object headers and handles.
+//!
+//! Every collected object begins with a [`Header`]; a [`Gc`] is a typed handle to one and an [`AnyGc`] an untyped one.
+//! Handles are plain pointers. What makes reading through them sound is one invariant, which the rest of the VM keeps:
+//!
+//! > A handle is read only while its object is reachable from the roots, or while no collector step has run since it
+//! > was found reachable, or while the object is in quarantine.
+//!
+//! Steps run only at the interpreter's safe points, so code between two of them may hold handles freely; what must
+//! live across one stands on a Lua stack. A collector with a faulty policy breaks the invariant, which is why such a
+//! policy needs a quarantine or an `unsafe` promise.
+
+use crate::value::{Closure, NativeClosure, Prototype, Str, Table, Thread, Upvalue, Userdata};
+use std::cell::Cell;
+use std::fmt;
+use std::ops::Deref;
+use std::ptr::NonNull;
+
+/// What an object is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Kind {
+    /// A string.
+    String,
+    /// A table.
+    Table,
+    /// A closure of a Lua function.
+    Closure,
+    /// A closure of a native function.
+    NativeClosure,
+    /// A full userdata.
+    Userdata,
+    /// A coroutine, or the main thread.
+    Thread,
+    /// A variable shared by closures.
+    Upvalue,
+    /// The code of a Lua function.
+    Prototype,
+}
+
+impl Kind {
+    /// The word that events, reports and signatures use.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::String => "string",
+            Kind::Table => "table",
+            Kind::Closure => "closure",
+            Kind::NativeClosure => "native-closure",
+            Kind::Userdata => "userdata",
+            Kind::Thread => "thread",
+            Kind::Upvalue => "upvalue",
+            Kind::Prototype => "prototype",
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The colour bits of an object. Exactly one of the two whites, or black, or none of them, which is gray.
+pub(crate) mod bits {
+    pub const WHITE_0: u8 = 1 << 0;
+    pub const WHITE_1: u8 = 1 << 1;
+    pub const BLACK: u8 = 1 << 2;
+    /// The object is in the list of objects with finalizers.
+    pub const FINALIZER: u8 = 1 << 3;
+    /// Swept, and kept in quarantine.
+    pub const FREED: u8 = 1 << 4;
+    pub const WHITES: u8 = WHITE_0 | WHITE_1;
+    pub const COLOURS: u8 = WHITES | BLACK;
+}
+
+/// The beginning of every object.
+#[repr(C)]
+pub struct Header {
+    /// The next object in the collector's list.
+    pub(crate) next: Cell<Option<AnyGc>>,
+    id: u32,
+    marked: Cell<u8>,
+    kind: Kind,
+}
+
+impl Header {
+    pub(crate) fn new(kind: Kind, id: u32, white: u8) -> Header {
+        Header { next: Cell::new(None), id, marked: Cell::new(white), kind }
+    }
+
+    /// The object's number, counted from 1 in the order of allocation.
+    #[inline]
+    pub fn id(&self) -> u32 {
+        self.id
+    }
+
+    /// What the object is.
+    #[inline]
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    #[inline]
+    pub(crate) fn marked(&self) -> u8 {
+        self.marked.get()
+    }
+
+    #[inline]
+    pub(crate) fn has(&self, bits: u8) -> bool {
+        self.marked.get() & bits != 0
+    }
+
+    #[inline]
+    pub(crate) fn is_white(&self) -> bool {
+        self.has(bits::WHITES)
+    }
+
+    #[inline]
+    pub(crate) fn is_black(&self) -> bool {
+        self.has(bits::BLACK)
+    }
+
+    #[inline]
+    pub(crate) fn is_gray(&self) -> bool {
+        !self.has(bits::COLOURS)
+    }
+
+    /// Whether a sweep with this `other_white` frees the object.
+    #[inline]
+    pub(crate) fn is_dead(&self, other_white: u8) -> bool {
+        self.has(other_white)
+    }
+
+    /// Replaces the colour; `colour` is one of the whites, [`bits::BLACK`], or 0 for gray.
+    #[inline]
+    pub(crate) fn set_colour(&self, colour: u8) {
+        self.marked.set(self.marked.get() & !bits::COLOURS | colour);
+    }
+
+    #[inline]
+    pub(crate) fn set(&self, bits: u8) {
+        self.marked.set(self.marked.get() | bits);
+    }
+
+    #[inline]
+    pub(crate) fn clear(&self, bits: u8) {
+        self.marked.set(self.marked.get() & !bits);
+    }
+}
+
+/// A type of collected object.
+///
+/// # Safety
+/// The type is `repr(C)`, begins with a [`Header`], and objects whose header says `KIND` are of this type.
+pub unsafe trait Managed {
+    /// What the header of such an object says.
+    const KIND: Kind;
+}
+
+/// A handle to an object of a known type. Two handles are equal where they refer to the same object.
+pub struct Gc<T>(NonNull<T>);
+
+impl<T> Clone for Gc<T> {
+    #[inline(always)]
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Gc<T> {}
+
+impl<T> PartialEq for Gc<T> {
+    #[inline(always)]
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+
+impl<T> Eq for Gc<T> {}
+
+impl<T: Managed> fmt::Debug for Gc<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}#{}", T::KIND, self.erase().id())
+    }
+}
+
+impl<T: Managed> Gc<T> {
+    /// # Safety
+    /// The pointer is to an initialized object of this type, made by the heap.
+    #[inline]
+    pub(crate) unsafe fn from_pointer(pointer: NonNull<T>) -> Self {
+        Gc(pointer)
+    }
+
+    /// The same object without its type.
+    #[inline(always)]
+    pub fn erase(self) -> AnyGc {
+        AnyGc(self.0.cast())
+    }
+
+    #[inline(always)]
+    pub(crate) fn as_ptr(self) -> *mut T {
+        self.0.as_ptr()
+    }
+
+    /// The object, to be changed.
+    ///
+    /// # Safety
+    /// The handle's invariant (see the module) holds, and no other reference to the object lives as long as this one.
+    #[inline(always)]
+    #[allow(clippy::mut_from_ref)]
+    pub(crate) unsafe fn as_mut<'a>(self) -> &'a mut T {
+        // SAFETY: the caller's promise.
+        unsafe { &mut *self.0.as_ptr() }
+    }
+}
+
+impl<T: Managed> Deref for Gc<T> {
+    type Target = T;
+
+    #[inline(always)]
+    fn deref(&self) -> &T {
+        // SAFETY: the invariant of handles, at the top of this module.
+        unsafe { self.0.as_ref() }
+    }
+}
+
+/// A handle to an object of any kind.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AnyGc(NonNull<Header>);
+
+impl fmt::Debug for AnyGc {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}#{}", self.kind(), self.id())
+    }
+}
+
+impl Deref for AnyGc {
+    type Target = Header;
+
+    #[inline(always)]
+    fn deref(&self) -> &Header {
+        // SAFETY: the invariant of handles, at the top of this module; a header is the first field of every object.
+        unsafe { self.0.as_ref() }
+    }
+}
+
+/// A handle with its type at run time.
+#[derive(Clone, Copy, Debug)]
+#[allow(missing_docs)]
+pub enum Object {
+    String(Gc<Str>),
+    Table(Gc<Table>),
+    Closure(Gc<Closure>),
+    NativeClosure(Gc<NativeClosure>),
+    Userdata(Gc<Userdata>),
+    Thread(Gc<Thread>),
+    Upvalue(Gc<Upvalue>),
+    Prototype(Gc<Prototype>),
+}
+
+impl AnyGc {
+    /// The object with its type.
+    #[inline]
+    pub fn unpack(self) -> Object {
+        match self.kind() {
+            Kind::String => Object::String(Gc(self.0.cast())),
+            Kind::Table => Object::Table(Gc(self.0.cast())),
+            Kind::Closure => Object::Closure(Gc(self.0.cast())),
+            Kind::NativeClosure => Object::NativeClosure(Gc(self.0.cast())),
+            Kind::Userdata => Object::Userdata(Gc(self.0.cast())),
+            Kind::Thread => Object::Thread(Gc(self.0.cast())),
+            Kind::Upvalue => Object::Upvalue(Gc(self.0.cast())),
+            Kind::Prototype => Object::Prototype(Gc(self.0.cast())),
+        }
+    }
+
+    /// The address, which no script may see: it only tells objects apart.
+    #[inline]
+    pub(crate) fn address(self) -> usize {
+        self.0.as_ptr() as usize
+    }
+}

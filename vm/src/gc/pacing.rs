@@ -1,0 +1,329 @@
+//! The collector's state machine, and how fast it runs.
+//!
+//! The collector is paid by *debt*: bytes allocated since it last rested. While the debt is positive, each safe point of
+//! the interpreter runs turns until it is paid. The parameters are those of `collectgarbage("incremental", …)`, manual
+//! §2.5.1.
+
+use crate::gc::event::{Event, StepKind};
+use crate::gc::{AnyGc, Heap};
+
+/// Where the collector is in its cycle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Phase {
+    /// Traversing gray objects, one a step.
+    Propagate,
+    /// All gray objects are traversed; the next step is the atomic phase.
+    EnterAtomic,
+    /// The end of marking. No program runs in it.
+    Atomic,
+    /// Sweeping the list of all objects.
+    SweepAll,
+    /// Sweeping the objects with finalizers.
+    SweepFinalizable,
+    /// Sweeping the objects that wait for their finalizers.
+    SweepToBeFinalized,
+    /// Sweeping is done.
+    SweepEnd,
+    /// Calling finalizers.
+    CallFinalizers,
+    /// Between two cycles.
+    Pause,
+}
+
+impl Phase {
+    /// The word in events and reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Phase::Propagate => "propagate",
+            Phase::EnterAtomic => "enter-atomic",
+            Phase::Atomic => "atomic",
+            Phase::SweepAll => "sweep-all",
+            Phase::SweepFinalizable => "sweep-finalizable",
+            Phase::SweepToBeFinalized => "sweep-to-be-finalized",
+            Phase::SweepEnd => "sweep-end",
+            Phase::CallFinalizers => "call-finalizers",
+            Phase::Pause => "pause",
+        }
+    }
+}
+
+/// Bytes that a unit of work stands for (Lua's `WORK2MEM`: the size of a value).
+const WORK_TO_BYTES: isize = 16;
+/// Units of work that a finalizer counts as.
+const FINALIZER_COST: usize = 50;
+
+/// Byte count and parameters.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pacing {
+    /// Bytes of all objects that are not freed.
+    pub bytes: usize,
+    /// Bytes allocated beyond what has been paid for.
+    pub debt: isize,
+    /// Bytes that were alive at the end of the last cycle.
+    estimate: usize,
+    /// Percent of the estimate at which the next cycle begins.
+    pub pause: usize,
+    /// Speed of the collector against allocation, in percent.
+    pub step_multiplier: usize,
+    /// Logarithm of the bytes allocated between two steps.
+    pub step_size: u32,
+    /// Stopped by the program, by the collector itself (in a finalizer), or by the host (while closing).
+    pub stopped_by_program: bool,
+    pub stopped_inside: bool,
+}
+
+impl Default for Pacing {
+    fn default() -> Self {
+        Pacing {
+            bytes: 0,
+            debt: 0,
+            estimate: 0,
+            pause: 200,
+            step_multiplier: 100,
+            step_size: 13,
+            // A new state is filled with the library before its collector starts.
+            stopped_by_program: false,
+            stopped_inside: true,
+        }
+    }
+}
+
+impl Pacing {
+    #[inline(always)]
+    pub(super) fn charge(&mut self, bytes: isize) {
+        self.bytes = self.bytes.wrapping_add_signed(bytes);
+        self.debt += bytes;
+    }
+}
+
+/// What a step leaves to the interpreter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// Nothing; so much work was done.
+    Done(usize),
+    /// This object's finalizer is to be called.
+    Finalize(AnyGc),
+}
+
+impl Turn {
+    pub(crate) fn work(self) -> usize {
+        match self {
+            Turn::Done(work) => work,
+            Turn::Finalize(_) => FINALIZER_COST,
+        }
+    }
+}
+
+impl Heap {
+    /// Where the collector is.
+    #[inline]
+    pub fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// Bytes of all objects that are not freed.
+    #[inline]
+    pub fn bytes(&self) -> usize {
+        self.pacing.bytes
+    }
+
+    /// Whether a safe point should run the collector.
+    #[inline(always)]
+    pub(crate) fn wants_step(&self) -> bool {
+        self.pacing.debt > 0
+    }
+
+    /// Whether a program has more memory than its host allows.
+    #[inline(always)]
+    pub(crate) fn over_limit(&self) -> bool {
+        self.pacing.bytes > self.memory_limit
+    }
+
+    /// Whether so many more bytes would be more than the host allows.
+    pub(crate) fn has_room(&self, bytes: usize) -> bool {
+        self.pacing.bytes.saturating_add(bytes) <= self.memory_limit
+    }
+
+    pub(super) fn enter(&mut self, phase: Phase) {
+        let before = std::mem::replace(&mut self.phase, phase);
+        if self.interests.steps {
+            self.raise(Event::PhaseChange(before));
+        }
+    }
+
+    /// One turn of the state machine.
+    pub(crate) fn step(&mut self) -> Turn {
+        let phase = self.phase;
+        if self.interests.steps {
+            self.raise(Event::StepBegin(StepKind::Turn));
+        }
+        let turn = self.turn();
+        if self.interests.steps {
+            self.raise(Event::StepEnd(StepKind::Turn, phase));
+        }
+        turn
+    }
+
+    fn turn(&mut self) -> Turn {
+        Turn::Done(match self.phase {
+            Phase::Pause => {
+                self.restart();
+                self.enter(Phase::Propagate);
+                1
+            }
+            Phase::Propagate if self.gray.is_empty() => {
+                self.enter(Phase::EnterAtomic);
+                0
+            }
+            Phase::Propagate => self.propagate(),
+            Phase::EnterAtomic | Phase::Atomic => {
+                let work = self.atomic();
+                self.enter_sweep();
+                self.pacing.estimate = self.pacing.bytes;
+                work
+            }
+            Phase::SweepAll => self.sweep_and_estimate(Phase::SweepFinalizable, Some(self.finalizable_link())),
+            Phase::SweepFinalizable => {
+                self.sweep_and_estimate(Phase::SweepToBeFinalized, Some(self.to_be_finalized_link()))
+            }
+            Phase::SweepToBeFinalized => self.sweep_and_estimate(Phase::SweepEnd, None),
+            Phase::SweepEnd => {
+                self.enter(Phase::CallFinalizers);
+                0
+            }
+            Phase::CallFinalizers => match self.take_finalizable() {
+                Some(object) => {
+                    if self.interests.fine {
+                        self.raise(Event::Finalize(crate::gc::ObjectView::new(object)));
+                    }
+                    return Turn::Finalize(object);
+                }
+                None => {
+                    self.enter(Phase::Pause);
+                    0
+                }
+            },
+        })
+    }
+
+    fn sweep_and_estimate(
+        &mut self,
+        next: Phase,
+        head: Option<std::ptr::NonNull<std::cell::Cell<Option<AnyGc>>>>,
+    ) -> usize {
+        let before = self.pacing.bytes;
+        let work = self.sweep_step(next, head);
+        self.pacing.estimate = self.pacing.estimate.saturating_sub(before.saturating_sub(self.pacing.bytes));
+        work
+    }
+
+    /// The work that one automatic step has to do: turns go on until it is done or the cycle ends.
+    pub(crate) fn step_budget(&self) -> StepBudget {
+        let multiplier = (self.pacing.step_multiplier | 1) as isize;
+        let size = match self.pacing.step_size {
+            0..=62 => ((1isize << self.pacing.step_size) / WORK_TO_BYTES).saturating_mul(multiplier),
+            _ => isize::MAX,
+        };
+        StepBudget { debt: (self.pacing.debt / WORK_TO_BYTES).saturating_mul(multiplier), size, multiplier }
+    }
+
+    /// Settles the debt after a step.
+    pub(crate) fn settle(&mut self, budget: StepBudget) {
+        if self.phase == Phase::Pause {
+            self.rest();
+        } else {
+            self.set_debt(budget.debt / budget.multiplier * WORK_TO_BYTES);
+        }
+    }
+
+    /// Sets the debt, but no lower than what leads to a safe point before the memory limit is passed.
+    pub(crate) fn set_debt(&mut self, debt: isize) {
+        let room = self.memory_limit.saturating_sub(self.pacing.bytes).min(isize::MAX as usize) as isize;
+        self.pacing.debt = debt.max(-room);
+    }
+
+    pub(crate) fn debt(&self) -> isize {
+        self.pacing.debt
+    }
+
+    /// Lets the collector run, once the library is there.
+    pub(crate) fn start_collector(&mut self) {
+        self.pacing.stopped_inside = false;
+    }
+
+    /// Whether `collectgarbage("stop")` is in force.
+    pub(crate) fn is_stopped_by_program(&self) -> bool {
+        self.pacing.stopped_by_program
+    }
+
+    pub(crate) fn set_stopped_by_program(&mut self, stopped: bool) {
+        self.pacing.stopped_by_program = stopped;
+    }
+
+    /// Whether a finalizer runs, or the state is being closed: the collector does nothing then.
+    pub(crate) fn is_stopped_inside(&self) -> bool {
+        self.pacing.stopped_inside
+    }
+
+    pub(crate) fn set_stopped_inside(&mut self, stopped: bool) -> bool {
+        std::mem::replace(&mut self.pacing.stopped_inside, stopped)
+    }
+
+    /// The parameters: pause and step multiplier in percent, logarithm of the step size. Those given are set; gives the
+    /// ones before.
+    pub(crate) fn parameters(
+        &mut self,
+        pause: Option<usize>,
+        multiplier: Option<usize>,
+        step_size: Option<u32>,
+    ) -> (usize, usize, u32) {
+        let before = (self.pacing.pause, self.pacing.step_multiplier, self.pacing.step_size);
+        self.pacing.pause = pause.unwrap_or(before.0);
+        self.pacing.step_multiplier = multiplier.unwrap_or(before.1);
+        self.pacing.step_size = step_size.unwrap_or(before.2);
+        before
+    }
+
+    /// Sets the debt so that the next cycle begins when memory has grown by the pause parameter.
+    pub(crate) fn rest(&mut self) {
+        let threshold = (self.pacing.estimate / 100).saturating_mul(self.pacing.pause);
+        let threshold = isize::try_from(threshold).unwrap_or(isize::MAX);
+        self.set_debt((self.pacing.bytes as isize - threshold).min(0));
+    }
+
+    /// First part of a full collection: from the middle of marking straight to sweep, which undoes the marks without
+    /// freeing anything, since the white was not flipped.
+    pub(crate) fn abandon_marking(&mut self) {
+        if self.keeps_invariant() {
+            if self.interests.steps {
+                self.raise(Event::StepBegin(StepKind::AbandonMarking));
+            }
+            let phase = self.phase;
+            self.enter_sweep();
+            if self.interests.steps {
+                self.raise(Event::StepEnd(StepKind::AbandonMarking, phase));
+            }
+        }
+    }
+
+    /// Leaves the rest of marking to the atomic phase: in a full collection nothing runs in between.
+    pub(crate) fn skip_to_atomic(&mut self) {
+        self.enter(Phase::EnterAtomic);
+    }
+}
+
+/// How much of an automatic step is left.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StepBudget {
+    debt: isize,
+    size: isize,
+    multiplier: isize,
+}
+
+impl StepBudget {
+    /// Pays for a turn. Says whether there is more to do.
+    pub(crate) fn pay(&mut self, work: usize) -> bool {
+        self.debt = self.debt.saturating_sub_unsigned(work);
+        self.debt > -self.size
+    }
+}

@@ -1,0 +1,52 @@
+//! Swept objects that are kept, so that a dangling reference leads to a marked corpse and not to undefined behaviour.
+
+use crate::gc::allocate::destroy;
+use crate::gc::object::bits;
+use crate::gc::{AnyGc, Heap};
+use std::collections::VecDeque;
+
+pub(super) struct Quarantine {
+    objects: VecDeque<(AnyGc, usize)>,
+    bytes: usize,
+    limit: usize,
+}
+
+impl Quarantine {
+    pub(super) fn new(limit: usize) -> Quarantine {
+        Quarantine { objects: VecDeque::new(), bytes: 0, limit }
+    }
+
+    pub(super) fn objects(&self) -> impl Iterator<Item = AnyGc> + '_ {
+        self.objects.iter().map(|&(object, _)| object)
+    }
+}
+
+impl Heap {
+    /// Keeps a swept object. Past the limit the oldest go, if the policy is sound and so nothing refers to them; else
+    /// the script ends.
+    pub(super) fn quarantine(&mut self, object: AnyGc, size: usize) {
+        debug_assert!(object.has(bits::FREED));
+        object.next.set(None);
+        self.quarantine.objects.push_back((object, size));
+        self.quarantine.bytes += size;
+        while self.quarantine.bytes > self.quarantine.limit {
+            if !self.policy.is_sound() {
+                self.halted = true;
+                return;
+            }
+            let Some((oldest, size)) = self.quarantine.objects.pop_front() else { return };
+            self.quarantine.bytes -= size;
+            // SAFETY: the object is in no list, and under a sound policy nothing living refers to it.
+            unsafe { destroy(oldest) };
+        }
+    }
+
+    /// Returns everything in quarantine to the allocator.
+    pub(super) fn release_quarantine(&mut self) {
+        self.quarantine.bytes = 0;
+        for (object, _) in self.quarantine.objects.drain(..) {
+            // SAFETY: the heap is being dropped.
+            unsafe { destroy(object) };
+        }
+    }
+}

@@ -1,0 +1,619 @@
+//! A look at the heap from outside: every object with its colour, its lists, and what it refers to and why.
+//!
+//! The view trusts nothing that the collector computes. It is for checkers, traces and reports.
+
+use crate::gc::mark::Weakness;
+use crate::gc::object::bits;
+use crate::gc::{AnyGc, Heap, Kind, Object, Phase, Policy};
+use crate::value::{FrameKind, Thread, Value, format_number};
+use std::fmt;
+use std::marker::PhantomData;
+
+/// The colour of an object, as the collector sees it now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Colour {
+    /// The current white: not reached yet, or new.
+    White,
+    /// The white of the cycle before: dead, while sweeping.
+    OtherWhite,
+    /// Reached; waits to be traversed.
+    Gray,
+    /// Reached and traversed.
+    Black,
+}
+
+impl Colour {
+    /// The word in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Colour::White => "white",
+            Colour::OtherWhite => "other white",
+            Colour::Gray => "gray",
+            Colour::Black => "black",
+        }
+    }
+}
+
+impl fmt::Display for Colour {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The age of an object in generational mode. Until that mode exists every object is new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Age {
+    /// Made in this cycle.
+    New,
+}
+
+/// A list of objects that belong to the collector. Every object is in one of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ListName {
+    /// All ordinary objects.
+    All,
+    /// Objects with a finalizer.
+    Finalizable,
+    /// Unreachable objects whose finalizer is to be called.
+    ToBeFinalized,
+    /// Objects that are never collected.
+    Fixed,
+}
+
+impl ListName {
+    /// Every list.
+    pub const ALL: [ListName; 4] =
+        [ListName::All, ListName::Finalizable, ListName::ToBeFinalized, ListName::Fixed];
+
+    /// The word in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            ListName::All => "all",
+            ListName::Finalizable => "finalizable",
+            ListName::ToBeFinalized => "to-be-finalized",
+            ListName::Fixed => "fixed",
+        }
+    }
+}
+
+/// A list of gray objects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum GrayList {
+    /// To be traversed.
+    Gray,
+    /// To be traversed again in the atomic phase.
+    GrayAgain,
+    /// Tables with weak values, to be cleared.
+    WeakValues,
+    /// Ephemeron tables that are not settled.
+    Ephemerons,
+    /// Tables with weak keys, to be cleared.
+    AllWeak,
+}
+
+impl GrayList {
+    /// Every list.
+    pub const ALL: [GrayList; 5] =
+        [GrayList::Gray, GrayList::GrayAgain, GrayList::WeakValues, GrayList::Ephemerons, GrayList::AllWeak];
+
+    /// The word in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            GrayList::Gray => "gray",
+            GrayList::GrayAgain => "gray-again",
+            GrayList::WeakValues => "weak-values",
+            GrayList::Ephemerons => "ephemerons",
+            GrayList::AllWeak => "all-weak",
+        }
+    }
+}
+
+/// An object, to be read.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ObjectView<'h> {
+    object: AnyGc,
+    heap: PhantomData<&'h Heap>,
+}
+
+impl fmt::Debug for ObjectView<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.object.fmt(f)
+    }
+}
+
+impl<'h> ObjectView<'h> {
+    pub(crate) fn new(object: AnyGc) -> ObjectView<'h> {
+        ObjectView { object, heap: PhantomData }
+    }
+
+    #[cfg(feature = "corrupt")]
+    pub(super) fn erased(self) -> AnyGc {
+        self.object
+    }
+
+    /// Its number, counted from 1 in the order of allocation.
+    pub fn id(self) -> u32 {
+        self.object.id()
+    }
+
+    /// What it is.
+    pub fn kind(self) -> Kind {
+        self.object.kind()
+    }
+
+    /// Whether it is of either white.
+    pub fn is_white(self) -> bool {
+        self.object.is_white()
+    }
+
+    /// Whether it is black.
+    pub fn is_black(self) -> bool {
+        self.object.is_black()
+    }
+
+    /// Whether it is gray.
+    pub fn is_gray(self) -> bool {
+        self.object.is_gray()
+    }
+
+    /// Whether it was swept and is in quarantine.
+    pub fn is_freed(self) -> bool {
+        self.object.has(bits::FREED)
+    }
+
+    /// Whether its header says that it is among the objects with finalizers.
+    pub fn has_finalizer(self) -> bool {
+        self.object.has(bits::FINALIZER)
+    }
+
+    /// Its age.
+    pub fn age(self) -> Age {
+        Age::New
+    }
+
+    /// Its bytes as the collector counts them.
+    pub fn size(self) -> usize {
+        super::allocate::size_of_object(self.object)
+    }
+
+    /// A number that differs between any two objects that exist at the same time.
+    pub fn address(self) -> usize {
+        self.object.address()
+    }
+
+    /// The bytes, if it is a string.
+    pub fn as_bytes(&self) -> Option<Vec<u8>> {
+        match self.object.unpack() {
+            Object::String(string) => Some(string.as_bytes().to_vec()),
+            _ => None,
+        }
+    }
+
+    /// Whether it is a string that must be interned.
+    pub fn is_short_string(self) -> bool {
+        matches!(self.object.unpack(), Object::String(string) if string.short)
+    }
+
+    /// If it is an upvalue: whether it is open.
+    pub fn is_open_upvalue(self) -> bool {
+        matches!(self.object.unpack(), Object::Upvalue(upvalue) if upvalue.is_open())
+    }
+
+    /// The thread and the slot of an open upvalue, if the slot is in that thread's stack.
+    pub fn upvalue_slot(self) -> Option<(ObjectView<'h>, usize)> {
+        let Object::Upvalue(upvalue) = self.object.unpack() else { return None };
+        let thread = upvalue.thread()?;
+        let offset = (upvalue.location.get() as usize).checked_sub(thread.stack.as_ptr() as usize)?;
+        let slot = offset / size_of::<Value>();
+        (slot < thread.stack.len()).then(|| (ObjectView::new(thread.erase()), slot))
+    }
+
+    /// The open upvalues of a thread, in the order of its list.
+    pub fn open_upvalues(self) -> Vec<ObjectView<'h>> {
+        match self.object.unpack() {
+            Object::Thread(thread) => thread.open_upvalues.iter().map(|uv| ObjectView::new(uv.erase())).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The slots of a thread's stack that are part of the program's state.
+    pub fn live_stack(self) -> usize {
+        match self.object.unpack() {
+            Object::Thread(thread) => live_top(&thread),
+            _ => 0,
+        }
+    }
+
+    /// The name of the chunk and the line where the function of a prototype or closure is defined.
+    pub fn definition(self) -> Option<Location> {
+        let prototype = match self.object.unpack() {
+            Object::Prototype(prototype) => prototype,
+            Object::Closure(closure) => closure.prototype.get(),
+            _ => return None,
+        };
+        Some(Location { source: prototype.source_bytes(), line: prototype.line_defined })
+    }
+
+    /// The name of a native closure's function.
+    pub fn native_name(self) -> Option<&'static str> {
+        match self.object.unpack() {
+            Object::NativeClosure(closure) => Some(closure.builtin.name),
+            _ => None,
+        }
+    }
+}
+
+/// First slot above all that the frames of a thread may use: between two instructions the registers of the running
+/// frame.
+fn live_top(thread: &Thread) -> usize {
+    thread.top.min(thread.stack.len())
+}
+
+/// A place in a script.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Location {
+    /// The chunk's name as given to `load`.
+    pub source: Vec<u8>,
+    /// Line, from 1; 0 for a main chunk's definition.
+    pub line: u32,
+}
+
+/// Whether a reference keeps its target alive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Strength {
+    /// It does.
+    Strong,
+    /// It does not: a weak key or value.
+    Weak,
+    /// The value of an ephemeron entry, which does as long as its key lives.
+    Ephemeron {
+        /// The id of the key.
+        key: u32,
+    },
+}
+
+/// Why an object refers to another one.
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+#[allow(missing_docs)]
+pub enum Label<'h> {
+    Root(&'static str),
+    Metatable,
+    Item(i64),
+    Entry(Value, PhantomData<&'h Heap>),
+    Key,
+    Prototype,
+    Upvalue { index: usize, name: Option<ObjectView<'h>> },
+    NativeUpvalue(usize),
+    Value,
+    UserValue(usize),
+    StackSlot(usize, Option<ObjectView<'h>>),
+    OpenUpvalue(usize),
+    Hook,
+    Resumer,
+    Source,
+    Constant(usize),
+    Nested(usize),
+    UpvalueName(usize),
+    LocalName(usize),
+}
+
+impl fmt::Display for Label<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let quoted = |name: &Option<ObjectView<'_>>| {
+            let bytes = name.and_then(|name| name.as_bytes()).unwrap_or_default();
+            String::from_utf8_lossy(&bytes).into_owned()
+        };
+        match self {
+            Label::Root(name) => f.write_str(name),
+            Label::Metatable => f.write_str("metatable"),
+            Label::Item(index) => write!(f, "[{index}]"),
+            Label::Entry(key, _) => fmt_key(*key, f),
+            Label::Key => f.write_str("key"),
+            Label::Prototype => f.write_str("prototype"),
+            Label::Upvalue { index, name } => write!(f, "upvalue #{} '{}'", index + 1, quoted(name)),
+            Label::NativeUpvalue(index) => write!(f, "native upvalue #{}", index + 1),
+            Label::Value => f.write_str("value"),
+            Label::UserValue(index) => write!(f, "user value {}", index + 1),
+            Label::StackSlot(slot, None) => write!(f, "stack slot {slot}"),
+            Label::StackSlot(slot, name) => write!(f, "local '{}' (stack slot {slot})", quoted(name)),
+            Label::OpenUpvalue(index) => write!(f, "open upvalue {index}"),
+            Label::Hook => f.write_str("hook"),
+            Label::Resumer => f.write_str("resumer"),
+            Label::Source => f.write_str("source"),
+            Label::Constant(index) => write!(f, "constant {index}"),
+            Label::Nested(index) => write!(f, "nested prototype {index}"),
+            Label::UpvalueName(index) => write!(f, "name of upvalue {index}"),
+            Label::LocalName(index) => write!(f, "name of local {index}"),
+        }
+    }
+}
+
+fn fmt_key(key: Value, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match key {
+        Value::String(string) => write!(f, "[\"{}\"]", string.as_bytes().escape_ascii()),
+        Value::Integer(_) | Value::Float(_) => {
+            let mut text = Vec::new();
+            format_number(key, &mut text);
+            write!(f, "[{}]", String::from_utf8_lossy(&text))
+        }
+        other => match other.object() {
+            Some(object) => write!(f, "[{}]", object.kind()),
+            None => write!(f, "[{other:?}]"),
+        },
+    }
+}
+
+/// A reference from one object to another.
+#[derive(Clone, Copy)]
+pub struct Edge<'h> {
+    /// Why.
+    pub label: Label<'h>,
+    /// What is referred to.
+    pub target: ObjectView<'h>,
+    /// Whether the reference keeps it alive.
+    pub strength: Strength,
+}
+
+/// The whole heap, to be read.
+#[derive(Clone, Copy)]
+pub struct HeapView<'h> {
+    heap: &'h Heap,
+}
+
+impl<'h> HeapView<'h> {
+    pub(crate) fn new(heap: &'h Heap) -> HeapView<'h> {
+        HeapView { heap }
+    }
+
+    /// The rules of the collector.
+    pub fn policy(self) -> Policy {
+        self.heap.policy
+    }
+
+    /// Where the collector is.
+    pub fn phase(self) -> Phase {
+        self.heap.phase
+    }
+
+    /// The collector's own count of bytes.
+    pub fn bytes(self) -> usize {
+        self.heap.pacing.bytes
+    }
+
+    /// The colour of an object.
+    pub fn colour(self, object: ObjectView<'h>) -> Colour {
+        let header = object.object;
+        if header.has(self.heap.current_white) {
+            Colour::White
+        } else if header.is_white() {
+            Colour::OtherWhite
+        } else if header.is_black() {
+            Colour::Black
+        } else {
+            Colour::Gray
+        }
+    }
+
+    /// The objects of a list. Endless if the list has a cycle.
+    pub fn list(self, list: ListName) -> impl Iterator<Item = ObjectView<'h>> + 'h {
+        let head = match list {
+            ListName::All => &self.heap.all,
+            ListName::Finalizable => &self.heap.finalizable,
+            ListName::ToBeFinalized => &self.heap.to_be_finalized,
+            ListName::Fixed => &self.heap.fixed,
+        };
+        std::iter::successors(head.get(), |object| object.next.get()).map(ObjectView::new)
+    }
+
+    /// All objects of all lists.
+    pub fn objects(self) -> impl Iterator<Item = ObjectView<'h>> + 'h {
+        ListName::ALL.into_iter().flat_map(move |list| self.list(list))
+    }
+
+    /// The members of a gray list. The last one was added last.
+    pub fn gray_list(self, list: GrayList) -> impl DoubleEndedIterator<Item = ObjectView<'h>> + 'h {
+        let (objects, tables): (&[AnyGc], &[crate::gc::Gc<crate::value::Table>]) = match list {
+            GrayList::Gray => (&self.heap.gray, &[]),
+            GrayList::GrayAgain => (&self.heap.gray_again, &[]),
+            GrayList::WeakValues => (&[], &self.heap.weak_values),
+            GrayList::Ephemerons => (&[], &self.heap.ephemerons),
+            GrayList::AllWeak => (&[], &self.heap.all_weak),
+        };
+        objects.iter().copied().chain(tables.iter().map(|table| table.erase())).map(ObjectView::new)
+    }
+
+    /// The threads that the collector knows to have open upvalues.
+    pub fn threads_with_upvalues(self) -> impl Iterator<Item = ObjectView<'h>> + 'h {
+        self.heap.threads_with_upvalues.iter().map(|thread| ObjectView::new(thread.erase()))
+    }
+
+    /// The interned strings.
+    pub fn interned(self) -> impl Iterator<Item = ObjectView<'h>> + 'h {
+        self.heap.strings.iter().map(|string| ObjectView::new(string.erase()))
+    }
+
+    /// Whether looking up this string's bytes in the string table finds this string.
+    pub fn is_interned(self, string: ObjectView<'h>) -> bool {
+        match string.object.unpack() {
+            Object::String(s) => self.heap.strings.find(s.hash(), s.as_bytes()) == Some(s),
+            _ => false,
+        }
+    }
+
+    /// The swept objects that are kept.
+    pub fn quarantined(self) -> impl Iterator<Item = ObjectView<'h>> + 'h {
+        self.heap.quarantine.objects().map(ObjectView::new)
+    }
+
+    /// What is alive without anything referring to it.
+    pub fn roots(self, mut visit: impl FnMut(Edge<'h>)) {
+        let heap = self.heap;
+        let mut root = |name, object: Option<AnyGc>| {
+            if let Some(object) = object {
+                visit(Edge {
+                    label: Label::Root(name),
+                    target: ObjectView::new(object),
+                    strength: Strength::Strong,
+                });
+            }
+        };
+        root("main thread", heap.main_thread.map(|thread| thread.erase()));
+        root("running thread", heap.current_thread.map(|thread| thread.erase()));
+        root("registry", heap.registry.map(|table| table.erase()));
+        let metatables = &heap.metatables;
+        root("metatable of strings", metatables.string.map(|table| table.erase()));
+        root("metatable of nil", metatables.nil.map(|table| table.erase()));
+        root("metatable of booleans", metatables.boolean.map(|table| table.erase()));
+        root("metatable of numbers", metatables.number.map(|table| table.erase()));
+        root("metatable of functions", metatables.function.map(|table| table.erase()));
+        root("metatable of threads", metatables.thread.map(|table| table.erase()));
+        root("metatable of light userdata", metatables.light_userdata.map(|table| table.erase()));
+        for object in self.list(ListName::Fixed) {
+            root("fixed object", Some(object.object));
+        }
+        for object in self.list(ListName::ToBeFinalized) {
+            root("object to be finalized", Some(object.object));
+        }
+    }
+
+    /// What an object refers to. Keys of entries without a value, and stack slots above the live top, are no references.
+    /// A freed object refers to nothing.
+    pub fn references(self, object: ObjectView<'h>, mut visit: impl FnMut(Edge<'h>)) {
+        if object.is_freed() {
+            return;
+        }
+        let mut strong = |label, target: Option<AnyGc>| {
+            if let Some(target) = target {
+                visit(Edge { label, target: ObjectView::new(target), strength: Strength::Strong });
+            }
+        };
+        match object.object.unpack() {
+            Object::String(_) => {}
+            Object::Upvalue(upvalue) => strong(Label::Value, upvalue.get().object()),
+            Object::Userdata(userdata) => {
+                strong(Label::Metatable, userdata.metatable.get().map(|table| table.erase()));
+                for (index, value) in userdata.user_values.iter().enumerate() {
+                    strong(Label::UserValue(index), value.get().object());
+                }
+            }
+            Object::NativeClosure(closure) => {
+                for (index, value) in closure.upvalues.iter().enumerate() {
+                    strong(Label::NativeUpvalue(index), value.get().object());
+                }
+            }
+            Object::Closure(closure) => {
+                let prototype = closure.prototype.get();
+                strong(Label::Prototype, Some(prototype.erase()));
+                // A prototype that was freed must not be read for names.
+                let names = (!prototype.erase().has(bits::FREED)).then_some(prototype);
+                for (index, upvalue) in closure.upvalues().iter().enumerate() {
+                    let name = names
+                        .as_ref()
+                        .and_then(|prototype| prototype.upvalues.get(index))
+                        .and_then(|upvalue| upvalue.name.get())
+                        .map(|name| ObjectView::new(name.erase()));
+                    strong(Label::Upvalue { index, name }, upvalue.get().map(|upvalue| upvalue.erase()));
+                }
+            }
+            Object::Prototype(prototype) => {
+                strong(Label::Source, prototype.source.get().map(|source| source.erase()));
+                for (index, constant) in prototype.constants.iter().enumerate() {
+                    strong(Label::Constant(index), constant.get().object());
+                }
+                for (index, nested) in prototype.prototypes.iter().enumerate() {
+                    strong(Label::Nested(index), nested.get().map(|nested| nested.erase()));
+                }
+                for (index, upvalue) in prototype.upvalues.iter().enumerate() {
+                    strong(Label::UpvalueName(index), upvalue.name.get().map(|name| name.erase()));
+                }
+                for (index, local) in prototype.locals.iter().enumerate() {
+                    strong(Label::LocalName(index), local.name.get().map(|name| name.erase()));
+                }
+            }
+            Object::Thread(thread) => {
+                for slot in 0..live_top(&thread) {
+                    if let Some(target) = thread.stack[slot].object() {
+                        strong(Label::StackSlot(slot, slot_name(&thread, slot)), Some(target));
+                    }
+                }
+                for (index, upvalue) in thread.open_upvalues.iter().enumerate() {
+                    strong(Label::OpenUpvalue(index), Some(upvalue.erase()));
+                }
+                strong(Label::Hook, thread.hook.function.object());
+                strong(Label::Resumer, thread.resumer.map(|thread| thread.erase()));
+            }
+            Object::Table(table) => {
+                strong(Label::Metatable, table.metatable.get().map(|metatable| metatable.erase()));
+                let weakness = self.weakness(&table);
+                let (weak_keys, weak_values) = match weakness {
+                    Weakness::None => (false, false),
+                    Weakness::Values => (false, true),
+                    Weakness::Keys => (true, false),
+                    Weakness::Both => (true, true),
+                };
+                // Strings are never removed from weak tables, but only marking the table keeps them.
+                let strength = |weak| if weak { Strength::Weak } else { Strength::Strong };
+                for (index, value) in table.array().iter().enumerate() {
+                    if let Some(target) = value.object() {
+                        let label = Label::Item(index as i64 + 1);
+                        visit(Edge { label, target: ObjectView::new(target), strength: strength(weak_values) });
+                    }
+                }
+                for index in 0..table.node_count() {
+                    let (key, value) = table.node(index);
+                    if value.is_nil() {
+                        continue;
+                    }
+                    if let Some(target) = key.object() {
+                        let target = ObjectView::new(target);
+                        visit(Edge { label: Label::Key, target, strength: strength(weak_keys) });
+                    }
+                    if let Some(target) = value.object() {
+                        let strength = match (weak_keys, weak_values, key.object()) {
+                            (_, true, _) => Strength::Weak,
+                            (true, false, Some(key)) if key.kind() != Kind::String => {
+                                Strength::Ephemeron { key: key.id() }
+                            }
+                            _ => Strength::Strong,
+                        };
+                        let label = Label::Entry(key, PhantomData);
+                        visit(Edge { label, target: ObjectView::new(target), strength });
+                    }
+                }
+            }
+        }
+    }
+
+    fn weakness(self, table: &crate::gc::Gc<crate::value::Table>) -> Weakness {
+        match table.metatable.get() {
+            Some(metatable) if !metatable.erase().has(bits::FREED) => self.heap.weakness(*table),
+            _ => Weakness::None,
+        }
+    }
+
+    /// Where the running script is: the innermost Lua function of the running thread.
+    pub fn location(self) -> Option<Location> {
+        let thread = self.heap.current_thread?;
+        let frame = thread.frames.iter().rev().find(|frame| frame.kind == FrameKind::Lua)?;
+        let Value::Closure(closure) = *thread.stack.get(frame.func as usize)? else { return None };
+        let prototype = closure.prototype.get();
+        let line = prototype.line_at((frame.pc as usize).saturating_sub(1))?;
+        Some(Location { source: prototype.source_bytes(), line })
+    }
+}
+
+/// The name of the local variable in a stack slot.
+fn slot_name<'h>(thread: &Thread, slot: usize) -> Option<ObjectView<'h>> {
+    let frame = thread.frames.iter().rev().find(|frame| frame.kind == FrameKind::Lua && frame.base as usize <= slot)?;
+    let Value::Closure(closure) = *thread.stack.get(frame.func as usize)? else { return None };
+    if closure.erase().has(bits::FREED) || closure.prototype.get().erase().has(bits::FREED) {
+        return None;
+    }
+    closure
+        .prototype
+        .get()
+        .local_name(slot - frame.base as usize, frame.pc as usize)
+        .map(|name| ObjectView::new(name.erase()))
+}

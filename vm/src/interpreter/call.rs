@@ -1,0 +1,352 @@
+//! Calls and returns.
+//!
+//! A call pushes a frame. A return pops one and gives its results to the frame below, whatever that is: a Lua function, which
+//! may be in the middle of an instruction; `pcall` and its kin; the bottom of a coroutine; or the boundary where a native
+//! function called back.
+
+use crate::interpreter::native::{Call, Control, Function, NativeResult};
+use crate::interpreter::stack::NATIVE_SLOTS;
+use crate::interpreter::{Builtin, Throw, Vm};
+use crate::value::{Closure, Frame, FrameKind, Metamethod, Value, flags};
+use crate::gc::Gc;
+
+/// What runs after a call or a return.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// The Lua function whose frame is on top.
+    Lua,
+    /// The frame on top, which is not that of a Lua function.
+    Other,
+    /// Whoever called from outside: the frame below was a boundary.
+    Exit,
+}
+
+impl Vm {
+    /// Calls the value in slot `func` with the `args` values above it, up to the top.
+    pub(crate) fn precall(&mut self, func: usize, mut args: usize, wanted: i32, flags: u8) -> Result<Next, Throw> {
+        loop {
+            match self.slot(func) {
+                Value::Closure(closure) => return self.enter_lua(closure, func, args, wanted, flags),
+                Value::Builtin(builtin) => return self.call_native(builtin, func, args, wanted, flags),
+                Value::NativeClosure(closure) => return self.call_native(closure.builtin, func, args, wanted, flags),
+                other => {
+                    self.insert_call_handler(func, args, other)?;
+                    args += 1;
+                }
+            }
+        }
+    }
+
+    /// Puts the `__call` metamethod of a value below it, so that the value is its first argument.
+    #[cold]
+    pub(super) fn insert_call_handler(&mut self, func: usize, args: usize, value: Value) -> Result<(), Throw> {
+        let handler = self.heap.metamethod_of(value, Metamethod::Call);
+        if handler.is_nil() {
+            return Err(self.call_error(value));
+        }
+        self.ensure_stack(func + 1 + args, 1)?;
+        // SAFETY: the reference ends with the block.
+        let thread = unsafe { self.thread_mut() };
+        thread.stack.copy_within(func..func + 1 + args, func + 1);
+        thread.stack[func] = handler;
+        thread.top = func + args + 2;
+        Ok(())
+    }
+
+    /// Pushes the frame of a Lua function.
+    #[inline]
+    pub(super) fn enter_lua(
+        &mut self,
+        closure: Gc<Closure>,
+        func: usize,
+        args: usize,
+        wanted: i32,
+        flags: u8,
+    ) -> Result<Next, Throw> {
+        let prototype = closure.prototype.get();
+        let parameters = prototype.parameters as usize;
+        let max_stack = prototype.max_stack as usize;
+        let mut base = func + 1;
+        let mut extra = 0;
+        if prototype.variadic {
+            self.ensure_stack(base + args.max(parameters), parameters + max_stack)?;
+        } else {
+            self.ensure_stack(base + args.min(parameters), max_stack + 1)?;
+        }
+        // SAFETY: the reference ends before anything else is called.
+        let thread = unsafe { self.thread_mut() };
+        for missing in args..parameters {
+            thread.stack[base + missing] = Value::Nil;
+        }
+        if prototype.variadic {
+            // The named parameters move above the extra arguments, which stay out of the registers.
+            let given = args.max(parameters);
+            extra = given - parameters;
+            let from = base;
+            base += given;
+            for index in 0..parameters {
+                thread.stack[base + index] = std::mem::take(&mut thread.stack[from + index]);
+            }
+        }
+        let top = base + max_stack;
+        thread.top = top;
+        thread.frames.push(Frame {
+            func: func as u32,
+            base: base as u32,
+            top: top as u32,
+            pc: 0,
+            wanted,
+            extra: extra as u32,
+            saved: 0,
+            kind: FrameKind::Lua,
+            flags,
+        });
+        Ok(Next::Lua)
+    }
+
+    /// Calls a native function to its end, or begins what a control function does.
+    #[inline]
+    pub(super) fn call_native(
+        &mut self,
+        builtin: &'static Builtin,
+        func: usize,
+        args: usize,
+        wanted: i32,
+        flags: u8,
+    ) -> Result<Next, Throw> {
+        let base = func + 1;
+        self.ensure_stack(base + args, NATIVE_SLOTS)?;
+        let kind = match builtin.function {
+            Function::Plain(_) => FrameKind::Native,
+            Function::Control(control) => match control {
+                Control::Pcall => FrameKind::Pcall,
+                Control::Xpcall => FrameKind::Xpcall,
+                Control::Resume => FrameKind::Resume,
+                Control::Wrapped => FrameKind::Wrap,
+                Control::Yield => FrameKind::Yield,
+                Control::Pairs => FrameKind::Pairs,
+            },
+        };
+        // SAFETY: the reference ends before anything else is called.
+        let thread = unsafe { self.thread_mut() };
+        thread.top = base + args;
+        let saved = thread.message_handler;
+        thread.frames.push(Frame {
+            func: func as u32,
+            base: base as u32,
+            top: (base + args) as u32,
+            pc: 0,
+            wanted,
+            extra: 0,
+            saved,
+            kind,
+            flags,
+        });
+        match builtin.function {
+            Function::Plain(function) => {
+                let count = function(&mut Call { vm: self, base, count: args })?;
+                let first = self.top() - count;
+                self.return_values(first, count)
+            }
+            Function::Control(control) => self.control(control, func, args),
+        }
+    }
+
+    /// Begins what a control function does. Its frame is on top.
+    fn control(&mut self, control: Control, func: usize, args: usize) -> Result<Next, Throw> {
+        match control {
+            Control::Pcall => {
+                if args == 0 {
+                    self.retype_top(FrameKind::Native);
+                    return Err(self.argument_error(0, b"value expected"));
+                }
+                // SAFETY: the reference ends here.
+                unsafe { self.thread_mut() }.message_handler = 0;
+                self.precall(func + 1, args - 1, -1, 0)
+            }
+            Control::Xpcall => {
+                let handler = if args < 2 { Value::Nil } else { self.slot(func + 2) };
+                if handler.type_name() != "function" {
+                    self.retype_top(FrameKind::Native);
+                    let error =
+                        Call { vm: self, base: func + 1, count: args }.type_error(1, "function");
+                    return Err(error);
+                }
+                // SAFETY: the reference ends with the block.
+                let thread = unsafe { self.thread_mut() };
+                thread.stack[func] = handler;
+                thread.stack.copy_within(func + 3..func + 1 + args, func + 2);
+                thread.top -= 1;
+                thread.message_handler = func as u32;
+                self.precall(func + 1, args - 2, -1, 0)
+            }
+            Control::Pairs => {
+                let value = if args == 0 { Value::Nil } else { self.slot(func + 1) };
+                let handler = self.heap.metamethod_of(value, Metamethod::Pairs);
+                if handler.is_nil() {
+                    if args == 0 {
+                        self.retype_top(FrameKind::Native);
+                        return Err(Call { vm: self, base: func + 1, count: 0 }.type_error(0, "table"));
+                    }
+                    let next = Value::Builtin(&crate::library::NEXT);
+                    self.set_top(func + 1);
+                    for result in [next, value, Value::Nil] {
+                        self.push(result);
+                    }
+                    return self.return_values(func + 1, 3);
+                }
+                self.set_slot(func + 1, handler);
+                self.set_top(func + 2);
+                self.push(value);
+                self.precall(func + 1, 1, 3, 0)
+            }
+            Control::Resume => self.resume(func, args),
+            Control::Wrapped => self.resume_wrapped(func, args),
+            Control::Yield => self.yield_values(func, args),
+        }
+    }
+
+    /// Changes what the top frame is: a control function that fails at once is an ordinary native function.
+    pub(super) fn retype_top(&mut self, kind: FrameKind) {
+        // SAFETY: the reference ends here.
+        if let Some(frame) = unsafe { self.thread_mut() }.frames.last_mut() {
+            frame.kind = kind;
+        }
+    }
+
+    /// Ends the frame on top, whose results are the `count` values from slot `first` on.
+    pub(super) fn return_values(&mut self, mut first: usize, mut count: usize) -> Result<Next, Throw> {
+        loop {
+            // SAFETY: the references end before anything else is called.
+            let thread = unsafe { self.thread_mut() };
+            let Some(frame) = thread.frames.pop() else { unreachable!("a bottom frame never returns") };
+            let Some(&caller) = thread.frames.last() else { unreachable!("a bottom frame never returns") };
+            match caller.kind {
+                FrameKind::Lua => {
+                    if frame.flags & flags::REPEAT != 0 {
+                        thread.top = frame.func as usize;
+                        return Ok(Next::Lua);
+                    }
+                    if frame.flags & flags::FINISH != 0 {
+                        let result = if count > 0 { thread.stack[first] } else { Value::Nil };
+                        thread.top = caller.top as usize;
+                        return self.finish_instruction(result);
+                    }
+                    thread.place_results(&frame, first, count);
+                    if frame.wanted >= 0 {
+                        thread.top = caller.top as usize;
+                    }
+                    return Ok(Next::Lua);
+                }
+                FrameKind::Boundary => {
+                    thread.place_results(&frame, first, count);
+                    thread.frames.pop();
+                    return Ok(Next::Exit);
+                }
+                FrameKind::Pcall | FrameKind::Xpcall => {
+                    let func = caller.func as usize;
+                    thread.message_handler = caller.saved;
+                    thread.stack.copy_within(first..first + count, func + 1);
+                    thread.stack[func] = Value::Boolean(true);
+                    thread.top = func + 1 + count;
+                    first = func;
+                    count += 1;
+                }
+                FrameKind::Pairs => {
+                    thread.place_results(&frame, first, count);
+                    first = frame.func as usize;
+                    count = 3;
+                }
+                FrameKind::Closing => return Ok(Next::Other),
+                FrameKind::Base => (first, count) = self.finish_coroutine(first, count)?,
+                FrameKind::Native | FrameKind::Resume | FrameKind::Wrap | FrameKind::Yield => {
+                    unreachable!("no frame is called by a {:?} frame", caller.kind)
+                }
+            }
+        }
+    }
+
+    /// Calls a function from a native function or the host. With `wanted` results, or all of them: they are the last values on
+    /// the stack, and their number is given.
+    pub(crate) fn call_nested(&mut self, function: Value, args: &[Value], wanted: Option<usize>) -> NativeResult {
+        if self.depth >= self.options.nesting_limit {
+            return Err(self.nesting_error());
+        }
+        let thread = self.heap.current();
+        let func = thread.top;
+        self.ensure_stack(func, args.len() + 1 + NATIVE_SLOTS)?;
+        // SAFETY: the reference ends before the call.
+        let data = unsafe { self.thread_mut() };
+        data.frames.push(Frame {
+            func: func as u32,
+            base: func as u32,
+            top: func as u32,
+            pc: 0,
+            wanted: 0,
+            extra: 0,
+            saved: 0,
+            kind: FrameKind::Boundary,
+            flags: 0,
+        });
+        data.stack[func] = function;
+        data.stack[func + 1..func + 1 + args.len()].copy_from_slice(args);
+        data.top = func + 1 + args.len();
+        data.native_boundaries += 1;
+        self.depth += 1;
+        let depth = self.depth;
+        let start = self.precall(func, args.len(), wanted.map_or(-1, |wanted| wanted as i32), 0);
+        let result = self.execute(start);
+        self.depth = depth - 1;
+        // SAFETY: the reference ends here; the thread is that of the caller, which still runs in it.
+        unsafe { thread.as_mut() }.native_boundaries -= 1;
+        result?;
+        Ok(self.top() - func)
+    }
+
+    /// Calls a function from a native function for its first result.
+    pub(crate) fn call_nested_1(&mut self, function: Value, args: &[Value]) -> Result<Value, Throw> {
+        self.call_nested(function, args, Some(1))?;
+        Ok(self.pop())
+    }
+
+    #[cold]
+    pub(super) fn nesting_error(&mut self) -> Throw {
+        self.runtime_error(b"C stack overflow")
+    }
+
+    /// Runs until the innermost boundary is returned to.
+    fn execute(&mut self, start: Result<Next, Throw>) -> Result<(), Throw> {
+        let mut next = start;
+        loop {
+            next = match next {
+                Ok(Next::Exit) => return Ok(()),
+                Ok(Next::Lua) if self.checked => self.dispatch::<true>(),
+                Ok(Next::Lua) => self.dispatch::<false>(),
+                Ok(Next::Other) => self.continue_closing(),
+                Err(throw) => match self.unwind(throw) {
+                    Ok(next) => Ok(next),
+                    Err(throw) => return Err(throw),
+                },
+            };
+        }
+    }
+}
+
+impl crate::value::Thread {
+    /// Moves a frame's results to where its caller wants them: from its function's slot up, as many as wanted. The top is
+    /// behind them.
+    #[inline]
+    pub(crate) fn place_results(&mut self, frame: &Frame, first: usize, count: usize) {
+        let func = frame.func as usize;
+        if frame.wanted < 0 {
+            self.stack.copy_within(first..first + count, func);
+            self.top = func + count;
+            return;
+        }
+        let wanted = frame.wanted as usize;
+        let moved = count.min(wanted);
+        self.stack.copy_within(first..first + moved, func);
+        self.stack[func + moved..func + wanted].fill(Value::Nil);
+        self.top = func + wanted;
+    }
+}

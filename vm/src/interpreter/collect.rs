@@ -1,0 +1,200 @@
+//! Running the collector: at safe points, on request, and at the end. Finalizers are called here.
+
+use crate::gc::{AnyGc, Phase};
+use crate::interpreter::{Limit, Throw, Vm};
+use crate::value::{Metamethod, Value};
+
+/// Debt of a stopped collector: how soon a safe point asks again (as in Lua).
+const STOPPED_DEBT: isize = -2000;
+
+/// A mode of the collector, as `collectgarbage` names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Steps of a whole cycle.
+    Incremental,
+    /// Young collections. For now it is remembered, and the collector runs incrementally.
+    Generational,
+}
+
+impl Vm {
+    /// One turn of the collector, with the finalizer that it may call. Gives the work done.
+    fn turn(&mut self) -> Result<usize, Throw> {
+        let turn = self.heap.step();
+        if self.heap.is_halted() {
+            return Err(Throw::Halted);
+        }
+        if let crate::gc::Turn::Finalize(object) = turn {
+            self.call_finalizer(object)?;
+        }
+        Ok(turn.work())
+    }
+
+    /// What a safe point does when the debt is positive.
+    #[cold]
+    pub(crate) fn pay_debt(&mut self) -> Result<(), Throw> {
+        if self.heap.is_stopped_by_program() || self.heap.is_stopped_inside() {
+            self.heap.set_debt(STOPPED_DEBT);
+        } else {
+            self.automatic_step()?;
+        }
+        if self.heap.over_limit() { self.make_room() } else { Ok(()) }
+    }
+
+    /// Turns until the debt is paid, at least one.
+    fn automatic_step(&mut self) -> Result<(), Throw> {
+        let mut budget = self.heap.step_budget();
+        loop {
+            let work = self.turn()?;
+            if !budget.pay(work) || self.heap.phase() == Phase::Pause {
+                break;
+            }
+        }
+        self.heap.settle(budget);
+        Ok(())
+    }
+
+    /// Collects all that can be had without running the program, as Lua does when an allocation fails. No finalizer runs.
+    fn make_room(&mut self) -> Result<(), Throw> {
+        if !self.heap.is_stopped_inside() {
+            self.heap.abandon_marking();
+            self.run_until(|phase| matches!(phase, Phase::CallFinalizers | Phase::Pause))?;
+            if self.heap.over_limit() {
+                // What has become unreachable since the last atomic phase is found by a whole cycle; one that waits for
+                // finalizers is left there, for they may allocate.
+                if self.heap.phase() == Phase::Pause {
+                    self.run_until(|phase| phase == Phase::CallFinalizers)?;
+                }
+            }
+        }
+        if self.heap.over_limit() { Err(Throw::Limit(Limit::Memory)) } else { Ok(()) }
+    }
+
+    fn run_until(&mut self, reached: impl Fn(Phase) -> bool) -> Result<(), Throw> {
+        while !reached(self.heap.phase()) {
+            self.turn()?;
+        }
+        Ok(())
+    }
+
+    /// A full collection (`collectgarbage("collect")`): ends the cycle that is under way as fast as can be, and runs
+    /// another one, finalizers included.
+    pub(crate) fn collect_full(&mut self) -> Result<(), Throw> {
+        self.heap.abandon_marking();
+        self.run_until(|phase| phase == Phase::Pause)?;
+        self.run_until(|phase| phase == Phase::Propagate)?;
+        self.heap.skip_to_atomic();
+        self.run_until(|phase| phase == Phase::CallFinalizers)?;
+        self.run_until(|phase| phase == Phase::Pause)?;
+        self.heap.rest();
+        Ok(())
+    }
+
+    /// `collectgarbage("step", kilobytes)`: a basic step for 0, else as if so much had been allocated. Says whether a cycle
+    /// ended.
+    pub(crate) fn collector_step(&mut self, kilobytes: i64) -> Result<bool, Throw> {
+        let stopped = self.heap.is_stopped_by_program();
+        self.heap.set_stopped_by_program(false);
+        let mut debt = 1;
+        let result = if kilobytes == 0 {
+            self.heap.set_debt(0);
+            self.automatic_step()
+        } else {
+            let bytes = kilobytes.saturating_mul(1024) as isize;
+            debt = bytes.saturating_add(self.heap.debt());
+            self.heap.set_debt(debt);
+            if self.heap.wants_step() { self.automatic_step() } else { Ok(()) }
+        };
+        self.heap.set_stopped_by_program(stopped);
+        result?;
+        Ok(debt > 0 && self.heap.phase() == Phase::Pause)
+    }
+
+    /// Whether the collector cannot be asked for anything: inside a finalizer, and while the state is closed.
+    pub(crate) fn collector_is_busy(&self) -> bool {
+        self.heap.is_stopped_inside()
+    }
+
+    /// Sets the parameters that are given: pause and step multiplier in percent, logarithm of the step size.
+    pub(crate) fn collector_parameters(&mut self, pause: Option<i64>, multiplier: Option<i64>, step_size: Option<i64>) {
+        let percent = |value: i64| usize::try_from(value).unwrap_or(0);
+        self.heap.parameters(
+            pause.map(percent),
+            multiplier.map(percent),
+            step_size.map(|size| u32::try_from(size).unwrap_or(0)),
+        );
+    }
+
+    /// Sets the pause; gives the one before.
+    pub(crate) fn collector_set_pause(&mut self, pause: i64) -> i64 {
+        self.heap.parameters(Some(usize::try_from(pause).unwrap_or(0)), None, None).0 as i64
+    }
+
+    /// Sets the step multiplier; gives the one before.
+    pub(crate) fn collector_set_step_multiplier(&mut self, multiplier: i64) -> i64 {
+        self.heap.parameters(None, Some(usize::try_from(multiplier).unwrap_or(0)), None).1 as i64
+    }
+
+    pub(crate) fn collector_stop(&mut self) {
+        self.heap.set_stopped_by_program(true);
+    }
+
+    pub(crate) fn collector_restart(&mut self) {
+        self.heap.set_debt(0);
+        self.heap.set_stopped_by_program(false);
+    }
+
+    pub(crate) fn collector_is_running(&self) -> bool {
+        !self.heap.is_stopped_by_program() && !self.heap.is_stopped_inside()
+    }
+
+    /// Sets the mode; gives the one before.
+    pub(crate) fn collector_mode(&mut self, mode: Mode) -> Mode {
+        std::mem::replace(&mut self.mode, mode)
+    }
+
+    /// Calls an object's finalizer. An error in it is a warning (manual §2.5.3).
+    fn call_finalizer(&mut self, object: AnyGc) -> Result<(), Throw> {
+        let Some(value) = Value::from_object(object) else { return Ok(()) };
+        let finalizer = self.heap.metamethod_of(value, Metamethod::Gc);
+        if !matches!(finalizer, Value::Closure(_) | Value::Builtin(_) | Value::NativeClosure(_))
+            && self.heap.metamethod_of(finalizer, Metamethod::Call).is_nil()
+        {
+            if !finalizer.is_nil() {
+                self.warn(b"error in __gc");
+            }
+            return Ok(());
+        }
+        let stopped = self.heap.set_stopped_inside(true);
+        let result = self.call_nested(finalizer, &[value], Some(0));
+        self.heap.set_stopped_inside(stopped);
+        match result {
+            Ok(_) => Ok(()),
+            Err(Throw::Error(error) | Throw::Handled(error)) => {
+                let text = match error {
+                    Value::String(text) => text.as_bytes().to_vec(),
+                    other => format!("error object is a {} value", other.type_name()).into_bytes(),
+                };
+                self.warn(&[b"error in __gc (".as_slice(), &text, b")"].concat());
+                Ok(())
+            }
+            Err(other) => Err(other),
+        }
+    }
+
+    /// Prints a warning to standard error, if warnings are on.
+    pub(crate) fn warn(&mut self, message: &[u8]) {
+        if self.warnings {
+            eprintln!("Lua warning: {}", String::from_utf8_lossy(message));
+        }
+    }
+
+    /// Calls every finalizer that is left.
+    pub(crate) fn finalize_everything(&mut self) -> Result<(), Throw> {
+        self.heap.set_stopped_inside(true);
+        self.heap.finalize_all();
+        while let Some(object) = self.heap.take_finalizable() {
+            self.call_finalizer(object)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,1098 @@
+//! The dispatch loop: runs the Lua function on top of the running thread, and those that it calls.
+//!
+//! The loop keeps the frame's registers, code and constants as raw pointers. They are loaded anew after everything that may
+//! move a stack, push a frame or switch threads, and the program counter is written back to the frame before everything that
+//! may look at it: errors, calls, and steps of the collector.
+//!
+//! The loop exists twice, by a parameter: `CHECKED` counts instructions, calls hooks, and looks before each instruction whether
+//! an observer has ended the program.
+
+use crate::bytecode::{Instruction, Opcode};
+use crate::gc::{Gc, Site};
+use crate::interpreter::access::Lookup;
+use crate::interpreter::arithmetic::{
+    Computed, Operator, float_modulo, floor_divide, modulo, power, shift_left,
+};
+use crate::interpreter::call::Next;
+use crate::interpreter::compare::{Compared, raw_less, raw_less_equal};
+use crate::interpreter::concat::Concat;
+use crate::interpreter::error::Operand;
+use crate::interpreter::{Limit, Throw, Vm};
+use crate::value::{
+    Closure, FloatRounding, Frame, Metamethod, Value, flags, float_to_integer,
+};
+use std::cell::Cell;
+
+/// What the loop keeps of the frame that it runs.
+struct Running {
+    frame: *mut Frame,
+    pc: *const Instruction,
+    base: *mut Value,
+    constants: *const Cell<Value>,
+    closure: Gc<Closure>,
+}
+
+impl Vm {
+    /// The frame on top, which is that of a Lua function.
+    #[inline(always)]
+    fn load_frame(&mut self) -> Running {
+        // SAFETY: the reference ends here; the pointers are used until the next thing that may move what they point to.
+        let thread = unsafe { self.thread_mut() };
+        let Some(frame) = thread.frames.last_mut() else { unreachable!("a Lua frame is on top") };
+        let Value::Closure(closure) = thread.stack[frame.func as usize] else {
+            unreachable!("a Lua frame's function is a Lua closure")
+        };
+        let prototype = closure.prototype.get();
+        let prototype = &*prototype;
+        Running {
+            // SAFETY: the frame's base is inside the stack, and its pc inside the code, whose last instruction is a return.
+            base: unsafe { thread.stack.as_mut_ptr().add(frame.base as usize) },
+            pc: unsafe { prototype.code.as_ptr().add(frame.pc as usize) },
+            constants: prototype.constants.as_ptr(),
+            frame,
+            closure,
+        }
+    }
+
+    /// Runs until a frame other than that of a Lua function is on top, or the boundary below is returned to.
+    pub(super) fn dispatch<const CHECKED: bool>(&mut self) -> Result<Next, Throw> {
+        let mut run = self.load_frame();
+
+        // In these macros everything unsafe is reading and writing registers, constants and code through the pointers of
+        // `run`.
+        //
+        // SAFETY: the compiler keeps operands inside the frame's registers, constants and code; `Running` is loaded anew
+        // after everything that may move them.
+        macro_rules! register {
+            ($index:expr) => {
+                unsafe { *run.base.add($index as usize) }
+            };
+        }
+        macro_rules! set {
+            ($index:expr, $value:expr) => {{
+                let value = $value;
+                unsafe { *run.base.add($index as usize) = value }
+            }};
+        }
+        macro_rules! constant {
+            ($index:expr) => {
+                unsafe { (*run.constants.add($index as usize)).get() }
+            };
+        }
+        macro_rules! upvalue {
+            ($index:expr) => {
+                match unsafe { run.closure.upvalues().get_unchecked($index as usize) }.get() {
+                    Some(upvalue) => upvalue,
+                    None => unreachable!("a complete closure has its upvalues"),
+                }
+            };
+        }
+        macro_rules! skip {
+            () => {
+                run.pc = unsafe { run.pc.add(1) }
+            };
+        }
+        macro_rules! jump {
+            ($distance:expr) => {
+                run.pc = unsafe { run.pc.offset($distance as isize) }
+            };
+        }
+        macro_rules! next_instruction {
+            () => {
+                unsafe { *run.pc }
+            };
+        }
+        // Writes the program counter back.
+        macro_rules! save {
+            () => {
+                unsafe {
+                    let code = run.closure.prototype.get().code.as_ptr();
+                    (*run.frame).pc = run.pc.offset_from(code) as u32;
+                }
+            };
+        }
+        macro_rules! reload {
+            () => {
+                run = self.load_frame()
+            };
+        }
+        // Slot of a register.
+        macro_rules! slot {
+            ($index:expr) => {
+                unsafe { (*run.frame).base as usize + $index as usize }
+            };
+        }
+        // Goes on with whatever a call or return left on top.
+        macro_rules! proceed {
+            ($next:expr) => {
+                match $next {
+                    Next::Lua => {
+                        if CHECKED != self.checked {
+                            return Ok(Next::Lua);
+                        }
+                        reload!();
+                        continue;
+                    }
+                    other => return Ok(other),
+                }
+            };
+        }
+        // A safe point: the registers below `$live` are all that the function still uses.
+        macro_rules! safe_point {
+            ($live:expr) => {
+                if self.heap.wants_step() {
+                    save!();
+                    let live = slot!($live);
+                    self.set_top(live);
+                    self.pay_debt()?;
+                    let top = unsafe { self.thread_mut() }.frames.last().map_or(0, |frame| frame.top as usize);
+                    self.set_top(top);
+                    reload!();
+                }
+            };
+        }
+        // Calls a metamethod whose result finishes the instruction.
+        macro_rules! call_metamethod {
+            ($handler:expr, $args:expr) => {{
+                let next = self.call_metamethod($handler, &$args)?;
+                proceed!(next)
+            }};
+        }
+        macro_rules! arithmetic_slow {
+            ($i:expr, $operator:expr, $b:expr, $c:expr) => {{
+                save!();
+                let (b, c): ((Value, Operand), (Value, Operand)) = ($b, $c);
+                match self.arithmetic($operator, b, c)? {
+                    Computed::Value(value) => set!($i.a(), value),
+                    Computed::Call(handler) => call_metamethod!(handler, [b.0, c.0]),
+                }
+            }};
+        }
+        macro_rules! rb {
+            ($i:expr) => {
+                (register!($i.b()), Operand::Register($i.b()))
+            };
+        }
+        macro_rules! rc {
+            ($i:expr) => {
+                (register!($i.c()), Operand::Register($i.c()))
+            };
+        }
+        macro_rules! kc {
+            ($i:expr) => {
+                (constant!($i.c()), Operand::Constant)
+            };
+        }
+        macro_rules! ic {
+            ($i:expr) => {
+                (Value::Integer($i.sc() as i64), Operand::Constant)
+            };
+        }
+        // Operations on two integers or two floats.
+        macro_rules! arithmetic {
+            ($i:expr, $operator:expr, $b:expr, $c:expr, |$x:ident, $y:ident| $int:expr, |$p:ident, $q:ident| $float:expr) => {{
+                let (b, c) = ($b, $c);
+                match (b.0, c.0) {
+                    (Value::Integer($x), Value::Integer($y)) => set!($i.a(), Value::Integer($int)),
+                    (Value::Float($p), Value::Float($q)) => set!($i.a(), Value::Float($float)),
+                    (Value::Float($p), Value::Integer(y)) => {
+                        let $q = y as f64;
+                        set!($i.a(), Value::Float($float))
+                    }
+                    (Value::Integer(x), Value::Float($q)) => {
+                        let $p = x as f64;
+                        set!($i.a(), Value::Float($float))
+                    }
+                    _ => arithmetic_slow!($i, $operator, b, c),
+                }
+            }};
+        }
+        // Integer division and modulo: a zero divisor is an error, which the slow path raises.
+        macro_rules! division {
+            ($i:expr, $operator:expr, $b:expr, $c:expr, |$x:ident, $y:ident| $int:expr, |$p:ident, $q:ident| $float:expr) => {{
+                let (b, c) = ($b, $c);
+                match (b.0, c.0) {
+                    (Value::Integer($x), Value::Integer($y)) if $y != 0 => set!($i.a(), Value::Integer($int)),
+                    (Value::Float($p), Value::Float($q)) => set!($i.a(), Value::Float($float)),
+                    _ => arithmetic_slow!($i, $operator, b, c),
+                }
+            }};
+        }
+        macro_rules! float_arithmetic {
+            ($i:expr, $operator:expr, $b:expr, $c:expr, |$p:ident, $q:ident| $float:expr) => {{
+                let (b, c) = ($b, $c);
+                match (b.0.as_float(), c.0.as_float()) {
+                    (Some($p), Some($q)) => set!($i.a(), Value::Float($float)),
+                    _ => arithmetic_slow!($i, $operator, b, c),
+                }
+            }};
+        }
+        macro_rules! bitwise {
+            ($i:expr, $operator:expr, $b:expr, $c:expr, |$x:ident, $y:ident| $int:expr) => {{
+                let (b, c) = ($b, $c);
+                match (b.0, c.0) {
+                    (Value::Integer($x), Value::Integer($y)) => set!($i.a(), Value::Integer($int)),
+                    _ => arithmetic_slow!($i, $operator, b, c),
+                }
+            }};
+        }
+        // The jump after a test is taken where the condition is what the test wants.
+        macro_rules! branch {
+            ($condition:expr, $wanted:expr) => {
+                if $condition == ($wanted != 0) {
+                    let distance = next_instruction!().get_sj();
+                    jump!(distance + 1);
+                } else {
+                    skip!();
+                }
+            };
+        }
+        macro_rules! compare {
+            ($i:expr, $raw:expr, $slow:ident, $a:expr, $b:expr) => {{
+                let (a, b): (Value, Value) = ($a, $b);
+                match $raw(a, b) {
+                    Some(known) => branch!(known, $i.c()),
+                    None => {
+                        save!();
+                        match self.$slow(a, b)? {
+                            Compared::Known(known) => branch!(known, $i.c()),
+                            Compared::Call(handler) => call_metamethod!(handler, [a, b]),
+                        }
+                    }
+                }
+            }};
+        }
+        macro_rules! get_slow {
+            ($i:expr, $object:expr, $key:expr, $operand:expr) => {{
+                save!();
+                let (object, key) = ($object, $key);
+                match self.lookup_named(object, key, $operand)? {
+                    Lookup::Value(value) => set!($i.a(), value),
+                    Lookup::Call(handler, receiver) => call_metamethod!(handler, [receiver, key]),
+                }
+            }};
+        }
+        macro_rules! get_short {
+            ($i:expr, $object:expr, $key:expr, $operand:expr) => {{
+                let (object, key) = ($object, $key);
+                if let (Value::Table(table), Value::String(name)) = (object, key) {
+                    if name.is_short() {
+                        let value = table.get_short(name);
+                        if !value.is_nil() || table.metatable.get().is_none() {
+                            set!($i.a(), value);
+                            continue;
+                        }
+                    }
+                }
+                get_slow!($i, object, key, $operand)
+            }};
+        }
+        macro_rules! set_slow {
+            ($object:expr, $key:expr, $value:expr, $operand:expr) => {{
+                save!();
+                let (object, key, value) = ($object, $key, $value);
+                if let Some((handler, receiver)) = self.assign_named(object, key, value, $operand)? {
+                    call_metamethod!(handler, [receiver, key, value]);
+                }
+            }};
+        }
+        macro_rules! set_short {
+            ($object:expr, $key:expr, $value:expr, $operand:expr) => {{
+                let (object, key, value) = ($object, $key, $value);
+                if let (Value::Table(table), Value::String(name)) = (object, key) {
+                    if let Some(slot) = table.find_present_short(name) {
+                        if CHECKED {
+                            save!();
+                        }
+                        self.heap.table_replace(Site::TableStore, table, slot, value);
+                        continue;
+                    }
+                }
+                set_slow!(object, key, value, $operand)
+            }};
+        }
+        macro_rules! set_index {
+            ($object:expr, $key:expr, $value:expr, $operand:expr) => {{
+                let (object, key, value) = ($object, $key, $value);
+                if let (Value::Table(table), Value::Integer(index)) = (object, key) {
+                    if let Some(slot) = table.find_present_item(index) {
+                        if CHECKED {
+                            save!();
+                        }
+                        self.heap.table_replace(Site::TableStore, table, slot, value);
+                        continue;
+                    }
+                }
+                set_slow!(object, key, value, $operand)
+            }};
+        }
+
+        loop {
+            if CHECKED {
+                save!();
+                // The hook may look at the instruction that comes.
+                unsafe { (*run.frame).pc += 1 };
+                if let Some(moved) = self.before_instruction().transpose() {
+                    moved?;
+                    // SAFETY: as above.
+                    unsafe { (*self.top_frame()).pc -= 1 };
+                    reload!();
+                }
+            }
+            let i = next_instruction!();
+            skip!();
+            match opcode_of(i) {
+                Opcode::Move => set!(i.a(), register!(i.b())),
+                Opcode::LoadI => set!(i.a(), Value::Integer(i.sbx() as i64)),
+                Opcode::LoadF => set!(i.a(), Value::Float(i.sbx() as f64)),
+                Opcode::LoadK => set!(i.a(), constant!(i.bx())),
+                Opcode::LoadKX => {
+                    let index = next_instruction!().get_ax();
+                    skip!();
+                    set!(i.a(), constant!(index));
+                }
+                Opcode::LoadFalse => set!(i.a(), Value::Boolean(false)),
+                Opcode::LFalseSkip => {
+                    set!(i.a(), Value::Boolean(false));
+                    skip!();
+                }
+                Opcode::LoadTrue => set!(i.a(), Value::Boolean(true)),
+                Opcode::LoadNil => {
+                    for index in 0..=i.b() as usize {
+                        set!(i.a() as usize + index, Value::Nil);
+                    }
+                }
+                Opcode::GetUpval => set!(i.a(), upvalue!(i.b()).get()),
+                Opcode::SetUpval => {
+                    if CHECKED {
+                        save!();
+                    }
+                    self.heap.store_upvalue(upvalue!(i.b()), register!(i.a()));
+                }
+                Opcode::GetTabUp => {
+                    get_short!(i, upvalue!(i.b()).get(), constant!(i.c()), Operand::Upvalue(i.b()))
+                }
+                Opcode::GetTable => {
+                    let (object, key) = (register!(i.b()), register!(i.c()));
+                    if let Value::Table(table) = object {
+                        let value = match key {
+                            Value::Integer(index) => table.get_integer(index),
+                            key => table.get(key),
+                        };
+                        if !value.is_nil() || table.metatable.get().is_none() {
+                            set!(i.a(), value);
+                            continue;
+                        }
+                    }
+                    get_slow!(i, object, key, Operand::Register(i.b()))
+                }
+                Opcode::GetI => {
+                    let object = register!(i.b());
+                    if let Value::Table(table) = object {
+                        let value = table.get_integer(i.c() as i64);
+                        if !value.is_nil() || table.metatable.get().is_none() {
+                            set!(i.a(), value);
+                            continue;
+                        }
+                    }
+                    get_slow!(i, object, Value::Integer(i.c() as i64), Operand::Register(i.b()))
+                }
+                Opcode::GetField => {
+                    get_short!(i, register!(i.b()), constant!(i.c()), Operand::Register(i.b()))
+                }
+                Opcode::SetTabUp => {
+                    set_short!(
+                        upvalue!(i.a()).get(),
+                        constant!(i.b()),
+                        register!(i.c()),
+                        Operand::Upvalue(i.a())
+                    )
+                }
+                Opcode::SetTabUpK => {
+                    set_short!(
+                        upvalue!(i.a()).get(),
+                        constant!(i.b()),
+                        constant!(i.c()),
+                        Operand::Upvalue(i.a())
+                    )
+                }
+                Opcode::SetTable => {
+                    set_index!(register!(i.a()), register!(i.b()), register!(i.c()), Operand::Register(i.a()))
+                }
+                Opcode::SetTableK => {
+                    set_index!(register!(i.a()), register!(i.b()), constant!(i.c()), Operand::Register(i.a()))
+                }
+                Opcode::SetI => set_index!(
+                    register!(i.a()),
+                    Value::Integer(i.b() as i64),
+                    register!(i.c()),
+                    Operand::Register(i.a())
+                ),
+                Opcode::SetIK => set_index!(
+                    register!(i.a()),
+                    Value::Integer(i.b() as i64),
+                    constant!(i.c()),
+                    Operand::Register(i.a())
+                ),
+                Opcode::SetField => {
+                    set_short!(register!(i.a()), constant!(i.b()), register!(i.c()), Operand::Register(i.a()))
+                }
+                Opcode::SetFieldK => {
+                    set_short!(register!(i.a()), constant!(i.b()), constant!(i.c()), Operand::Register(i.a()))
+                }
+                Opcode::NewTable => {
+                    let array = next_instruction!().get_ax() as usize;
+                    skip!();
+                    let hash = if i.b() == 0 { 0 } else { 1usize << (i.b() - 1) };
+                    if CHECKED {
+                        save!();
+                        self.reserve(array.saturating_mul(16).saturating_add(hash.saturating_mul(40)))?;
+                    }
+                    let table = self.heap.new_table();
+                    set!(i.a(), Value::Table(table));
+                    if array > 0 || hash > 0 {
+                        self.heap.table_resize(table, array, hash);
+                    }
+                    safe_point!(i.a() as usize + 1);
+                }
+                Opcode::SelfK | Opcode::SelfR => {
+                    let object = register!(i.b());
+                    let key = if opcode_of(i) == Opcode::SelfK { constant!(i.c()) } else { register!(i.c()) };
+                    set!(i.a() as usize + 1, object);
+                    get_short!(i, object, key, Operand::Register(i.b()))
+                }
+                Opcode::AddI => {
+                    arithmetic!(i, Operator::Add, rb!(i), ic!(i), |x, y| x.wrapping_add(y), |p, q| p + q)
+                }
+                Opcode::SubI => {
+                    arithmetic!(i, Operator::Sub, rb!(i), ic!(i), |x, y| x.wrapping_sub(y), |p, q| p - q)
+                }
+                Opcode::AddK => {
+                    arithmetic!(i, Operator::Add, rb!(i), kc!(i), |x, y| x.wrapping_add(y), |p, q| p + q)
+                }
+                Opcode::SubK => {
+                    arithmetic!(i, Operator::Sub, rb!(i), kc!(i), |x, y| x.wrapping_sub(y), |p, q| p - q)
+                }
+                Opcode::MulK => {
+                    arithmetic!(i, Operator::Mul, rb!(i), kc!(i), |x, y| x.wrapping_mul(y), |p, q| p * q)
+                }
+                Opcode::Add => {
+                    arithmetic!(i, Operator::Add, rb!(i), rc!(i), |x, y| x.wrapping_add(y), |p, q| p + q)
+                }
+                Opcode::Sub => {
+                    arithmetic!(i, Operator::Sub, rb!(i), rc!(i), |x, y| x.wrapping_sub(y), |p, q| p - q)
+                }
+                Opcode::Mul => {
+                    arithmetic!(i, Operator::Mul, rb!(i), rc!(i), |x, y| x.wrapping_mul(y), |p, q| p * q)
+                }
+                Opcode::ModK => {
+                    division!(i, Operator::Mod, rb!(i), kc!(i), |x, y| modulo(x, y), |p, q| float_modulo(p, q))
+                }
+                Opcode::Mod => {
+                    division!(i, Operator::Mod, rb!(i), rc!(i), |x, y| modulo(x, y), |p, q| float_modulo(p, q))
+                }
+                Opcode::IDivK => division!(i, Operator::IDiv, rb!(i), kc!(i), |x, y| floor_divide(x, y), |p, q| {
+                    (p / q).floor()
+                }),
+                Opcode::IDiv => division!(i, Operator::IDiv, rb!(i), rc!(i), |x, y| floor_divide(x, y), |p, q| {
+                    (p / q).floor()
+                }),
+                Opcode::PowK => float_arithmetic!(i, Operator::Pow, rb!(i), kc!(i), |p, q| power(p, q)),
+                Opcode::Pow => float_arithmetic!(i, Operator::Pow, rb!(i), rc!(i), |p, q| power(p, q)),
+                Opcode::DivK => float_arithmetic!(i, Operator::Div, rb!(i), kc!(i), |p, q| p / q),
+                Opcode::Div => float_arithmetic!(i, Operator::Div, rb!(i), rc!(i), |p, q| p / q),
+                Opcode::BAndK => bitwise!(i, Operator::BAnd, rb!(i), kc!(i), |x, y| x & y),
+                Opcode::BOrK => bitwise!(i, Operator::BOr, rb!(i), kc!(i), |x, y| x | y),
+                Opcode::BXorK => bitwise!(i, Operator::BXor, rb!(i), kc!(i), |x, y| x ^ y),
+                Opcode::BAnd => bitwise!(i, Operator::BAnd, rb!(i), rc!(i), |x, y| x & y),
+                Opcode::BOr => bitwise!(i, Operator::BOr, rb!(i), rc!(i), |x, y| x | y),
+                Opcode::BXor => bitwise!(i, Operator::BXor, rb!(i), rc!(i), |x, y| x ^ y),
+                Opcode::ShlI => bitwise!(i, Operator::Shl, rb!(i), ic!(i), |x, y| shift_left(x, y)),
+                Opcode::ShrI => bitwise!(i, Operator::Shr, rb!(i), ic!(i), |x, y| shift_left(x, -y)),
+                Opcode::Shl => bitwise!(i, Operator::Shl, rb!(i), rc!(i), |x, y| shift_left(x, y)),
+                Opcode::Shr => {
+                    bitwise!(i, Operator::Shr, rb!(i), rc!(i), |x, y| shift_left(x, y.wrapping_neg()))
+                }
+                Opcode::Unm => match register!(i.b()) {
+                    Value::Integer(x) => set!(i.a(), Value::Integer(x.wrapping_neg())),
+                    Value::Float(x) => set!(i.a(), Value::Float(-x)),
+                    _ => arithmetic_slow!(i, Operator::Unm, rb!(i), rb!(i)),
+                },
+                Opcode::BNot => match register!(i.b()) {
+                    Value::Integer(x) => set!(i.a(), Value::Integer(!x)),
+                    _ => arithmetic_slow!(i, Operator::BNot, rb!(i), rb!(i)),
+                },
+                Opcode::Not => set!(i.a(), Value::Boolean(register!(i.b()).is_falsy())),
+                Opcode::Len => {
+                    let value = register!(i.b());
+                    match value {
+                        Value::Table(table) if table.metatable.get().is_none() => {
+                            set!(i.a(), Value::Integer(table.length()))
+                        }
+                        _ => {
+                            save!();
+                            match self.length(value, Operand::Register(i.b()))? {
+                                Ok(length) => set!(i.a(), length),
+                                Err(handler) => call_metamethod!(handler, [value, value]),
+                            }
+                        }
+                    }
+                }
+                Opcode::Concat => {
+                    save!();
+                    let next = self.concat_registers(i.a(), i.a() as usize + i.b() as usize - 1)?;
+                    match next {
+                        None => safe_point!(i.a() as usize + 1),
+                        Some(next) => proceed!(next),
+                    }
+                }
+                Opcode::Close => {
+                    save!();
+                    let level = slot!(i.a());
+                    let thread = self.heap.current();
+                    self.heap.close_upvalues(thread, level);
+                    if let Some(next) = self.close_one(level)? {
+                        proceed!(next);
+                    }
+                }
+                Opcode::Tbc => {
+                    save!();
+                    let slot = slot!(i.a());
+                    self.mark_to_be_closed(slot, i.a())?;
+                }
+                Opcode::Jmp => jump!(i.get_sj()),
+                Opcode::Eq => {
+                    let (a, b) = (register!(i.a()), register!(i.b()));
+                    match self.equals(a, b) {
+                        Compared::Known(known) => branch!(known, i.c()),
+                        Compared::Call(handler) => {
+                            save!();
+                            call_metamethod!(handler, [a, b])
+                        }
+                    }
+                }
+                Opcode::EqK => {
+                    let equal = register!(i.a()).raw_equals(constant!(i.b()));
+                    branch!(equal, i.c());
+                }
+                Opcode::EqI => {
+                    let equal = match register!(i.a()) {
+                        Value::Integer(x) => x == i.sb() as i64,
+                        Value::Float(x) => x == i.sb() as f64,
+                        _ => false,
+                    };
+                    branch!(equal, i.c());
+                }
+                Opcode::Lt => compare!(i, raw_less, less_than, register!(i.a()), register!(i.b())),
+                Opcode::Le => compare!(i, raw_less_equal, less_equal, register!(i.a()), register!(i.b())),
+                Opcode::LtI => {
+                    compare!(i, raw_less, less_than, register!(i.a()), Value::Integer(i.sb() as i64))
+                }
+                Opcode::LeI => {
+                    compare!(i, raw_less_equal, less_equal, register!(i.a()), Value::Integer(i.sb() as i64))
+                }
+                Opcode::GtI => {
+                    compare!(i, raw_less, less_than, Value::Integer(i.sb() as i64), register!(i.a()))
+                }
+                Opcode::GeI => {
+                    compare!(i, raw_less_equal, less_equal, Value::Integer(i.sb() as i64), register!(i.a()))
+                }
+                Opcode::Test => {
+                    let truth = !register!(i.a()).is_falsy();
+                    branch!(truth, i.c());
+                }
+                Opcode::TestSet => {
+                    let value = register!(i.b());
+                    if value.is_falsy() == (i.c() != 0) {
+                        skip!();
+                    } else {
+                        set!(i.a(), value);
+                        let distance = next_instruction!().get_sj();
+                        jump!(distance + 1);
+                    }
+                }
+                Opcode::Call => {
+                    save!();
+                    let func = slot!(i.a());
+                    if i.b() != 0 {
+                        self.set_top(func + i.b() as usize);
+                    }
+                    let args = self.top() - func - 1;
+                    let wanted = i.c() as i32 - 1;
+                    match register!(i.a()) {
+                        Value::Closure(closure) => {
+                            self.enter_lua(closure, func, args, wanted, 0)?;
+                            reload!();
+                        }
+                        _ => {
+                            let next = self.precall(func, args, wanted, 0)?;
+                            if next == Next::Lua && self.heap.wants_step() {
+                                self.safe_point_after_call(func, wanted)?;
+                            }
+                            proceed!(next)
+                        }
+                    }
+                }
+                Opcode::TailCall => {
+                    save!();
+                    let func = slot!(i.a());
+                    if i.b() != 0 {
+                        self.set_top(func + i.b() as usize);
+                    }
+                    let args = self.top() - func - 1;
+                    if i.c() != 0 {
+                        let level = slot!(0);
+                        let thread = self.heap.current();
+                        self.heap.close_upvalues(thread, level);
+                    }
+                    let next = self.tail_call(func, args)?;
+                    proceed!(next)
+                }
+                Opcode::Return => {
+                    save!();
+                    // While to-be-closed variables are closed this instruction runs again for each, with its results kept.
+                    let kept = unsafe { (*run.frame).saved };
+                    let first = slot!(i.a());
+                    let count = match (kept, i.b()) {
+                        (0, 0) => self.top() - first,
+                        (0, b) => b as usize - 1,
+                        (kept, _) => kept as usize - 1,
+                    };
+                    if i.c() != 0 {
+                        let level = slot!(0);
+                        let thread = self.heap.current();
+                        if !thread.to_be_closed.is_empty() {
+                            unsafe { (*run.frame).saved = count as u32 + 1 };
+                            let top = unsafe { (*run.frame).top as usize }.max(first + count);
+                            self.set_top(top);
+                            self.heap.close_upvalues(thread, level);
+                            if let Some(next) = self.close_one(level)? {
+                                proceed!(next);
+                            }
+                            reload!();
+                        }
+                        self.heap.close_upvalues(thread, level);
+                    }
+                    let next = self.return_values(first, count)?;
+                    proceed!(next)
+                }
+                Opcode::Return0 | Opcode::Return1 => {
+                    let count = (opcode_of(i) == Opcode::Return1) as usize;
+                    let first = slot!(i.a());
+                    if CHECKED {
+                        save!();
+                    }
+                    let next = self.return_values(first, count)?;
+                    proceed!(next)
+                }
+                Opcode::ForPrep => {
+                    save!();
+                    if self.prepare_for(slot!(i.a()))? {
+                        jump!(i.bx() as i32 + 1);
+                    }
+                }
+                Opcode::ForLoop => {
+                    let a = i.a() as usize;
+                    if let Value::Integer(step) = register!(a + 2) {
+                        // The limit's register counts the turns that are left.
+                        if let (Value::Integer(count), Value::Integer(index)) = (register!(a + 1), register!(a)) {
+                            if count as u64 > 0 {
+                                let index = index.wrapping_add(step);
+                                set!(a + 1, Value::Integer(count.wrapping_sub(1)));
+                                set!(a, Value::Integer(index));
+                                set!(a + 3, Value::Integer(index));
+                                jump!(-(i.bx() as i32));
+                            }
+                        }
+                    } else if let (Value::Float(index), Value::Float(limit), Value::Float(step)) =
+                        (register!(a), register!(a + 1), register!(a + 2))
+                    {
+                        let index = index + step;
+                        if if step > 0.0 { index <= limit } else { limit <= index } {
+                            set!(a, Value::Float(index));
+                            set!(a + 3, Value::Float(index));
+                            jump!(-(i.bx() as i32));
+                        }
+                    }
+                }
+                Opcode::TForPrep => {
+                    save!();
+                    let slot = slot!(i.a() + 3);
+                    self.mark_to_be_closed(slot, i.a() + 3)?;
+                    jump!(i.bx() as i32);
+                }
+                Opcode::TForCall => {
+                    save!();
+                    let a = i.a() as usize;
+                    for index in 0..3 {
+                        set!(a + 4 + index, register!(a + index));
+                    }
+                    let func = slot!(a + 4);
+                    self.set_top(func + 3);
+                    let next = self.precall(func, 2, i.c() as i32, 0)?;
+                    if next == Next::Lua && self.heap.wants_step() {
+                        self.safe_point_after_call(func, i.c() as i32)?;
+                    }
+                    proceed!(next)
+                }
+                Opcode::TForLoop => {
+                    let a = i.a() as usize;
+                    let control = register!(a + 4);
+                    if !control.is_nil() {
+                        set!(a + 2, control);
+                        jump!(-(i.bx() as i32));
+                    }
+                }
+                Opcode::SetList => {
+                    let offset = next_instruction!().get_ax() as usize;
+                    skip!();
+                    save!();
+                    let first = slot!(i.a()) + 1;
+                    let count = match i.b() {
+                        0 => self.top() - first,
+                        b => b as usize,
+                    };
+                    let Value::Table(table) = register!(i.a()) else {
+                        unreachable!("a constructor fills a table")
+                    };
+                    self.reserve(count * size_of::<Value>())?;
+                    let thread = self.heap.current();
+                    let values = unsafe { std::slice::from_raw_parts(thread.stack[first..first + count].as_ptr(), count) };
+                    self.heap.table_set_list(table, offset + 1, values);
+                    if i.b() == 0 {
+                        let top = unsafe { (*run.frame).top as usize };
+                        self.set_top(top);
+                    }
+                }
+                Opcode::Closure => {
+                    if CHECKED {
+                        save!();
+                    }
+                    let closure = self.make_closure(run.closure, i.bx() as usize, slot!(0), slot!(i.a()));
+                    set!(i.a(), Value::Closure(closure));
+                    safe_point!(i.a() as usize + 1);
+                }
+                Opcode::Vararg => {
+                    save!();
+                    self.load_varargs(slot!(i.a()), i.c() as i32 - 1)?;
+                    reload!();
+                }
+                // The call has done it.
+                Opcode::VarargPrep => {}
+                Opcode::ExtraArg => unreachable!("part of the instruction before"),
+            }
+        }
+    }
+
+    /// The top frame, for the loop.
+    fn top_frame(&mut self) -> *mut Frame {
+        // SAFETY: the reference ends here.
+        match unsafe { self.thread_mut() }.frames.last_mut() {
+            Some(frame) => frame,
+            None => unreachable!("a Lua frame is on top"),
+        }
+    }
+
+    /// What the checked loop does before each instruction. `Some` where the stack may have moved.
+    #[inline(always)]
+    fn before_instruction(&mut self) -> Result<Option<()>, Throw> {
+        if self.heap.is_halted() {
+            return Err(Throw::Halted);
+        }
+        if self.fuel == 0 {
+            return Err(Throw::Limit(Limit::Instructions));
+        }
+        self.fuel -= 1;
+        // SAFETY: the reference ends here.
+        let hook = &mut unsafe { self.thread_mut() }.hook;
+        if hook.count > 0 && !hook.running {
+            hook.remaining = hook.remaining.saturating_sub(1);
+            if hook.remaining == 0 {
+                hook.remaining = hook.count;
+                self.call_hook()?;
+                return Ok(Some(()));
+            }
+        }
+        Ok(None)
+    }
+
+    #[cold]
+    fn call_hook(&mut self) -> Result<(), Throw> {
+        let thread = self.heap.current();
+        // SAFETY: the references end with their statements.
+        unsafe { thread.as_mut() }.hook.running = true;
+        let top = thread.top;
+        let live = thread.frames.last().map_or(top, |frame| frame.top as usize).max(top);
+        self.set_top(live);
+        let event = Value::String(self.heap.new_string(b"count"));
+        let result = self.call_nested(thread.hook.function, &[event], Some(0));
+        self.set_top(top);
+        // SAFETY: as above.
+        unsafe { thread.as_mut() }.hook.running = false;
+        result.map(drop)
+    }
+
+    /// Calls a metamethod for the running instruction. Its result finishes the instruction.
+    fn call_metamethod(&mut self, handler: Value, args: &[Value]) -> Result<Next, Throw> {
+        let func = self.heap.current().frames.last().map_or(0, |frame| frame.top as usize);
+        self.ensure_stack(func, args.len() + 1)?;
+        self.set_top(func);
+        self.push(handler);
+        for &arg in args {
+            self.push(arg);
+        }
+        let next = self.precall(func, args.len(), 1, flags::FINISH)?;
+        Ok(next)
+    }
+
+    /// Finishes an instruction of the Lua function on top with the result of the metamethod that it called.
+    pub(super) fn finish_instruction(&mut self, result: Value) -> Result<Next, Throw> {
+        let run = self.load_frame();
+        // SAFETY: the instruction that called is the one before the program counter; its operands are inside the frame.
+        let i = unsafe { *run.pc.sub(1) };
+        let register = |index: u8| unsafe { &mut *run.base.add(index as usize) };
+        match opcode_of(i) {
+            Opcode::Eq
+            | Opcode::Lt
+            | Opcode::Le
+            | Opcode::LtI
+            | Opcode::LeI
+            | Opcode::GtI
+            | Opcode::GeI => {
+                // SAFETY: a test is followed by a jump.
+                let distance = if result.is_falsy() != (i.c() != 0) { unsafe { *run.pc }.get_sj() } else { 0 };
+                unsafe { (*run.frame).pc = (*run.frame).pc.wrapping_add_signed(distance + 1) };
+                return Ok(Next::Lua);
+            }
+            Opcode::Concat => {
+                // SAFETY: `saved` is the register that the result belongs to.
+                let slot = unsafe { std::mem::take(&mut (*run.frame).saved) } as usize;
+                let base = unsafe { (*run.frame).base } as usize;
+                self.set_slot(slot, result);
+                if let Some(next) = self.concat_registers(i.a(), slot - base)? {
+                    return Ok(next);
+                }
+            }
+            Opcode::SetTabUp
+            | Opcode::SetTabUpK
+            | Opcode::SetTable
+            | Opcode::SetTableK
+            | Opcode::SetI
+            | Opcode::SetIK
+            | Opcode::SetField
+            | Opcode::SetFieldK => {}
+            _ => *register(i.a()) = result,
+        }
+        Ok(Next::Lua)
+    }
+
+    /// Concatenates the registers `a ..= last` of the Lua function on top. `None` when the result is there; else a metamethod
+    /// was called.
+    fn concat_registers(&mut self, a: u8, last: usize) -> Result<Option<Next>, Throw> {
+        let frame = self.top_frame();
+        // SAFETY: the frame stays on top until a metamethod is called.
+        let base = unsafe { (*frame).base } as usize;
+        match self.concat(base + a as usize, base + last)? {
+            Concat::Done => Ok(None),
+            Concat::Call { handler, slot } => {
+                // SAFETY: as above.
+                unsafe { (*frame).saved = slot as u32 };
+                let (left, right) = (self.slot(slot), self.slot(slot + 1));
+                self.call_metamethod(handler, &[left, right]).map(Some)
+            }
+        }
+    }
+
+    /// Closes the innermost to-be-closed variable at or above `level`, if there is one: its method is called, and the
+    /// running instruction will run again after it.
+    fn close_one(&mut self, level: usize) -> Result<Option<Next>, Throw> {
+        let Some(slot) = self.pop_to_be_closed(level) else { return Ok(None) };
+        let frame = self.top_frame();
+        // SAFETY: the frame is on top.
+        unsafe { (*frame).pc -= 1 };
+        let value = self.slot(slot);
+        let next = self.call_close_method(value, Value::Nil, flags::REPEAT)?;
+        Ok(Some(next))
+    }
+
+    /// Marks a variable as to be closed (manual §3.3.8).
+    fn mark_to_be_closed(&mut self, slot: usize, register: u8) -> Result<(), Throw> {
+        let value = self.slot(slot);
+        if value.is_falsy() {
+            return Ok(());
+        }
+        if self.heap.metamethod_of(value, Metamethod::Close).is_nil() {
+            let name = self
+                .heap
+                .current()
+                .frames
+                .last()
+                .and_then(|frame| {
+                    let prototype = self.frame_prototype(frame)?;
+                    prototype.local_name(register as usize, frame.pc as usize)
+                })
+                .map_or_else(|| b"?".to_vec(), |name| name.as_bytes().to_vec());
+            let message = [b"variable '".as_slice(), &name, b"' got a non-closable value"].concat();
+            return Err(self.runtime_error(&message));
+        }
+        // SAFETY: the reference ends here.
+        unsafe { self.thread_mut() }.to_be_closed.push(slot as u32);
+        Ok(())
+    }
+
+    /// A tail call: the function on top is replaced by the one in slot `func`.
+    fn tail_call(&mut self, mut func: usize, mut args: usize) -> Result<Next, Throw> {
+        loop {
+            let closure = match self.slot(func) {
+                Value::Closure(closure) => closure,
+                Value::Builtin(_) | Value::NativeClosure(_) => {
+                    // Runs as an ordinary call; the return that follows gives its results.
+                    let next = self.precall(func, args, -1, 0)?;
+                    if next == Next::Lua && self.heap.wants_step() {
+                        self.safe_point_after_call(func, -1)?;
+                    }
+                    return Ok(next);
+                }
+                other => {
+                    self.insert_call_handler(func, args, other)?;
+                    args += 1;
+                    continue;
+                }
+            };
+            // SAFETY: the reference ends with the block.
+            let thread = unsafe { self.thread_mut() };
+            let Some(frame) = thread.frames.pop() else { unreachable!("a Lua frame is on top") };
+            let target = frame.func as usize;
+            thread.stack.copy_within(func..func + 1 + args, target);
+            func = target;
+            thread.top = func + 1 + args;
+            return self.enter_lua(closure, func, args, frame.wanted, frame.flags | flags::TAIL);
+        }
+    }
+
+    /// A safe point after a native function returned to the Lua function on top.
+    #[cold]
+    fn safe_point_after_call(&mut self, func: usize, wanted: i32) -> Result<(), Throw> {
+        let top = self.top();
+        let live = if wanted >= 0 { func + wanted as usize } else { top };
+        self.set_top(live);
+        let result = self.pay_debt();
+        self.set_top(top);
+        result
+    }
+
+    /// Copies extra arguments to the slots from `to` on: `wanted` of them, or all, which sets the top.
+    fn load_varargs(&mut self, to: usize, wanted: i32) -> Result<(), Throw> {
+        let frame = self.top_frame();
+        // SAFETY: the frame stays on top.
+        let (base, extra) = unsafe { ((*frame).base as usize, (*frame).extra as usize) };
+        let count = if wanted < 0 { extra } else { wanted as usize };
+        if wanted < 0 {
+            self.ensure_stack(to, count + 1)?;
+            self.set_top(to + count);
+        }
+        // SAFETY: the reference ends with the block.
+        let thread = unsafe { self.thread_mut() };
+        let copied = count.min(extra);
+        thread.stack.copy_within(base - extra..base - extra + copied, to);
+        thread.stack[to + copied..to + count].fill(Value::Nil);
+        Ok(())
+    }
+
+    /// Prepares a numeric loop (manual §3.3.5) whose values begin in slot `a`. Says whether to skip it.
+    fn prepare_for(&mut self, a: usize) -> Result<bool, Throw> {
+        let (init, limit, step) = (self.slot(a), self.slot(a + 1), self.slot(a + 2));
+        if let (Value::Integer(init), Value::Integer(step)) = (init, step) {
+            if step == 0 {
+                return Err(self.runtime_error(b"'for' step is zero"));
+            }
+            let limit = match limit {
+                Value::Integer(limit) => limit,
+                other => match self.for_limit(other, step)? {
+                    Some(limit) => limit,
+                    None => return Ok(true),
+                },
+            };
+            if if step > 0 { init > limit } else { init < limit } {
+                return Ok(true);
+            }
+            let count = if step > 0 {
+                (limit as u64).wrapping_sub(init as u64) / step as u64
+            } else {
+                (init as u64).wrapping_sub(limit as u64) / (step.wrapping_add(1).wrapping_neg() as u64 + 1)
+            };
+            self.set_slot(a + 1, Value::Integer(count as i64));
+            self.set_slot(a + 3, Value::Integer(init));
+            return Ok(false);
+        }
+        let limit = self.for_number(limit, "limit")?;
+        let step = self.for_number(step, "step")?;
+        let init = self.for_number(init, "initial value")?;
+        if step == 0.0 {
+            return Err(self.runtime_error(b"'for' step is zero"));
+        }
+        if if step > 0.0 { limit < init } else { init < limit } {
+            return Ok(true);
+        }
+        self.set_slot(a, Value::Float(init));
+        self.set_slot(a + 1, Value::Float(limit));
+        self.set_slot(a + 2, Value::Float(step));
+        self.set_slot(a + 3, Value::Float(init));
+        Ok(false)
+    }
+
+    fn for_number(&mut self, value: Value, what: &str) -> Result<f64, Throw> {
+        match value.as_float() {
+            Some(number) => Ok(number),
+            None => {
+                let message = format!("'for' {what} must be a number");
+                Err(self.runtime_error(message.as_bytes()))
+            }
+        }
+    }
+
+    /// The limit of an integer loop as an integer; `None` where the loop does not run.
+    fn for_limit(&mut self, limit: Value, step: i64) -> Result<Option<i64>, Throw> {
+        let rounding = if step < 0 { FloatRounding::Ceil } else { FloatRounding::Floor };
+        let Some(float) = limit.as_float() else { return self.for_number(limit, "limit").map(|_| None) };
+        match float_to_integer(float, rounding) {
+            Some(limit) => Ok(Some(limit)),
+            None if float.is_nan() => Ok(None),
+            // Out of range: the loop runs to the end of the integers, or not at all.
+            None if float > 0.0 => Ok(if step < 0 { None } else { Some(i64::MAX) }),
+            None => Ok(if step > 0 { None } else { Some(i64::MIN) }),
+        }
+    }
+
+    /// A closure of a nested function: its upvalues come from the registers of the running function, whose first slot is
+    /// `base`, or from its upvalues. It is anchored in slot `anchor` meanwhile.
+    fn make_closure(&mut self, parent: Gc<Closure>, index: usize, base: usize, anchor: usize) -> Gc<Closure> {
+        let Some(prototype) = parent.prototype.get().prototypes[index].get() else {
+            unreachable!("a loaded prototype has its nested ones")
+        };
+        let thread = self.heap.current();
+        let count = prototype.upvalues.len();
+        let closure = self.heap.new_closure(prototype, count as u8);
+        self.set_slot(anchor, Value::Closure(closure));
+        for number in 0..count {
+            let from = &prototype.upvalues[number];
+            let upvalue = if from.in_stack {
+                self.heap.find_upvalue(thread, base + from.index as usize)
+            } else {
+                match parent.upvalues()[from.index as usize].get() {
+                    Some(upvalue) => upvalue,
+                    None => unreachable!("a complete closure has its upvalues"),
+                }
+            };
+            self.heap.set_closure_upvalue(Site::ClosureCapture, closure, number, upvalue);
+        }
+        closure
+    }
+}
+
+/// The opcode of an instruction that the compiler made.
+#[inline(always)]
+fn opcode_of(instruction: Instruction) -> Opcode {
+    // SAFETY: the compiler makes instructions from opcodes only, and there is no other source of code.
+    unsafe { std::mem::transmute::<u8, Opcode>(instruction.opcode_number()) }
+}

@@ -1,0 +1,279 @@
+//! The interpreter: runs bytecode on Lua stacks.
+//!
+//! [`Vm`] owns the heap and what the host decides. One loop (`dispatch`) runs the instructions of whichever Lua function is
+//! innermost. Calls between Lua functions, metamethods, `pcall` and coroutines only push frames (`call`, `coroutine`), and
+//! errors only pop them (`unwind`): none of them uses the Rust stack. Native functions that call back into Lua do, through
+//! `call_nested`, and their depth is limited.
+
+pub(crate) mod access;
+pub(crate) mod arithmetic;
+mod call;
+mod collect;
+mod compare;
+mod concat;
+mod coroutine;
+mod dispatch;
+mod error;
+mod load;
+pub(crate) mod names;
+mod native;
+mod stack;
+mod unwind;
+
+pub use arithmetic::Operator;
+pub use collect::Mode;
+pub use error::{Limit, ScriptError, Throw};
+pub use load::LoadError;
+pub use native::{Builtin, Call, Control, Function, NativeResult};
+pub(crate) use native::{to_integer, to_number};
+
+use crate::gc::{Gc, Heap, HeapOptions, Policy};
+use crate::library;
+use crate::value::{FrameKind, Table, Value};
+use crate::version::LuaVersion;
+use std::io::Write;
+
+/// What the host decides about a VM.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Options {
+    /// The language.
+    pub version: LuaVersion,
+    /// The collector's rules.
+    pub policy: Policy,
+    /// Bytes of all objects together; `usize::MAX` for no limit.
+    pub memory_limit: usize,
+    /// Instructions that the program may execute; `None` for no limit.
+    pub instruction_limit: Option<u64>,
+    /// Native functions, coroutines and finalizers inside each other (Lua's `LUAI_MAXCCALLS`).
+    pub nesting_limit: u32,
+    /// Values on one Lua stack (Lua's `LUAI_MAXSTACK`).
+    pub stack_limit: usize,
+    /// Bytes of swept objects that are kept while an observer is installed.
+    pub quarantine_limit: usize,
+    /// Seed of `math.random`.
+    pub seed: u64,
+    /// Whether the program sees the real time; else its clock counts instructions.
+    pub real_time: bool,
+    /// Whether the program may read files.
+    pub files: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            version: LuaVersion::default(),
+            policy: Policy::default(),
+            memory_limit: usize::MAX,
+            instruction_limit: None,
+            nesting_limit: 200,
+            stack_limit: 1_000_000,
+            quarantine_limit: 64 << 20,
+            seed: 0,
+            real_time: false,
+            files: false,
+        }
+    }
+}
+
+/// A Lua state with its library.
+pub struct Vm {
+    pub(crate) heap: Box<Heap>,
+    pub(crate) options: Options,
+    /// Instructions that are left; only counted where there is a limit.
+    pub(crate) fuel: u64,
+    /// Nested runs and resumed coroutines.
+    pub(crate) depth: u32,
+    /// The state of `math.random`.
+    pub(crate) random: [u64; 4],
+    /// Whether `warn` prints.
+    pub(crate) warnings: bool,
+    pub(crate) globals: Option<Gc<Table>>,
+    mode: Mode,
+    output: Box<dyn Write>,
+    /// Whether the loop that counts and looks at each instruction is needed.
+    checked: bool,
+}
+
+impl Vm {
+    /// A VM with its whole library, whose policy keeps the tri-colour invariant.
+    ///
+    /// # Errors
+    /// The policy is unsound; see [`Vm::with_unsound_policy`].
+    pub fn new(options: Options) -> Result<Vm, UnsoundPolicy> {
+        if options.policy.is_sound() { Ok(Vm::create(options)) } else { Err(UnsoundPolicy(options.policy)) }
+    }
+
+    /// A VM with any policy.
+    ///
+    /// # Safety
+    /// With an unsound policy a program may reach freed objects. Either an observer is installed before the program runs
+    /// and stays (freed objects are kept then), or the host accepts undefined behaviour, for instance to show it to a
+    /// sanitizer.
+    pub unsafe fn with_unsound_policy(options: Options) -> Vm {
+        Vm::create(options)
+    }
+
+    /// A VM with any policy that is observed from the start, so that an unsound policy leads to findings and to nothing
+    /// worse.
+    pub fn observed(options: Options, observer: Box<dyn crate::gc::Observer>) -> Vm {
+        let mut vm = Vm::create(options);
+        vm.heap.set_observer(observer);
+        vm.update_checked();
+        vm
+    }
+
+    fn create(options: Options) -> Vm {
+        let heap = Heap::new(HeapOptions {
+            policy: options.policy,
+            memory_limit: options.memory_limit,
+            quarantine_limit: options.quarantine_limit,
+        });
+        let mut vm = Vm {
+            heap,
+            options,
+            fuel: options.instruction_limit.unwrap_or(u64::MAX),
+            depth: 0,
+            random: [0; 4],
+            warnings: false,
+            globals: None,
+            mode: Mode::Incremental,
+            output: Box::new(std::io::sink()),
+            checked: options.instruction_limit.is_some(),
+        };
+        vm.init_main_thread();
+        let globals = vm.heap.new_table();
+        vm.globals = Some(globals);
+        vm.heap.keep_globals(globals);
+        library::open_all(&mut vm);
+        vm.heap.start_collector();
+        vm
+    }
+
+    /// Where the program's output goes. At first nowhere.
+    pub fn set_output(&mut self, output: impl Write + 'static) {
+        self.output = Box::new(output);
+    }
+
+    /// Installs an observer of the heap.
+    pub fn set_observer(&mut self, observer: Box<dyn crate::gc::Observer>) {
+        self.heap.set_observer(observer);
+        self.update_checked();
+    }
+
+    /// Takes the observer back. An unsound policy must not run on without one.
+    pub fn take_observer(&mut self) -> Option<Box<dyn crate::gc::Observer>> {
+        let observer = self.heap.take_observer();
+        self.update_checked();
+        observer
+    }
+
+    /// The heap, to be read.
+    pub fn heap(&self) -> &Heap {
+        &self.heap
+    }
+
+    /// The heap, for tests that damage it.
+    #[cfg(feature = "corrupt")]
+    pub fn heap_mut(&mut self) -> &mut Heap {
+        &mut self.heap
+    }
+
+    /// What the VM was made with.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// Instructions that the program has executed, where there is a limit on them.
+    pub fn instructions(&self) -> u64 {
+        self.options.instruction_limit.unwrap_or(u64::MAX) - self.fuel
+    }
+
+    /// The table of global variables.
+    pub fn globals(&self) -> Gc<Table> {
+        self.globals.unwrap_or_else(|| unreachable!("set when the VM is made"))
+    }
+
+    /// Loads and runs a chunk in protected mode, with arguments for its `...`.
+    ///
+    /// # Errors
+    /// The chunk is not Lua, raised an error that it did not catch, or hit a limit; or an observer ended it.
+    pub fn run(&mut self, source: &[u8], chunk_name: &[u8], arguments: &[&[u8]]) -> Result<(), ScriptError> {
+        let closure = match self.load(source, chunk_name) {
+            Ok(closure) => closure,
+            Err(LoadError::Syntax(error)) => return Err(ScriptError::Error(error.message)),
+            Err(LoadError::Limit(limit)) => return Err(ScriptError::Limit(limit)),
+        };
+        self.push(Value::Closure(closure));
+        let args: Vec<Value> = arguments.iter().map(|bytes| Value::String(self.heap.new_string(bytes))).collect();
+        self.pop();
+        self.run_function(Value::Closure(closure), &args)
+    }
+
+    /// Calls a function in protected mode and drops its results.
+    pub(crate) fn run_function(&mut self, function: Value, args: &[Value]) -> Result<(), ScriptError> {
+        let result = self.call_nested(function, args, Some(0)).map(drop);
+        result.map_err(|throw| self.script_error(throw))
+    }
+
+    /// Runs two full collections, finalizers included, as a host does that wants nothing unreachable left.
+    pub fn collect(&mut self) -> Result<(), ScriptError> {
+        for _ in 0..2 {
+            if let Err(throw) = self.collect_full() {
+                return Err(self.script_error(throw));
+            }
+        }
+        Ok(())
+    }
+
+    /// Calls all finalizers that are left, in the order in which closing a state calls them (manual §2.5.3).
+    pub fn close(&mut self) -> Result<(), ScriptError> {
+        match self.finalize_everything() {
+            Ok(()) => Ok(()),
+            Err(throw) => Err(self.script_error(throw)),
+        }
+    }
+
+    /// Sends bytes to the program's output.
+    pub(crate) fn write_output(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.output.write_all(bytes)
+    }
+
+    /// Flushes the program's output.
+    pub fn flush_output(&mut self) -> std::io::Result<()> {
+        self.output.flush()
+    }
+
+    /// Chooses the loop after a change of limits, observer or hooks.
+    pub(crate) fn update_checked(&mut self) {
+        self.checked = self.options.instruction_limit.is_some()
+            || self.heap.is_observed()
+            || self.heap.current().hook.count > 0;
+    }
+
+    /// Charges work of a native function to the instruction limit.
+    pub(crate) fn charge(&mut self, work: u64) -> Result<(), Throw> {
+        if self.options.instruction_limit.is_some() {
+            self.fuel = self.fuel.saturating_sub(work);
+            if self.fuel == 0 {
+                return Err(Throw::Limit(Limit::Instructions));
+            }
+        }
+        Ok(())
+    }
+
+    /// Fails where so many more bytes would pass the memory limit.
+    pub(crate) fn reserve(&mut self, bytes: usize) -> Result<(), Throw> {
+        if bytes < 256 || self.heap.has_room(bytes) { Ok(()) } else { Err(Throw::Limit(Limit::Memory)) }
+    }
+
+    /// Whether the innermost frame is that of a Lua function.
+    pub(crate) fn in_lua(&self) -> bool {
+        self.heap.current().frames.last().is_some_and(|frame| frame.kind == FrameKind::Lua)
+    }
+}
+
+/// A policy that leads to dangling references was asked for without a promise or an observer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("collector policy '{0}' is unsound: it needs an observer, which keeps freed objects")]
+pub struct UnsoundPolicy(pub Policy);

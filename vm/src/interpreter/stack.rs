@@ -1,0 +1,153 @@
+//! The stack of the running thread.
+//!
+//! Every slot is a valid value at any time; growing moves the stack and the open upvalues that point into it.
+
+use crate::gc::Gc;
+use crate::interpreter::{Throw, Vm};
+use crate::value::{Frame, FrameKind, Thread, ThreadStatus, Value};
+
+/// Slots that natives may push without a check (Lua's `LUA_MINSTACK`).
+pub(crate) const NATIVE_SLOTS: usize = 20;
+/// Slots that a message handler gets beyond the limit.
+const ERROR_SLOTS: usize = 200;
+const FIRST_SIZE: usize = 2 * NATIVE_SLOTS;
+
+impl Vm {
+    pub(crate) fn init_main_thread(&mut self) {
+        let main = self.heap.main_thread();
+        self.init_thread(main);
+        main.status.set(ThreadStatus::Running);
+    }
+
+    /// Gives a new thread its first slots and its bottom frame.
+    pub(crate) fn init_thread(&mut self, thread: Gc<Thread>) {
+        let before = thread.stack.len() * size_of::<Value>();
+        // SAFETY: the thread is new; nothing refers into it.
+        let data = unsafe { thread.as_mut() };
+        data.stack = vec![Value::Nil; FIRST_SIZE];
+        data.top = 1;
+        data.frames.push(Frame {
+            func: 0,
+            base: 1,
+            top: 1,
+            pc: 0,
+            wanted: -1,
+            extra: 0,
+            saved: 0,
+            kind: FrameKind::Base,
+            flags: 0,
+        });
+        self.heap.resized(before, FIRST_SIZE * size_of::<Value>());
+    }
+
+    /// The running thread, to be changed.
+    ///
+    /// # Safety
+    /// The reference ends before anything else can reach the thread.
+    #[inline(always)]
+    #[allow(clippy::mut_from_ref)]
+    pub(crate) unsafe fn thread_mut<'a>(&self) -> &'a mut Thread {
+        // SAFETY: the caller's promise; the running thread is a root.
+        unsafe { self.heap.current().as_mut() }
+    }
+
+    /// First free slot.
+    #[inline(always)]
+    pub(crate) fn top(&self) -> usize {
+        self.heap.current().top
+    }
+
+    #[inline(always)]
+    pub(crate) fn set_top(&mut self, top: usize) {
+        // SAFETY: the reference ends here.
+        unsafe { self.thread_mut() }.top = top;
+    }
+
+    #[inline(always)]
+    pub(crate) fn slot(&self, index: usize) -> Value {
+        self.heap.current().stack[index]
+    }
+
+    #[inline(always)]
+    pub(crate) fn set_slot(&mut self, index: usize, value: Value) {
+        // SAFETY: the reference ends here.
+        unsafe { self.thread_mut() }.stack[index] = value;
+    }
+
+    pub(crate) fn slots(&self, start: usize, count: usize) -> &[Value] {
+        // The borrow of `self` keeps the stack from moving.
+        let thread = self.heap.current();
+        // SAFETY: the slice is inside the stack, which lives and stays as long as `self` is borrowed.
+        unsafe { std::slice::from_raw_parts(thread.stack[start..start + count].as_ptr(), count) }
+    }
+
+    /// Pushes a value. Beyond the stack limit there is always room for a few, so this cannot fail; the next call does.
+    #[inline]
+    pub(crate) fn push(&mut self, value: Value) {
+        // SAFETY: the reference ends before the stack grows.
+        let thread = unsafe { self.thread_mut() };
+        if thread.top == thread.stack.len() {
+            self.grow_stack(1);
+        }
+        // SAFETY: the reference ends here.
+        let thread = unsafe { self.thread_mut() };
+        thread.stack[thread.top] = value;
+        thread.top += 1;
+    }
+
+    #[inline]
+    pub(crate) fn pop(&mut self) -> Value {
+        // SAFETY: the reference ends here.
+        let thread = unsafe { self.thread_mut() };
+        thread.top -= 1;
+        thread.stack[thread.top]
+    }
+
+    /// Makes room for so many slots above `from`.
+    ///
+    /// # Errors
+    /// The stack would pass its limit: `stack overflow`.
+    #[inline(always)]
+    pub(crate) fn ensure_stack(&mut self, from: usize, slots: usize) -> Result<(), Throw> {
+        if from + slots > self.heap.current().stack.len() { self.ensure_stack_slow(from, slots) } else { Ok(()) }
+    }
+
+    #[cold]
+    fn ensure_stack_slow(&mut self, from: usize, slots: usize) -> Result<(), Throw> {
+        let needed = from + slots;
+        let limit = self.options.stack_limit;
+        let size = self.heap.current().stack.len();
+        if needed > limit {
+            if size > limit && needed > limit + ERROR_SLOTS {
+                // Already handling an overflow.
+                return Err(self.string_error(b"error in error handling"));
+            }
+            if size <= limit {
+                self.grow_to(limit + ERROR_SLOTS);
+                return Err(self.runtime_error(b"stack overflow"));
+            }
+            return Ok(());
+        }
+        self.reserve(slots * size_of::<Value>())?;
+        self.grow_to(needed.max(2 * size).min(limit));
+        Ok(())
+    }
+
+    fn grow_stack(&mut self, slots: usize) {
+        let size = self.heap.current().stack.len();
+        self.grow_to(2 * size + slots);
+    }
+
+    fn grow_to(&mut self, size: usize) {
+        let thread = self.heap.current();
+        let before = thread.stack.len();
+        if size <= before {
+            return;
+        }
+        let old_base = thread.stack.as_ptr();
+        // SAFETY: the reference ends before the upvalues are moved along.
+        unsafe { thread.as_mut() }.stack.resize(size, Value::Nil);
+        self.heap.stack_moved(thread, old_base);
+        self.heap.resized(before * size_of::<Value>(), size * size_of::<Value>());
+    }
+}

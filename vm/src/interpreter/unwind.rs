@@ -1,0 +1,163 @@
+//! Errors on their way to whoever catches them.
+
+use crate::interpreter::call::Next;
+use crate::interpreter::{Throw, Vm};
+use crate::value::{FrameKind, Metamethod, ThreadStatus, Value};
+
+impl Vm {
+    /// Finds who catches a throw and lets it go on from there. `Err` where nobody does before the innermost boundary, whose
+    /// frame is gone then.
+    #[cold]
+    pub(super) fn unwind(&mut self, throw: Throw) -> Result<Next, Throw> {
+        let mut throw = throw;
+        loop {
+            if let Throw::Error(value) = throw {
+                // The handler runs where the error was raised, with all frames still there.
+                throw = match self.handle_message(value) {
+                    Ok(value) => Throw::Handled(value),
+                    Err(other) => other,
+                };
+            }
+            let thread = self.heap.current();
+            let caught = thread.frames.iter().rposition(|frame| match frame.kind {
+                FrameKind::Boundary | FrameKind::Base => true,
+                FrameKind::Pcall | FrameKind::Xpcall | FrameKind::Closing => matches!(throw, Throw::Handled(_)),
+                _ => false,
+            });
+            let Some(index) = caught else { unreachable!("every stack has a bottom frame") };
+            let frame = thread.frames[index];
+            match frame.kind {
+                FrameKind::Boundary => {
+                    // SAFETY: the reference ends with the block.
+                    let thread = unsafe { self.thread_mut() };
+                    thread.frames.truncate(index);
+                    thread.top = frame.func as usize;
+                    return Err(throw);
+                }
+                FrameKind::Base => match self.fail_coroutine(throw) {
+                    Ok(next) => return Ok(next),
+                    Err(again) => throw = again,
+                },
+                _ => {
+                    let Throw::Handled(value) = throw else { unreachable!("only errors are caught") };
+                    return Ok(self.catch(index, value));
+                }
+            }
+        }
+    }
+
+    /// Calls the message handler in force, if there is one. Gives the error to go on with.
+    fn handle_message(&mut self, value: Value) -> Result<Value, Throw> {
+        let thread = self.heap.current();
+        if thread.message_handler == 0 {
+            return Ok(value);
+        }
+        let handler = thread.stack[thread.message_handler as usize];
+        // Above everything that the failing function may have in use.
+        let top = thread.frames.last().map_or(0, |frame| frame.top as usize).max(thread.top);
+        self.set_top(top);
+        match self.call_nested_1(handler, &[value]) {
+            Ok(value) => Ok(value),
+            // What the handler raised was handled by itself as long as that was possible.
+            Err(Throw::Error(value) | Throw::Handled(value)) => Ok(value),
+            Err(other) => Err(other),
+        }
+    }
+
+    /// Makes the protected call in the frame at `index` the innermost one, with the error it caught.
+    fn catch(&mut self, index: usize, value: Value) -> Next {
+        // SAFETY: the reference ends with the block.
+        let thread = unsafe { self.thread_mut() };
+        thread.frames.truncate(index + 1);
+        let frame = &mut thread.frames[index];
+        if frame.kind != FrameKind::Closing {
+            thread.message_handler = frame.saved;
+            frame.kind = FrameKind::Closing;
+        }
+        let func = frame.func as usize;
+        thread.stack[func] = value;
+        Next::Other
+    }
+
+    /// Goes on with a protected call that caught an error: closes what was opened above it, one `__close` method at a time,
+    /// and then returns false and the error.
+    pub(super) fn continue_closing(&mut self) -> Result<Next, Throw> {
+        let thread = self.heap.current();
+        let Some(&frame) = thread.frames.last() else { unreachable!("the frame of the protected call is on top") };
+        debug_assert_eq!(frame.kind, FrameKind::Closing);
+        let func = frame.func as usize;
+        self.heap.close_upvalues(thread, func + 1);
+        match self.pop_to_be_closed(func + 1) {
+            Some(slot) => {
+                let variable = self.slot(slot);
+                let error = self.slot(func);
+                self.set_top(slot + 1);
+                self.call_close_method(variable, error, 0)
+            }
+            None => {
+                let error = self.slot(func);
+                self.set_slot(func, Value::Boolean(false));
+                self.set_slot(func + 1, error);
+                self.set_top(func + 2);
+                self.return_values(func, 2)
+            }
+        }
+    }
+
+    /// Takes the innermost to-be-closed variable at or above `level` off the list: its slot.
+    pub(super) fn pop_to_be_closed(&mut self, level: usize) -> Option<usize> {
+        // SAFETY: the reference ends here.
+        let list = &mut unsafe { self.thread_mut() }.to_be_closed;
+        if *list.last()? as usize >= level { list.pop().map(|slot| slot as usize) } else { None }
+    }
+
+    /// Calls the `__close` method of a value from the top of the stack.
+    pub(super) fn call_close_method(&mut self, value: Value, error: Value, flags: u8) -> Result<Next, Throw> {
+        let handler = self.heap.metamethod_of(value, Metamethod::Close);
+        let func = self.top();
+        self.ensure_stack(func, 3)?;
+        for part in [handler, value, error] {
+            self.push(part);
+        }
+        self.precall(func, 2, 0, flags)
+    }
+
+    /// The running coroutine dies of an error. It goes to whoever resumed it: as the results of `coroutine.resume`, or on
+    /// its way (`Err`) through a function of `coroutine.wrap`.
+    fn fail_coroutine(&mut self, throw: Throw) -> Result<Next, Throw> {
+        let thread = self.heap.current();
+        let Some(resumer) = thread.resumer else {
+            // The host calls through a boundary, so no error gets to the bottom of the main thread.
+            unreachable!("the main thread's frames are above a boundary")
+        };
+        thread.status.set(ThreadStatus::Dead);
+        let top = thread.frames.last().map_or(0, |frame| frame.top as usize).max(thread.top);
+        if let Throw::Handled(value) = throw {
+            self.set_top(top);
+            self.push(value);
+            thread.failed.set(true);
+        }
+        // SAFETY: the reference ends here.
+        unsafe { thread.as_mut() }.resumer = None;
+        self.switch_to(resumer);
+        self.depth -= 1;
+        let Throw::Handled(value) = throw else { return Err(throw) };
+        let Some(&frame) = resumer.frames.last() else { unreachable!("the resumer waits in a frame") };
+        let func = frame.func as usize;
+        if frame.kind == FrameKind::Resume {
+            self.set_slot(func, Value::Boolean(false));
+            self.set_slot(func + 1, value);
+            self.set_top(func + 2);
+            return self.return_values(func, 2);
+        }
+        self.retype_top(FrameKind::Native);
+        let value = match self.close_coroutine(thread)? {
+            Ok(()) => value,
+            Err(value) => value,
+        };
+        match value {
+            Value::String(text) => Err(self.native_error(text.as_bytes())),
+            other => Err(Throw::Error(other)),
+        }
+    }
+}

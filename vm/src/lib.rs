@@ -1,0 +1,16 @@
+//! A Lua VM whose collector is the incremental tri-colour collector of real Lua, and whose heap can be observed.
+//!
+//! The road of a program: bytes → [`syntax`] (tree) → [`compiler`] (bytecode [`Template`](bytecode::Template)) → objects in
+//! the heap of [`gc`] → [`interpreter`] (one dispatch loop) with the [`library`].
+
+pub mod bytecode;
+pub mod compiler;
+pub mod gc;
+pub mod interpreter;
+mod library;
+pub mod syntax;
+pub mod value;
+mod version;
+
+pub use interpreter::{Limit, LoadError, Options, ScriptError, Vm};
+pub use version::{LuaVersion, UnknownVersion};

@@ -1,0 +1,97 @@
+//! Tracebacks, as `debug.traceback` gives them.
+
+use super::activation::Activation;
+use super::{LOADED, before_zero, field};
+use crate::gc::Gc;
+use crate::interpreter::Vm;
+use crate::syntax::chunk_id;
+use crate::value::{Table, Thread, Value};
+
+/// How many levels a long traceback shows at its beginning and at its end.
+const FIRST_LEVELS: i64 = 10;
+const LAST_LEVELS: i64 = 11;
+
+/// A message and the activations of a thread, from a level on.
+pub(crate) fn traceback(vm: &mut Vm, thread: Gc<Thread>, message: Option<&[u8]>, level: i64) -> Vec<u8> {
+    let mut text = Vec::new();
+    if let Some(message) = message {
+        text.extend_from_slice(before_zero(message));
+        text.push(b'\n');
+    }
+    text.extend_from_slice(b"stack traceback:");
+    let last = Activation::count(thread) - 1;
+    let is_long = last.saturating_sub(level) > FIRST_LEVELS + LAST_LEVELS;
+    let skip_at = level.saturating_add(FIRST_LEVELS);
+    let mut level = level;
+    while let Some(activation) = Activation::at_level(thread, level) {
+        if is_long && level == skip_at {
+            let skipped = last - level - LAST_LEVELS;
+            text.extend_from_slice(format!("\n\t...\t(skipping {skipped} levels)").as_bytes());
+            level += skipped + 1;
+            // The line about them takes the place of one level.
+            level -= 1;
+        } else {
+            add_level(vm, activation, &mut text);
+            level += 1;
+        }
+    }
+    text
+}
+
+fn add_level(vm: &mut Vm, activation: Activation, text: &mut Vec<u8>) {
+    let prototype = activation.prototype();
+    let source = prototype.map_or_else(|| b"=[C]".to_vec(), |prototype| prototype.source_bytes());
+    let source = chunk_id(&source);
+    text.extend_from_slice(b"\n\t");
+    text.extend_from_slice(&source);
+    match activation.line() {
+        Some(line @ 1..) => text.extend_from_slice(format!(":{line}: in ").as_bytes()),
+        _ => text.extend_from_slice(b": in "),
+    }
+    if let Some(name) = global_function_name(vm, activation.function()) {
+        text.extend_from_slice(&[b"function '".as_slice(), before_zero(&name), b"'"].concat());
+    } else if let Some((kind, name)) = activation.name() {
+        text.extend_from_slice(&[kind.as_bytes(), b" '", before_zero(&name), b"'"].concat());
+    } else {
+        match prototype.map(|prototype| prototype.line_defined) {
+            Some(0) => text.extend_from_slice(b"main chunk"),
+            Some(line) => {
+                text.extend_from_slice(&[b"function <".as_slice(), &source].concat());
+                text.extend_from_slice(format!(":{line}>").as_bytes());
+            }
+            None => text.push(b'?'),
+        }
+    }
+    if activation.is_tail_call() {
+        text.extend_from_slice(b"\n\t(...tail calls...)");
+    }
+}
+
+/// The name under which a loaded module, or the table of globals, has a function: `string.rep`, `print`.
+pub(crate) fn global_function_name(vm: &mut Vm, function: Value) -> Option<Vec<u8>> {
+    let registry = vm.heap.registry();
+    let Value::Table(loaded) = field(vm, registry, LOADED) else { return None };
+    let name = find_function(loaded, function, 2)?;
+    Some(match name.strip_prefix(b"_G.") {
+        Some(name) => name.to_vec(),
+        None => name,
+    })
+}
+
+/// Looks for a value in a table, and in the tables in it as deep as `depth` says.
+fn find_function(table: Gc<Table>, function: Value, depth: u32) -> Option<Vec<u8>> {
+    let mut key = Value::Nil;
+    while let Ok(Some((next, value))) = table.next(key) {
+        key = next;
+        let Value::String(name) = key else { continue };
+        if value.raw_equals(function) {
+            return Some(name.as_bytes().to_vec());
+        }
+        if let (Value::Table(inner), 2..) = (value, depth) {
+            if let Some(found) = find_function(inner, function, depth - 1) {
+                return Some([name.as_bytes(), b".", &found].concat());
+            }
+        }
+    }
+    None
+}

@@ -1,0 +1,325 @@
+//! The syntax tree of a Lua chunk.
+//!
+//! The parser makes it, the compiler turns it into bytecode, and the minimizer edits and prints it; so a node keeps
+//! everything that the source says and the compiler or a reader needs, and nothing that only the compiler knows.
+//! Every name, string and statement carries the [`Span`] of bytes that it came from; nodes that are made rather than
+//! parsed have [`Span::NONE`].
+
+use std::rc::Rc;
+
+/// A piece of source text: byte offsets, half open, and the line where it begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Span {
+    /// Offset of the first byte.
+    pub start: u32,
+    /// Offset after the last byte.
+    pub end: u32,
+    /// Line of the first byte, from 1; 0 where there is no source.
+    pub line: u32,
+}
+
+impl Span {
+    /// The span of what was made and not parsed.
+    pub const NONE: Span = Span { start: 0, end: 0, line: 0 };
+}
+
+/// An identifier. Shared, since the same few names occur all over a chunk.
+pub type Name = Rc<str>;
+
+/// A whole chunk: the body of a variadic function (manual §3.3.2).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Chunk {
+    /// Its statements.
+    pub block: Block,
+    /// The last line of the source.
+    pub last_line: u32,
+}
+
+/// A list of statements with a scope of its own.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct Block {
+    /// The statements in order. A `return` can only be the last one.
+    pub statements: Vec<Statement>,
+}
+
+/// A statement and where it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Statement {
+    /// What it does.
+    pub kind: StatementKind,
+    /// From its first token to its last.
+    pub span: Span,
+}
+
+/// The statements of manual §3.3. Empty statements are not kept.
+#[derive(Clone, Debug, PartialEq)]
+pub enum StatementKind {
+    /// `targets = values`. Targets are [`ExpressionKind::Name`] or [`ExpressionKind::Index`].
+    Assign {
+        /// Left sides, at least one.
+        targets: Vec<Expression>,
+        /// Right sides, at least one.
+        values: Vec<Expression>,
+    },
+    /// `local names = values`.
+    Local {
+        /// The new variables, at least one.
+        names: Vec<LocalName>,
+        /// May be fewer or more than the names, or none at all.
+        values: Vec<Expression>,
+    },
+    /// A call whose results are dropped. Always [`ExpressionKind::Call`] or [`ExpressionKind::MethodCall`].
+    Call(Expression),
+    /// `do block end`.
+    Do(Block),
+    /// `while condition do body end`.
+    While {
+        /// Tested before each turn.
+        condition: Expression,
+        /// The loop's body.
+        body: Block,
+        /// Line of its `end`.
+        end_line: u32,
+    },
+    /// `repeat body until condition`; the condition sees the locals of the body.
+    Repeat {
+        /// The loop's body.
+        body: Block,
+        /// Tested after each turn.
+        condition: Expression,
+    },
+    /// `if c1 then b1 elseif c2 then b2 else b3 end`.
+    If {
+        /// Conditions with their blocks, at least one.
+        arms: Vec<(Expression, Block)>,
+        /// The `else` block.
+        otherwise: Option<Block>,
+    },
+    /// `for variable = start, limit, step do body end`.
+    NumericFor {
+        /// The control variable.
+        variable: NameAt,
+        /// First value.
+        start: Expression,
+        /// Last value.
+        limit: Expression,
+        /// Increment; 1 if absent.
+        step: Option<Expression>,
+        /// The loop's body.
+        body: Block,
+        /// Line of its `end`.
+        end_line: u32,
+    },
+    /// `for variables in iterators do body end`.
+    GenericFor {
+        /// At least one.
+        variables: Vec<NameAt>,
+        /// At least one.
+        iterators: Vec<Expression>,
+        /// The loop's body.
+        body: Block,
+        /// Line of its `end`.
+        end_line: u32,
+    },
+    /// `function a.b.c:m() … end`. The `self` of a method is not among the body's parameters.
+    Function {
+        /// The first name.
+        base: NameAt,
+        /// The names after dots.
+        fields: Vec<NameAt>,
+        /// The name after the colon.
+        method: Option<NameAt>,
+        /// Parameters and block.
+        body: FunctionBody,
+    },
+    /// `local function name() … end`.
+    LocalFunction {
+        /// The new variable, visible in the body.
+        name: NameAt,
+        /// Parameters and block.
+        body: FunctionBody,
+    },
+    /// `return values`.
+    Return(Vec<Expression>),
+    /// `break`.
+    Break,
+    /// `goto label`.
+    Goto(NameAt),
+    /// `::label::`.
+    Label(NameAt),
+}
+
+/// A name and where it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NameAt {
+    /// The identifier.
+    pub name: Name,
+    /// Where it stands.
+    pub span: Span,
+}
+
+/// A variable of a `local` statement with its attribute.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LocalName {
+    /// The variable.
+    pub name: NameAt,
+    /// `<const>` or `<close>`.
+    pub attribute: Attribute,
+}
+
+/// The attribute of a local variable (manual §3.3.7, §3.3.8).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attribute {
+    /// None.
+    Regular,
+    /// `<const>`.
+    Const,
+    /// `<close>`.
+    Close,
+}
+
+/// Parameters and block of a function.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FunctionBody {
+    /// Named parameters, without the `self` of a method.
+    pub parameters: Vec<NameAt>,
+    /// Whether the list ends with `...`.
+    pub variadic: bool,
+    /// The statements.
+    pub block: Block,
+    /// Line of the word `function`.
+    pub line: u32,
+    /// Line of its `end`.
+    pub end_line: u32,
+}
+
+/// An expression and where it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Expression {
+    /// What it computes.
+    pub kind: ExpressionKind,
+    /// From its first token to its last; for a binary operation, `line` is that of the operator's left operand.
+    pub span: Span,
+}
+
+/// The expressions of manual §3.4.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ExpressionKind {
+    /// `nil`
+    Nil,
+    /// `true`
+    True,
+    /// `false`
+    False,
+    /// `...`
+    Vararg,
+    /// An integer literal.
+    Integer(i64),
+    /// A float literal.
+    Float(f64),
+    /// A string literal, unescaped.
+    String(Rc<[u8]>),
+    /// A local variable, an upvalue or a global: which one, the compiler finds.
+    Name(Name),
+    /// `object[key]`; `object.name` has a string as its key.
+    Index {
+        /// The indexed value.
+        object: Box<Expression>,
+        /// The key.
+        key: Box<Expression>,
+    },
+    /// `function(arguments)`.
+    Call {
+        /// The called value.
+        function: Box<Expression>,
+        /// Its arguments.
+        arguments: Vec<Expression>,
+        /// Line that errors in the call name: that of the function expression's last token.
+        line: u32,
+    },
+    /// `object:method(arguments)`.
+    MethodCall {
+        /// The value before the colon.
+        object: Box<Expression>,
+        /// The name after it.
+        method: NameAt,
+        /// Its arguments.
+        arguments: Vec<Expression>,
+        /// As in [`ExpressionKind::Call`].
+        line: u32,
+    },
+    /// `function (…) … end`.
+    Function(Box<FunctionBody>),
+    /// An operator with one operand.
+    Unary {
+        /// The operator.
+        operator: UnaryOperator,
+        /// Its operand.
+        operand: Box<Expression>,
+        /// Line of the operator.
+        line: u32,
+    },
+    /// An operator with two operands.
+    Binary {
+        /// The operator.
+        operator: BinaryOperator,
+        /// Left operand.
+        left: Box<Expression>,
+        /// Right operand.
+        right: Box<Expression>,
+        /// Line of the operator.
+        line: u32,
+    },
+    /// `{ … }`.
+    Table(Vec<Field>),
+    /// `(e)`: one value where the call or vararg inside would give many. Kept, since it also tells `(f)()` and `f()` apart.
+    Parenthesized(Box<Expression>),
+}
+
+/// An entry of a table constructor.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Field {
+    /// `value`, at the next list index.
+    Item(Expression),
+    /// `name = value`.
+    Named(NameAt, Expression),
+    /// `[key] = value`.
+    Keyed(Expression, Expression),
+}
+
+/// Operators with one operand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum UnaryOperator {
+    Negate,
+    BitNot,
+    Not,
+    Length,
+}
+
+/// Operators with two operands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum BinaryOperator {
+    Add,
+    Subtract,
+    Multiply,
+    Divide,
+    FloorDivide,
+    Modulo,
+    Power,
+    Concat,
+    BitAnd,
+    BitOr,
+    BitXor,
+    ShiftLeft,
+    ShiftRight,
+    Equal,
+    NotEqual,
+    Less,
+    LessEqual,
+    Greater,
+    GreaterEqual,
+    And,
+    Or,
+}

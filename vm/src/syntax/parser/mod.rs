@@ -1,0 +1,443 @@
+//! Tokens to tree: a recursive-descent parser of manual §9, here its statements and what both halves share.
+//!
+//! It reads the source once, with one token of lookahead inside table constructors, and stops at the first error. The
+//! lines that it notes are those which PUC Lua would give to the same code, so that errors at run time name the same
+//! line.
+//!
+//! Two bounds keep every later walk over the tree, dropping it included, within the Rust stack:
+//! - [`MAX_LEVELS`] is PUC Lua's own bound on nested statements and operands, and the parser's on its own recursion.
+//! - [`MAX_HEIGHT`] bounds the height of the tree. PUC Lua builds none, so it takes chains such as `1+1+1+…` or
+//!   `a.b.c.…` at any length; such a chain makes a tree as high as it is long. Only absurd sources come near.
+
+mod expressions;
+mod names;
+
+pub(super) use self::expressions::{Priority, UNARY_PRIORITY, priority};
+use self::names::Names;
+use super::ast::*;
+use super::error::SyntaxError;
+use super::lexer::Lexer;
+use super::token::{Token, TokenKind};
+use crate::version::LuaVersion;
+
+/// Most statements, operands and function bodies that can be nested in each other: what PUC Lua's 200 levels of C calls
+/// leave to a chunk that a script loads.
+pub const MAX_LEVELS: u32 = 197;
+
+/// The greatest height of a syntax tree, in statements and expressions from the chunk down to any leaf.
+pub const MAX_HEIGHT: u32 = 1000;
+
+/// Parses a chunk. Errors name it by [`chunk_id`](super::chunk_id) of `chunk_name`.
+///
+/// # Errors
+///
+/// The first error in the source, with the message that PUC Lua gives. Beyond [`MAX_LEVELS`] it is `C stack overflow`
+/// alone, as there; beyond [`MAX_HEIGHT`], which PUC Lua doesn't have, `chunk has too many syntax levels`.
+pub fn parse(source: &[u8], chunk_name: &[u8], version: LuaVersion) -> Result<Chunk, SyntaxError> {
+    let lexer = Lexer::new(source, chunk_name, version);
+    if u32::try_from(source.len()).is_err() {
+        return Err(lexer.error_here("chunk is too long"));
+    }
+    let mut parser = Parser {
+        lexer,
+        token: Token { kind: TokenKind::EndOfSource, start: 0, end: 0, line: 1 },
+        lookahead: None,
+        previous_end: 0,
+        names: Names::default(),
+        levels: 0,
+        height: 0,
+        variadic: true,
+    };
+    parser.advance()?;
+    let block = parser.block()?;
+    parser.expect_here(TokenKind::EndOfSource)?;
+    Ok(Chunk { block, last_line: parser.line() })
+}
+
+type Result<T, E = SyntaxError> = std::result::Result<T, E>;
+
+struct Parser<'s> {
+    lexer: Lexer<'s>,
+    /// The token to be parsed next.
+    token: Token,
+    /// The token after it, where that had to be known.
+    lookahead: Option<Token>,
+    /// End of the token before [`token`](Parser::token).
+    previous_end: u32,
+    names: Names<'s>,
+    /// How many statements and operands are being parsed within each other.
+    levels: u32,
+    /// Height of what has been parsed of the node in hand; [`fresh_height`](Parser::fresh_height) starts another node.
+    height: u32,
+    /// Whether the function in hand has a `...`.
+    variadic: bool,
+}
+
+impl<'s> Parser<'s> {
+    /// Steps to the next token.
+    fn advance(&mut self) -> Result<()> {
+        self.previous_end = self.token.end;
+        self.token = match self.lookahead.take() {
+            Some(token) => token,
+            None => self.lexer.next_token()?,
+        };
+        Ok(())
+    }
+
+    /// The kind of the token after the next.
+    fn peek_second(&mut self) -> Result<TokenKind> {
+        let token = match self.lookahead {
+            Some(token) => token,
+            None => self.lexer.next_token()?,
+        };
+        self.lookahead = Some(token);
+        Ok(token.kind)
+    }
+
+    /// The line that counts for code: where the token to be parsed ends.
+    fn line(&self) -> u32 {
+        self.lexer.line()
+    }
+
+    fn at(&self, kind: TokenKind) -> bool {
+        self.token.kind == kind
+    }
+
+    /// Steps over a token if it is next.
+    fn accept(&mut self, kind: TokenKind) -> Result<bool> {
+        let found = self.at(kind);
+        if found {
+            self.advance()?;
+        }
+        Ok(found)
+    }
+
+    /// Fails unless this token is next.
+    fn expect_here(&self, kind: TokenKind) -> Result<()> {
+        if self.at(kind) { Ok(()) } else { Err(self.error(&format!("{} expected", kind.describe()))) }
+    }
+
+    /// Steps over a token that must be next.
+    fn expect(&mut self, kind: TokenKind) -> Result<()> {
+        self.expect_here(kind)?;
+        self.advance()
+    }
+
+    /// Steps over the token that closes what `opener` opened at a line.
+    fn expect_closing(&mut self, closer: TokenKind, opener: TokenKind, line: u32) -> Result<()> {
+        if self.at(closer) || line == self.line() {
+            return self.expect(closer);
+        }
+        let (closer, opener) = (closer.describe(), opener.describe());
+        Err(self.error(&format!("{closer} expected (to close {opener} at line {line})")))
+    }
+
+    fn name(&mut self) -> Result<NameAt> {
+        self.expect_here(TokenKind::Name)?;
+        let name = NameAt { name: self.names.intern(self.lexer.text(self.token)), span: self.token_span() };
+        self.advance()?;
+        Ok(name)
+    }
+
+    /// An error near the next token.
+    #[cold]
+    fn error(&self, what: &str) -> SyntaxError {
+        self.lexer.error_near(what, self.token)
+    }
+
+    fn token_span(&self) -> Span {
+        Span { start: self.token.start, end: self.token.end, line: self.token.line }
+    }
+
+    /// The span from a token to the last one that was parsed.
+    fn span_from(&self, first: Span) -> Span {
+        Span { end: self.previous_end, ..first }
+    }
+
+    fn enter_level(&mut self) -> Result<()> {
+        if self.levels == MAX_LEVELS {
+            let message = b"C stack overflow".to_vec();
+            return Err(SyntaxError { message, line: self.line(), incomplete: false });
+        }
+        self.levels += 1;
+        Ok(())
+    }
+
+    fn leave_level(&mut self) {
+        self.levels -= 1;
+    }
+
+    /// Begins a node; gives the height that [`join_height`](Parser::join_height) wants when it is complete.
+    fn fresh_height(&mut self) -> u32 {
+        std::mem::take(&mut self.height)
+    }
+
+    /// Ends a node beside others of the same parent, whose height so far is `siblings`.
+    fn join_height(&mut self, siblings: u32) {
+        self.height = self.height.max(siblings);
+    }
+
+    /// Puts a node on top of those that were parsed.
+    fn grow(&mut self) -> Result<()> {
+        if self.height == MAX_HEIGHT {
+            return Err(self.error("chunk has too many syntax levels"));
+        }
+        self.height += 1;
+        Ok(())
+    }
+
+    /// Whether a block ends before the next token.
+    fn at_block_end(&self) -> bool {
+        use TokenKind::{Else, ElseIf, End, EndOfSource, Until};
+        matches!(self.token.kind, Else | ElseIf | End | EndOfSource | Until)
+    }
+
+    fn block(&mut self) -> Result<Block> {
+        let mut statements = Vec::new();
+        while !self.at_block_end() {
+            let last = self.at(TokenKind::Return);
+            self.statement(&mut statements)?;
+            if last {
+                break;
+            }
+        }
+        Ok(Block { statements })
+    }
+
+    /// Parses a statement onto the end of a block: none at all for `;`, and several where labels follow each other.
+    fn statement(&mut self, block: &mut Vec<Statement>) -> Result<()> {
+        self.enter_level()?;
+        let siblings = self.fresh_height();
+        match self.token.kind {
+            TokenKind::Semicolon => self.advance()?,
+            TokenKind::DoubleColon => self.label_statement(block)?,
+            _ => {
+                let first = self.token_span();
+                let kind = self.statement_kind()?;
+                self.grow()?;
+                block.push(Statement { kind, span: self.span_from(first) });
+                if let Some(StatementKind::Return(_)) = block.last().map(|statement| &statement.kind) {
+                    self.accept(TokenKind::Semicolon)?;
+                }
+            }
+        }
+        self.join_height(siblings);
+        self.leave_level();
+        Ok(())
+    }
+
+    // Each kind has a function of its own, whose result is handed on as it is: in a build without optimization each
+    // value that a function names has its own place on the stack, and this one is on it once for every nested block.
+    fn statement_kind(&mut self) -> Result<StatementKind> {
+        let line = self.line();
+        match self.token.kind {
+            TokenKind::If => self.if_statement(line),
+            TokenKind::While => self.while_statement(line),
+            TokenKind::Do => self.do_statement(line),
+            TokenKind::For => self.for_statement(line),
+            TokenKind::Repeat => self.repeat_statement(line),
+            TokenKind::Function => self.function_statement(line),
+            TokenKind::Local => self.local_statement(),
+            TokenKind::Return => self.return_statement(),
+            TokenKind::Break => self.advance().map(|()| StatementKind::Break),
+            TokenKind::Goto => self.goto_statement(),
+            _ => self.expression_statement(),
+        }
+    }
+
+    /// A label takes the empty statements and labels after it along, one level deeper each: PUC Lua's way, and
+    /// so its limit.
+    fn label_statement(&mut self, block: &mut Vec<Statement>) -> Result<()> {
+        let first = self.token_span();
+        self.advance()?;
+        let label = self.name()?;
+        self.expect(TokenKind::DoubleColon)?;
+        self.grow()?;
+        block.push(Statement { kind: StatementKind::Label(label), span: self.span_from(first) });
+        while self.at(TokenKind::Semicolon) || self.at(TokenKind::DoubleColon) {
+            self.statement(block)?;
+        }
+        Ok(())
+    }
+
+    fn if_statement(&mut self, line: u32) -> Result<StatementKind> {
+        let mut arms = Vec::new();
+        let mut otherwise = None;
+        loop {
+            self.advance()?;
+            let condition = self.expression()?;
+            self.expect(TokenKind::Then)?;
+            arms.push((condition, self.block()?));
+            if !self.at(TokenKind::ElseIf) {
+                break;
+            }
+        }
+        if self.accept(TokenKind::Else)? {
+            otherwise = Some(self.block()?);
+        }
+        self.expect_closing(TokenKind::End, TokenKind::If, line)?;
+        Ok(StatementKind::If { arms, otherwise })
+    }
+
+    fn do_statement(&mut self, line: u32) -> Result<StatementKind> {
+        self.advance()?;
+        let body = self.block()?;
+        self.expect_closing(TokenKind::End, TokenKind::Do, line)?;
+        Ok(StatementKind::Do(body))
+    }
+
+    fn while_statement(&mut self, line: u32) -> Result<StatementKind> {
+        self.advance()?;
+        let condition = self.expression()?;
+        self.expect(TokenKind::Do)?;
+        let (body, end_line) = self.loop_body(TokenKind::While, line)?;
+        Ok(StatementKind::While { condition, body, end_line })
+    }
+
+    fn repeat_statement(&mut self, line: u32) -> Result<StatementKind> {
+        self.advance()?;
+        let body = self.block()?;
+        self.expect_closing(TokenKind::Until, TokenKind::Repeat, line)?;
+        let condition = self.expression()?;
+        Ok(StatementKind::Repeat { body, condition })
+    }
+
+    fn for_statement(&mut self, line: u32) -> Result<StatementKind> {
+        self.advance()?;
+        let variable = self.name()?;
+        match self.token.kind {
+            TokenKind::Assign => self.numeric_for(variable, line),
+            TokenKind::Comma | TokenKind::In => self.generic_for(variable, line),
+            _ => Err(self.error("'=' or 'in' expected")),
+        }
+    }
+
+    fn numeric_for(&mut self, variable: NameAt, line: u32) -> Result<StatementKind> {
+        self.advance()?;
+        let start = self.expression()?;
+        self.expect(TokenKind::Comma)?;
+        let limit = self.expression()?;
+        let step = if self.accept(TokenKind::Comma)? { Some(self.expression()?) } else { None };
+        self.expect(TokenKind::Do)?;
+        let (body, end_line) = self.loop_body(TokenKind::For, line)?;
+        Ok(StatementKind::NumericFor { variable, start, limit, step, body, end_line })
+    }
+
+    fn generic_for(&mut self, first: NameAt, line: u32) -> Result<StatementKind> {
+        let mut variables = vec![first];
+        while self.accept(TokenKind::Comma)? {
+            variables.push(self.name()?);
+        }
+        self.expect(TokenKind::In)?;
+        let iterators = self.expression_list()?;
+        self.expect(TokenKind::Do)?;
+        let (body, end_line) = self.loop_body(TokenKind::For, line)?;
+        Ok(StatementKind::GenericFor { variables, iterators, body, end_line })
+    }
+
+    /// The body of a loop that began at `line`, to its `end`, with the line of that.
+    fn loop_body(&mut self, opener: TokenKind, line: u32) -> Result<(Block, u32)> {
+        let body = self.block()?;
+        let end_line = self.line();
+        self.expect_closing(TokenKind::End, opener, line)?;
+        Ok((body, end_line))
+    }
+
+    fn function_statement(&mut self, line: u32) -> Result<StatementKind> {
+        self.advance()?;
+        let base = self.name()?;
+        let mut fields = Vec::new();
+        while self.accept(TokenKind::Dot)? {
+            fields.push(self.name()?);
+            self.grow()?;
+        }
+        let method = if self.accept(TokenKind::Colon)? { Some(self.name()?) } else { None };
+        let body = self.function_body(line)?;
+        Ok(StatementKind::Function { base, fields, method, body })
+    }
+
+    fn local_statement(&mut self) -> Result<StatementKind> {
+        self.advance()?;
+        if self.accept(TokenKind::Function)? { self.local_function() } else { self.local_variables() }
+    }
+
+    fn local_function(&mut self) -> Result<StatementKind> {
+        let name = self.name()?;
+        let body = self.function_body(self.line())?;
+        Ok(StatementKind::LocalFunction { name, body })
+    }
+
+    fn local_variables(&mut self) -> Result<StatementKind> {
+        let mut names = Vec::new();
+        let mut has_close = false;
+        loop {
+            let name = self.name()?;
+            let attribute = self.attribute()?;
+            if attribute == Attribute::Close && std::mem::replace(&mut has_close, true) {
+                return Err(self.lexer.error_here("multiple to-be-closed variables in local list"));
+            }
+            names.push(LocalName { name, attribute });
+            if !self.accept(TokenKind::Comma)? {
+                break;
+            }
+        }
+        let values = if self.accept(TokenKind::Assign)? { self.expression_list()? } else { Vec::new() };
+        Ok(StatementKind::Local { names, values })
+    }
+
+    fn return_statement(&mut self) -> Result<StatementKind> {
+        self.advance()?;
+        let empty = self.at_block_end() || self.at(TokenKind::Semicolon);
+        Ok(StatementKind::Return(if empty { Vec::new() } else { self.expression_list()? }))
+    }
+
+    fn goto_statement(&mut self) -> Result<StatementKind> {
+        self.advance()?;
+        Ok(StatementKind::Goto(self.name()?))
+    }
+
+    fn attribute(&mut self) -> Result<Attribute> {
+        if !self.accept(TokenKind::Less)? {
+            return Ok(Attribute::Regular);
+        }
+        let attribute = self.name()?;
+        self.expect(TokenKind::Greater)?;
+        match &*attribute.name {
+            "const" => Ok(Attribute::Const),
+            "close" => Ok(Attribute::Close),
+            other => Err(self.lexer.error_here(&format!("unknown attribute '{other}'"))),
+        }
+    }
+
+    fn expression_statement(&mut self) -> Result<StatementKind> {
+        let first = self.suffixed_expression()?;
+        if !self.at(TokenKind::Assign) && !self.at(TokenKind::Comma) {
+            let is_call = matches!(first.kind, ExpressionKind::Call { .. } | ExpressionKind::MethodCall { .. });
+            return if is_call { Ok(StatementKind::Call(first)) } else { Err(self.error("syntax error")) };
+        }
+        let outer_levels = self.levels;
+        let mut targets = Vec::new();
+        let mut target = first;
+        loop {
+            if !matches!(target.kind, ExpressionKind::Name(_) | ExpressionKind::Index { .. }) {
+                return Err(self.error("syntax error"));
+            }
+            targets.push(target);
+            if !self.accept(TokenKind::Comma)? {
+                break;
+            }
+            let siblings = self.fresh_height();
+            target = self.suffixed_expression()?;
+            self.join_height(siblings);
+            // PUC Lua recurses for each target, so its limit counts them.
+            self.enter_level()?;
+        }
+        self.expect(TokenKind::Assign)?;
+        let values = self.expression_list()?;
+        self.levels = outer_levels;
+        Ok(StatementKind::Assign { targets, values })
+    }
+}
+
+#[cfg(test)]
+mod tests;

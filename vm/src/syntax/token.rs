@@ -1,0 +1,154 @@
+//! The tokens of Lua (manual §3.1), each listed once with its spelling.
+
+use crate::version::LuaVersion;
+
+/// A token and where it stands.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Token {
+    pub kind: TokenKind,
+    /// Offset of its first byte.
+    pub start: u32,
+    /// Offset after its last byte.
+    pub end: u32,
+    /// Line of its first byte.
+    pub line: u32,
+}
+
+macro_rules! tokens {
+    (reserved { $($word:ident $word_text:literal,)* } symbols { $($symbol:ident $symbol_text:literal,)* }) => {
+        /// What a token is. Names and strings are looked up in the source and in the lexer's buffer.
+        #[derive(Clone, Copy, Debug, PartialEq)]
+        pub(super) enum TokenKind {
+            $($word,)*
+            $($symbol,)*
+            Name,
+            String,
+            Integer(i64),
+            Float(f64),
+            EndOfSource,
+            /// A byte that begins no token.
+            Other(u8),
+        }
+
+        impl TokenKind {
+            /// The reserved word with this spelling.
+            pub fn reserved(text: &[u8], version: LuaVersion) -> Option<TokenKind> {
+                let kind = match text {
+                    $($word_text => TokenKind::$word,)*
+                    _ => return None,
+                };
+                // `goto` is an ordinary name in Lua 5.1 alone.
+                let known = match version {
+                    LuaVersion::Lua54 => true,
+                };
+                known.then_some(kind)
+            }
+
+            /// The text of a token that is always written alike.
+            fn spelling(self) -> Option<&'static [u8]> {
+                match self {
+                    $(TokenKind::$word => Some($word_text),)*
+                    $(TokenKind::$symbol => Some($symbol_text),)*
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+tokens! {
+    reserved {
+        And b"and",
+        Break b"break",
+        Do b"do",
+        Else b"else",
+        ElseIf b"elseif",
+        End b"end",
+        False b"false",
+        For b"for",
+        Function b"function",
+        Goto b"goto",
+        If b"if",
+        In b"in",
+        Local b"local",
+        Nil b"nil",
+        Not b"not",
+        Or b"or",
+        Repeat b"repeat",
+        Return b"return",
+        Then b"then",
+        True b"true",
+        Until b"until",
+        While b"while",
+    }
+    symbols {
+        Plus b"+",
+        Minus b"-",
+        Star b"*",
+        Slash b"/",
+        DoubleSlash b"//",
+        Percent b"%",
+        Caret b"^",
+        Hash b"#",
+        Ampersand b"&",
+        Tilde b"~",
+        Bar b"|",
+        ShiftLeft b"<<",
+        ShiftRight b">>",
+        Equal b"==",
+        NotEqual b"~=",
+        Less b"<",
+        LessEqual b"<=",
+        Greater b">",
+        GreaterEqual b">=",
+        Assign b"=",
+        LeftParen b"(",
+        RightParen b")",
+        LeftBrace b"{",
+        RightBrace b"}",
+        LeftBracket b"[",
+        RightBracket b"]",
+        Semicolon b";",
+        Colon b":",
+        DoubleColon b"::",
+        Comma b",",
+        Dot b".",
+        Concat b"..",
+        Dots b"...",
+    }
+}
+
+impl TokenKind {
+    /// The token for messages that say it was expected.
+    pub fn describe(self) -> String {
+        if let Some(text) = self.spelling() {
+            return format!("'{}'", String::from_utf8_lossy(text));
+        }
+        match self {
+            TokenKind::Name => "<name>".to_owned(),
+            TokenKind::String => "<string>".to_owned(),
+            TokenKind::Integer(_) => "<integer>".to_owned(),
+            TokenKind::Float(_) => "<number>".to_owned(),
+            TokenKind::Other(byte @ b' '..=b'~') => format!("'{}'", char::from(byte)),
+            TokenKind::Other(byte) => format!("'<\\{byte}>'"),
+            _ => "<eof>".to_owned(),
+        }
+    }
+}
+
+/// Whether a text can be written as a name.
+pub(super) fn is_name(text: &[u8]) -> bool {
+    text.first().is_some_and(|&byte| is_name_start(byte))
+        && text.iter().all(|&byte| is_name_part(byte))
+        && TokenKind::reserved(text, LuaVersion::default()).is_none()
+}
+
+/// Whether a name can begin with this byte. Only ASCII letters can, whatever the locale.
+pub(super) fn is_name_start(byte: u8) -> bool {
+    byte.is_ascii_alphabetic() || byte == b'_'
+}
+
+/// Whether a name can go on with this byte.
+pub(super) fn is_name_part(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_'
+}

@@ -1,0 +1,59 @@
+//! Strings.
+//!
+//! Short strings are interned: equal ones are the same object. Long ones are not, and are compared by their bytes. The
+//! bytes stand right behind the header, in the same allocation; reading them is the part of this type that needs the
+//! allocator's promise, so it is in `gc::allocate`.
+
+use crate::gc::{Gc, Header};
+use std::cell::Cell;
+
+/// The longest string that is interned (Lua's `LUAI_MAXSHORTLEN`).
+pub(crate) const MAX_SHORT: usize = 40;
+
+/// A string object.
+#[repr(C)]
+pub struct Str {
+    pub(crate) header: Header,
+    /// Hash of the bytes; of a long string only once it is wanted (`hashed`).
+    pub(crate) hash: Cell<u32>,
+    pub(crate) hashed: Cell<bool>,
+    pub(crate) short: bool,
+    pub(crate) length: usize,
+    /// The next string in the bucket of the string table.
+    pub(crate) chain: Cell<Option<Gc<Str>>>,
+}
+
+/// Hash of a string's bytes. The same on every machine and in every run.
+pub(crate) fn hash_bytes(bytes: &[u8]) -> u32 {
+    let mut hash = 0x9E37_79B9_u32 ^ bytes.len() as u32;
+    for &byte in bytes {
+        hash ^= (hash << 5).wrapping_add(hash >> 2).wrapping_add(byte as u32);
+    }
+    hash
+}
+
+impl Str {
+    /// Whether the string is interned.
+    #[inline(always)]
+    pub(crate) fn is_short(&self) -> bool {
+        self.short
+    }
+}
+
+impl Gc<Str> {
+    /// Whether two strings that are not the same object have the same bytes.
+    #[inline]
+    pub(crate) fn long_equals(self, other: Gc<Str>) -> bool {
+        !self.short && !other.short && self.as_bytes() == other.as_bytes()
+    }
+
+    /// The hash of the bytes, computed once.
+    #[inline]
+    pub(crate) fn hash(self) -> u32 {
+        if !self.hashed.get() {
+            self.hash.set(hash_bytes(self.as_bytes()));
+            self.hashed.set(true);
+        }
+        self.hash.get()
+    }
+}

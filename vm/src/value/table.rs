@@ -1,0 +1,528 @@
+//! Tables: an array part for the keys 1 … n and a hash part for all others.
+//!
+//! The hash part is a chained scatter table with Brent's variation: a colliding key takes a free node, and a node that is
+//! not in its own main position moves away for one that is. The sizes of both parts are chosen anew when the hash part is
+//! full, so that the array part is the largest power of two of which more than half is used (as in Lua since 5.0).
+//!
+//! Nothing in a hash depends on an address: strings hash by their bytes, other objects by their number. So the order of
+//! `next` is the same in every run.
+
+use crate::gc::{Gc, Header};
+use crate::value::{FloatRounding, Str, Value, float_to_integer, hash_bytes};
+use std::cell::Cell;
+
+/// A table object.
+#[repr(C)]
+pub struct Table {
+    pub(crate) header: Header,
+    /// Bit n says that the metatable in this table lacks the metamethod number n; a cache that a write clears.
+    pub(crate) absent: Cell<u8>,
+    pub(crate) metatable: Cell<Option<Gc<Table>>>,
+    array: Box<[Value]>,
+    nodes: Box<[Node]>,
+    /// All nodes at and above this one are in use.
+    last_free: u32,
+}
+
+#[derive(Clone, Copy)]
+struct Node {
+    key: Value,
+    value: Value,
+    /// Distance to the next node of the chain; 0 ends it.
+    next: i32,
+    /// The key may be collected. What is left of it is its hash (high half) and its object's number (low half), for the
+    /// chain to stay whole and `next` to find its place.
+    dead: bool,
+}
+
+const EMPTY_NODE: Node = Node { key: Value::Nil, value: Value::Nil, next: 0, dead: false };
+
+/// Where in a table a value stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Slot {
+    /// Index in the array part, from 0.
+    Array(usize),
+    /// Index of the node.
+    Hash(usize),
+}
+
+/// A key that a table cannot have (manual §2.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum TableKeyError {
+    #[error("index is nil")]
+    Nil,
+    #[error("index is NaN")]
+    Nan,
+}
+
+/// `next` was given a key that the table does not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct UnknownKey;
+
+const MAX_ARRAY_BITS: usize = 31;
+
+#[inline(always)]
+fn mix(bits: u64) -> usize {
+    (bits.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) as usize
+}
+
+fn hash_of(key: Value) -> usize {
+    match key {
+        Value::Nil => 0,
+        Value::Boolean(b) => b as usize,
+        Value::Integer(i) => mix(i as u64),
+        Value::Float(f) => mix(f.to_bits()),
+        Value::Builtin(b) => hash_bytes(b.name.as_bytes()) as usize,
+        Value::LightUserdata(u) => mix(u as u64),
+        Value::String(s) => s.hash() as usize,
+        other => mix(other.object().map_or(0, |object| object.id()) as u64),
+    }
+}
+
+/// A float key with an integer value is that integer (manual §2.1).
+#[inline]
+fn normalize(key: Value) -> Value {
+    match key {
+        Value::Float(f) => match float_to_integer(f, FloatRounding::Exact) {
+            Some(i) => Value::Integer(i),
+            None => key,
+        },
+        _ => key,
+    }
+}
+
+impl Table {
+    pub(crate) fn new(header: Header) -> Table {
+        Table {
+            header,
+            absent: Cell::new(0),
+            metatable: Cell::new(None),
+            array: Box::default(),
+            nodes: Box::default(),
+            last_free: 0,
+        }
+    }
+
+    /// Bytes of the object with its two parts.
+    pub(crate) fn size(&self) -> usize {
+        size_of::<Table>() + size_of_val(&*self.array) + size_of_val(&*self.nodes)
+    }
+
+    /// The values of the array part; the key of the first is 1.
+    #[inline(always)]
+    pub(crate) fn array(&self) -> &[Value] {
+        &self.array
+    }
+
+    #[inline(always)]
+    pub(crate) fn array_mut(&mut self) -> &mut [Value] {
+        &mut self.array
+    }
+
+    /// Nodes of the hash part, used or not.
+    pub(crate) fn node_count(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Key and value of a node. The key is nil where the node is free or its key was collected.
+    #[inline]
+    pub(crate) fn node(&self, index: usize) -> (Value, Value) {
+        let node = &self.nodes[index];
+        (if node.dead { Value::Nil } else { node.key }, node.value)
+    }
+
+    pub(crate) fn set_node_value(&mut self, index: usize, value: Value) {
+        self.nodes[index].value = value;
+    }
+
+    /// Forgets the reference to the key of an entry without a value, keeping its place in the order of `next`.
+    pub(crate) fn bury_key(&mut self, index: usize) {
+        let node = &mut self.nodes[index];
+        if let (false, Some(object)) = (node.dead, node.key.object()) {
+            let hash = hash_of(node.key);
+            node.key = Value::LightUserdata((hash & 0xFFFF_FFFF) << 32 | object.id() as usize);
+            node.dead = true;
+        }
+    }
+
+    /// The value of a key, nil where the table doesn't have it.
+    #[inline]
+    pub fn get(&self, key: Value) -> Value {
+        match key {
+            Value::Integer(i) => self.get_integer(i),
+            Value::String(s) if s.short => self.get_short(s),
+            _ => self.find(key).map_or(Value::Nil, |slot| self.value_at(slot)),
+        }
+    }
+
+    /// The value of an integer key.
+    #[inline(always)]
+    pub fn get_integer(&self, key: i64) -> Value {
+        match self.array.get((key as usize).wrapping_sub(1)) {
+            Some(&value) => value,
+            None => self.get_integer_hashed(key),
+        }
+    }
+
+    #[inline]
+    fn get_integer_hashed(&self, key: i64) -> Value {
+        self.find_integer_hashed(key).map_or(Value::Nil, |node| self.nodes[node].value)
+    }
+
+    fn find_integer_hashed(&self, key: i64) -> Option<usize> {
+        self.chain(mix(key as u64), |node| matches!(node.key, Value::Integer(i) if i == key))
+    }
+
+    /// The value of a short string.
+    #[inline(always)]
+    pub(crate) fn get_short(&self, key: Gc<Str>) -> Value {
+        self.find_short(key).map_or(Value::Nil, |node| self.nodes[node].value)
+    }
+
+    /// The node of a short string.
+    #[inline(always)]
+    pub(crate) fn find_short(&self, key: Gc<Str>) -> Option<usize> {
+        self.chain(key.hash.get() as usize, |node| matches!(node.key, Value::String(s) if s == key))
+    }
+
+    /// Where the value of a string stands that is not nil.
+    #[inline(always)]
+    pub(crate) fn find_present_short(&self, key: Gc<Str>) -> Option<Slot> {
+        if !key.short {
+            return None;
+        }
+        let node = self.find_short(key)?;
+        if self.nodes[node].value.is_nil() { None } else { Some(Slot::Hash(node)) }
+    }
+
+    /// Where an item of the array part stands that is not nil.
+    #[inline(always)]
+    pub(crate) fn find_present_item(&self, key: i64) -> Option<Slot> {
+        let index = (key as usize).wrapping_sub(1);
+        match self.array.get(index) {
+            Some(value) if !value.is_nil() => Some(Slot::Array(index)),
+            _ => None,
+        }
+    }
+
+    #[inline(always)]
+    fn chain(&self, hash: usize, matches: impl Fn(&Node) -> bool) -> Option<usize> {
+        if self.nodes.is_empty() {
+            return None;
+        }
+        let mut index = hash & (self.nodes.len() - 1);
+        loop {
+            let node = &self.nodes[index];
+            if matches(node) {
+                return Some(index);
+            }
+            if node.next == 0 {
+                return None;
+            }
+            index = index.wrapping_add_signed(node.next as isize);
+        }
+    }
+
+    /// Where the value of `key` stands, even if it is nil there.
+    pub(crate) fn find(&self, key: Value) -> Option<Slot> {
+        match normalize(key) {
+            Value::Nil => None,
+            Value::Integer(i) => {
+                let index = (i as usize).wrapping_sub(1);
+                if index < self.array.len() {
+                    Some(Slot::Array(index))
+                } else {
+                    self.find_integer_hashed(i).map(Slot::Hash)
+                }
+            }
+            Value::String(s) if s.short => self.find_short(s).map(Slot::Hash),
+            key => self
+                .chain(hash_of(key), |node| !node.dead && node.key.raw_equals(key))
+                .map(Slot::Hash),
+        }
+    }
+
+    /// The value at a place that [`Table::find`] gave.
+    #[inline(always)]
+    pub(crate) fn value_at(&self, slot: Slot) -> Value {
+        match slot {
+            Slot::Array(index) => self.array[index],
+            Slot::Hash(index) => self.nodes[index].value,
+        }
+    }
+
+    /// Replaces the value at a place that [`Table::find`] gave.
+    #[inline(always)]
+    pub(crate) fn set_value_at(&mut self, slot: Slot, value: Value) {
+        match slot {
+            Slot::Array(index) => self.array[index] = value,
+            Slot::Hash(index) => self.nodes[index].value = value,
+        }
+    }
+
+    /// Sets a key. Says whether the key is new to the table, which then refers to it.
+    ///
+    /// # Errors
+    /// The key is nil or NaN.
+    pub(crate) fn set(&mut self, key: Value, value: Value) -> Result<bool, TableKeyError> {
+        if let Some(slot) = self.find(key) {
+            self.set_value_at(slot, value);
+            return Ok(false);
+        }
+        match key {
+            Value::Nil => return Err(TableKeyError::Nil),
+            Value::Float(f) if f.is_nan() => return Err(TableKeyError::Nan),
+            _ => {}
+        }
+        if value.is_nil() {
+            return Ok(false);
+        }
+        self.insert(normalize(key), value);
+        Ok(true)
+    }
+
+    /// Adds a normalized key that the table does not have.
+    fn insert(&mut self, key: Value, value: Value) {
+        if self.nodes.is_empty() {
+            self.rehash(key);
+            return self.insert_after_rehash(key, value);
+        }
+        let mask = self.nodes.len() - 1;
+        let main = hash_of(key) & mask;
+        if self.nodes[main].value.is_nil() {
+            // The node may still be a link of a chain, whichever: the link stays.
+            let next = self.nodes[main].next;
+            self.nodes[main] = Node { key, value, next, dead: false };
+            return;
+        }
+        let Some(free) = self.take_free() else {
+            self.rehash(key);
+            return self.insert_after_rehash(key, value);
+        };
+        let other = self.main_position(main);
+        if other != main {
+            // The colliding node is out of its place: move it to the free one.
+            let mut previous = other;
+            while previous.wrapping_add_signed(self.nodes[previous].next as isize) != main {
+                previous = previous.wrapping_add_signed(self.nodes[previous].next as isize);
+            }
+            self.nodes[previous].next = free as i32 - previous as i32;
+            self.nodes[free] = self.nodes[main];
+            if self.nodes[main].next != 0 {
+                self.nodes[free].next += main as i32 - free as i32;
+            }
+            self.nodes[main] = Node { key, value, next: 0, dead: false };
+        } else {
+            let next = match self.nodes[main].next {
+                0 => 0,
+                next => (main as i32 + next) - free as i32,
+            };
+            self.nodes[free] = Node { key, value, next, dead: false };
+            self.nodes[main].next = free as i32 - main as i32;
+        }
+    }
+
+    fn main_position(&self, index: usize) -> usize {
+        let node = &self.nodes[index];
+        let mask = self.nodes.len() - 1;
+        match (node.dead, node.key) {
+            (true, Value::LightUserdata(remains)) => (remains >> 32) & mask,
+            (_, key) => hash_of(key) & mask,
+        }
+    }
+
+    fn insert_after_rehash(&mut self, key: Value, value: Value) {
+        match self.find(key) {
+            Some(slot) => self.set_value_at(slot, value),
+            None => self.insert(key, value),
+        }
+    }
+
+    /// A node that was never used; going down, so that each is looked at once between two rehashes.
+    fn take_free(&mut self) -> Option<usize> {
+        while self.last_free > 0 {
+            self.last_free -= 1;
+            let node = &self.nodes[self.last_free as usize];
+            if matches!(node.key, Value::Nil) && !node.dead {
+                return Some(self.last_free as usize);
+            }
+        }
+        None
+    }
+
+    /// Chooses new sizes for the entries that there are and one more key.
+    fn rehash(&mut self, extra: Value) {
+        // Integer keys in (2^(b-1), 2^b], by b.
+        let mut slices = [0usize; MAX_ARRAY_BITS + 1];
+        let mut total = 0;
+        let mut integers = 0;
+        let mut count = |key: Value| {
+            total += 1;
+            if let Value::Integer(i) = key {
+                if (1..=1 << MAX_ARRAY_BITS).contains(&i) {
+                    slices[(i as u64).next_power_of_two().trailing_zeros() as usize] += 1;
+                    integers += 1;
+                }
+            }
+        };
+        for (index, value) in self.array.iter().enumerate() {
+            if !value.is_nil() {
+                count(Value::Integer(index as i64 + 1));
+            }
+        }
+        for node in &self.nodes {
+            if !node.value.is_nil() {
+                count(node.key);
+            }
+        }
+        count(extra);
+        let (size, used) = array_size(&slices, integers);
+        self.resize(size, total - used);
+    }
+
+    /// Makes room for `array` list items and `hash` other entries; entries are kept.
+    pub(crate) fn resize(&mut self, array: usize, hash: usize) {
+        let nodes = match hash {
+            0 => 0,
+            n => n.next_power_of_two(),
+        };
+        let old_nodes = std::mem::replace(&mut self.nodes, vec![EMPTY_NODE; nodes].into_boxed_slice());
+        self.last_free = nodes as u32;
+        let mut surplus = Vec::new();
+        if array != self.array.len() {
+            let mut values = std::mem::take(&mut self.array).into_vec();
+            if values.len() > array {
+                surplus = values.split_off(array);
+            }
+            values.resize(array, Value::Nil);
+            self.array = values.into_boxed_slice();
+        }
+        for (index, value) in surplus.into_iter().enumerate() {
+            if !value.is_nil() {
+                self.insert_after_rehash(Value::Integer((array + index) as i64 + 1), value);
+            }
+        }
+        for node in old_nodes.iter().rev() {
+            if !node.value.is_nil() {
+                self.insert_after_rehash(node.key, node.value);
+            }
+        }
+    }
+
+    /// Makes the array part at least this long, for the items of a constructor.
+    pub(crate) fn ensure_array(&mut self, length: usize) {
+        if length > self.array.len() {
+            let used = self.nodes.iter().filter(|node| !node.value.is_nil()).count();
+            self.resize(length, used);
+        }
+    }
+
+    /// A border (manual §3.4.7).
+    pub fn length(&self) -> i64 {
+        let array = &self.array;
+        if let Some(last) = array.last() {
+            if last.is_nil() {
+                // Some border is inside the array: find it by bisection.
+                let (mut low, mut high) = (0, array.len());
+                while high - low > 1 {
+                    let middle = low + (high - low) / 2;
+                    if array[middle - 1].is_nil() {
+                        high = middle;
+                    } else {
+                        low = middle;
+                    }
+                }
+                return low as i64;
+            }
+        }
+        let size = array.len() as i64;
+        if self.nodes.is_empty() || self.get_integer_hashed(size + 1).is_nil() {
+            return size;
+        }
+        self.search_border(size + 1)
+    }
+
+    /// A border above `present`, an integer key whose value is not nil.
+    fn search_border(&self, present: i64) -> i64 {
+        let mut high = present;
+        let mut low;
+        loop {
+            low = high;
+            high = match high.checked_mul(2) {
+                Some(doubled) => doubled,
+                None if self.get_integer(i64::MAX).is_nil() => i64::MAX,
+                None => return i64::MAX,
+            };
+            if self.get_integer(high).is_nil() {
+                break;
+            }
+        }
+        while high - low > 1 {
+            let middle = low + (high - low) / 2;
+            if self.get_integer(middle).is_nil() {
+                high = middle;
+            } else {
+                low = middle;
+            }
+        }
+        low
+    }
+
+    /// The entry after `key` in the order of `next`, or the first one for nil.
+    pub(crate) fn next(&self, key: Value) -> Result<Option<(Value, Value)>, UnknownKey> {
+        let start = match normalize(key) {
+            Value::Nil => 0,
+            key => self.position(key).ok_or(UnknownKey)? + 1,
+        };
+        Ok(self.entry_from(start))
+    }
+
+    /// The first entry at or after a position in the order of `next`.
+    fn entry_from(&self, start: usize) -> Option<(Value, Value)> {
+        let length = self.array.len();
+        for index in start..length {
+            if !self.array[index].is_nil() {
+                return Some((Value::Integer(index as i64 + 1), self.array[index]));
+            }
+        }
+        self.nodes
+            .get(start.saturating_sub(length)..)?
+            .iter()
+            .find(|node| !node.value.is_nil())
+            .map(|node| (node.key, node.value))
+    }
+
+    /// A key's position in the order of `next`; also that of a key that was removed during the traversal.
+    fn position(&self, key: Value) -> Option<usize> {
+        let slot = self.find(key).or_else(|| {
+            let object = key.object()?;
+            let id = object.id() as usize;
+            self.chain(hash_of(key), |node| {
+                node.dead && matches!(node.key, Value::LightUserdata(remains) if remains & 0xFFFF_FFFF == id)
+            })
+            .map(Slot::Hash)
+        })?;
+        Some(match slot {
+            Slot::Array(index) => index,
+            Slot::Hash(index) => self.array.len() + index,
+        })
+    }
+}
+
+/// The size of the array part: the largest power of two of which more than half would be in use, given the integer keys by
+/// slices, and how many of them it would take.
+fn array_size(slices: &[usize], integers: usize) -> (usize, usize) {
+    let mut best = (0, 0);
+    let mut used = 0;
+    for (bits, &count) in slices.iter().enumerate() {
+        let size = 1usize << bits;
+        if integers <= size / 2 {
+            break;
+        }
+        used += count;
+        if used > size / 2 {
+            best = (size, used);
+        }
+    }
+    best
+}
