@@ -2,7 +2,7 @@
 
 use crate::looks::{self, Scratch};
 use crate::{History, ObjectInfo, Verdict, Violation, dangling, gray_lists, tricolour};
-use moonphase_vm::gc::{Direction, Event, HeapView, Interests, ObjectView, Observer, Phase, StepKind};
+use moonphase_vm::gc::{Direction, Event, HeapView, Interests, ObjectView, Observer, Phase, Site, StepKind};
 use std::any::Any;
 use std::fmt;
 use std::ops::ControlFlow;
@@ -137,6 +137,11 @@ impl Checker {
         self.violation.map(|violation| *violation)
     }
 
+    /// What was found and what was recorded, for keeps.
+    pub fn into_parts(self) -> (Option<Box<Violation>>, History) {
+        (self.violation, self.history)
+    }
+
     /// Takes back a checker that was installed as an observer. `None` if it is another observer.
     pub fn from_observer(observer: Box<dyn Observer>) -> Option<Box<Checker>> {
         observer.into_any().downcast().ok()
@@ -184,36 +189,43 @@ impl Checker {
         self.violation = Some(violation);
     }
 
-    fn store<'h>(&mut self, view: HeapView<'h>, holder: ObjectView<'h>, new: ObjectView<'h>) -> Verdict {
-        dangling::check_store(view, holder, new)?;
-        if self.in_step {
-            return Ok(());
-        }
-        tricolour::check_store(view, holder, new)?;
-        if self.level == Level::Full { self.whole(view, true) } else { Ok(()) }
+    fn store<'h>(
+        &mut self,
+        view: HeapView<'h>,
+        site: Site,
+        holder: ObjectView<'h>,
+        new: ObjectView<'h>,
+    ) -> Verdict {
+        let itself = dangling::check_store(view, holder, new);
+        // A dead thread that a sweep frees closes its upvalues; colours are in flux then.
+        let itself = if self.in_step { itself } else { itself.and_then(|()| tricolour::check_store(view, holder, new)) };
+        at_site(site, itself)?;
+        if self.level == Level::Full && !self.in_step { self.whole(view, true) } else { Ok(()) }
     }
 
     fn barrier<'h>(
         &mut self,
         view: HeapView<'h>,
-        direction: Direction,
+        site: Site,
+        (direction, acted): (Direction, bool),
         parent: ObjectView<'h>,
         child: ObjectView<'h>,
-        acted: bool,
     ) -> Verdict {
         if self.in_step {
             return Ok(());
         }
-        tricolour::check_store(view, parent, child)?;
-        if acted {
+        let itself = || {
+            tricolour::check_store(view, parent, child)?;
             match direction {
-                Direction::Backward => gray_lists::check_newest(view, parent)?,
+                _ if !acted => Ok(()),
+                Direction::Backward => gray_lists::check_newest(view, parent),
                 Direction::Forward => {
                     tricolour::check_traversed(view, child)?;
-                    gray_lists::check_newest(view, child)?;
+                    gray_lists::check_newest(view, child)
                 }
             }
-        }
+        };
+        at_site(site, itself())?;
         if self.level == Level::Full { self.whole(view, false) } else { Ok(()) }
     }
 
@@ -222,7 +234,7 @@ impl Checker {
         match self.level {
             Level::Step | Level::Full => self.whole(view, true),
             Level::Barrier if kind == StepKind::Turn && view.phase() == Phase::EnterAtomic => {
-                looks::colours(view, &mut self.scratch)
+                looks::before_atomic(view, &mut self.scratch)
             }
             Level::Barrier => Ok(()),
         }
@@ -243,8 +255,11 @@ impl Checker {
                 self.sound = self.events;
                 Ok(())
             }
-            (Phase::CallFinalizers, Phase::Pause) | (Phase::Pause, Phase::Propagate) => {
-                looks::colours(view, &mut self.scratch)
+            // Where no finalizer ran since, nothing did.
+            (Phase::CallFinalizers, Phase::Pause) if self.events > self.sound + 2 => {
+                looks::after_sweep(view, &mut self.scratch)?;
+                self.sound = self.events;
+                Ok(())
             }
             _ => Ok(()),
         }
@@ -287,19 +302,9 @@ impl Observer for Checker {
         }
         let verdict = match *event {
             Event::Store { .. } | Event::Barrier { .. } if !counts => Ok(()),
-            Event::Store { site, holder, new, .. } => self.store(view, holder, new).map_err(|mut violation| {
-                // Only what is wrong with this very reference is the site's doing.
-                let concerns = |info: &Option<ObjectInfo>, id| info.as_ref().is_some_and(|info| info.id == id);
-                if concerns(&violation.parent, holder.id()) && concerns(&violation.child, new.id()) {
-                    violation.site = Some(site);
-                }
-                violation
-            }),
+            Event::Store { site, holder, new, .. } => self.store(view, site, holder, new),
             Event::Barrier { site, direction, parent, child, acted } => {
-                self.barrier(view, direction, parent, child, acted).map_err(|mut violation| {
-                    violation.site = Some(site);
-                    violation
-                })
+                self.barrier(view, site, (direction, acted), parent, child)
             }
             Event::StepBegin(kind) => self.step_begins(view, kind),
             Event::StepEnd(_, before) => self.step_ended(view, before),
@@ -311,12 +316,24 @@ impl Observer for Checker {
             _ => Ok(()),
         };
         self.conclude(verdict);
-        if self.violation.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        let Some(violation) = &self.violation else { return ControlFlow::Continue(()) };
+        if self.recording {
+            self.history.name_parties(view, violation);
+        }
+        ControlFlow::Break(())
     }
 
     fn into_any(self: Box<Self>) -> Box<dyn Any> {
         self
     }
+}
+
+/// What is wrong with a reference itself is the doing of the site that wrote it.
+fn at_site(site: Site, verdict: Verdict) -> Verdict {
+    verdict.map_err(|mut violation| {
+        violation.site = Some(site);
+        violation
+    })
 }
 
 /// Adds to an object where it was made.

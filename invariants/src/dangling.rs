@@ -48,7 +48,7 @@ pub(crate) fn check_store<'h>(view: HeapView<'h>, holder: ObjectView<'h>, new: O
 }
 
 /// The collector came upon a freed object. Who refers to it is found by looking everywhere.
-pub(crate) fn met<'h>(view: HeapView<'h>, object: ObjectView<'h>) -> Box<Violation> {
+pub fn met<'h>(view: HeapView<'h>, object: ObjectView<'h>) -> Box<Violation> {
     let unknown = || Violation::of_object(Invariant::Dangling, view, object, "was met by the collector");
     if !crate::lists::end(view) {
         return unknown();

@@ -45,7 +45,6 @@ pub(crate) fn describe_with_path<'h>(
             format!("{open}{kind}{name}#{id}{}", holder.unwrap_or_default())
         }
         Kind::Table | Kind::Userdata | Kind::Thread => format!("{kind}{name}#{id}"),
-        other => format!("{other}#{id}"),
     }
 }
 

@@ -14,6 +14,12 @@ pub(crate) fn check(view: HeapView<'_>, listed: &mut IdSet) -> Verdict {
     if !is_marking(view) {
         return Ok(());
     }
+    check_members(view, listed)?;
+    collected(view).try_for_each(|object| check_object(view, listed, object))
+}
+
+/// Looks at the members and fills the set with them.
+pub(crate) fn check_members(view: HeapView<'_>, listed: &mut IdSet) -> Verdict {
     listed.clear();
     for list in GrayList::ALL {
         for object in view.gray_list(list) {
@@ -24,12 +30,13 @@ pub(crate) fn check(view: HeapView<'_>, listed: &mut IdSet) -> Verdict {
             }
         }
     }
-    for object in collected(view) {
-        if is_listed_gray(object) && !listed.contains(object.id()) {
-            return Err(unlisted(view, object));
-        }
-    }
     Ok(())
+}
+
+/// Looks at one object that is not fixed, while marking.
+#[inline]
+pub(crate) fn check_object<'h>(view: HeapView<'h>, listed: &IdSet, object: ObjectView<'h>) -> Verdict {
+    if is_listed_gray(object) && !listed.contains(object.id()) { Err(unlisted(view, object)) } else { Ok(()) }
 }
 
 fn check_member<'h>(view: HeapView<'h>, list: GrayList, object: ObjectView<'h>) -> Verdict {

@@ -3,7 +3,8 @@
 //! It costs an entry for each object and each store, so it is not for finding but for a second run of the same script, which
 //! is the same to the collector step.
 
-use moonphase_vm::gc::{Direction, Event, HeapView, Kind, Location, ObjectView, Phase, Site};
+use crate::{Violation, describe};
+use moonphase_vm::gc::{Colour, Direction, Event, HeapView, Kind, Location, ObjectView, Phase, Site};
 use std::collections::HashMap;
 
 /// When and where something happened.
@@ -11,6 +12,8 @@ use std::collections::HashMap;
 pub struct Moment {
     /// The number of the last event before it.
     pub event: u64,
+    /// Steps of the collector that had begun, over the whole run.
+    pub step: u64,
     /// Where the collector was.
     pub phase: Phase,
     /// The line that the script was at.
@@ -28,6 +31,8 @@ pub struct BarrierRecord {
     pub parent: (u32, Kind),
     /// The number and kind of what was stored.
     pub child: (u32, Kind),
+    /// The colours of parent and child after it.
+    pub colours: (Colour, Colour),
     /// Whether it changed a colour.
     pub acted: bool,
 }
@@ -52,6 +57,7 @@ pub struct StoreRecord {
 pub struct History {
     made: HashMap<u32, Moment>,
     marked: HashMap<u32, Moment>,
+    marked_through: HashMap<u32, (u32, Kind)>,
     blackened: HashMap<u32, Moment>,
     freed: HashMap<u32, Moment>,
     last_store: HashMap<u32, StoreRecord>,
@@ -60,6 +66,10 @@ pub struct History {
     pending: Vec<BarrierRecord>,
     /// Whether a store was told since the last barrier: the barriers before it are done with.
     stored: bool,
+    steps: u64,
+    /// The object that this step of propagation traverses.
+    traversing: Option<(u32, Kind)>,
+    names: HashMap<u32, String>,
 }
 
 impl History {
@@ -71,6 +81,11 @@ impl History {
     /// When the collector last found the object.
     pub fn marked(&self, id: u32) -> Option<&Moment> {
         self.marked.get(&id)
+    }
+
+    /// The object whose traversal last found this one. `None` for those found as roots or by a barrier.
+    pub fn marked_through(&self, id: u32) -> Option<(u32, Kind)> {
+        self.marked_through.get(&id).copied()
     }
 
     /// When the object last became black.
@@ -93,9 +108,42 @@ impl History {
         self.stores.get(&(holder, child))
     }
 
+    /// The last barrier that was called since the last step began.
+    pub fn last_barrier(&self) -> Option<&BarrierRecord> {
+        self.pending.last()
+    }
+
+    /// How many steps of the collector have begun.
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// What an object that takes part in a violation without being named in it was called: the parents of the barriers of
+    /// the store, and the objects by which these and the holder were found. As in [`describe`].
+    pub fn name(&self, id: u32) -> Option<&str> {
+        self.names.get(&id).map(String::as_str)
+    }
+
+    /// Finds the words for [`History::name`] while there is a heap to look at.
+    pub(crate) fn name_parties(&mut self, view: HeapView<'_>, violation: &Violation) {
+        let (Some(parent), Some(child)) = (&violation.parent, &violation.child) else { return };
+        let barriers = self.store_of(parent.id, child.id).map(|store| &store.barriers[..]).unwrap_or_default();
+        let mut parties: Vec<u32> = barriers.iter().map(|barrier| barrier.parent.0).chain([parent.id]).collect();
+        let found_through: Vec<u32> = parties.iter().filter_map(|&id| self.marked_through(id)).map(|it| it.0).collect();
+        parties.extend(found_through);
+        for object in view.objects().filter(|object| parties.contains(&object.id())) {
+            self.names.insert(object.id(), describe(view, object));
+        }
+    }
+
     /// Notes an event. `number` is its own if it counts, else that of the last one that did.
     pub(crate) fn record(&mut self, number: u64, view: HeapView<'_>, event: &Event<'_>) {
-        let moment = || Moment { event: number, phase: view.phase(), location: view.location() };
+        if let Event::StepBegin(_) = event {
+            self.steps += 1;
+            self.traversing = None;
+        }
+        let step = self.steps;
+        let moment = || Moment { event: number, step, phase: view.phase(), location: view.location() };
         let name = |object: ObjectView<'_>| (object.id(), object.kind());
         match *event {
             Event::Allocate(object) => {
@@ -103,6 +151,10 @@ impl History {
             }
             Event::Mark(object) => {
                 self.marked.insert(object.id(), moment());
+                match self.traversing {
+                    Some(through) => self.marked_through.insert(object.id(), through),
+                    None => self.marked_through.remove(&object.id()),
+                };
                 // Told before the colour changes. These kinds become black at once.
                 if object.kind() == Kind::String || object.kind() == Kind::Upvalue && !object.is_open_upvalue() {
                     self.blackened.insert(object.id(), moment());
@@ -110,7 +162,9 @@ impl History {
             }
             Event::Traverse(object) => {
                 self.blackened.insert(object.id(), moment());
+                self.traversing = Some(name(object));
             }
+            Event::Traversed(_) | Event::StepEnd(..) => self.traversing = None,
             Event::CloseUpvalue(object) if object.is_black() => {
                 self.blackened.insert(object.id(), moment());
             }
@@ -121,7 +175,9 @@ impl History {
                 if std::mem::take(&mut self.stored) {
                     self.pending.clear();
                 }
-                self.pending.push(BarrierRecord { site, direction, parent: name(parent), child: name(child), acted });
+                let colours = (view.colour(parent), view.colour(child));
+                let (parent, child) = (name(parent), name(child));
+                self.pending.push(BarrierRecord { site, direction, parent, child, colours, acted });
             }
             Event::Store { site, holder, old, new } => {
                 self.stored = true;

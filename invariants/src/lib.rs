@@ -31,6 +31,7 @@ mod violation;
 
 pub use checker::{Checker, Level};
 pub use complete::check_complete;
+pub use dangling::met as dangling_met;
 pub use describe::{describe, describe_location};
 pub use history::{BarrierRecord, History, Moment, StoreRecord};
 pub use invariant::Invariant;

@@ -41,24 +41,38 @@ pub(crate) fn check_members(view: HeapView<'_>, listed: &mut IdSet) -> Verdict {
     listed.clear();
     for list in ListName::ALL {
         for object in view.list(list) {
-            let wrong = |what: String| Err(Violation::of_object(Invariant::Lists, view, object, &what));
-            if !listed.insert(object.id()) {
-                return wrong(format!("is twice in the lists, the second time in '{}'", list.name()));
-            }
-            if object.is_freed() {
-                return wrong(format!("is still in the list '{}'", list.name()));
-            }
-            let says = object.has_finalizer();
-            if says != matches!(list, ListName::Finalizable | ListName::ToBeFinalized) {
-                let not = if says { "" } else { " not" };
-                return wrong(format!("is in the list '{}', but its header says that it has{not} a finalizer", list.name()));
-            }
-            if says && !matches!(object.kind(), Kind::Table | Kind::Userdata) {
-                return wrong("is of a kind that has no finalizers, and is listed among objects that do".to_owned());
-            }
+            check_member(view, listed, list, object)?;
         }
     }
     Ok(())
+}
+
+/// Looks at one member and adds it to the set of those before it.
+#[inline]
+pub(crate) fn check_member<'h>(
+    view: HeapView<'h>,
+    listed: &mut IdSet,
+    list: ListName,
+    object: ObjectView<'h>,
+) -> Verdict {
+    let finalizer = object.has_finalizer();
+    let right_list = finalizer == matches!(list, ListName::Finalizable | ListName::ToBeFinalized);
+    let right_kind = !finalizer || matches!(object.kind(), Kind::Table | Kind::Userdata);
+    if listed.insert(object.id()) && !object.is_freed() && right_list && right_kind {
+        return Ok(());
+    }
+    let name = list.name();
+    let what = if object.is_freed() {
+        format!("is still in the list '{name}'")
+    } else if !right_list {
+        let not = if finalizer { "" } else { " not" };
+        format!("is in the list '{name}', but its header says that it has{not} a finalizer")
+    } else if !right_kind {
+        "is of a kind that has no finalizers, and is listed among objects that do".to_owned()
+    } else {
+        format!("is twice in the lists, the second time in '{name}'")
+    };
+    Err(Violation::of_object(Invariant::Lists, view, object, &what))
 }
 
 /// Whether a reference leads to an object that is in no list. Freed ones are the subject of `dangling`.

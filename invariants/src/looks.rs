@@ -8,7 +8,7 @@
 
 use crate::id_set::IdSet;
 use crate::{Verdict, bytes, dangling, gray_lists, intern, lists, pause, reachable, threads, tricolour, upvalues};
-use moonphase_vm::gc::{HeapView, Phase};
+use moonphase_vm::gc::{HeapView, ListName, Phase};
 
 /// Whether the tri-colour invariant holds now. In the middle of the atomic phase it does not have to.
 #[inline]
@@ -20,6 +20,7 @@ pub(crate) fn is_marking(view: HeapView<'_>) -> bool {
 #[derive(Default)]
 pub(crate) struct Scratch {
     ids: IdSet,
+    gray: IdSet,
 }
 
 /// Everything. `settled` says that no store is half done: while a barrier is called, its object may refer to things that a
@@ -41,41 +42,57 @@ pub(crate) fn whole(view: HeapView<'_>, scratch: &mut Scratch, settled: bool) ->
     bytes::check(view)
 }
 
-/// Colours alone, without following references.
-pub(crate) fn colours(view: HeapView<'_>, scratch: &mut Scratch) -> Verdict {
-    lists::check_members(view, &mut scratch.ids)?;
-    let (marking, done) = (is_marking(view), pause::applies(view));
-    for object in lists::collected(view) {
-        if marking {
-            threads::check_thread(view, object)?;
-        }
-        threads::check_string(view, object)?;
-        if done {
-            pause::check_object(view, object)?;
+/// Before the atomic phase: everything but what asks for references to be followed, in one walk.
+pub(crate) fn before_atomic(view: HeapView<'_>, scratch: &mut Scratch) -> Verdict {
+    let Scratch { ids, gray } = scratch;
+    ids.clear();
+    gray_lists::check_members(view, gray)?;
+    for list in ListName::ALL {
+        for object in view.list(list) {
+            lists::check_member(view, ids, list, object)?;
+            if list != ListName::Fixed {
+                threads::check_thread(view, object)?;
+                threads::check_string(view, object)?;
+                gray_lists::check_object(view, gray, object)?;
+            }
         }
     }
-    gray_lists::check(view, &mut scratch.ids)
+    Ok(())
 }
 
 /// When marking has just ended: what is dead now is dead for good.
 pub(crate) fn after_atomic(view: HeapView<'_>, scratch: &mut Scratch) -> Verdict {
-    lists::check_members(view, &mut scratch.ids)?;
-    upvalues::check(view)?;
+    if !lists::end(view) {
+        lists::check(view, &mut scratch.ids)?;
+    }
     reachable::check(view, &mut scratch.ids)
 }
 
 /// When sweeping has just ended. Nothing is dead and unswept now, and marking has not begun, so this asks as much as a whole
-/// look, in one walk.
+/// look, in two walks.
 pub(crate) fn after_sweep(view: HeapView<'_>, scratch: &mut Scratch) -> Verdict {
-    colours(view, scratch)?;
-    upvalues::check(view)?;
-    dangling::check_roots(view)?;
-    // The gray lists are not looked at in this phase, so the set still has the members of the lists.
-    let listed = &scratch.ids;
+    let listed = &mut scratch.ids;
+    listed.clear();
+    let mut upvalues = upvalues::Count::default();
     let (mut sum, mut short_strings) = (0, 0);
+    for list in ListName::ALL {
+        for object in view.list(list) {
+            lists::check_member(view, listed, list, object)?;
+            if list != ListName::Fixed {
+                threads::check_string(view, object)?;
+                upvalues.check_object(view, object)?;
+                pause::check_object(view, object)?;
+            }
+            sum += object.size();
+            short_strings += usize::from(intern::check_object(view, object)?);
+        }
+    }
+    upvalues.finish(view)?;
+    dangling::check_roots(view)?;
     for object in view.objects() {
         let mut broken = None;
         view.references(object, |edge| {
+            // Freed objects are in no list either.
             if broken.is_none() && !listed.contains(edge.target.id()) {
                 broken = Some(edge);
             }
@@ -84,8 +101,6 @@ pub(crate) fn after_sweep(view: HeapView<'_>, scratch: &mut Scratch) -> Verdict 
             dangling::check(view)?;
             return Err(lists::unlisted(view, Some(object), edge));
         }
-        sum += object.size();
-        short_strings += usize::from(intern::check_object(view, object)?);
     }
     intern::check_count(view, short_strings)?;
     bytes::check_sum(view, sum)

@@ -50,9 +50,12 @@ pub(crate) fn check_store<'h>(view: HeapView<'h>, holder: ObjectView<'h>, new: O
     }
 }
 
-/// After an object was traversed: what it and the objects that marking blackens at once, without a turn of their own, refer
-/// to.
+/// After an object was traversed or marked: what it and the objects that marking blackens at once, without a turn of their
+/// own, refer to.
 pub(crate) fn check_traversed<'h>(view: HeapView<'h>, object: ObjectView<'h>) -> Verdict {
+    if !is_marking(view) {
+        return Ok(());
+    }
     check_object(view, object)?;
     let mut verdict = Ok(());
     view.references(object, |edge| {

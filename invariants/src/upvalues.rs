@@ -9,15 +9,34 @@ use crate::{Invariant, Verdict, Violation};
 use moonphase_vm::gc::{HeapView, Kind, ObjectView};
 
 pub(crate) fn check(view: HeapView<'_>) -> Verdict {
-    let (mut open, mut listed) = (0, 0);
-    for object in collected(view) {
+    let mut count = Count::default();
+    collected(view).try_for_each(|object| count.check_object(view, object))?;
+    count.finish(view)
+}
+
+/// The upvalues seen on a walk over all objects.
+#[derive(Default)]
+pub(crate) struct Count {
+    open: usize,
+    listed: usize,
+}
+
+impl Count {
+    /// Looks at one object.
+    #[inline]
+    pub(crate) fn check_object<'h>(&mut self, view: HeapView<'h>, object: ObjectView<'h>) -> Verdict {
         match object.kind() {
-            Kind::Upvalue => open += usize::from(check_upvalue(view, object)?),
-            Kind::Thread => listed += check_thread(view, object)?,
+            Kind::Upvalue => self.open += usize::from(check_upvalue(view, object)?),
+            Kind::Thread => self.listed += check_thread(view, object)?,
             _ => {}
         }
+        Ok(())
     }
-    if open == listed { Ok(()) } else { Err(unlisted(view)) }
+
+    /// Compares, after the last object.
+    pub(crate) fn finish(self, view: HeapView<'_>) -> Verdict {
+        if self.open == self.listed { Ok(()) } else { Err(unlisted(view)) }
+    }
 }
 
 /// Looks at one upvalue. Says whether it is open.

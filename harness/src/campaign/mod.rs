@@ -1,7 +1,11 @@
 //! Campaigns: many cases, in worker processes.
 
+pub mod folder;
+pub mod fuzz;
+pub mod job;
 pub mod lane;
 pub mod process;
 pub mod protocol;
 pub mod supervisor;
+pub mod triage;
 pub mod worker;

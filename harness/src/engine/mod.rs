@@ -7,6 +7,7 @@
 //! An engine may hang or die all the same (that is what is looked for); isolation is the business of `campaign`.
 
 pub mod reference;
+pub mod vm;
 
 use crate::limits::Limits;
 use crate::outcome::Outcome;

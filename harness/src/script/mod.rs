@@ -43,7 +43,7 @@ pub use generate::{GeneratorOptions, generate};
 pub use mutate::{ScriptMutator, crossover};
 pub use operation::*;
 pub use reduce::{Cost, Reductions};
-pub use rewrite::{restaged, retimed};
+pub use rewrite::{restaged, restaged_by_one_step, retimed};
 pub use render::{OperationPath, Rendered, Span};
 pub use statistics::Statistics;
 

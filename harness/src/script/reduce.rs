@@ -11,7 +11,7 @@ use std::ops::Range;
 
 use moonphase_vm::LuaVersion;
 
-use super::rewrite::{restaged, retimed, rewrites};
+use super::rewrite::{restaged, restaged_by_one_step, retimed, rewrites};
 use super::simplify::simpler;
 use super::*;
 
@@ -168,18 +168,29 @@ fn simplify(best: &mut Script, keeps: &mut dyn FnMut(&Script) -> bool) {
 /// Takes a reduction that loses what is to be kept only because the collector now is elsewhere at that time.
 fn reduce_with_retiming(best: &mut Script, keeps: &mut dyn FnMut(&Script) -> bool) -> bool {
     let cost = best.cost();
-    let mut edits: Vec<_> = (0..best.body.len()).rev().map(|at| Edit::Remove(Vec::new(), at..at + 1)).collect();
-    edits.extend(simplifications(best));
-    let mut bases = vec![best.clone()];
-    bases.extend(rewrites(best));
-    bases.extend(edits.iter().filter_map(|edit| apply(best, cost, edit)).filter(|base| base.cost().lines < cost.lines));
-    bases.dedup();
-    for base in bases {
-        for candidate in retimed(&base).chain(restaged(&base)) {
-            if candidate.cost() < cost && keeps(&candidate) {
-                *best = candidate;
-                return true;
-            }
+    let mut take = |best: &mut Script, candidate: Script| {
+        let taken = candidate.cost() < cost && keeps(&candidate);
+        if taken {
+            *best = candidate;
+        }
+        taken
+    };
+    // Forms first that are small already, and whose number is small.
+    let mut forms = vec![best.clone()];
+    forms.extend(rewrites(best));
+    for form in &forms {
+        if restaged_by_one_step(form).chain(restaged(form)).any(|candidate| take(best, candidate)) {
+            return true;
+        }
+    }
+    let removals = (0..best.body.len()).rev().map(|at| Edit::Remove(Vec::new(), at..at + 1));
+    let edits: Vec<_> = removals.chain(simplifications(best)).collect();
+    for edit in edits {
+        if let Some(reduced) = apply(best, cost, &edit)
+            && reduced.cost().lines < cost.lines
+            && retimed(&reduced).chain(restaged(&reduced)).any(|candidate| take(best, candidate))
+        {
+            return true;
         }
     }
     false

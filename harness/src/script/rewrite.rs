@@ -1,8 +1,8 @@
 //! Other ways to say the same: scripts that do what a script does at another time or in another form.
 //!
 //! Removing objects changes after how many turns the collector reaches those that are left, so a reduction may lose
-//! what a script shows only because the collector is elsewhere now. [`retimed`] and [`restaged`] change nothing but
-//! the steps; [`rewrites`] gives forms that are no smaller by themselves but get along with simpler steps.
+//! what a script shows only because the collector is elsewhere now. [`retimed`], [`restaged`] and
+//! [`restaged_by_one_step`] change nothing but the steps; [`rewrites`] gives forms that are no smaller by themselves but get along with simpler steps.
 
 use super::operation::MAX_STEPS;
 use super::*;
@@ -25,13 +25,37 @@ pub fn retimed(script: &Script) -> impl Iterator<Item = Script> {
     })
 }
 
-/// The script with the collector driven in one of the simplest ways: by nothing but one step, or one burst of steps,
-/// near the end of the main chunk.
+/// A way to drive the collector: what comes first in the script, and the step near its end.
+type Drive = (Block, Operation);
+
+/// The script with nothing but one burst of small steps near the end of the main chunk.
 pub fn restaged(script: &Script) -> impl Iterator<Item = Script> {
-    const POSITIONS: usize = 2;
     const TURNS: u8 = 70;
-    let mut plain = script.clone();
-    plain.body.retain(|operation| {
+    staged(script, (1..=TURNS).map(|times| {
+        (vec![pace(100), Operation::StopCollector(StopCollector {})], Operation::Step(Step { size: 0, times }))
+    }))
+}
+
+/// The script with nothing but one step near the end of the main chunk.
+///
+/// A step of size 0 starts a cycle and settles the collector's debt, so the allocations that follow drive the collector
+/// on; the pace decides how far.
+pub fn restaged_by_one_step(script: &Script) -> impl Iterator<Item = Script> {
+    let step = |size| Operation::Step(Step { size, times: 1 });
+    let unpaced = (0..=8).map(move |size| (Block::new(), step(size)));
+    let paced = (1..=100).map(move |quarter| (vec![pace(quarter * 4)], step(0)));
+    staged(script, unpaced.chain(paced))
+}
+
+fn pace(multiplier: u16) -> Operation {
+    Operation::SetPace(SetPace { pause: 100, multiplier, size: 1 })
+}
+
+/// The script with the collector driven in the given ways only.
+fn staged(script: &Script, drives: impl Iterator<Item = Drive>) -> impl Iterator<Item = Script> {
+    const POSITIONS: usize = 2;
+    let mut body = script.body.clone();
+    body.retain(|operation| {
         !matches!(
             operation.kind(),
             OpKind::Step
@@ -42,22 +66,13 @@ pub fn restaged(script: &Script) -> impl Iterator<Item = Script> {
                 | OpKind::Garbage
         )
     });
-    let pace = |multiplier| Operation::SetPace(SetPace { pause: 100, multiplier, size: 1 });
-    let step = |size, times| Operation::Step(Step { size, times });
-    let by_default = (0..=8).map(move |size| (vec![], step(size, 1)));
-    let paced = (1..=3).flat_map(move |size| (1..=25).map(move |m| (vec![pace(m * 4)], step(size, 1))));
-    let turns = (1..=TURNS).map(move |times| {
-        (vec![pace(100), Operation::StopCollector(StopCollector {})], step(0, times))
-    });
-    by_default.chain(paced).chain(turns).flat_map(move |(before, step)| {
-        let body = plain.body.clone();
-        (1..=POSITIONS.min(body.len())).map(move |from_end| {
-            let mut staged = before.clone();
-            let (first, last) = body.split_at(body.len() - from_end);
-            staged.extend_from_slice(first);
-            staged.push(step.clone());
-            staged.extend_from_slice(last);
-            let mut staged = Script { body: staged };
+    drives.flat_map(move |(mut first, step)| {
+        first.extend_from_slice(&body);
+        let positions = 1..=POSITIONS.min(body.len());
+        positions.map(move |from_end| {
+            let mut body = first.clone();
+            body.insert(body.len() - from_end, step.clone());
+            let mut staged = Script { body };
             staged.fixup(Repair::Remove);
             staged
         })

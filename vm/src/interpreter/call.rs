@@ -225,6 +225,9 @@ impl Vm {
                 FrameKind::Lua => {
                     if frame.flags & flags::REPEAT != 0 {
                         thread.top = frame.func as usize;
+                        if let Some(caller) = thread.frames.last_mut() {
+                            caller.pc -= 1;
+                        }
                         return Ok(Next::Lua);
                     }
                     if frame.flags & flags::FINISH != 0 {

@@ -3,7 +3,7 @@
 use crate::gc::Gc;
 use crate::interpreter::call::Next;
 use crate::interpreter::{Call, Throw, Vm};
-use crate::value::{FrameKind, Metamethod, Thread, ThreadStatus, Value};
+use crate::value::{FrameKind, Hook, Metamethod, Thread, ThreadStatus, Value};
 
 impl Vm {
     /// A suspended coroutine that will call the function.
@@ -11,6 +11,7 @@ impl Vm {
         let thread = self.heap.new_thread();
         self.init_thread(thread);
         let hook = self.heap.current().hook;
+        let hook = Hook { remaining: hook.count, running: false, ..hook };
         // SAFETY: the reference ends with the block.
         let data = unsafe { thread.as_mut() };
         data.stack[1] = function;

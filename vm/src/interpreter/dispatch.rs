@@ -17,7 +17,7 @@ use crate::interpreter::call::Next;
 use crate::interpreter::compare::{Compared, raw_less, raw_less_equal};
 use crate::interpreter::concat::Concat;
 use crate::interpreter::error::Operand;
-use crate::interpreter::{Limit, Throw, Vm};
+use crate::interpreter::{Limit, Throw, Vm, to_number};
 use crate::value::{
     Closure, FloatRounding, Frame, Metamethod, Value, flags, float_to_integer,
 };
@@ -907,9 +907,6 @@ impl Vm {
     /// running instruction will run again after it.
     fn close_one(&mut self, level: usize) -> Result<Option<Next>, Throw> {
         let Some(slot) = self.pop_to_be_closed(level) else { return Ok(None) };
-        let frame = self.top_frame();
-        // SAFETY: the frame is on top.
-        unsafe { (*frame).pc -= 1 };
         let value = self.slot(slot);
         let next = self.call_close_method(value, Value::Nil, flags::REPEAT)?;
         Ok(Some(next))
@@ -1042,11 +1039,13 @@ impl Vm {
     }
 
     fn for_number(&mut self, value: Value, what: &str) -> Result<f64, Throw> {
-        match value.as_float() {
+        match to_number(value).and_then(Value::as_float) {
             Some(number) => Ok(number),
             None => {
-                let message = format!("'for' {what} must be a number");
-                Err(self.runtime_error(message.as_bytes()))
+                let kind = self.type_name_for_messages(value);
+                let message =
+                    [b"bad 'for' ".as_slice(), what.as_bytes(), b" (number expected, got ", &kind, b")"].concat();
+                Err(self.runtime_error(&message))
             }
         }
     }
@@ -1054,7 +1053,10 @@ impl Vm {
     /// The limit of an integer loop as an integer; `None` where the loop does not run.
     fn for_limit(&mut self, limit: Value, step: i64) -> Result<Option<i64>, Throw> {
         let rounding = if step < 0 { FloatRounding::Ceil } else { FloatRounding::Floor };
-        let Some(float) = limit.as_float() else { return self.for_number(limit, "limit").map(|_| None) };
+        let float = match to_number(limit) {
+            Some(Value::Integer(limit)) => return Ok(Some(limit)),
+            _ => self.for_number(limit, "limit")?,
+        };
         match float_to_integer(float, rounding) {
             Some(limit) => Ok(Some(limit)),
             None if float.is_nan() => Ok(None),

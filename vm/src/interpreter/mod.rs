@@ -210,6 +210,19 @@ impl Vm {
         self.run_function(Value::Closure(closure), &args)
     }
 
+    /// Makes the global table `arg`, as `lua` does: the script at 0, its arguments from 1.
+    pub fn set_script_arguments(&mut self, script: &[u8], arguments: &[&[u8]]) {
+        let table = self.heap.new_table();
+        for (index, bytes) in std::iter::once(&script).chain(arguments).enumerate() {
+            let text = Value::String(self.heap.new_string(bytes));
+            // An integer is a valid key.
+            let _ = self.heap.table_set(table, Value::Integer(index as i64), text);
+        }
+        let globals = self.globals();
+        let name = Value::String(self.heap.new_string(b"arg"));
+        let _ = self.heap.table_set(globals, name, Value::Table(table));
+    }
+
     /// Calls a function in protected mode and drops its results.
     pub(crate) fn run_function(&mut self, function: Value, args: &[Value]) -> Result<(), ScriptError> {
         let result = self.call_nested(function, args, Some(0)).map(drop);

@@ -4,7 +4,7 @@
 
 use crate::gc::Gc;
 use crate::interpreter::{Throw, Vm};
-use crate::value::{Frame, FrameKind, Thread, ThreadStatus, Value};
+use crate::value::{Frame, FrameKind, Hook, Thread, ThreadStatus, Value};
 
 /// Slots that natives may push without a check (Lua's `LUA_MINSTACK`).
 pub(crate) const NATIVE_SLOTS: usize = 20;
@@ -49,6 +49,19 @@ impl Vm {
     pub(crate) unsafe fn thread_mut<'a>(&self) -> &'a mut Thread {
         // SAFETY: the caller's promise; the running thread is a root.
         unsafe { self.heap.current().as_mut() }
+    }
+
+    /// Writes a slot of any thread. Stacks have no barrier: they are traversed again in the atomic phase.
+    pub(crate) fn set_slot_of(&mut self, thread: Gc<Thread>, index: usize, value: Value) {
+        // SAFETY: the reference ends here.
+        unsafe { thread.as_mut() }.stack[index] = value;
+    }
+
+    /// Sets the hook of a thread. Like a stack slot it has no barrier.
+    pub(crate) fn set_hook(&mut self, thread: Gc<Thread>, hook: Hook) {
+        // SAFETY: the reference ends here.
+        unsafe { thread.as_mut() }.hook = hook;
+        self.update_checked();
     }
 
     /// First free slot.

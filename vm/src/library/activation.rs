@@ -1,5 +1,6 @@
 //! What `debug` and tracebacks see of an activation: a function that was called and has not returned.
 
+use super::base::{PCALL, XPCALL};
 use crate::gc::Gc;
 use crate::interpreter::names::function_name;
 use crate::value::{Frame, FrameKind, Prototype, Thread, Value, flags};
@@ -16,13 +17,13 @@ impl Activation {
     pub(super) fn at_level(thread: Gc<Thread>, level: i64) -> Option<Activation> {
         let level = usize::try_from(level).ok()?;
         let frames = &thread.frames;
-        let index = (0..frames.len()).rev().filter(|&index| frames[index].kind != FrameKind::Base).nth(level)?;
+        let index = (0..frames.len()).rev().filter(|&index| frames[index].kind.is_activation()).nth(level)?;
         Some(Activation { thread, index })
     }
 
     /// How many activations a thread has.
     pub(super) fn count(thread: Gc<Thread>) -> i64 {
-        thread.frames.iter().filter(|frame| frame.kind != FrameKind::Base).count() as i64
+        thread.frames.iter().filter(|frame| frame.kind.is_activation()).count() as i64
     }
 
     fn frame(&self) -> &Frame {
@@ -31,7 +32,12 @@ impl Activation {
 
     /// The function.
     pub(super) fn function(&self) -> Value {
-        self.thread.stack[self.frame().func as usize]
+        match self.frame().kind {
+            // The slots of these functions have got another use.
+            FrameKind::Xpcall => Value::Builtin(&XPCALL),
+            FrameKind::Closing => Value::Builtin(&PCALL),
+            _ => self.thread.stack[self.frame().func as usize],
+        }
     }
 
     /// The code of a Lua function.
@@ -44,7 +50,10 @@ impl Activation {
 
     /// The instruction that runs.
     fn pc(&self) -> usize {
-        (self.frame().pc as usize).saturating_sub(1)
+        let next = self.frame().pc as usize;
+        // An instruction that closes a variable is set back, to go on with the next variable.
+        let repeats = self.thread.frames.get(self.index + 1).is_some_and(|above| above.flags & flags::REPEAT != 0);
+        if repeats { next } else { next.saturating_sub(1) }
     }
 
     /// The line that a Lua function is at.
@@ -81,9 +90,9 @@ impl Activation {
         let prototype = self.prototype();
         if number < 0 {
             let place = number.checked_neg()?;
-            // Extra arguments stand right below the function.
+            // Extra arguments stand right below the registers.
             let is_extra = prototype.is_some_and(|prototype| prototype.variadic) && place <= frame.extra.into();
-            return is_extra.then(|| (b"(vararg)".to_vec(), (frame.func - frame.extra) as usize + place as usize - 1));
+            return is_extra.then(|| (b"(vararg)".to_vec(), (frame.base - frame.extra) as usize + place as usize - 1));
         }
         let register = usize::try_from(number).ok()?.checked_sub(1)?;
         let slot = (frame.base as usize).checked_add(register)?;

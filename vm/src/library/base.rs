@@ -4,11 +4,11 @@
 //! before it is parsed.
 
 use super::{
-    add_functions, check_function, check_metatable, control, is_function, plain, registry_table, set_field, write_output,
+    add_functions, check_function, check_metatable, control, is_function, plain, registry_table, set_field,
+    write_output,
 };
 use crate::interpreter::{Builtin, Call, Control, LoadError, Mode, NativeResult, Throw, Vm};
 use crate::value::{Metamethod, Value, format_number};
-use std::io::Write;
 
 pub(crate) static FUNCTIONS: &[Builtin] = &[
     plain("assert", assert),
@@ -20,7 +20,6 @@ pub(crate) static FUNCTIONS: &[Builtin] = &[
     plain("loadfile", loadfile),
     plain("load", load),
     control("pairs", Control::Pairs),
-    control("pcall", Control::Pcall),
     plain("print", print),
     plain("warn", warn),
     plain("rawequal", rawequal),
@@ -32,7 +31,6 @@ pub(crate) static FUNCTIONS: &[Builtin] = &[
     plain("tonumber", tonumber),
     plain("tostring", tostring),
     plain("type", type_),
-    control("xpcall", Control::Xpcall),
 ];
 
 /// What `pairs` gives for a table without `__pairs`.
@@ -41,13 +39,17 @@ pub(crate) static NEXT: Builtin = plain("next", next);
 /// The iterator of `ipairs`.
 static IPAIRS_NEXT: Builtin = plain("for iterator", ipairs_next);
 
-/// For calls out of a native function that must catch errors.
-static PCALL: Builtin = control("pcall", Control::Pcall);
+/// `pcall`, also for native functions that must catch errors.
+pub(super) static PCALL: Builtin = control("pcall", Control::Pcall);
+
+pub(super) static XPCALL: Builtin = control("xpcall", Control::Xpcall);
 
 pub(crate) fn open(vm: &mut Vm) {
     let globals = vm.globals();
     add_functions(vm, globals, FUNCTIONS);
-    set_field(vm, globals, NEXT.name, Value::Builtin(&NEXT));
+    for builtin in [&NEXT, &PCALL, &XPCALL] {
+        set_field(vm, globals, builtin.name, Value::Builtin(builtin));
+    }
     set_field(vm, globals, "_G", Value::Table(globals));
     let version = vm.heap.new_string(vm.options.version.name().as_bytes());
     set_field(vm, globals, "_VERSION", Value::String(version));
@@ -193,10 +195,10 @@ fn integer_in_base(text: &[u8], base: u32) -> Option<i64> {
 
 fn select(call: &mut Call<'_>) -> NativeResult {
     let count = call.arg_count();
-    if let Value::String(text) = call.arg(0) {
-        if text.as_bytes().first() == Some(&b'#') {
-            return call.ret(count as i64 - 1);
-        }
+    if let Value::String(text) = call.arg(0)
+        && text.as_bytes().first() == Some(&b'#')
+    {
+        return call.ret(count as i64 - 1);
     }
     let index = call.check_integer(0)?;
     let first = if index < 0 { (count as i64).saturating_add(index) } else { index.min(count as i64) };
@@ -260,12 +262,7 @@ fn warn(call: &mut Call<'_>) -> NativeResult {
         (1, b"@off") => call.vm.warnings = false,
         // Other control messages are for other hosts.
         (1, [b'@', ..]) => {}
-        _ if call.vm.warnings => {
-            let line = [b"Lua warning: ".as_slice(), &message, b"\n"].concat();
-            // A warning that cannot be shown is no reason to stop.
-            let _ = std::io::stderr().write_all(&line);
-        }
-        _ => {}
+        _ => call.vm.warn(&message),
     }
     Ok(0)
 }
@@ -279,7 +276,15 @@ fn stored_parameter(value: i64) -> i64 {
 
 fn collectgarbage(call: &mut Call<'_>) -> NativeResult {
     const OPTIONS: [&str; 10] = [
-        "stop", "restart", "collect", "count", "step", "setpause", "setstepmul", "isrunning", "generational",
+        "stop",
+        "restart",
+        "collect",
+        "count",
+        "step",
+        "setpause",
+        "setstepmul",
+        "isrunning",
+        "generational",
         "incremental",
     ];
     let option = OPTIONS[call.check_option(0, Some("collect"), &OPTIONS)?];
@@ -412,10 +417,10 @@ fn load_text(
 ) -> NativeResult {
     match compile(call, source, name, mode)? {
         Ok(function) => {
-            if let (Some(environment), Value::Closure(closure)) = (environment, function) {
-                if let Some(upvalue) = closure.upvalues().first().and_then(|upvalue| upvalue.get()) {
-                    call.vm.heap.set_environment(upvalue, environment);
-                }
+            if let (Some(environment), Value::Closure(closure)) = (environment, function)
+                && let Some(upvalue) = closure.upvalues().first().and_then(|upvalue| upvalue.get())
+            {
+                call.vm.heap.set_environment(upvalue, environment);
             }
             call.ret(function)
         }
@@ -470,7 +475,8 @@ fn binary_error(source: &[u8], name: &[u8]) -> Vec<u8> {
 /// The text of a file, or why it cannot be had.
 pub(super) fn read_file(call: &Call<'_>, name: Option<&[u8]>) -> Result<Vec<u8>, Vec<u8>> {
     let shown = name.unwrap_or(b"stdin");
-    let failure = |what: &str, reason: &str| [b"cannot ", what.as_bytes(), b" ", shown, b": ", reason.as_bytes()].concat();
+    let failure =
+        |what: &str, reason: &str| [b"cannot ", what.as_bytes(), b" ", shown, b": ", reason.as_bytes()].concat();
     if !call.vm.options.files {
         return Err(failure("open", "files are not available"));
     }

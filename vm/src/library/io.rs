@@ -22,6 +22,7 @@ static TO_STRING: Builtin = plain("__tostring", tostring);
 
 /// What the userdata of a stream holds.
 enum Stream {
+    Input,
     Output,
     Error,
 }
@@ -40,7 +41,7 @@ pub(crate) fn open(vm: &mut Vm) {
     set_field(vm, metatable, "__index", Value::Table(methods));
     set_field(vm, metatable, "__tostring", Value::Builtin(&TO_STRING));
     let registry = vm.heap.registry();
-    for (name, stream) in [("stdout", Stream::Output), ("stderr", Stream::Error)] {
+    for (name, stream) in [("stdin", Stream::Input), ("stdout", Stream::Output), ("stderr", Stream::Error)] {
         let is_output = matches!(stream, Stream::Output);
         let userdata = vm.heap.new_userdata(Some(Box::new(stream)), 0);
         vm.heap.set_userdata_metatable(userdata, Some(metatable));
@@ -100,6 +101,7 @@ fn write_arguments(call: &mut Call<'_>, first: usize, stream: &Stream) -> Result
         match stream {
             Stream::Output => write_output(call, &text)?,
             // What cannot be shown there is lost, as in C without looking at the result.
+            Stream::Input => {}
             Stream::Error => drop(std::io::stderr().write_all(&text)),
         }
     }

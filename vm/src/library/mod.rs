@@ -14,11 +14,13 @@ mod os;
 mod package;
 mod string;
 mod table;
+#[cfg(test)]
+mod tests;
 mod traceback;
 mod utf8;
 
 pub(crate) use base::NEXT;
-pub(crate) use traceback::{global_function_name, traceback};
+pub(crate) use traceback::traceback;
 
 use crate::gc::Gc;
 use crate::interpreter::{Builtin, Call, Control, Function, Limit, NativeResult, Throw, Vm};
@@ -62,9 +64,7 @@ fn add_functions(vm: &mut Vm, table: Gc<Table>, functions: &'static [Builtin]) {
 /// Sets a field without metamethods.
 fn set_field(vm: &mut Vm, table: Gc<Table>, name: &str, value: Value) {
     let key = vm.heap.new_string(name.as_bytes());
-    vm.heap
-        .table_set(table, Value::String(key), value)
-        .unwrap_or_else(|_| unreachable!("a string is a valid key"));
+    vm.heap.table_set(table, Value::String(key), value).unwrap_or_else(|_| unreachable!("a string is a valid key"));
 }
 
 /// A field, read without metamethods.

@@ -167,7 +167,17 @@ impl Date {
 
 const DAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
 const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
     "December",
 ];
 
@@ -259,8 +269,7 @@ fn date(call: &mut Call<'_>) -> NativeResult {
             result.push(*byte);
             continue;
         }
-        let formatted =
-            specifier(rest).and_then(|(specifier, length)| Some((format(&date, specifier, zone)?, length)));
+        let formatted = specifier(rest).and_then(|(specifier, length)| Some((format(&date, specifier, zone)?, length)));
         let Some((piece, length)) = formatted else {
             let message = [b"invalid conversion specifier '%".as_slice(), before_zero(rest), b"'"].concat();
             return Err(call.arg_error(0, message));

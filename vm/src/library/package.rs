@@ -92,8 +92,7 @@ fn find_loader(call: &mut Call<'_>) -> Result<(Value, Value), Throw> {
         }
         let count = call.call(searcher, &[name])?;
         let results = call.pushed(count);
-        let (found, data) =
-            (results.first().copied().unwrap_or_default(), results.get(1).copied().unwrap_or_default());
+        let (found, data) = (results.first().copied().unwrap_or_default(), results.get(1).copied().unwrap_or_default());
         if is_function(found) {
             return Ok((found, data));
         }

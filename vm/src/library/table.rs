@@ -184,8 +184,7 @@ fn concat(call: &mut Call<'_>) -> NativeResult {
                 format_number(number, &mut text);
             }
             other => {
-                let message =
-                    format!("invalid value ({}) at index {index} in table for 'concat'", other.type_name());
+                let message = format!("invalid value ({}) at index {index} in table for 'concat'", other.type_name());
                 return Err(call.error(message));
             }
         }

@@ -28,8 +28,6 @@ pub(crate) fn traceback(vm: &mut Vm, thread: Gc<Thread>, message: Option<&[u8]>,
             let skipped = last - level - LAST_LEVELS;
             text.extend_from_slice(format!("\n\t...\t(skipping {skipped} levels)").as_bytes());
             level += skipped + 1;
-            // The line about them takes the place of one level.
-            level -= 1;
         } else {
             add_level(vm, activation, &mut text);
             level += 1;
@@ -87,10 +85,10 @@ fn find_function(table: Gc<Table>, function: Value, depth: u32) -> Option<Vec<u8
         if value.raw_equals(function) {
             return Some(name.as_bytes().to_vec());
         }
-        if let (Value::Table(inner), 2..) = (value, depth) {
-            if let Some(found) = find_function(inner, function, depth - 1) {
-                return Some([name.as_bytes(), b".", &found].concat());
-            }
+        if let (Value::Table(inner), 2..) = (value, depth)
+            && let Some(found) = find_function(inner, function, depth - 1)
+        {
+            return Some([name.as_bytes(), b".", &found].concat());
         }
     }
     None

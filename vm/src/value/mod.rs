@@ -20,7 +20,7 @@ pub use string::Str;
 pub(crate) use string::{hash_bytes, MAX_SHORT};
 pub(crate) use table::{Slot, TableKeyError};
 pub use table::Table;
-pub(crate) use thread::{Frame, FrameKind, flags};
+pub(crate) use thread::{Frame, FrameKind, Hook, flags};
 pub use thread::{Thread, ThreadStatus};
 pub use userdata::Userdata;
 

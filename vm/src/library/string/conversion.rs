@@ -1,7 +1,8 @@
 //! The conversions of C's `printf`, free of the VM: what `%5.2f` makes of a number.
 //!
-//! `string.format` is defined by the C function, and this gives the same bytes as glibc's in the `C` locale. Rust's own
-//! formatting is exact for any number of decimals, so the digits come from there.
+//! `string.format` is defined by the C function (C11 §7.21.6.1), and this gives the same bytes as glibc's in the `C`
+//! locale; but for `%#g` of a number that is rounded up to a power of ten, where glibc drops the zeros that the standard
+//! keeps. Rust's own formatting is exact for any number of decimals, so the digits come from there.
 
 use crate::value::format_g;
 

@@ -18,6 +18,8 @@ use crate::value::Value;
 
 /// No string made by `rep` is longer (PUC Lua's `MAXSIZE`).
 const MAX_SIZE: usize = i32::MAX as usize;
+/// Results that need no check (PUC Lua's `LUA_MINSTACK`).
+const NATIVE_SLOTS: usize = 20;
 
 /// The functions of the library.
 pub(crate) static FUNCTIONS: &[Builtin] = &[
@@ -63,6 +65,9 @@ fn end_position(position: i64, length: usize) -> usize {
 
 /// Makes room for so many results, of a function that makes one for each byte of a slice.
 pub(crate) fn reserve_results(call: &mut Call<'_>, count: usize) -> Result<(), Throw> {
+    if count <= NATIVE_SLOTS {
+        return Ok(());
+    }
     let vm = call.vm();
     let top = vm.top();
     if count >= vm.options().stack_limit.saturating_sub(top) {

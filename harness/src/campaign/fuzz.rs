@@ -1,0 +1,414 @@
+//! A campaign: generate, run, compare, check; save and shrink what is found.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use super::folder::{FindingFolder, FindingsFolder};
+use super::job::{Ended, Job, Purpose};
+use super::process::WorkerCommand;
+use super::supervisor::{Control, Numbers, StoppedBy, Supervisor};
+use super::triage::{Triage, TriageError, isolation};
+use crate::coverage::Coverage;
+use crate::engine::Engine;
+use crate::engine::reference::ReferenceEngine;
+use crate::finding::{Detected, Oracle};
+use crate::limits::Limits;
+use crate::minimize::Subject;
+use crate::oracle::Times;
+use crate::report::Style;
+use crate::script::{GeneratorOptions, OpKind, generate};
+use crate::settings::{Reference, Settings};
+
+/// What a campaign is to do.
+#[derive(Clone, Debug)]
+pub struct Campaign {
+    /// How to start a worker.
+    pub command: WorkerCommand,
+    /// How cases are run.
+    pub settings: Settings,
+    /// What they may use.
+    pub limits: Limits,
+    /// Seed of the generator.
+    pub seed: u64,
+    /// Number of the first case.
+    pub start: u64,
+    /// How many cases at most.
+    pub runs: Option<u64>,
+    /// For how long at most.
+    pub time: Option<Duration>,
+    /// Worker processes.
+    pub jobs: usize,
+    /// Whether to stop at the first finding.
+    pub first: bool,
+    /// Signatures that are accepted.
+    pub known: BTreeSet<String>,
+    /// Where findings go.
+    pub findings: PathBuf,
+    /// Operations that the generator must not use.
+    pub disabled: BTreeSet<OpKind>,
+}
+
+/// What is told while a campaign runs.
+pub enum Progress<'a> {
+    /// So far.
+    Counts(&'a Counts),
+    /// Something new was found, and its script is saved.
+    Found(&'a FindingSummary),
+    /// A finding has been shrunk and explained; the report in colour.
+    Explained(&'a FindingSummary, &'a str),
+}
+
+/// Figures of a campaign.
+#[derive(Clone, Debug, Default)]
+pub struct Counts {
+    /// Cases run.
+    pub runs: u64,
+    /// Engine runs.
+    pub executions: u64,
+    /// Cases whose outcomes could not be compared.
+    pub inconclusive: u64,
+    /// Distinct findings.
+    pub findings: usize,
+    /// States of the collector that stores were seen in.
+    pub states: usize,
+}
+
+/// How a campaign went; what `--format json` prints.
+#[derive(Clone, Debug, Serialize)]
+pub struct Summary {
+    /// Version of this format.
+    pub schema: u32,
+    /// Version of Moonphase.
+    pub version: &'static str,
+    /// Seed of the generator.
+    pub seed: u64,
+    /// The language.
+    pub lua: String,
+    /// The collector's rules.
+    pub gc: String,
+    /// Whom the VM was compared with.
+    pub reference: ReferenceSummary,
+    /// Cases run.
+    pub runs: u64,
+    /// Engine runs.
+    pub executions: u64,
+    /// Cases whose outcomes could not be compared.
+    pub inconclusive: u64,
+    /// States of the collector that stores were seen in.
+    pub states: usize,
+    /// `runs`, `time`, `first` or `interrupt`.
+    pub stopped_by: &'static str,
+    /// From the start to the end, seconds.
+    pub seconds: f64,
+    /// Cases a second, minimizing aside.
+    pub runs_per_second: f64,
+    /// Where the time went, summed over workers.
+    pub seconds_in: SecondsIn,
+    /// What was found.
+    pub findings: Vec<FindingSummary>,
+}
+
+/// A reference, for the summary.
+#[derive(Clone, Debug, Serialize)]
+pub struct ReferenceSummary {
+    /// As on the command line.
+    pub name: String,
+    /// Its exact version; null without a reference.
+    pub version: Option<String>,
+}
+
+/// Seconds of all workers together.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[allow(missing_docs)]
+pub struct SecondsIn {
+    pub generate: f64,
+    pub vm: f64,
+    pub check: f64,
+    pub reference: f64,
+    pub compare: f64,
+    pub minimize: f64,
+}
+
+/// A finding, for the summary and its own file.
+#[derive(Clone, Debug, Serialize)]
+pub struct FindingSummary {
+    /// Who spoke.
+    pub oracle: Oracle,
+    /// The first word of the signature.
+    pub kind: String,
+    /// The signature.
+    pub signature: String,
+    /// Number of the first case that showed it.
+    pub run: u64,
+    /// The collector's schedule; null, as long as scripts alone decide.
+    pub schedule: Option<String>,
+    /// From the start to the detection.
+    pub seconds: f64,
+    /// The script as generated.
+    pub script: PathBuf,
+    /// The script as shrunk; null where that failed.
+    pub minimized: Option<PathBuf>,
+    /// Its code lines.
+    pub minimized_lines: Option<usize>,
+    /// How long shrinking took.
+    pub minimize_seconds: Option<f64>,
+    /// How many scripts were judged for it.
+    pub minimize_calls: Option<u64>,
+}
+
+/// `finding.json`: the finding with what is needed to repeat it.
+#[derive(Serialize)]
+struct FindingFile<'a> {
+    schema: u32,
+    version: &'static str,
+    lua: String,
+    gc: String,
+    check: String,
+    seed: u64,
+    #[serde(flatten)]
+    finding: &'a FindingSummary,
+}
+
+const SCHEMA: u32 = 1;
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+impl Campaign {
+    /// Runs the campaign. What happens on the way goes to `progress`; `stop` ends it in order.
+    ///
+    /// # Errors
+    /// Workers do not work, or a finding cannot be written down.
+    pub fn run(&self, stop: &AtomicBool, progress: &mut dyn FnMut(Progress<'_>)) -> Result<Summary, TriageError> {
+        let start = Instant::now();
+        let folder = FindingsFolder::open(&self.findings)?;
+        let job = Job {
+            settings: self.settings.into(),
+            limits: self.limits,
+            seed: self.seed,
+            disabled: self.disabled.iter().map(|kind| kind.name().to_owned()).collect(),
+            purpose: Purpose::Detect,
+        };
+        let supervisor =
+            Supervisor { command: self.command.clone(), options: isolation(&self.limits), jobs: self.jobs };
+        let source = Numbers::new(self.start, self.runs.unwrap_or(u64::MAX));
+        let control = Control { stop, until: self.time.map(|time| start + time) };
+        let mut state = State {
+            campaign: self,
+            start,
+            folder,
+            stop,
+            progress,
+            counts: Counts::default(),
+            coverage: Coverage::default(),
+            times: Times::default(),
+            minimizing: Duration::ZERO,
+            seen: BTreeSet::new(),
+            findings: Vec::new(),
+            waiting: Vec::new(),
+            failure: None,
+        };
+        let stopped = supervisor.run(&job, source, control, |case, end| state.case_ended(case, end.into()))?;
+        let running = start.elapsed();
+        if let Some(failure) = state.failure {
+            return Err(failure);
+        }
+        // With `--first` a finding is looked into when nothing runs beside it.
+        for waiting in std::mem::take(&mut state.waiting) {
+            state.look_into(waiting)?;
+        }
+        let running = running.saturating_sub(if self.first { Duration::ZERO } else { state.minimizing });
+        let counts = state.counts;
+        let times = state.times;
+        Ok(Summary {
+            schema: SCHEMA,
+            version: VERSION,
+            seed: self.seed,
+            lua: self.settings.lua.to_string(),
+            gc: self.settings.gc.to_string(),
+            reference: ReferenceSummary {
+                name: self.settings.reference.to_string(),
+                version: match self.settings.reference {
+                    Reference::Lua54 => Some(ReferenceEngine::new().version()),
+                    Reference::None => None,
+                },
+            },
+            runs: counts.runs,
+            executions: counts.executions,
+            inconclusive: counts.inconclusive,
+            states: counts.states,
+            stopped_by: match stopped {
+                StoppedBy::Exhausted => "runs",
+                StoppedBy::Time => "time",
+                StoppedBy::Caller => "first",
+                StoppedBy::Request => "interrupt",
+            },
+            seconds: start.elapsed().as_secs_f64(),
+            runs_per_second: counts.runs as f64 / running.as_secs_f64().max(1e-9),
+            seconds_in: SecondsIn {
+                generate: times.generate,
+                vm: times.vm,
+                check: times.check,
+                reference: times.reference,
+                compare: times.compare,
+                minimize: state.minimizing.as_secs_f64(),
+            },
+            findings: state.findings,
+        })
+    }
+
+    fn generator(&self) -> GeneratorOptions {
+        GeneratorOptions { version: self.settings.lua, disabled: self.disabled.clone() }
+    }
+}
+
+/// A campaign on its way.
+struct State<'a> {
+    campaign: &'a Campaign,
+    start: Instant,
+    folder: FindingsFolder,
+    stop: &'a AtomicBool,
+    progress: &'a mut dyn FnMut(Progress<'_>),
+    counts: Counts,
+    coverage: Coverage,
+    times: Times,
+    minimizing: Duration,
+    seen: BTreeSet<String>,
+    findings: Vec<FindingSummary>,
+    waiting: Vec<Waiting>,
+    failure: Option<TriageError>,
+}
+
+/// A finding that is saved and not looked into yet.
+struct Waiting {
+    detected: Detected,
+    folder: FindingFolder,
+    summary: FindingSummary,
+}
+
+impl State<'_> {
+    fn case_ended(&mut self, case: u64, ended: Ended) -> ControlFlow<()> {
+        self.counts.runs += 1;
+        self.counts.inconclusive += u64::from(ended.inconclusive);
+        if let Some(report) = &ended.report {
+            self.counts.executions += u64::from(report.executions);
+            self.times.add(&report.times);
+            self.coverage.add(&report.states);
+        } else {
+            self.counts.executions += 1;
+        }
+        self.counts.states = self.coverage.count();
+        let mut flow = ControlFlow::Continue(());
+        if let Some(detected) = ended.detected {
+            let accepted = self.campaign.known.contains(&detected.signature);
+            if !accepted && self.seen.insert(detected.signature.clone()) {
+                flow = self.found(case, detected);
+            }
+        }
+        (self.progress)(Progress::Counts(&self.counts));
+        flow
+    }
+
+    fn found(&mut self, case: u64, detected: Detected) -> ControlFlow<()> {
+        self.counts.findings += 1;
+        let seconds = self.start.elapsed().as_secs_f64();
+        let waiting = match self.save(case, detected, seconds) {
+            Ok(waiting) => waiting,
+            Err(failure) => {
+                self.failure = Some(failure);
+                return ControlFlow::Break(());
+            }
+        };
+        (self.progress)(Progress::Found(&waiting.summary));
+        if self.campaign.first {
+            self.waiting.push(waiting);
+            return ControlFlow::Break(());
+        }
+        match self.look_into(waiting) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(failure) => {
+                self.failure = Some(failure);
+                ControlFlow::Break(())
+            }
+        }
+    }
+
+    fn save(&mut self, case: u64, detected: Detected, seconds: f64) -> Result<Waiting, TriageError> {
+        let script = generate(self.campaign.seed, case, &self.campaign.generator());
+        let text = script.render(self.campaign.settings.lua).text;
+        let folder = self.folder.add(&detected.signature, &self.triage().with_header(&text, &detected))?;
+        let summary = FindingSummary {
+            oracle: detected.oracle,
+            kind: detected.kind.clone(),
+            signature: detected.signature.clone(),
+            run: case,
+            schedule: None,
+            seconds,
+            script: folder.path_of("original.lua"),
+            minimized: None,
+            minimized_lines: None,
+            minimize_seconds: None,
+            minimize_calls: None,
+        };
+        Ok(Waiting { detected, folder, summary })
+    }
+
+    fn triage(&self) -> Triage<'_> {
+        Triage {
+            command: self.campaign.command.clone(),
+            settings: self.campaign.settings,
+            limits: self.campaign.limits,
+            stop: self.stop,
+        }
+    }
+
+    fn look_into(&mut self, waiting: Waiting) -> Result<(), TriageError> {
+        let Waiting { detected, folder, mut summary } = waiting;
+        let start = Instant::now();
+        let script = generate(self.campaign.seed, summary.run, &self.campaign.generator());
+        let original = script.render(self.campaign.settings.lua).text;
+        let triage = self.triage();
+        let shrunk = triage.shrink(Subject::Script(script), &detected)?;
+        let (text, path) = match &shrunk {
+            Some(shrunk) => {
+                folder.write("minimized.lua", &shrunk.text)?;
+                let path = folder.path_of("minimized.lua");
+                summary.minimized = Some(path.clone());
+                summary.minimized_lines = Some(shrunk.lines);
+                summary.minimize_seconds = Some(shrunk.time.as_secs_f64());
+                summary.minimize_calls = Some(shrunk.calls);
+                (shrunk.text.clone(), path)
+            }
+            None => (triage.with_header(&original, &detected), folder.path_of("original.lua")),
+        };
+        let file = shown(&path);
+        let report = triage.explain(&text, &file, &detected, Style::Plain)?;
+        folder.write("report.txt", &report)?;
+        let colourful = triage.explain(&text, &file, &detected, Style::Colour)?;
+        let settings = self.campaign.settings;
+        let json = serde_json::to_string_pretty(&FindingFile {
+            schema: SCHEMA,
+            version: VERSION,
+            lua: settings.lua.to_string(),
+            gc: settings.gc.to_string(),
+            check: settings.check.to_string(),
+            seed: self.campaign.seed,
+            finding: &summary,
+        });
+        // Paths are the only thing that JSON may refuse, where they are not Unicode.
+        if let Ok(json) = json {
+            folder.write("finding.json", &(json + "\n"))?;
+        }
+        self.minimizing += start.elapsed();
+        (self.progress)(Progress::Explained(&summary, &colourful));
+        self.findings.push(summary);
+        Ok(())
+    }
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}

@@ -1,0 +1,191 @@
+//! What worker processes do: make scripts or take given ones, and put them before the oracles.
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
+
+use super::lane::{CaseEnd, Crash};
+use super::process::Death;
+use super::protocol::{CaseInput, Stage};
+use super::worker::CaseRunner;
+use crate::engine::vm::Look;
+use crate::finding::{Detected, Oracle};
+use crate::limits::Limits;
+use crate::oracle::{Judgement, Oracles, Times};
+use crate::outcome::{Difference, End, Inconclusive};
+use crate::report::Explanation;
+use crate::script::{GeneratorOptions, OpKind, generate};
+use crate::settings::{Settings, SettingsText};
+
+/// What a worker is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Purpose {
+    /// To say which cases show something.
+    Detect,
+    /// To say as well whether the script runs on plain Lua, for the minimizer.
+    Minimize,
+    /// To record all that explains a finding.
+    Explain,
+}
+
+/// What a campaign's workers have to know.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Job {
+    /// How cases are run.
+    pub settings: SettingsText,
+    /// What they may use.
+    pub limits: Limits,
+    /// Seed of the generator.
+    pub seed: u64,
+    /// Names of the operations that the generator must not use.
+    pub disabled: Vec<String>,
+    /// What is asked.
+    pub purpose: Purpose,
+}
+
+impl Job {
+    /// A job about given scripts.
+    pub fn of_given(settings: Settings, limits: Limits, purpose: Purpose) -> Job {
+        Job { settings: settings.into(), limits, seed: 0, disabled: Vec::new(), purpose }
+    }
+}
+
+/// What is to be known of a case.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CaseReport {
+    /// What is wrong, if something is.
+    pub detected: Option<Detected>,
+    /// Why the outcomes could not be compared.
+    pub inconclusive: Option<Inconclusive>,
+    /// How the script ended on the reference, if it was asked.
+    pub plain: Option<End>,
+    /// What differs, if something does.
+    pub difference: Option<Difference>,
+    /// What explains a violation, if that was asked.
+    pub explanation: Option<Box<Explanation>>,
+    /// States of the collector that this worker had not seen before.
+    pub states: Vec<u16>,
+    /// Engine runs.
+    pub executions: u32,
+    /// Where the time went.
+    pub times: Times,
+}
+
+/// Runs the cases of a [`Job`].
+pub struct Runner {
+    oracles: Oracles,
+    generator: GeneratorOptions,
+    seed: u64,
+    purpose: Purpose,
+}
+
+impl CaseRunner for Runner {
+    type Job = Job;
+    type Report = CaseReport;
+
+    fn new(job: Job) -> Result<Runner, String> {
+        let settings = Settings::try_from(job.settings).map_err(|error| error.to_string())?;
+        let disabled = job
+            .disabled
+            .iter()
+            .map(|name| name.parse::<OpKind>().map_err(|error| error.to_string()))
+            .collect::<Result<BTreeSet<_>, _>>()?;
+        Ok(Runner {
+            oracles: Oracles::new(settings, job.limits),
+            generator: GeneratorOptions { version: settings.lua, disabled },
+            seed: job.seed,
+            purpose: job.purpose,
+        })
+    }
+
+    fn run(&mut self, case: &CaseInput, stage: &mut dyn FnMut(Stage)) -> CaseReport {
+        stage(Stage::Prepare);
+        let start = Instant::now();
+        let source = match case {
+            CaseInput::Number(number) => {
+                generate(self.seed, *number, &self.generator).render(self.generator.version).text.into_bytes()
+            }
+            CaseInput::Bytes(bytes) => bytes.clone(),
+        };
+        let generating = start.elapsed();
+        let look = Look { history: self.purpose == Purpose::Explain, timed: false };
+        let plain = self.purpose == Purpose::Minimize;
+        let judgement = self.oracles.judge(&source, look, plain, stage);
+        let mut report = self.report(judgement);
+        report.times.generate = generating.as_secs_f64();
+        report
+    }
+}
+
+impl Runner {
+    fn report(&mut self, judgement: Judgement) -> CaseReport {
+        let explanation = match (&judgement.ours.violation, self.purpose) {
+            (Some(violation), Purpose::Explain) => {
+                Some(Box::new(Explanation::of_violation(violation, &judgement.ours.history)))
+            }
+            _ => None,
+        };
+        CaseReport {
+            detected: judgement.detected,
+            inconclusive: judgement.inconclusive,
+            plain: judgement.reference.map(|outcome| outcome.end),
+            difference: judgement.difference,
+            explanation,
+            states: self.oracles.take_new_states(),
+            executions: judgement.executions,
+            times: judgement.times,
+        }
+    }
+}
+
+/// What a case that ended with or without its worker showed.
+pub struct Ended {
+    /// What is wrong, if something is.
+    pub detected: Option<Detected>,
+    /// Whether outcomes could not be compared.
+    pub inconclusive: bool,
+    /// The death of the worker, if it died.
+    pub crash: Option<Crash>,
+    /// What the worker reported, if it lived.
+    pub report: Option<CaseReport>,
+}
+
+impl From<CaseEnd<CaseReport>> for Ended {
+    fn from(end: CaseEnd<CaseReport>) -> Self {
+        match end {
+            CaseEnd::Report(report) => Ended {
+                detected: report.detected.clone(),
+                inconclusive: report.inconclusive.is_some(),
+                crash: None,
+                report: Some(report),
+            },
+            CaseEnd::Died(crash) => {
+                let detected = detected_in(&crash);
+                Ended { inconclusive: detected.is_none(), detected, crash: Some(crash), report: None }
+            }
+        }
+    }
+}
+
+/// What the death of a worker means. A reference that is too slow for a script says nothing of our VM, and nobody's fault is
+/// found by it.
+fn detected_in(crash: &Crash) -> Option<Detected> {
+    let who = match crash.stage {
+        Stage::Vm => "vm",
+        Stage::Reference => "reference",
+        _ => "harness",
+    };
+    let how = match (&crash.death, crash.panic()) {
+        (Death::Deadline, _) if crash.stage == Stage::Reference => return None,
+        (Death::Deadline, _) => "hang".to_owned(),
+        // The place without its column and the machine's folders.
+        (_, Some((place, _))) => {
+            let file = place.split(':').next().unwrap_or(place);
+            let file = file.rsplit('/').next().unwrap_or(file);
+            format!("panic {file}")
+        }
+        (death, None) => death.to_string().replace(' ', "-"),
+    };
+    Some(Detected::new(Oracle::Crash, format!("crash {who} {how}")))
+}

@@ -1,0 +1,187 @@
+//! The words of the command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use moonphase::script::OpKind;
+use moonphase::settings::{Check, Reference, Settings};
+use moonphase_vm::LuaVersion;
+use moonphase_vm::gc::Policy;
+
+/// Finds garbage-collector bugs in Lua virtual machines, and hands back the smallest script that shows each one.
+#[derive(Debug, Parser)]
+#[command(name = "moonphase", version, about, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a script on the VM, as `lua` would
+    Run(RunArgs),
+    /// Generate scripts, run, compare, check; save and minimize findings
+    Fuzz(FuzzArgs),
+    /// Put given scripts (or libFuzzer artifacts) before every oracle
+    Check(CheckArgs),
+    /// Shrink a finding
+    Minimize(MinimizeArgs),
+    /// Serve a supervisor (not for people)
+    #[command(hide = true)]
+    Worker,
+}
+
+/// How cases are run.
+#[derive(Clone, Debug, Args)]
+pub struct SettingsArgs {
+    /// Language version
+    #[arg(long, value_name = "VERSION")]
+    pub lua: Option<LuaVersion>,
+    /// Collector policy: a preset (5.1, 5.2, 5.4), then rules to change, as in 5.1,setupvalue=upvalue
+    #[arg(long, value_name = "PRESET[,RULE=VALUE…]")]
+    pub gc: Option<Policy>,
+    /// Reference to compare with: lua54 or none
+    #[arg(long)]
+    pub reference: Option<Reference>,
+    /// When to check the invariants: off, step, barrier or full
+    #[arg(long)]
+    pub check: Option<Check>,
+    /// With --check off: return freed objects to the allocator even under an unsound policy. Undefined behaviour, for a
+    /// sanitizer to see
+    #[arg(long)]
+    pub allow_dangling: bool,
+}
+
+impl SettingsArgs {
+    /// These settings, with what they don't say as in `usual`.
+    pub fn over(&self, usual: Settings) -> Settings {
+        Settings {
+            lua: self.lua.unwrap_or(usual.lua),
+            gc: self.gc.unwrap_or(usual.gc),
+            reference: self.reference.unwrap_or(usual.reference),
+            check: self.check.unwrap_or(usual.check),
+            allow_dangling: self.allow_dangling || usual.allow_dangling,
+        }
+    }
+}
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    #[default]
+    Human,
+    /// One JSON object
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    #[command(flatten)]
+    pub settings: SettingsArgs,
+    /// The script
+    pub file: PathBuf,
+    /// Arguments for the script
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub args: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct FuzzArgs {
+    #[command(flatten)]
+    pub settings: SettingsArgs,
+    /// Seed of the generator; chosen and printed if not given
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Number of the first case
+    #[arg(long, default_value_t = 0)]
+    pub start: u64,
+    /// How many cases to run at most
+    #[arg(long)]
+    pub runs: Option<u64>,
+    /// How long to run at most, as 30s, 5m or 2h; 60s where neither this nor --runs is given
+    #[arg(long, value_parser = duration)]
+    pub time: Option<Duration>,
+    /// Worker processes; as many as there are cores if not given
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub jobs: Option<u16>,
+    /// Stop at the finding with the lowest case number
+    #[arg(long)]
+    pub first: bool,
+    /// File with accepted signatures, one a line
+    #[arg(long, value_name = "FILE")]
+    pub known: Option<PathBuf>,
+    /// Folder where findings are saved
+    #[arg(long, default_value = "findings", value_name = "DIR")]
+    pub findings: PathBuf,
+    /// Operation that the generator must not use; may be given more than once
+    #[arg(long, value_name = "OPERATION")]
+    pub without: Vec<OpKind>,
+    /// How to print the result
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+}
+
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    #[command(flatten)]
+    pub settings: SettingsArgs,
+    /// Scripts or libFuzzer artifacts
+    #[arg(required = true)]
+    pub files: Vec<PathBuf>,
+    /// Succeed when every file does exactly what its header says
+    #[arg(long)]
+    pub expect: bool,
+    /// Worker processes; as many as there are cores if not given
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub jobs: Option<u16>,
+    /// How to print the result
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+}
+
+#[derive(Debug, Args)]
+pub struct MinimizeArgs {
+    #[command(flatten)]
+    pub settings: SettingsArgs,
+    /// The script or libFuzzer artifact
+    pub file: PathBuf,
+    /// Where to write the result; standard output if not given
+    #[arg(short, long, value_name = "OUT")]
+    pub output: Option<PathBuf>,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("'{text}' is not a time such as 30s, 5m or 2h");
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = match &text[digits.len()..] {
+        "ms" => 0.001,
+        "s" | "" => 1.0,
+        "m" => 60.0,
+        "h" => 3600.0,
+        _ => return Err(wrong()),
+    };
+    let number: f64 = digits.parse().map_err(|_| wrong())?;
+    Duration::try_from_secs_f64(number * unit).map_err(|_| wrong())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn times_are_read_with_their_units() {
+        assert_eq!(duration("30s"), Ok(Duration::from_secs(30)));
+        assert_eq!(duration("1.5m"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
+        assert_eq!(duration("2"), Ok(Duration::from_secs(2)));
+        assert!(["", "s", "-1s", "3x", "1e400h", "nan"].iter().all(|text| duration(text).is_err()));
+    }
+}

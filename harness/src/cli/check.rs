@@ -1,0 +1,143 @@
+//! `moonphase check`.
+
+use std::path::Path;
+
+use moonphase::campaign::job::{Ended, Purpose};
+use moonphase::campaign::triage::Triage;
+use moonphase::finding::{Detected, Oracle};
+use moonphase::limits::Limits;
+use moonphase::report::Style;
+use moonphase::settings::Settings;
+use moonphase_vm::gc::Policy;
+use serde::Serialize;
+
+use super::args::{CheckArgs, Format};
+use super::fuzz::{json, refuse_dangling};
+use super::input::Input;
+use super::{Done, Failure, print, stop_flag, worker_command};
+
+/// What `--format json` prints.
+#[derive(Serialize)]
+struct Checked {
+    schema: u32,
+    version: &'static str,
+    files: Vec<FileResult>,
+}
+
+#[derive(Serialize)]
+struct FileResult {
+    file: String,
+    /// Whether the file does what its header says; null where that was not asked.
+    expected: Option<bool>,
+    findings: Vec<Found>,
+}
+
+#[derive(Serialize)]
+struct Found {
+    oracle: Oracle,
+    kind: String,
+    signature: String,
+    gc: String,
+}
+
+pub fn main(args: &CheckArgs) -> Result<Done, Failure> {
+    // Every file is read before one is run: a wrong name is known at once.
+    let inputs = args
+        .files
+        .iter()
+        .map(|path| Input::read(path, &args.settings).map(|input| (path.as_path(), input)))
+        .collect::<Result<Vec<_>, _>>()?;
+    let mut results = Vec::new();
+    for (path, input) in &inputs {
+        refuse_dangling(&input.header.settings)?;
+        let result = if args.expect { expect(path, input, args.format)? } else { check(path, input, args.format)? };
+        results.push(result);
+    }
+    let done = if args.expect {
+        results.iter().all(|result| result.expected == Some(true))
+    } else {
+        results.iter().all(|result| result.findings.is_empty())
+    };
+    if args.format == Format::Json {
+        print(&json(&Checked { schema: 1, version: env!("CARGO_PKG_VERSION"), files: results })?)?;
+    }
+    Ok(if done { Done::Clean } else { Done::Found })
+}
+
+fn triage(settings: Settings) -> Result<Triage<'static>, Failure> {
+    Ok(Triage { command: worker_command()?, settings, limits: Limits::default(), stop: stop_flag()? })
+}
+
+fn found(detected: &Detected, policy: Policy) -> Found {
+    Found {
+        oracle: detected.oracle,
+        kind: detected.kind.clone(),
+        signature: detected.signature.clone(),
+        gc: policy.to_string(),
+    }
+}
+
+/// Runs a file and says what it shows.
+fn check(path: &Path, input: &Input, format: Format) -> Result<FileResult, Failure> {
+    let file = path.display().to_string();
+    let settings = input.header.settings;
+    let triage = triage(settings)?;
+    let ended = triage.examine(input.text.as_bytes(), Purpose::Detect)?;
+    if format == Format::Human {
+        match &ended.detected {
+            None => print(&format!("{file}: {}\n", quiet(&ended)))?,
+            Some(detected) => {
+                let report = triage.explain(&input.text, &file, detected, Style::Colour)?;
+                print(&format!("{file}: {}\n\n{report}\n", detected.signature))?;
+            }
+        }
+    }
+    let findings = ended.detected.iter().map(|detected| found(detected, settings.gc)).collect();
+    Ok(FileResult { file, expected: None, findings })
+}
+
+fn quiet(ended: &Ended) -> String {
+    match ended.report.as_ref().and_then(|report| report.inconclusive) {
+        Some(reason) => format!("nothing found (inconclusive: {reason})"),
+        None if ended.inconclusive => "nothing found (inconclusive: the reference did not come to an end)".to_owned(),
+        None => "nothing found".to_owned(),
+    }
+}
+
+/// Runs a file under its settings and under each policy that its header calls clean.
+fn expect(path: &Path, input: &Input, format: Format) -> Result<FileResult, Failure> {
+    let file = path.display().to_string();
+    let header = &input.header;
+    let mut findings = Vec::new();
+    let mut complaints = Vec::new();
+    let settings = header.settings;
+    let ended = triage(settings)?.examine(input.text.as_bytes(), Purpose::Detect)?;
+    let seen: Vec<&str> = ended.detected.iter().map(|detected| detected.signature.as_str()).collect();
+    if seen != header.findings {
+        complaints.push(format!("gc {}: expected {}, found {}", settings.gc, list(&header.findings), list(&seen)));
+    }
+    findings.extend(ended.detected.iter().map(|detected| found(detected, settings.gc)));
+    for &gc in &header.clean {
+        let ended = triage(Settings { gc, ..settings })?.examine(input.text.as_bytes(), Purpose::Detect)?;
+        if let Some(detected) = &ended.detected {
+            complaints.push(format!("gc {gc}: expected nothing, found {}", detected.signature));
+            findings.push(found(detected, gc));
+        } else if ended.inconclusive {
+            complaints.push(format!("gc {gc}: {}", quiet(&ended)));
+        }
+    }
+    if format == Format::Human {
+        match complaints.as_slice() {
+            [] => print(&format!("{file}: as expected\n"))?,
+            complaints => print(&format!("{file}: {}\n", complaints.join("; ")))?,
+        }
+    }
+    Ok(FileResult { file, expected: Some(complaints.is_empty()), findings })
+}
+
+fn list(signatures: &[impl AsRef<str>]) -> String {
+    match signatures {
+        [] => "nothing".to_owned(),
+        _ => signatures.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(", "),
+    }
+}

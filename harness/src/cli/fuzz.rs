@@ -1,0 +1,153 @@
+//! `moonphase fuzz`.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use moonphase::campaign::fuzz::{Campaign, Progress, Summary};
+use moonphase::limits::Limits;
+use moonphase::settings::Settings;
+
+use super::args::{Format, FuzzArgs};
+use super::progress::Line;
+use super::{Done, Failure, print, stop_flag, worker_command};
+
+/// How long a campaign runs if nobody says.
+const USUAL_TIME: Duration = Duration::from_secs(60);
+
+pub fn main(args: &FuzzArgs) -> Result<Done, Failure> {
+    let settings = args.settings.over(Settings::default());
+    refuse_dangling(&settings)?;
+    let campaign = Campaign {
+        command: worker_command()?,
+        settings,
+        limits: Limits::default(),
+        seed: args.seed.unwrap_or_else(chosen_seed),
+        start: args.start,
+        runs: args.runs,
+        time: args.time.or(if args.runs.is_none() { Some(USUAL_TIME) } else { None }),
+        jobs: jobs(args.jobs),
+        first: args.first,
+        known: args.known.as_deref().map(read_known).transpose()?.unwrap_or_default(),
+        findings: args.findings.clone(),
+        disabled: args.without.iter().copied().collect(),
+    };
+    let stop = stop_flag()?;
+    let human = args.format == Format::Human;
+    if human {
+        print(&heading(&campaign))?;
+    }
+    let mut line = Line::new();
+    let mut failure = None;
+    let summary = campaign.run(stop, &mut |progress| {
+        let printed = match progress {
+            Progress::Counts(counts) => {
+                line.show(counts);
+                Ok(())
+            }
+            Progress::Found(finding) if human => line.suspend(|| {
+                print(&format!("found: {} (case {}, {:.1} s)\n", finding.signature, finding.run, finding.seconds))
+            }),
+            Progress::Explained(finding, report) if human => line.suspend(|| {
+                let what = match (&finding.minimized, finding.minimized_lines) {
+                    (Some(path), Some(lines)) => format!(
+                        "minimized to {lines} code lines in {:.1} s ({} scripts judged): {}\n",
+                        finding.minimize_seconds.unwrap_or_default(),
+                        finding.minimize_calls.unwrap_or_default(),
+                        path.display()
+                    ),
+                    _ => format!("could not be minimized: {}\n", finding.script.display()),
+                };
+                print(&format!("{what}\n{report}\n"))
+            }),
+            _ => Ok(()),
+        };
+        if let Err(error) = printed {
+            failure.get_or_insert(error);
+        }
+    })?;
+    line.clear();
+    if let Some(failure) = failure {
+        return Err(failure);
+    }
+    match args.format {
+        Format::Human => print(&closing(&summary))?,
+        Format::Json => print(&json(&summary)?)?,
+    }
+    Ok(if summary.findings.is_empty() { Done::Clean } else { Done::Found })
+}
+
+/// Dangling references can only be allowed where nothing looks at them.
+pub fn refuse_dangling(settings: &Settings) -> Result<(), Failure> {
+    if settings.allow_dangling && settings.check.level().is_some() {
+        return Err(Failure::Usage("--allow-dangling needs --check off".to_owned()));
+    }
+    Ok(())
+}
+
+pub fn jobs(given: Option<u16>) -> usize {
+    match given {
+        Some(jobs) => jobs as usize,
+        None => std::thread::available_parallelism().map_or(1, usize::from),
+    }
+}
+
+pub fn json<T: serde::Serialize>(value: &T) -> Result<String, Failure> {
+    serde_json::to_string_pretty(value)
+        .map(|text| text + "\n")
+        .map_err(|error| Failure::Internal(format!("cannot write JSON: {error}")))
+}
+
+/// A seed that is not that of the campaign before.
+fn chosen_seed() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    // Short enough to be typed again.
+    (now.as_nanos() as u64 ^ u64::from(std::process::id())).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32
+}
+
+fn read_known(path: &Path) -> Result<BTreeSet<String>, Failure> {
+    let text = fs::read_to_string(path)
+        .map_err(|error| Failure::Usage(format!("cannot read {}: {error}", path.display())))?;
+    let lines = text.lines().map(str::trim);
+    Ok(lines.filter(|line| !line.is_empty() && !line.starts_with('#')).map(str::to_owned).collect())
+}
+
+fn heading(campaign: &Campaign) -> String {
+    let settings = &campaign.settings;
+    format!(
+        "moonphase {}: lua {}, gc {}, check {}, reference {}, seed {}, {} job{}\n",
+        env!("CARGO_PKG_VERSION"),
+        settings.lua,
+        settings.gc,
+        settings.check,
+        settings.reference,
+        campaign.seed,
+        campaign.jobs,
+        if campaign.jobs == 1 { "" } else { "s" }
+    )
+}
+
+fn closing(summary: &Summary) -> String {
+    let runs = summary.runs.max(1) as f64;
+    let mut text = format!(
+        "{} cases in {:.1} s ({:.0} a second), {} engine runs, {} inconclusive ({:.2}%), {} states covered\n",
+        summary.runs,
+        summary.seconds,
+        summary.runs_per_second,
+        summary.executions,
+        summary.inconclusive,
+        summary.inconclusive as f64 * 100.0 / runs,
+        summary.states
+    );
+    if summary.stopped_by == "interrupt" {
+        text.push_str("stopped before its end\n");
+    }
+    match summary.findings.len() {
+        0 => text.push_str("nothing found\n"),
+        1 => text.push_str("1 finding\n"),
+        count => text.push_str(&format!("{count} findings\n")),
+    }
+    text
+}
+

@@ -1,0 +1,73 @@
+//! Files that are given to the command: Lua scripts with or without a header, and libFuzzer artifacts.
+
+use std::fs;
+use std::path::Path;
+
+use moonphase::header::{Header, body};
+use moonphase::minimize::Subject;
+use moonphase::script::Script;
+use moonphase::settings::Settings;
+use moonphase_vm::{compiler, syntax};
+
+use super::Failure;
+use super::args::SettingsArgs;
+
+/// A file that was read and understood.
+pub struct Input {
+    /// The text, header included.
+    pub text: String,
+    /// The model, where the file is an artifact.
+    pub script: Option<Script>,
+    /// What the header says; the settings are those to be used, flags included.
+    pub header: Header,
+}
+
+impl Input {
+    /// Reads a file. Its header decides where the flags say nothing.
+    pub fn read(path: &Path, flags: &SettingsArgs) -> Result<Input, Failure> {
+        let shown = path.display();
+        let bytes = fs::read(path).map_err(|error| Failure::Usage(format!("cannot read {shown}: {error}")))?;
+        let usual = Settings::default();
+        if !is_text(path, &bytes) {
+            let script = Script::decode(&bytes)
+                .map_err(|error| Failure::Usage(format!("{shown}: neither Lua text nor a fuzz input: {error}")))?;
+            let settings = flags.over(usual);
+            let text = script.render(settings.lua).text;
+            let header = Header { settings, ..Header::default() };
+            return Ok(Input { text, script: Some(script), header });
+        }
+        let header = Header::parse(&bytes, usual)
+            .map_err(|error| Failure::Usage(format!("{shown}: damaged header: {error}")))?
+            .unwrap_or_default();
+        let header = Header { settings: flags.over(header.settings), ..header };
+        let text = String::from_utf8(bytes)
+            .map_err(|_| Failure::Usage(format!("{shown}: the script is not UTF-8 text")))?;
+        check_syntax(path, &text, &header)?;
+        Ok(Input { text, script: None, header })
+    }
+
+    /// What to shrink.
+    pub fn subject(&self) -> Subject {
+        match &self.script {
+            Some(script) => Subject::Script(script.clone()),
+            None => Subject::Text(body(&self.text).to_owned()),
+        }
+    }
+}
+
+/// Artifacts begin with a control byte, which no Lua text does.
+fn is_text(path: &Path, bytes: &[u8]) -> bool {
+    Header::is_in(bytes)
+        || path.extension().is_some_and(|extension| extension == "lua")
+        || bytes.first().is_none_or(|&byte| byte >= b' ' || byte.is_ascii_whitespace())
+}
+
+fn check_syntax(path: &Path, text: &str, header: &Header) -> Result<(), Failure> {
+    let name = format!("@{}", path.display());
+    let source = syntax::skip_shebang(text.as_bytes());
+    let version = header.settings.lua;
+    syntax::parse(source, name.as_bytes(), version)
+        .and_then(|chunk| compiler::compile(&chunk, name.as_bytes(), version))
+        .map(drop)
+        .map_err(|error| Failure::Usage(error.to_string()))
+}

@@ -1,0 +1,54 @@
+//! `moonphase minimize`.
+
+use std::io::Write;
+
+use moonphase::campaign::folder::write_atomically;
+use moonphase::campaign::job::Purpose;
+use moonphase::campaign::triage::Triage;
+use moonphase::limits::Limits;
+
+use super::args::MinimizeArgs;
+use super::fuzz::refuse_dangling;
+use super::input::Input;
+use super::{Done, Failure, print, stop_flag, worker_command};
+
+pub fn main(args: &MinimizeArgs) -> Result<Done, Failure> {
+    let input = Input::read(&args.file, &args.settings)?;
+    let settings = input.header.settings;
+    refuse_dangling(&settings)?;
+    let triage = Triage { command: worker_command()?, settings, limits: Limits::default(), stop: stop_flag()? };
+    let shown = args.file.display();
+    let ended = triage.examine(input.text.as_bytes(), Purpose::Detect)?;
+    let Some(detected) = ended.detected else {
+        note(&format!("{shown}: nothing found ({settings}), so there is nothing to shrink"));
+        return Ok(Done::Found);
+    };
+    if let Some(wanted) = input.header.findings.first() {
+        if *wanted != detected.signature {
+            note(&format!("{shown}: its header says '{wanted}', but it shows '{}'", detected.signature));
+            return Ok(Done::Found);
+        }
+    }
+    let Some(shrunk) = triage.shrink(input.subject(), &detected)? else {
+        note(&format!("{shown}: '{}' does not show a second time", detected.signature));
+        return Ok(Done::Found);
+    };
+    match &args.output {
+        Some(path) => write_atomically(path, &shrunk.text)?,
+        None => print(&shrunk.text)?,
+    }
+    note(&format!(
+        "{}: {} code lines after {:.1} s and {} scripts judged",
+        detected.signature,
+        shrunk.lines,
+        shrunk.time.as_secs_f64(),
+        shrunk.calls
+    ));
+    Ok(Done::Clean)
+}
+
+/// Standard output may be the result, so remarks go elsewhere.
+fn note(text: &str) {
+    // A remark that cannot be printed is no failure.
+    let _ = writeln!(anstream::stderr(), "moonphase: {text}");
+}

@@ -1,0 +1,142 @@
+//! The command line: what the words mean, and what comes back.
+//!
+//! Exit codes: 0 nothing found (or done), 1 something found (or not reproduced), 2 wrong use or a file that cannot be read or
+//! written, 3 an internal failure.
+
+mod args;
+mod check;
+mod fuzz;
+mod input;
+mod minimize;
+mod progress;
+mod run;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use clap::Parser;
+use moonphase::campaign::folder::FolderError;
+use moonphase::campaign::job::Runner;
+use moonphase::campaign::lane::IsolationError;
+use moonphase::campaign::process::WorkerCommand;
+use moonphase::campaign::triage::TriageError;
+use moonphase::campaign::worker;
+
+use args::{Cli, Command};
+
+/// Why the command failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// Wrong use, or a file that cannot be read, written or understood: exit 2.
+    #[error("{0}")]
+    Usage(String),
+    /// A defect of ours or of the machine: exit 3.
+    #[error("{0}")]
+    Internal(String),
+    /// Nobody reads what is printed any more. Not worth a word.
+    #[error("standard output is closed")]
+    OutputClosed,
+}
+
+impl From<TriageError> for Failure {
+    fn from(error: TriageError) -> Self {
+        match error {
+            TriageError::Folder(error) => error.into(),
+            TriageError::Isolation(error) => error.into(),
+            other => Failure::Internal(other.to_string()),
+        }
+    }
+}
+
+impl From<FolderError> for Failure {
+    fn from(error: FolderError) -> Self {
+        Failure::Usage(error.to_string())
+    }
+}
+
+impl From<IsolationError> for Failure {
+    fn from(error: IsolationError) -> Self {
+        Failure::Internal(error.to_string())
+    }
+}
+
+/// How a command that did its work ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Done {
+    /// Exit 0.
+    Clean,
+    /// Exit 1: something was found, or a finding was not reproduced, or a script failed.
+    Found,
+}
+
+/// Runs the command.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no errors. Where they cannot be printed nobody wants them.
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
+        }
+    };
+    let result = match cli.command {
+        Command::Run(args) => run::main(&args),
+        Command::Fuzz(args) => fuzz::main(&args),
+        Command::Check(args) => check::main(&args),
+        Command::Minimize(args) => minimize::main(&args),
+        Command::Worker => worker::serve::<Runner>().map(|()| Done::Clean).map_err(|error| {
+            Failure::Internal(format!("the worker lost its supervisor: {error}"))
+        }),
+    };
+    match result {
+        Ok(Done::Clean) => ExitCode::SUCCESS,
+        Ok(Done::Found) => ExitCode::from(1),
+        Err(Failure::OutputClosed) => ExitCode::from(1),
+        Err(failure) => {
+            let code = if matches!(failure, Failure::Usage(_)) { 2 } else { 3 };
+            // Where even this cannot be printed, the exit code tells.
+            let _ = writeln!(io::stderr(), "moonphase: {failure}");
+            ExitCode::from(code)
+        }
+    }
+}
+
+/// How to start a worker: this program again.
+pub fn worker_command() -> Result<WorkerCommand, Failure> {
+    WorkerCommand::current_executable(["worker"])
+        .map_err(|error| Failure::Internal(format!("cannot find this program to start workers: {error}")))
+}
+
+/// Prints to standard output.
+pub fn print(text: &str) -> Result<(), Failure> {
+    let mut out = anstream::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(output_failure)
+}
+
+/// What a failure to write to standard output means.
+pub fn output_failure(error: io::Error) -> Failure {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => Failure::OutputClosed,
+        _ => Failure::Usage(format!("cannot write to standard output: {error}")),
+    }
+}
+
+/// The wish to stop: Ctrl-C sets it. A second one ends the program at once.
+pub fn stop_flag() -> Result<&'static AtomicBool, Failure> {
+    static STOP: AtomicBool = AtomicBool::new(false);
+    static INSTALLED: OnceLock<Result<(), String>> = OnceLock::new();
+    let installed = INSTALLED.get_or_init(|| {
+        ctrlc::set_handler(|| {
+            if STOP.swap(true, Ordering::Relaxed) {
+                std::process::exit(130);
+            }
+        })
+        .map_err(|error| error.to_string())
+    });
+    match installed {
+        Ok(()) => Ok(&STOP),
+        Err(error) => Err(Failure::Internal(format!("cannot listen to Ctrl-C: {error}"))),
+    }
+}

@@ -1,0 +1,47 @@
+//! The progress line: on a terminal, while a campaign works.
+
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use moonphase::campaign::fuzz::Counts;
+
+/// A line at the bottom of the terminal; nothing on a pipe.
+pub struct Line {
+    bar: ProgressBar,
+}
+
+impl Line {
+    pub fn new() -> Line {
+        let bar = ProgressBar::no_length();
+        if std::io::stderr().is_terminal() {
+            let style = ProgressStyle::with_template("{spinner} {elapsed} {msg}");
+            // The template is a constant; should it be wrong, the line just looks different.
+            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+            bar.enable_steady_tick(Duration::from_millis(200));
+        } else {
+            bar.set_draw_target(ProgressDrawTarget::hidden());
+        }
+        Line { bar }
+    }
+
+    pub fn show(&self, counts: &Counts) {
+        if self.bar.is_hidden() || counts.runs % 16 != 0 {
+            return;
+        }
+        let rate = counts.runs as f64 / self.bar.elapsed().as_secs_f64().max(0.001);
+        self.bar.set_message(format!(
+            "{} runs, {rate:.0} runs/s, {} findings, {} inconclusive, {} states covered",
+            counts.runs, counts.findings, counts.inconclusive, counts.states
+        ));
+    }
+
+    /// Prints something above the line.
+    pub fn suspend<T>(&self, print: impl FnOnce() -> T) -> T {
+        self.bar.suspend(print)
+    }
+
+    pub fn clear(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}

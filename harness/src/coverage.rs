@@ -1,0 +1,71 @@
+//! Which states of the collector a campaign has driven stores into: what the progress line counts as *states covered*.
+//!
+//! A state is a site together with the collector's phase and the colours of holder and value at the store. It is a
+//! measure of the scripts, not a guide: nothing is steered by it.
+
+use moonphase_vm::gc::{Colour, Event, HeapView, Phase, Site};
+
+/// Colours that a state tells apart.
+const COLOURS: usize = 4;
+/// Phases that a state tells apart.
+const PHASES: usize = Phase::Pause as usize + 1;
+/// How many states there can be.
+pub const STATES: usize = Site::ALL.len() * PHASES * COLOURS * COLOURS;
+
+/// The states seen so far.
+#[derive(Clone, Debug)]
+pub struct Coverage {
+    seen: Vec<bool>,
+    new: Vec<u16>,
+}
+
+impl Default for Coverage {
+    fn default() -> Self {
+        Coverage { seen: vec![false; STATES], new: Vec::new() }
+    }
+}
+
+fn colour(colour: Colour) -> usize {
+    match colour {
+        Colour::White => 0,
+        Colour::OtherWhite => 1,
+        Colour::Gray => 2,
+        Colour::Black => 3,
+    }
+}
+
+impl Coverage {
+    /// Notes a store.
+    pub fn note(&mut self, heap: HeapView<'_>, event: &Event<'_>) {
+        let Event::Store { site, holder, new, .. } = *event else { return };
+        let mut state = site as usize;
+        state = state * PHASES + heap.phase() as usize;
+        state = state * COLOURS + colour(heap.colour(holder));
+        state = state * COLOURS + colour(heap.colour(new));
+        if !std::mem::replace(&mut self.seen[state], true) {
+            // There are fewer states than 2^16.
+            self.new.push(state as u16);
+        }
+    }
+
+    /// The states that were new since the last call.
+    pub fn take_new(&mut self) -> Vec<u16> {
+        std::mem::take(&mut self.new)
+    }
+
+    /// Adds states that another process saw.
+    pub fn add(&mut self, states: &[u16]) {
+        for &state in states {
+            if let Some(seen) = self.seen.get_mut(state as usize) {
+                *seen = true;
+            }
+        }
+    }
+
+    /// How many states were seen.
+    pub fn count(&self) -> usize {
+        self.seen.iter().filter(|&&seen| seen).count()
+    }
+}
+
+const _: () = assert!(STATES <= u16::MAX as usize + 1);

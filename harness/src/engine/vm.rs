@@ -1,0 +1,194 @@
+//! Our VM as an engine, with the invariant checker looking on.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::io::{self, Write};
+use std::ops::ControlFlow;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use moonphase_invariants::{Checker, History, Violation};
+use moonphase_vm::gc::{Event, HeapView, Interests, Observer};
+use moonphase_vm::{Limit, Options, ScriptError, Vm};
+
+use super::Engine;
+use crate::coverage::Coverage;
+use crate::limits::Limits;
+use crate::outcome::{End, LimitKind, Outcome, Output};
+use crate::settings::Settings;
+
+/// Our VM under a policy and a check level.
+pub struct VmEngine {
+    settings: Settings,
+    /// What the store events of all runs covered.
+    coverage: Option<Coverage>,
+}
+
+/// How closely a run is looked at, beyond what the settings say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Look {
+    /// Record the history of every object, to explain a violation.
+    pub history: bool,
+    /// Measure the time that the checker takes.
+    pub timed: bool,
+}
+
+/// What a run of our VM showed.
+pub struct VmRun {
+    /// What the script did.
+    pub outcome: Outcome,
+    /// What the checker found.
+    pub violation: Option<Box<Violation>>,
+    /// The history of every object, if it was asked for.
+    pub history: History,
+    /// Time spent in the checker, if it was measured.
+    pub checking: Duration,
+}
+
+impl VmEngine {
+    /// An engine with these settings.
+    pub fn new(settings: Settings) -> VmEngine {
+        VmEngine { settings, coverage: Some(Coverage::default()) }
+    }
+
+    /// States of the collector and of stores that were seen for the first time since the last call.
+    pub fn take_new_states(&mut self) -> Vec<u16> {
+        self.coverage.as_mut().map(Coverage::take_new).unwrap_or_default()
+    }
+
+    /// Runs a script.
+    pub fn run_observed(&mut self, source: &[u8], chunk_name: &str, limits: &Limits, look: Look) -> VmRun {
+        let mut options = Options::default();
+        options.version = self.settings.lua;
+        options.policy = self.settings.gc;
+        options.memory_limit = usize::try_from(limits.memory_bytes).unwrap_or(usize::MAX);
+        options.instruction_limit = (limits.instructions < u64::MAX).then_some(limits.instructions);
+        options.stack_limit = limits.depth as usize * 5;
+        let checker = self.settings.check.level().map(|level| {
+            let checker = Checker::new(level);
+            if look.history { checker.with_history() } else { checker }
+        });
+        let mut vm = if checker.is_none() && (self.settings.gc.is_sound() || self.settings.allow_dangling) {
+            // SAFETY: the policy is sound, or the user accepted undefined behaviour to show it to a sanitizer.
+            #[allow(unsafe_code)]
+            unsafe {
+                Vm::with_unsound_policy(options)
+            }
+        } else {
+            let coverage = self.coverage.take().unwrap_or_default();
+            let observer = CaseObserver { checker, dangling: None, coverage, timed: look.timed, spent: Duration::ZERO };
+            Vm::observed(options, Box::new(observer))
+        };
+        let output = SharedOutput(Rc::new(RefCell::new(Output::new(limits.output_bytes))));
+        vm.set_output(SharedOutput(Rc::clone(&output.0)));
+        let result = vm.run(source, chunk_name.as_bytes(), &[]);
+        let lines = output.0.borrow_mut().take_lines();
+        // What is printed from now on is not part of the outcome: the reference's last finalizers are not either.
+        let mut halted = result == Err(ScriptError::Halted);
+        if result.is_ok() && self.settings.check.level().is_some() {
+            halted |= vm.collect() == Err(ScriptError::Halted);
+        }
+        let mut run = VmRun {
+            outcome: Outcome { lines, end: end_of(result) },
+            violation: None,
+            history: History::default(),
+            checking: Duration::ZERO,
+        };
+        if let Some(observer) = vm.take_observer().and_then(|observer| observer.into_any().downcast().ok()) {
+            let observer: Box<CaseObserver> = observer;
+            run.checking = observer.spent;
+            self.coverage = Some(observer.coverage);
+            if let Some(mut checker) = observer.checker {
+                if !halted && run.outcome.end == End::Returned {
+                    checker.look_complete(vm.heap().view());
+                }
+                (run.violation, run.history) = checker.into_parts();
+            } else {
+                run.violation = observer.dangling;
+            }
+        }
+        run
+    }
+}
+
+fn end_of(result: Result<(), ScriptError>) -> End {
+    match result {
+        Ok(()) => End::Returned,
+        Err(ScriptError::Error(message)) => End::from_error_message(&message),
+        Err(ScriptError::Limit(Limit::Instructions)) => End::Limit(LimitKind::Instructions),
+        Err(ScriptError::Limit(Limit::Output)) => End::Limit(LimitKind::Output),
+        Err(ScriptError::Limit(_)) => End::Limit(LimitKind::Memory),
+        Err(error) => End::Error(error.to_string()),
+    }
+}
+
+impl Engine for VmEngine {
+    fn name(&self) -> String {
+        "moonphase".to_owned()
+    }
+
+    fn version(&self) -> String {
+        format!("Moonphase {} (Lua {})", env!("CARGO_PKG_VERSION"), self.settings.lua)
+    }
+
+    fn run(&mut self, source: &[u8], chunk_name: &str, limits: &Limits) -> Outcome {
+        self.run_observed(source, chunk_name, limits, Look::default()).outcome
+    }
+}
+
+/// The output of a script, which outlives its VM.
+struct SharedOutput(Rc<RefCell<Output>>);
+
+impl Write for SharedOutput {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.borrow_mut().write(bytes).map_err(io::Error::other)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The checker, and what else listens to a case.
+struct CaseObserver {
+    checker: Option<Checker>,
+    /// What the quarantine alone saw, where nothing is checked.
+    dangling: Option<Box<Violation>>,
+    coverage: Coverage,
+    timed: bool,
+    spent: Duration,
+}
+
+impl Observer for CaseObserver {
+    fn interests(&self) -> Interests {
+        match &self.checker {
+            Some(checker) => checker.interests(),
+            None => Interests { stores: false, steps: false, fine: false },
+        }
+    }
+
+    fn event(&mut self, heap: HeapView<'_>, event: &Event<'_>) -> ControlFlow<()> {
+        self.coverage.note(heap, event);
+        let Some(checker) = &mut self.checker else {
+            return match event {
+                Event::Dangling(object) => {
+                    self.dangling = Some(moonphase_invariants::dangling_met(heap, *object));
+                    ControlFlow::Break(())
+                }
+                _ => ControlFlow::Continue(()),
+            };
+        };
+        if !self.timed {
+            return checker.event(heap, event);
+        }
+        let start = Instant::now();
+        let flow = checker.event(heap, event);
+        self.spent += start.elapsed();
+        flow
+    }
+
+    fn into_any(self: Box<Self>) -> Box<dyn Any> {
+        self
+    }
+}

@@ -1,0 +1,411 @@
+//! The sentences of a report.
+//!
+//! Every sentence follows from the facts of an explanation; where a fact is missing its sentence is left out. Objects are
+//! called by their names with numbers, so that two of one name stay apart.
+
+use moonphase_invariants::Invariant;
+use moonphase_vm::gc::{Kind, Policy, SetupvalueRule, Site};
+
+use super::explanation::{Barrier, Broken, Crash, Difference, Direction, Link, Shade, Store, Thing, When};
+
+/// A line of the script, and what happened there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Mark {
+    pub(super) line: u32,
+    /// Whether it is where the fault happened.
+    pub(super) primary: bool,
+    pub(super) text: String,
+}
+
+/// The finding in one sentence.
+pub(super) fn headline(broken: &Broken) -> String {
+    let kind = |thing: &Option<Thing>| thing.as_ref().map_or("object", |thing| thing.kind.as_str()).to_owned();
+    let (holder, target) = (kind(&broken.holder), kind(&broken.target));
+    match (invariant(broken), &broken.holder) {
+        (Some(Invariant::BlackToWhite), Some(_)) => format!(
+            "A black {holder} refers to a white {target}: the collector will free the {target} while it is in use."
+        ),
+        (Some(Invariant::Dangling), Some(_)) => {
+            format!("{} that is alive refers to a {target} that was freed.", capital(&article(&holder)))
+        }
+        (Some(Invariant::Dangling), None) => format!("The collector met a {target} that was freed."),
+        (Some(Invariant::Reachable), _) if broken.freed.is_some() => {
+            format!("{} that the program can still reach was freed.", capital(&article(&target)))
+        }
+        (Some(Invariant::Reachable), _) => {
+            format!("{} that the program can still reach is about to be freed.", capital(&article(&target)))
+        }
+        _ => sentence(&broken.detail),
+    }
+}
+
+/// What must hold.
+pub(super) fn rule(broken: &Broken) -> String {
+    match invariant(broken) {
+        Some(invariant) => format!("{invariant}: {}.", invariant.explanation()),
+        None => format!("{}.", broken.invariant),
+    }
+}
+
+/// When it was seen.
+pub(super) fn seen(broken: &Broken) -> String {
+    let mut text = format!("It broke {}, event {}.", moment(&broken.seen), broken.seen.event);
+    if broken.store.is_none() && broken.sound_until > 0 {
+        text.push_str(&format!(" The whole heap was last found sound at event {}.", broken.sound_until));
+    }
+    text
+}
+
+/// What an object is and how it got its colour.
+pub(super) fn object(thing: &Thing, broken: &Broken) -> String {
+    let mut text = full_name(thing);
+    if let Some(shade) = thing.shade {
+        text.push_str(&format!(", {shade}"));
+    }
+    match &thing.made {
+        Some(place) => text.push_str(&format!(", made at {place}")),
+        None if thing.shade != Some(Shade::Freed) => {}
+        None => text.push_str(", made before the script began or at an unknown place"),
+    }
+    text.push('.');
+    let is = |other: &Option<Thing>| other.as_ref().is_some_and(|other| other.id == thing.id);
+    if let (true, Some(blackened)) = (is(&broken.holder), &broken.blackened) {
+        text.push_str(&format!(" It became black {}", moment(&blackened.when)));
+        if let Some(through) = &blackened.through {
+            text.push_str(&format!(", when the collector traversed {}", full_name(through)));
+        }
+        text.push('.');
+    }
+    if let (true, Some(freed)) = (is(&broken.target), &broken.freed) {
+        text.push_str(&format!(" It was freed {}.", moment(freed)));
+    }
+    text
+}
+
+/// Who wrote the reference, and why no barrier helped.
+pub(super) fn cause(broken: &Broken) -> Vec<String> {
+    let (Some(store), Some(holder), Some(target)) = (&broken.store, &broken.holder, &broken.target) else {
+        return Vec::new();
+    };
+    let slot = broken.edge.as_ref().map(|edge| format!(" ({edge})")).unwrap_or_default();
+    let place = store.when.place.as_ref().map(|place| format!(" at {place}")).unwrap_or_default();
+    let wrote = format!(
+        "{}{place} stored {} into {}{slot}, {}, event {}. The site is `{}`.",
+        capital(deed(&store.site)),
+        target.name,
+        holder.name,
+        in_phase(&store.when),
+        store.when.event,
+        store.site
+    );
+    let mut paragraphs = vec![wrote];
+    if store.barriers.is_empty() {
+        paragraphs.push(format!("The site called no barrier: nobody told the collector that {} changed.", holder.name));
+    }
+    for barrier in &store.barriers {
+        paragraphs.push(barrier_call(store, barrier));
+        paragraphs.extend(why_in_vain(broken, store, barrier, holder, target));
+    }
+    paragraphs
+}
+
+fn barrier_call(store: &Store, barrier: &Barrier) -> String {
+    let (direction, does) = match barrier.direction {
+        Direction::Forward => ("forward", "marks the child"),
+        Direction::Backward => ("backward", "makes the parent gray again"),
+    };
+    format!(
+        "`{}` called a {direction} barrier: parent {}, child {}. Such a barrier {does}, but only where the parent is black and \
+         the child is white.",
+        store.site,
+        with_shade(&barrier.parent),
+        with_shade(&barrier.child)
+    )
+}
+
+fn why_in_vain(broken: &Broken, store: &Store, barrier: &Barrier, holder: &Thing, target: &Thing) -> Option<String> {
+    let parent = &barrier.parent;
+    let site = &store.site;
+    if barrier.acted {
+        return Some(format!("The barrier acted, and yet {} is {} now.", target.name, shade(target)));
+    }
+    if parent.id != holder.id {
+        let mut text = format!(
+            "The barrier of `{site}` looked at {}, which is {}, so it did nothing. But the reference is held by {}, which is {}",
+            parent.name,
+            shade(parent),
+            holder.name,
+            shade(holder)
+        );
+        let blackened = broken.blackened.as_ref();
+        if let Some(blackened) = blackened {
+            let through = blackened.through.as_ref();
+            let through = through.map(|thing| format!(" through {}", thing.name)).unwrap_or_default();
+            text.push_str(&format!(": it was marked{through} {}", moment(&blackened.when)));
+        }
+        text.push('.');
+        let other = blackened.and_then(|blackened| blackened.through.as_ref()).filter(|other| other.id != parent.id);
+        if let Some(other) = other {
+            text.push_str(&format!(" {} and {} share that {}", capital(&other.name), parent.name, holder.kind));
+            let since = |who: &Thing, link: Option<&Link>| link.map(|link| format!("{} {}", who.name, since(who, link)));
+            let other_link = blackened.and_then(|blackened| blackened.link.as_ref());
+            let links: Vec<String> =
+                [since(other, other_link), since(parent, barrier.link.as_ref())].into_iter().flatten().collect();
+            if !links.is_empty() {
+                text.push_str(&format!(": {}", links.join(", ")));
+            }
+            text.push('.');
+        }
+        return Some(text);
+    }
+    if barrier.parent.shade == Some(Shade::Black) && barrier.child.shade == Some(Shade::White) {
+        return Some(format!(
+            "Parent and child were the right ones and had these colours, and the barrier did nothing: it does not do its work in \
+             phase {}.",
+            store.when.phase
+        ));
+    }
+    Some(format!(
+        "At that moment there was nothing to do. The colours changed afterwards: {} is {} and {} is {} now.",
+        holder.name,
+        shade(holder),
+        target.name,
+        shade(target)
+    ))
+}
+
+/// What would have happened next, step by step.
+pub(super) fn consequence(broken: &Broken) -> Vec<String> {
+    let Some(target) = &broken.target else { return Vec::new() };
+    let target_name = &target.name;
+    let touched = |holder: &str| {
+        format!(
+            "The next use of that reference, by the program or by the mark phase of the next cycle, touches freed memory by way \
+             of {holder}: a crash at another place and another time, if not silent damage."
+        )
+    };
+    match (invariant(broken), &broken.holder) {
+        (Some(Invariant::BlackToWhite), Some(holder)) => {
+            let mut steps = Vec::new();
+            let misled = broken.store.iter().flat_map(|store| &store.barriers);
+            let misled = misled.map(|barrier| &barrier.parent).find(|parent| parent.id != holder.id);
+            steps.push(match misled {
+                Some(parent) if parent.shade != Some(Shade::Black) => format!(
+                    "When the collector comes to {}, it finds that {} is black already, and does not traverse it again. It does \
+                     not see {target_name}.",
+                    parent.name, holder.name
+                ),
+                _ => format!(
+                    "{} is black: the collector is done with it in this cycle and does not look at what it refers to again.",
+                    capital(&holder.name)
+                ),
+            });
+            steps.push(format!(
+                "The atomic phase ends marking. Unless something else refers to {target_name}, it is white still."
+            ));
+            steps.push(format!("The sweep frees {target_name}, and {} still refers to it.", holder.name));
+            steps.push(touched(&holder.name));
+            steps
+        }
+        (Some(Invariant::Reachable), Some(holder)) if broken.freed.is_none() => {
+            vec![format!("The sweep frees {target_name}, and {} still refers to it.", holder.name), touched(&holder.name)]
+        }
+        (Some(Invariant::Dangling | Invariant::Reachable), Some(holder)) => vec![touched(&holder.name)],
+        _ => Vec::new(),
+    }
+}
+
+/// What the facts say about how to mend it.
+pub(super) fn remedy(broken: &Broken, gc: &str) -> Vec<String> {
+    let (Some(store), Some(holder)) = (&broken.store, &broken.holder) else { return Vec::new() };
+    if invariant(broken) != Some(Invariant::BlackToWhite) {
+        return Vec::new();
+    }
+    let site = &store.site;
+    let Some(barrier) = store.barriers.iter().find(|barrier| !barrier.acted) else {
+        return match store.barriers.is_empty() {
+            true => vec![format!(
+                "`{site}` needs a write barrier, after the write: forward (mark the child) or backward (make the parent gray \
+                 again), with the {} as the parent.",
+                holder.kind
+            )],
+            false => Vec::new(),
+        };
+    };
+    if barrier.parent.id == holder.id {
+        return Vec::new();
+    }
+    let (wrong, right) = (&barrier.parent.kind, &holder.kind);
+    let mut text = format!(
+        "The parent of a write barrier must be the object that holds the reference. `{site}` writes into the {right}, so the \
+         barrier's parent must be the {right} and not the {wrong}"
+    );
+    if *right == Kind::Upvalue.name() {
+        text.push_str(&format!(
+            ": an upvalue that closures share is black as soon as one of them is traversed, while the {wrong} that is at hand may \
+             be white"
+        ));
+    }
+    text.push('.');
+    let mut paragraphs = vec![text];
+    if let Some(fixed) = with_upvalue_as_parent(site, gc) {
+        paragraphs.push(format!(
+            "Lua 5.2 and later pass the upvalue. To see this collector with that one rule changed: `--gc {fixed}`."
+        ));
+    }
+    paragraphs
+}
+
+/// The policy with the right parent for `setupvalue`, if that is what is wrong with it.
+fn with_upvalue_as_parent(site: &str, gc: &str) -> Option<String> {
+    let mut policy: Policy = gc.parse().ok()?;
+    let faulty = site == Site::Setupvalue.name() && policy.setupvalue == SetupvalueRule::Closure;
+    policy.setupvalue = SetupvalueRule::Upvalue;
+    faulty.then(|| policy.to_string())
+}
+
+/// The lines of the script that had a part in it, in their order, each once.
+pub(super) fn marks(broken: &Broken) -> Vec<Mark> {
+    let mut marks: Vec<Mark> = Vec::new();
+    let mut add = |place: Option<&super::Place>, primary: bool, text: String| {
+        let Some(line) = place.and_then(super::Place::line_of_script) else { return };
+        match marks.iter_mut().find(|mark| mark.line == line) {
+            Some(mark) if mark.text.contains(&text) => {}
+            Some(mark) => {
+                mark.text = format!("{}; {text}", mark.text);
+                mark.primary |= primary;
+            }
+            None => marks.push(Mark { line, primary, text }),
+        }
+    };
+    let (holder, target) = (broken.holder.as_ref(), broken.target.as_ref());
+    match (&broken.store, holder, target) {
+        (Some(store), Some(holder), Some(target)) => {
+            add(store.when.place.as_ref(), true, format!("{} is stored into {} here", target.name, holder.name));
+        }
+        _ => add(broken.seen.place.as_ref(), true, "seen here".to_owned()),
+    }
+    for thing in [holder, target].into_iter().flatten() {
+        add(thing.made.as_ref(), false, format!("{} is made", thing.name));
+    }
+    if let (Some(holder), Some(blackened)) = (holder, &broken.blackened) {
+        add(blackened.when.place.as_ref(), false, format!("{} becomes black", holder.name));
+        let link = blackened.link.as_ref().and_then(|link| link.place.as_ref());
+        if let Some(through) = &blackened.through {
+            add(link, false, format!("{} gets {}", through.name, holder.name));
+        }
+    }
+    for barrier in broken.store.iter().flat_map(|store| &store.barriers) {
+        if let (Some(link), Some(holder)) = (&barrier.link, holder) {
+            add(link.place.as_ref(), false, format!("{} gets {}", barrier.parent.name, holder.name));
+        }
+    }
+    if let (Some(freed), Some(target)) = (&broken.freed, target) {
+        add(freed.place.as_ref(), false, format!("{} is freed", target.name));
+    }
+    marks.sort_by_key(|mark| mark.line);
+    marks
+}
+
+/// A difference in one sentence.
+pub(super) fn difference_headline(difference: &Difference) -> String {
+    let Difference { our_name, reference_name, difference } = difference;
+    match difference.line {
+        Some(line) => format!("{our_name} and {reference_name} differ in line {} of what they print.", line + 1),
+        None => format!("{our_name} and {reference_name} print the same and end differently."),
+    }
+}
+
+/// What a difference means.
+pub(super) const DIFFERENCE_RULE: &str =
+    "A script prints only what every correct Lua must print, and ends in the same way in all of them. The collector must \
+     not show: where a policy or a fault of the collector is under test, an object was likely taken from the program \
+     while it was in use.";
+
+/// A crash in one sentence.
+pub(super) fn crash_headline(crash: &Crash) -> String {
+    format!("The process died while it was busy with {}: {}.", crash.stage, crash.death)
+}
+
+/// What a crash means.
+pub(super) const CRASH_RULE: &str =
+    "No script may bring down an engine, whatever it does. A panic is a fault of this program; a signal in a reference is \
+     one of the reference, or of its build.";
+
+fn invariant(broken: &Broken) -> Option<Invariant> {
+    broken.invariant.parse().ok()
+}
+
+/// What a program does at a site.
+fn deed(site: &str) -> &str {
+    let Some(known) = Site::ALL.iter().find(|known| known.name() == site) else { return site };
+    match known {
+        Site::TableStore => "an assignment to a table entry",
+        Site::TableKey => "the new key of a table entry",
+        Site::TableList => "a table constructor",
+        Site::TableMetatable => "`setmetatable`",
+        Site::UserdataMetatable => "the setting of a userdata's metatable",
+        Site::UserValue => "the setting of a user value",
+        Site::UpvalueStore => "an assignment to an upvalue",
+        Site::Setupvalue => "`debug.setupvalue`",
+        Site::Upvaluejoin => "`debug.upvaluejoin`",
+        Site::ClosurePrototype | Site::ClosureCapture | Site::ClosureFresh => "the making of a closure",
+        Site::UpvalueClose => "the end of a variable's scope",
+        Site::NativeUpvalue => "the setting of a native function's upvalue",
+        Site::PrototypeConstant
+        | Site::PrototypeNested
+        | Site::PrototypeUpvalueName
+        | Site::PrototypeLocalName
+        | Site::PrototypeSource => "the loading of a chunk",
+        Site::ChunkEnvironment => "the setting of a chunk's environment",
+        _ => site,
+    }
+}
+
+/// Since when an object has had a reference.
+fn since(who: &Thing, link: &Link) -> String {
+    let place = link.place.as_ref().map(|place| format!(" at {place}")).unwrap_or_default();
+    if link.place.is_some() && link.place == who.made {
+        format!("since it was made{place}")
+    } else {
+        format!("since {}{place}", deed(&link.site))
+    }
+}
+
+fn full_name(thing: &Thing) -> String {
+    if thing.particulars.is_empty() { thing.name.clone() } else { format!("{} {}", thing.name, thing.particulars) }
+}
+
+fn with_shade(thing: &Thing) -> String {
+    format!("{} ({})", thing.name, shade(thing))
+}
+
+fn shade(thing: &Thing) -> String {
+    thing.shade.map_or_else(|| "of unknown colour".to_owned(), |shade| shade.to_string())
+}
+
+fn in_phase(when: &When) -> String {
+    let step = when.step.map(|step| format!(", after step {step} of the collector")).unwrap_or_default();
+    format!("in phase {}{step}", when.phase)
+}
+
+fn moment(when: &When) -> String {
+    let step = when.step.map(|step| format!(" in step {step},")).unwrap_or_default();
+    let place = when.place.as_ref().map(|place| format!(" at {place}")).unwrap_or_default();
+    format!("{} phase {}{place}", if step.is_empty() { "in" } else { step.trim_start() }, when.phase)
+}
+
+fn article(noun: &str) -> String {
+    let vowel = noun.starts_with(['a', 'e', 'i', 'o']) || noun.starts_with("upvalue");
+    format!("{} {noun}", if vowel { "an" } else { "a" })
+}
+
+fn capital(text: &str) -> String {
+    let mut characters = text.chars();
+    characters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(characters).collect()
+}
+
+fn sentence(text: &str) -> String {
+    let text = capital(text);
+    if text.ends_with('.') { text } else { text + "." }
+}

@@ -1,0 +1,157 @@
+//! How a case is run: language, collector, reference and checks. Given on the command line or in a file's header.
+
+use std::fmt;
+use std::str::FromStr;
+
+use moonphase_invariants::Level;
+use moonphase_vm::LuaVersion;
+use moonphase_vm::gc::Policy;
+use serde::{Deserialize, Serialize};
+
+/// How often the invariants are checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Check {
+    /// Never.
+    Off,
+    /// At this level.
+    At(Level),
+    /// At the level that is usual.
+    #[default]
+    Usual,
+}
+
+impl Check {
+    /// The level to check at, `None` for no checks.
+    pub fn level(self) -> Option<Level> {
+        match self {
+            Check::Off => None,
+            Check::At(level) => Some(level),
+            Check::Usual => Some(Level::default()),
+        }
+    }
+}
+
+impl fmt::Display for Check {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.level() {
+            None => f.write_str("off"),
+            Some(level) => f.write_str(level.name()),
+        }
+    }
+}
+
+/// A setting that cannot be understood.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+#[allow(missing_docs)]
+pub enum SettingError {
+    #[error("unknown check '{0}' (known: off, step, barrier, full)")]
+    Check(String),
+    #[error("unknown reference '{0}' (known: lua54, none)")]
+    Reference(String),
+    #[error(transparent)]
+    Policy(#[from] moonphase_vm::gc::PolicyError),
+    #[error(transparent)]
+    Version(#[from] moonphase_vm::UnknownVersion),
+}
+
+impl FromStr for Check {
+    type Err = SettingError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "off" => Ok(Check::Off),
+            _ => text.parse().map(Check::At).map_err(|_| SettingError::Check(text.to_owned())),
+        }
+    }
+}
+
+/// Which reference a script is compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Reference {
+    /// The embedded reference Lua 5.4.
+    #[default]
+    Lua54,
+    /// None.
+    None,
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Reference::Lua54 => "lua54",
+            Reference::None => "none",
+        })
+    }
+}
+
+impl FromStr for Reference {
+    type Err = SettingError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "lua54" => Ok(Reference::Lua54),
+            "none" => Ok(Reference::None),
+            _ => Err(SettingError::Reference(text.to_owned())),
+        }
+    }
+}
+
+/// How a case is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Settings {
+    /// The language.
+    pub lua: LuaVersion,
+    /// The collector's rules.
+    pub gc: Policy,
+    /// Whom to compare with.
+    pub reference: Reference,
+    /// When to check the invariants.
+    pub check: Check,
+    /// Returns freed objects to the allocator at once though the policy is unsound: undefined behaviour, for a
+    /// sanitizer to see. Only with [`Check::Off`].
+    pub allow_dangling: bool,
+}
+
+/// [`Settings`] as they travel to worker processes.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SettingsText {
+    lua: String,
+    gc: String,
+    reference: String,
+    check: String,
+    allow_dangling: bool,
+}
+
+impl From<Settings> for SettingsText {
+    fn from(settings: Settings) -> Self {
+        SettingsText {
+            lua: settings.lua.to_string(),
+            gc: settings.gc.to_string(),
+            reference: settings.reference.to_string(),
+            check: settings.check.to_string(),
+            allow_dangling: settings.allow_dangling,
+        }
+    }
+}
+
+impl TryFrom<SettingsText> for Settings {
+    type Error = SettingError;
+
+    fn try_from(text: SettingsText) -> Result<Self, Self::Error> {
+        Ok(Settings {
+            lua: text.lua.parse()?,
+            gc: text.gc.parse()?,
+            reference: text.reference.parse()?,
+            check: text.check.parse()?,
+            allow_dangling: text.allow_dangling,
+        })
+    }
+}
+
+impl fmt::Display for Settings {
+    /// As in a header and on the command line: `lua=5.4 gc=5.1 check=barrier`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "lua={} gc={} check={}", self.lua, self.gc, self.check)
+    }
+}

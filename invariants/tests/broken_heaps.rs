@@ -1,0 +1,281 @@
+//! Each invariant is broken on purpose in a heap made by hand, and the check that speaks is the one with its name.
+
+use moonphase_invariants::{Checker, Invariant, Level, Violation, check_complete};
+use moonphase_vm::gc::{Colour, Corrupt, Gc, GrayList, Heap, HeapOptions, Phase};
+use moonphase_vm::value::{Table, Value};
+
+fn heap() -> Box<Heap> {
+    Heap::new(HeapOptions::default())
+}
+
+fn key(heap: &mut Heap, name: &str) -> Value {
+    Value::String(heap.new_string(name.as_bytes()))
+}
+
+/// A table that the registry refers to.
+fn rooted_table(heap: &mut Heap, name: &str) -> Gc<Table> {
+    let (key, table) = (key(heap, name), heap.new_table());
+    let registry = heap.corrupt().registry();
+    heap.corrupt().set(registry, key, Value::Table(table));
+    table
+}
+
+/// What a whole look finds; the name alone where every check but that one is silent.
+fn found(heap: &Heap) -> Option<Violation> {
+    let mut checker = Checker::new(Level::Full);
+    checker.look(heap.view());
+    checker.into_violation()
+}
+
+fn signature(heap: &Heap) -> String {
+    found(heap).map_or_else(|| "nothing".into(), |violation| violation.signature())
+}
+
+/// The heap is sound, then it is broken, and both the whole look and the check of that name alone say so.
+fn breaks(heap: &mut Heap, invariant: Invariant, expected: &str, fault: impl FnOnce(&mut Corrupt<'_>)) -> Violation {
+    assert_eq!(found(heap), None);
+    fault(&mut heap.corrupt());
+    assert_eq!(signature(heap), expected);
+    let alone = invariant.check(heap.view()).expect_err("the check of that name finds it");
+    assert_eq!(alone.invariant, invariant);
+    assert_eq!(alone.signature(), expected);
+    *alone
+}
+
+fn id(table: Gc<Table>) -> u32 {
+    table.erase().id()
+}
+
+/// A heap in propagation with a black table that the registry refers to.
+fn marking() -> (Box<Heap>, Gc<Table>) {
+    let mut heap = heap();
+    let table = rooted_table(&mut heap, "t");
+    heap.corrupt().turn();
+    while !table.erase_is_black(&heap) {
+        assert_eq!(heap.corrupt().turn(), Phase::Propagate);
+    }
+    (heap, table)
+}
+
+trait IsBlack {
+    fn erase_is_black(&self, heap: &Heap) -> bool;
+}
+
+impl IsBlack for Gc<Table> {
+    fn erase_is_black(&self, heap: &Heap) -> bool {
+        let id = id(*self);
+        heap.view().objects().any(|object| object.id() == id && object.is_black())
+    }
+}
+
+#[test]
+fn a_store_without_barrier_behind_a_black_table_breaks_black_to_white() {
+    let (mut heap, table) = marking();
+    let new = heap.new_table();
+    let violation = breaks(&mut heap, Invariant::BlackToWhite, "black-to-white table->table", |heap| {
+        heap.set_in_silence(table, Value::Integer(1), Value::Table(new));
+    });
+    assert_eq!(violation.phase, Phase::Propagate);
+    assert_eq!(violation.edge.as_deref(), Some("[1]"));
+    let path: Vec<&str> = violation.path.iter().map(|step| step.label.as_str()).collect();
+    assert_eq!(path, ["registry", "[\"t\"]", "[1]"]);
+}
+
+#[test]
+fn a_reference_to_a_freed_object_is_dangling() {
+    let mut heap = heap();
+    let table = rooted_table(&mut heap, "t");
+    let violation = breaks(&mut heap, Invariant::Dangling, "dangling table->table", |heap| heap.free(id(table)));
+    assert_eq!(violation.child.map(|child| child.freed), Some(true));
+}
+
+#[test]
+fn a_black_object_at_pause_breaks_pause_white() {
+    let mut heap = heap();
+    let table = rooted_table(&mut heap, "t");
+    breaks(&mut heap, Invariant::PauseWhite, "pause-white table", |heap| heap.set_colour(id(table), Colour::Black));
+}
+
+#[test]
+fn gray_lists_must_have_the_gray_objects_and_each_once() {
+    let (mut heap, table) = marking();
+    breaks(&mut heap, Invariant::GrayLists, "gray-lists table", |heap| heap.set_colour(id(table), Colour::Gray));
+
+    let (mut heap, table) = marking();
+    breaks(&mut heap, Invariant::GrayLists, "gray-lists table", |heap| heap.push_gray(GrayList::Gray, id(table)));
+
+    let (mut heap, table) = marking();
+    breaks(&mut heap, Invariant::GrayLists, "gray-lists table", |heap| {
+        heap.set_colour(id(table), Colour::Gray);
+        heap.push_gray(GrayList::GrayAgain, id(table));
+        heap.push_gray(GrayList::WeakValues, id(table));
+    });
+}
+
+#[test]
+fn open_upvalues_must_be_sorted_and_listed_and_never_black() {
+    let with_upvalues = || {
+        let mut heap = heap();
+        let mut tools = heap.corrupt();
+        let thread = tools.main_thread(8);
+        let (first, second) = (tools.open_upvalue(thread, 3), tools.open_upvalue(thread, 5));
+        (heap, thread, first, second)
+    };
+    let expected = "upvalues upvalue";
+    let (mut heap, thread, ..) = with_upvalues();
+    breaks(&mut heap, Invariant::Upvalues, expected, |heap| heap.swap_open_upvalues(thread));
+    let (mut heap, thread, ..) = with_upvalues();
+    breaks(&mut heap, Invariant::Upvalues, expected, |heap| heap.forget_open_upvalue(thread));
+    let (mut heap, _, first, _) = with_upvalues();
+    breaks(&mut heap, Invariant::Upvalues, expected, |heap| heap.set_colour(first.erase().id(), Colour::Black));
+    let (mut heap, ..) = with_upvalues();
+    let closed = heap.corrupt().new_upvalue();
+    breaks(&mut heap, Invariant::Upvalues, expected, |heap| heap.set_colour(closed.erase().id(), Colour::Gray));
+}
+
+#[test]
+fn a_thread_that_is_black_while_marking_breaks_threads() {
+    let (mut heap, _) = marking();
+    let thread = heap.corrupt().main_thread(1);
+    breaks(&mut heap, Invariant::Threads, "threads thread", |heap| {
+        heap.set_colour(thread.erase().id(), Colour::Black);
+    });
+}
+
+#[test]
+fn a_gray_string_breaks_strings() {
+    let (mut heap, _) = marking();
+    let string = heap.new_string(b"gray");
+    breaks(&mut heap, Invariant::Strings, "strings string", |heap| {
+        heap.set_colour(string.erase().id(), Colour::Gray);
+    });
+}
+
+#[test]
+fn a_reachable_object_that_the_sweep_would_free_breaks_reachable() {
+    let mut heap = heap();
+    let table = rooted_table(&mut heap, "t");
+    heap.corrupt().turn_until(Phase::SweepAll);
+    let violation = breaks(&mut heap, Invariant::Reachable, "reachable table->table", |heap| {
+        heap.set_colour(id(table), Colour::OtherWhite);
+    });
+    assert_eq!(violation.edge.as_deref(), Some("[\"t\"]"));
+}
+
+#[test]
+fn a_value_behind_a_living_key_of_an_ephemeron_table_is_reachable_and_one_behind_a_dead_key_is_not() {
+    let mut heap = heap();
+    let (table, meta) = (rooted_table(&mut heap, "t"), rooted_table(&mut heap, "meta"));
+    let (mode, k) = (key(&mut heap, "__mode"), key(&mut heap, "k"));
+    heap.corrupt().set(meta, mode, k);
+    heap.corrupt().set_metatable(table, meta);
+    // A chain: the key is rooted, its value is the key of the next entry.
+    let links: Vec<Gc<Table>> = (0..4).map(|_| heap.new_table()).collect();
+    let (dead_key, dead_value) = (heap.new_table(), heap.new_table());
+    for pair in links.windows(2).rev() {
+        heap.corrupt().set(table, Value::Table(pair[0]), Value::Table(pair[1]));
+    }
+    heap.corrupt().set(table, Value::Table(dead_key), Value::Table(dead_value));
+    heap.corrupt().set(table, Value::Table(dead_value), Value::Table(dead_key));
+    let registry = heap.corrupt().registry();
+    let name = key(&mut heap, "first");
+    heap.corrupt().set(registry, name, Value::Table(links[0]));
+    assert!(check_complete(heap.view()).is_err(), "two tables refer to each other through a weak table alone");
+    heap.corrupt().turn_until(Phase::SweepAll);
+    let last = id(links[3]);
+    breaks(&mut heap, Invariant::Reachable, "reachable table->table", |heap| {
+        heap.set_colour(last, Colour::OtherWhite);
+    });
+}
+
+#[test]
+fn an_object_that_fell_out_of_its_list_breaks_lists() {
+    let mut heap = heap();
+    let table = rooted_table(&mut heap, "t");
+    breaks(&mut heap, Invariant::Lists, "lists table", |heap| heap.unlink(id(table)));
+}
+
+#[test]
+fn a_list_that_is_a_circle_breaks_lists() {
+    let mut heap = heap();
+    let table = rooted_table(&mut heap, "t");
+    let last = heap.corrupt().last().expect("there are objects");
+    breaks(&mut heap, Invariant::Lists, "lists table", |heap| heap.tie(id(table)));
+    heap.corrupt().cut(last);
+    assert_eq!(found(&heap), None);
+}
+
+#[test]
+fn a_header_that_tells_of_a_finalizer_in_the_list_of_ordinary_objects_breaks_lists() {
+    let mut heap = heap();
+    let table = rooted_table(&mut heap, "t");
+    breaks(&mut heap, Invariant::Lists, "lists table", |heap| heap.toggle_finalizer(id(table)));
+}
+
+#[test]
+fn a_wrong_byte_count_breaks_bytes() {
+    let mut heap = heap();
+    breaks(&mut heap, Invariant::Bytes, "bytes", |heap| heap.add_bytes(1));
+}
+
+#[test]
+fn a_string_that_the_string_table_does_not_find_breaks_intern() {
+    let mut heap = heap();
+    let string = heap.new_string(b"hidden");
+    breaks(&mut heap, Invariant::Intern, "intern string", |heap| heap.misplace_string(string.erase().id()));
+}
+
+#[test]
+fn a_freed_string_in_the_string_table_breaks_intern() {
+    let mut heap = heap();
+    let string = heap.new_string(b"freed");
+    breaks(&mut heap, Invariant::Intern, "intern string", |heap| heap.free(string.erase().id()));
+}
+
+#[test]
+fn an_unreachable_object_after_a_full_collection_breaks_complete() {
+    let mut heap = heap();
+    heap.new_table();
+    let violation = check_complete(heap.view()).expect_err("a table that nothing refers to");
+    assert_eq!(violation.signature(), "complete table");
+    heap.corrupt().turn_until(Phase::Pause);
+    assert_eq!(check_complete(heap.view()), Ok(()));
+}
+
+#[test]
+fn every_level_sees_a_forgotten_barrier_and_the_finer_ones_name_its_site() {
+    for (level, expected) in [
+        (Level::Step, "black-to-white table->table"),
+        (Level::Barrier, "black-to-white table-store table->table"),
+        (Level::Full, "black-to-white table-store table->table"),
+    ] {
+        let (mut heap, table) = marking();
+        let new = heap.new_table();
+        heap.set_observer(Box::new(Checker::new(level)));
+        heap.corrupt().set_without_barrier(table, Value::Integer(1), Value::Table(new));
+        heap.corrupt().turn();
+        let observer = heap.take_observer().expect("it was installed");
+        let violation = Checker::from_observer(observer).and_then(|checker| checker.into_violation());
+        assert_eq!(violation.map(|violation| violation.signature()).as_deref(), Some(expected), "{level}");
+    }
+}
+
+#[test]
+fn a_write_that_no_event_tells_of_is_found_at_the_end_of_marking_and_narrowed_down_by_a_second_run() {
+    let run = |checker: Checker| {
+        let (mut heap, table) = marking();
+        let new = heap.new_table();
+        heap.set_observer(Box::new(checker));
+        heap.corrupt().turn();
+        heap.corrupt().set_in_silence(table, Value::Integer(1), Value::Table(new));
+        heap.corrupt().turn_until(Phase::Pause);
+        let observer = heap.take_observer().expect("it was installed");
+        Checker::from_observer(observer).and_then(|checker| checker.into_violation()).expect("a violation")
+    };
+    let late = run(Checker::new(Level::Barrier));
+    assert_eq!(late.signature(), "reachable table->table");
+    let first = run(Checker::new(Level::Full).starting_at(late.sound_until + 1));
+    assert_eq!(first.signature(), "black-to-white table->table");
+    assert!(first.event <= late.event);
+    assert_eq!(first, Violation { sound_until: first.sound_until, ..run(Checker::new(Level::Full)) });
+}
