@@ -1,7 +1,7 @@
 //! The observer that asks the invariants while a program runs.
 
 use crate::looks::{self, Scratch};
-use crate::{History, ObjectInfo, Verdict, Violation, dangling, gray_lists, tricolour};
+use crate::{History, ObjectInfo, Verdict, Violation, complete, dangling, gray_lists, tricolour};
 use moonphase_vm::gc::{Direction, Event, HeapView, Interests, ObjectView, Observer, Phase, Site, StepKind};
 use std::any::Any;
 use std::fmt;
@@ -13,12 +13,12 @@ use std::str::FromStr;
 pub enum Level {
     /// A whole look before and after every step. Stores cost nothing, and a wrong one is seen at the next step.
     Step,
-    /// After a store or barrier a look at that reference; after a step a look at what it did; a whole look once a cycle,
-    /// when sweeping is done, and parts of one when marking begins and ends.
+    /// After a store or barrier a look at that reference; after a step a look at what it did; a whole look once a
+    /// cycle, when sweeping is done, and parts of one when marking begins and ends.
     ///
-    /// What stores, barriers and single traversals break is found at the same event as with [`Level::Full`]. What can only be
-    /// seen by looking everywhere (an object that fell out of its list, a byte too many, a write that no event told of) is
-    /// found later in the cycle; [`Violation::sound_until`] then says from where on a second run with
+    /// What stores, barriers and single traversals break is found at the same event as with [`Level::Full`]. What can
+    /// only be seen by looking everywhere (an object that fell out of its list, a byte too many, a write that no event
+    /// told of) is found later in the cycle; [`Violation::sound_until`] then says from where on a second run with
     /// [`Checker::starting_at`] and [`Level::Full`] has to look to find the first event.
     #[default]
     Barrier,
@@ -69,8 +69,8 @@ impl FromStr for Level {
 
 /// Checks a heap while a program runs, and ends the program at the first violation.
 ///
-/// Events are numbered: stores, barriers, and both ends of each step count, so a number means the same in two runs of one
-/// script with the same levels of interest ([`Level::Step`] hears of no stores and has numbers of its own).
+/// Events are numbered: stores, barriers, and both ends of each step count, so a number means the same in two runs of
+/// one script with the same levels of interest ([`Level::Step`] hears of no stores and has numbers of its own).
 pub struct Checker {
     level: Level,
     recording: bool,
@@ -81,6 +81,8 @@ pub struct Checker {
     first: u64,
     /// The last event at which a whole look found nothing.
     sound: u64,
+    /// The newest object when the last cycle began: one that is younger need not have been collected in it.
+    newest_at_start: u32,
     in_step: bool,
     /// What was found in the middle of a step; it is told when the step ends.
     found_in_step: Option<Box<Violation>>,
@@ -98,6 +100,7 @@ impl Checker {
             events: 0,
             first: 0,
             sound: 0,
+            newest_at_start: u32::MAX,
             in_step: false,
             found_in_step: None,
             violation: None,
@@ -156,11 +159,11 @@ impl Checker {
         self.violation()
     }
 
-    /// Looks for what full collections left behind, see [`check_complete`](crate::check_complete). Gives what was found, now
-    /// or before.
+    /// Looks for what full collections left behind, see [`check_complete`](crate::check_complete). Gives what was
+    /// found, now or before.
     pub fn look_complete(&mut self, view: HeapView<'_>) -> Option<&Violation> {
         if self.violation.is_none() && !self.in_step {
-            let verdict = crate::check_complete(view);
+            let verdict = complete::check_made_until(view, self.newest_at_start);
             self.conclude(verdict);
         }
         self.violation()
@@ -189,16 +192,11 @@ impl Checker {
         self.violation = Some(violation);
     }
 
-    fn store<'h>(
-        &mut self,
-        view: HeapView<'h>,
-        site: Site,
-        holder: ObjectView<'h>,
-        new: ObjectView<'h>,
-    ) -> Verdict {
+    fn store<'h>(&mut self, view: HeapView<'h>, site: Site, holder: ObjectView<'h>, new: ObjectView<'h>) -> Verdict {
         let itself = dangling::check_store(view, holder, new);
         // A dead thread that a sweep frees closes its upvalues; colours are in flux then.
-        let itself = if self.in_step { itself } else { itself.and_then(|()| tricolour::check_store(view, holder, new)) };
+        let itself =
+            if self.in_step { itself } else { itself.and_then(|()| tricolour::check_store(view, holder, new)) };
         at_site(site, itself)?;
         if self.level == Level::Full && !self.in_step { self.whole(view, true) } else { Ok(()) }
     }
@@ -265,7 +263,8 @@ impl Checker {
         }
     }
 
-    /// An object was traversed. The marks of the rest of the step are still to come, so what is wrong is kept until its end.
+    /// An object was traversed. The marks of the rest of the step are still to come, so what is wrong is kept until its
+    /// end.
     fn traversed<'h>(&mut self, view: HeapView<'h>, object: ObjectView<'h>) {
         if self.found_in_step.is_none() {
             let verdict = tricolour::check_traversed(view, object);
@@ -289,6 +288,9 @@ impl Observer for Checker {
             _ => false,
         };
         self.events += u64::from(counts);
+        if matches!(event, Event::StepBegin(_)) && view.phase() == Phase::Pause {
+            self.newest_at_start = view.newest();
+        }
         if self.recording {
             self.history.record(self.events, view, event);
         }

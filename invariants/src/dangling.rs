@@ -1,7 +1,7 @@
 //! `dangling`: nothing live refers to a freed object, in any phase.
 //!
-//! Live is what the collector may still use: all that is not of the other white, which only dead objects that wait to be
-//! swept are. Weak references count: dead entries are cleared before anything is freed.
+//! Live is what the collector may still use: all that is not of the other white, which only dead objects that wait to
+//! be swept are. Weak references count: dead entries are cleared before anything is freed.
 
 use crate::{Invariant, Verdict, Violation};
 use moonphase_vm::gc::{Colour, Edge, HeapView, ListName, ObjectView};

@@ -3,6 +3,7 @@
 use crate::violation::path_to;
 use moonphase_vm::gc::{HeapView, Kind, Label, Location, ObjectView};
 use moonphase_vm::syntax::chunk_id;
+use moonphase_vm::value::Value;
 
 /// Most bytes of a string's contents that a description shows.
 const EXCERPT: usize = 24;
@@ -11,15 +12,11 @@ const EXCERPT: usize = 24;
 /// the name by which the shortest way from a root reaches them: `closure 'f1'#20 (script:3)`,
 /// `upvalue 'cfg'#8 of closure 'f1'#20 (script:3)`.
 pub fn describe<'h>(view: HeapView<'h>, object: ObjectView<'h>) -> String {
-    describe_with_path(view, object, &path_to(view, object))
+    describe_with_path(object, &path_to(view, object))
 }
 
 /// The same for a caller that knows the way to the object.
-pub(crate) fn describe_with_path<'h>(
-    view: HeapView<'h>,
-    object: ObjectView<'h>,
-    path: &[(Label<'h>, ObjectView<'h>)],
-) -> String {
+pub(crate) fn describe_with_path<'h>(object: ObjectView<'h>, path: &[(Label<'h>, ObjectView<'h>)]) -> String {
     let (kind, id) = (object.kind(), object.id());
     // The parts of a freed object may be gone.
     if object.is_freed() {
@@ -38,7 +35,7 @@ pub(crate) fn describe_with_path<'h>(
             let open = if object.is_open_upvalue() { "open " } else { "" };
             let holder = match path {
                 [before @ .., (Label::Upvalue { .. }, _)] if last.is_some() => {
-                    before.last().map(|(_, closure)| format!(" of {}", describe_with_path(view, *closure, before)))
+                    before.last().map(|(_, closure)| format!(" of {}", describe_with_path(*closure, before)))
                 }
                 _ => None,
             };
@@ -53,10 +50,7 @@ fn name_of(label: &Label<'_>) -> Option<String> {
     let bytes = match label {
         Label::Root(name) => return Some((*name).to_owned()),
         Label::Upvalue { name: Some(name), .. } | Label::StackSlot(_, Some(name)) => name.as_bytes()?,
-        Label::Entry(key, _) => match key {
-            moonphase_vm::value::Value::String(key) => key.as_bytes().to_vec(),
-            _ => return None,
-        },
+        Label::Entry(Value::String(key), _) => key.as_bytes().to_vec(),
         _ => return None,
     };
     Some(excerpt(&bytes))

@@ -1,8 +1,8 @@
 //! `gray-lists`: while marking, gray objects and members of gray lists are the same set, each in one list.
 //!
-//! A gray object on no list is never traversed, so what only it refers to is lost. Aside: open upvalues, which are gray on
-//! no list since their thread leads to them, and fixed objects. While sweeping the lists may hold white and even freed
-//! objects, since they are only emptied when the next cycle begins; nobody may look at them then.
+//! A gray object on no list is never traversed, so what only it refers to is lost. Aside: open upvalues, which are gray
+//! on no list since their thread leads to them, and fixed objects. While sweeping the lists may hold white and even
+//! freed objects, since they are only emptied when the next cycle begins; nobody may look at them then.
 
 use crate::id_set::IdSet;
 use crate::lists::collected;

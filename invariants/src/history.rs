@@ -1,7 +1,7 @@
 //! What happened to each object, recorded to explain a finding.
 //!
-//! It costs an entry for each object and each store, so it is not for finding but for a second run of the same script, which
-//! is the same to the collector step.
+//! It costs an entry for each object and each store, so it is not for finding but for a second run of the same script,
+//! which is the same to the collector step.
 
 use crate::{Violation, describe};
 use moonphase_vm::gc::{Colour, Direction, Event, HeapView, Kind, Location, ObjectView, Phase, Site};
@@ -118,8 +118,8 @@ impl History {
         self.steps
     }
 
-    /// What an object that takes part in a violation without being named in it was called: the parents of the barriers of
-    /// the store, and the objects by which these and the holder were found. As in [`describe`].
+    /// What an object that takes part in a violation without being named in it was called: the parents of the barriers
+    /// of the store, and the objects by which these and the holder were found. As in [`describe`].
     pub fn name(&self, id: u32) -> Option<&str> {
         self.names.get(&id).map(String::as_str)
     }
@@ -183,8 +183,7 @@ impl History {
                 self.stored = true;
                 let belongs = |barrier: &&BarrierRecord| barrier.site == site && barrier.child.0 == new.id();
                 let barriers = self.pending.iter().filter(belongs).cloned().collect();
-                let record =
-                    StoreRecord { site, moment: moment(), new: name(new), old: old.map(name), barriers };
+                let record = StoreRecord { site, moment: moment(), new: name(new), old: old.map(name), barriers };
                 self.stores.insert((holder.id(), new.id()), record.clone());
                 self.last_store.insert(holder.id(), record);
             }

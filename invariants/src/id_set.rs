@@ -1,7 +1,7 @@
 //! A set of objects, by their numbers: one bit each.
 //!
-//! Numbers count allocations, so a set takes an eighth of a byte for each object that was ever made, which is less than the
-//! checks' time would suggest: a program that makes a hundred million objects needs 12 MB.
+//! Numbers count allocations, so a set takes an eighth of a byte for each object that was ever made, which is less than
+//! the checks' time would suggest: a program that makes a hundred million objects needs 12 MB.
 
 /// See the module. One set is cleared and filled again by check after check.
 #[derive(Default)]

@@ -1,7 +1,7 @@
 //! `intern`: every short string is found in the string table, and nothing freed is there.
 //!
-//! A string that is not found gets a twin, and then two equal strings differ. One that is dead and not swept yet is in the
-//! table by right: if it is wanted again it is revived. Counting shows that there is nothing else in the table.
+//! A string that is not found gets a twin, and then two equal strings differ. One that is dead and not swept yet is in
+//! the table by right: if it is wanted again it is revived. Counting shows that there is nothing else in the table.
 
 use crate::{Invariant, Verdict, Violation};
 use moonphase_vm::gc::{HeapView, ObjectView};

@@ -83,11 +83,12 @@ impl Invariant {
             Invariant::Dangling => "nothing that lives may refer to an object that was freed",
             Invariant::PauseWhite => "between two cycles every object must be of the current white",
             Invariant::GrayLists => {
-                "while the collector marks, the gray objects must be those on its gray lists, each on one: a gray object \
-                 on no list is never traversed"
+                "while the collector marks, the gray objects must be those on its gray lists, each on one: a gray \
+                 object on no list is never traversed"
             }
             Invariant::Upvalues => {
-                "an open upvalue must not be black and belongs to one slot of a living stack; a closed one must not be gray"
+                "an open upvalue must not be black and belongs to one slot of a living stack; a closed one must not be \
+                 gray"
             }
             Invariant::Threads => "a thread must not be black while the collector marks, for its stack has no barrier",
             Invariant::Strings => "a string refers to nothing and so is never gray",

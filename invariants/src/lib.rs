@@ -1,9 +1,10 @@
 //! What must hold in the heap of a Lua collector, checked while a program runs.
 //!
-//! Each [`Invariant`] is one question to a heap, answered from [`HeapView`](moonphase_vm::gc::HeapView) alone: nothing that
-//! the collector computes is trusted, its colours and lists are the thing under test. A [`Checker`] is an observer of a VM
-//! that asks them after every store and barrier and around every step of the collector, and ends the script at the first
-//! [`Violation`]. How often it looks at how much is its [`Level`]; what it remembers for explaining is its [`History`].
+//! Each [`Invariant`] is one question to a heap, answered from [`HeapView`](moonphase_vm::gc::HeapView) alone: nothing
+//! that the collector computes is trusted, its colours and lists are the thing under test. A [`Checker`] is an observer
+//! of a VM that asks them after every store and barrier and around every step of the collector, and ends the script at
+//! the first [`Violation`]. How often it looks at how much is its [`Level`]; what it remembers for explaining is its
+//! [`History`].
 //!
 //! The code reads from single questions (`tricolour` to `complete`) to `looks`, which says when which of them may be
 //! asked, and `checker`, which asks.

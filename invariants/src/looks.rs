@@ -1,10 +1,10 @@
 //! Which invariants are asked together, and when they may be.
 //!
-//! A *whole* look asks every invariant that applies in the heap's phase, of all the heap. The others are parts of it, for
-//! moments when only so much can have changed; each finds nothing that a whole look would not find.
+//! A *whole* look asks every invariant that applies in the heap's phase, of all the heap. The others are parts of it,
+//! for moments when only so much can have changed; each finds nothing that a whole look would not find.
 //!
-//! The order matters where one fault breaks several invariants: lists first, since all others walk them; then what is said
-//! of single kinds of objects; then what is said of references; then what may be a mere consequence.
+//! The order matters where one fault breaks several invariants: lists first, since all others walk them; then what is
+//! said of single kinds of objects; then what is said of references; then what may be a mere consequence.
 
 use crate::id_set::IdSet;
 use crate::{Verdict, bytes, dangling, gray_lists, intern, lists, pause, reachable, threads, tricolour, upvalues};
@@ -23,8 +23,8 @@ pub(crate) struct Scratch {
     gray: IdSet,
 }
 
-/// Everything. `settled` says that no store is half done: while a barrier is called, its object may refer to things that a
-/// barrier still to come will see to.
+/// Everything. `settled` says that no store is half done: while a barrier is called, its object may refer to things
+/// that a barrier still to come will see to.
 pub(crate) fn whole(view: HeapView<'_>, scratch: &mut Scratch, settled: bool) -> Verdict {
     let ids = &mut scratch.ids;
     lists::check(view, ids)?;
@@ -68,8 +68,8 @@ pub(crate) fn after_atomic(view: HeapView<'_>, scratch: &mut Scratch) -> Verdict
     reachable::check(view, &mut scratch.ids)
 }
 
-/// When sweeping has just ended. Nothing is dead and unswept now, and marking has not begun, so this asks as much as a whole
-/// look, in two walks.
+/// When sweeping has just ended. Nothing is dead and unswept now, and marking has not begun, so this asks as much as a
+/// whole look, in two walks.
 pub(crate) fn after_sweep(view: HeapView<'_>, scratch: &mut Scratch) -> Verdict {
     let listed = &mut scratch.ids;
     listed.clear();

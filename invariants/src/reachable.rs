@@ -1,8 +1,8 @@
-//! `reachable`: an independent trace from the roots, which ignores colours: after atomic and while sweeping nothing reachable
-//! is of the other white, which the sweep frees; nothing reachable is ever freed.
+//! `reachable`: an independent trace from the roots, which ignores colours: after atomic and while sweeping nothing
+//! reachable is of the other white, which the sweep frees; nothing reachable is ever freed.
 //!
-//! The trace has its own set and queue. The value of an ephemeron entry is reached when its key is, so such entries wait
-//! until nothing new comes up. Strings are values rather than objects: a weak table keeps those that it has.
+//! The trace has its own set and queue. The value of an ephemeron entry is reached when its key is, so such entries
+//! wait until nothing new comes up. Strings are values rather than objects: a weak table keeps those that it has.
 
 use crate::id_set::IdSet;
 use crate::lists::is_dead;

@@ -1,7 +1,7 @@
 //! `threads`: threads are never black while marking. `strings`: strings are never gray.
 //!
-//! Writes to a stack have no barrier, so a thread that was traversed waits on the gray-again list for the atomic phase. A
-//! string refers to nothing and is black as soon as it is reached.
+//! Writes to a stack have no barrier, so a thread that was traversed waits on the gray-again list for the atomic phase.
+//! A string refers to nothing and is black as soon as it is reached.
 
 use crate::lists::collected;
 use crate::looks::is_marking;

@@ -1,8 +1,8 @@
 //! `black-to-white`: while marking, no black object refers strongly to a white one.
 //!
-//! The collector is done with a black object and will visit a white one only by another reference. If there is none, or it
-//! goes away, the white object is freed while the black one still refers to it. Weak references may lead to white objects;
-//! while sweeping, black objects turn white one by one and the rule is off.
+//! The collector is done with a black object and will visit a white one only by another reference. If there is none, or
+//! it goes away, the white object is freed while the black one still refers to it. Weak references may lead to white
+//! objects; while sweeping, black objects turn white one by one and the rule is off.
 
 use crate::looks::is_marking;
 use crate::{Invariant, Verdict, Violation};
@@ -50,8 +50,8 @@ pub(crate) fn check_store<'h>(view: HeapView<'h>, holder: ObjectView<'h>, new: O
     }
 }
 
-/// After an object was traversed or marked: what it and the objects that marking blackens at once, without a turn of their
-/// own, refer to.
+/// After an object was traversed or marked: what it and the objects that marking blackens at once, without a turn of
+/// their own, refer to.
 pub(crate) fn check_traversed<'h>(view: HeapView<'h>, object: ObjectView<'h>) -> Verdict {
     if !is_marking(view) {
         return Ok(());

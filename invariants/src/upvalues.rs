@@ -1,8 +1,8 @@
-//! `upvalues`: an open upvalue is never black, points into its thread's live stack, alone at its slot, and its thread's list
-//! is sorted; a closed one is never gray.
+//! `upvalues`: an open upvalue is never black, points into its thread's live stack, alone at its slot, and its thread's
+//! list is sorted; a closed one is never gray.
 //!
-//! Counting shows that the threads' lists and the open upvalues are the same: each list ascends strictly and has only open
-//! upvalues of its own thread, so no upvalue is listed twice.
+//! Counting shows that the threads' lists and the open upvalues are the same: each list ascends strictly and has only
+//! open upvalues of its own thread, so no upvalue is listed twice.
 
 use crate::lists::collected;
 use crate::{Invariant, Verdict, Violation};
@@ -51,7 +51,9 @@ fn check_upvalue<'h>(view: HeapView<'h>, upvalue: ObjectView<'h>) -> Result<bool
     match upvalue.upvalue_slot() {
         None => wrong("points to no slot of a stack"),
         Some((thread, _)) if thread.is_freed() => wrong("points into the stack of a freed thread"),
-        Some((thread, slot)) if slot >= thread.live_stack() => wrong(&format!("points above its stack, to slot {slot}")),
+        Some((thread, slot)) if slot >= thread.live_stack() => {
+            wrong(&format!("points above its stack, to slot {slot}"))
+        }
         Some(_) => Ok(true),
     }
 }

@@ -141,8 +141,8 @@ impl Violation {
         violation
     }
 
-    /// What stays the same where the same fault shows in another script: the invariant, the site, and the kinds of objects.
-    /// ASCII, without numbers and names.
+    /// What stays the same where the same fault shows in another script: the invariant, the site, and the kinds of
+    /// objects. ASCII, without numbers and names.
     pub fn signature(&self) -> String {
         let mut signature = self.invariant.name().to_owned();
         if let Some(site) = self.site {
@@ -176,8 +176,8 @@ impl fmt::Display for Violation {
 /// The references that lead to an object, the first from a root.
 pub(crate) type Path<'h> = Vec<(Label<'h>, ObjectView<'h>)>;
 
-/// The shortest way from a root to an object, by references that keep alive; of ephemeron entries the keys are not asked.
-/// Empty if there is none.
+/// The shortest way from a root to an object, by references that keep alive; of ephemeron entries the keys are not
+/// asked. Empty if there is none.
 pub(crate) fn path_to<'h>(view: HeapView<'h>, target: ObjectView<'h>) -> Path<'h> {
     // Roots include whole lists, which would never be done with if one of them were a circle.
     if !lists::end(view) {
@@ -218,7 +218,7 @@ fn info<'h>(view: HeapView<'h>, object: ObjectView<'h>, path: &[(Label<'h>, Obje
         kind: object.kind(),
         colour: view.colour(object),
         freed: object.is_freed(),
-        description: describe_with_path(view, object, path),
+        description: describe_with_path(object, path),
         made_at: None,
     }
 }

@@ -101,6 +101,20 @@ fn sound_policies_are_not_accused() {
 }
 
 #[test]
+fn garbage_that_finalizers_make_while_the_last_collection_ends_is_no_leak() {
+    let program = "local meta = {} meta.__gc = function() local x = setmetatable({}, meta); x[1] = {} end\n\
+                   setmetatable({}, meta)";
+    assert_eq!(signature(program, "5.4", Level::Barrier), None);
+}
+
+#[test]
+fn an_error_in_a_finalizer_leaves_no_upvalue_open() {
+    let program = "setmetatable({}, {__gc = function() local x; local f = function() return x end; error(f) end})\n\
+                   collectgarbage() collectgarbage()";
+    assert_eq!(signature(program, "5.4", Level::Full), None);
+}
+
+#[test]
 fn the_closure_as_parent_of_setupvalue_is_found_by_sharing_alone() {
     for level in [Level::Barrier, Level::Full] {
         let found = signature(SHARED_UPVALUE, "5.1", level);
@@ -157,7 +171,8 @@ fn recording_changes_neither_events_nor_findings() {
     assert_eq!((plain.event, plain.signature()), (recorded.event, recorded.signature()));
 }
 
-/// Random programs about closures that share upvalues, tables, weak tables and steps, from a small generator of its own.
+/// Random programs about closures that share upvalues, tables, weak tables and steps, from a small generator of its
+/// own.
 mod random {
     struct Numbers(u64);
 
@@ -200,8 +215,10 @@ mod random {
                 13 => "weak[t[X]] = t[Y]; weak[{A}] = f[B]",
                 14 => "setmetatable(t[X], meta)",
                 15 => "t[X] = setmetatable({t[Y]}, {__mode = names[A % 3 + 1]}); t[X].y = {A}",
-                16 => "co[X] = coroutine.wrap(function() local u = {X}; f[A] = function() return u end; \
-                       while true do u = {coroutine.yield(u)} end end); co[X]()",
+                16 => {
+                    "co[X] = coroutine.wrap(function() local u = {X}; f[A] = function() return u end; \
+                       while true do u = {coroutine.yield(u)} end end); co[X]()"
+                }
                 17 => "if co[X] then co[X](t[Y]) end",
                 18 => "load('local t = ... t[X] = \"sA\" .. \"B\"')(t[X])",
                 _ if numbers.below(4) == 0 => "collectgarbage()",
@@ -230,7 +247,13 @@ fn the_default_level_finds_the_same_first_violation_at_the_same_event_as_a_whole
             let cheap = run(&program, policy, Checker::new(Level::Barrier));
             let essence = |run: &Run| {
                 run.violation.as_ref().map(|v| {
-                    (v.event, v.signature(), v.detail.clone(), v.parent.as_ref().map(|parent| parent.id), v.path.clone())
+                    (
+                        v.event,
+                        v.signature(),
+                        v.detail.clone(),
+                        v.parent.as_ref().map(|parent| parent.id),
+                        v.path.clone(),
+                    )
                 })
             };
             assert_eq!(essence(&full), essence(&cheap), "seed {seed} under {policy}\n{program}");

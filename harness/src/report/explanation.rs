@@ -347,14 +347,7 @@ impl Source<'_> {
             None => (format!("{kind}#{id}"), String::new()),
         };
         let made = self.history.made(id).and_then(|moment| moment.location.as_ref());
-        Thing {
-            id,
-            kind: kind.name().to_owned(),
-            name,
-            particulars,
-            shade,
-            made: made.map(|place| self.place(place)),
-        }
+        Thing { id, kind: kind.name().to_owned(), name, particulars, shade, made: made.map(|place| self.place(place)) }
     }
 
     fn when(&self, moment: &Moment) -> When {
@@ -381,7 +374,8 @@ fn split_description(description: &str, id: u32) -> (String, String) {
     let number = format!("#{id}");
     let end = description.find(&number).map_or(description.len(), |at| at + number.len());
     let (name, particulars) = description.split_at(end);
-    (name.to_owned(), particulars.trim().to_owned())
+    // The colour of a thing says that it was freed.
+    (name.strip_prefix("freed ").unwrap_or(name).to_owned(), particulars.trim().to_owned())
 }
 
 impl From<gc::Colour> for Shade {

@@ -6,7 +6,7 @@
 use moonphase_invariants::Invariant;
 use moonphase_vm::gc::{Kind, Policy, SetupvalueRule, Site};
 
-use super::explanation::{Barrier, Broken, Crash, Difference, Direction, Link, Shade, Store, Thing, When};
+use super::explanation::{Barrier, Broken, Crash, Difference, Direction, Link, Place, Shade, Store, Thing, When};
 
 /// A line of the script, and what happened there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,11 +49,20 @@ pub(super) fn rule(broken: &Broken) -> String {
 
 /// When it was seen.
 pub(super) fn seen(broken: &Broken) -> String {
-    let mut text = format!("It broke {}, event {}.", moment(&broken.seen), broken.seen.event);
-    if broken.store.is_none() && broken.sound_until > 0 {
-        text.push_str(&format!(" The whole heap was last found sound at event {}.", broken.sound_until));
+    let When { event, .. } = broken.seen;
+    let at = moment(&broken.seen);
+    match &broken.store {
+        Some(store) if store.when == broken.seen => format!("It was broken {at}, by event {event}."),
+        Some(store) => format!(
+            "It was seen to be broken {at}, after event {event}. The reference was written by event {}.",
+            store.when.event
+        ),
+        None if broken.sound_until > 0 => format!(
+            "It was seen to be broken {at}, after event {event}. The whole heap was last found sound at event {}.",
+            broken.sound_until
+        ),
+        None => format!("It was seen to be broken {at}, after event {event}."),
     }
-    text
 }
 
 /// What an object is and how it got its colour.
@@ -62,10 +71,8 @@ pub(super) fn object(thing: &Thing, broken: &Broken) -> String {
     if let Some(shade) = thing.shade {
         text.push_str(&format!(", {shade}"));
     }
-    match &thing.made {
-        Some(place) => text.push_str(&format!(", made at {place}")),
-        None if thing.shade != Some(Shade::Freed) => {}
-        None => text.push_str(", made before the script began or at an unknown place"),
+    if let Some(place) = &thing.made {
+        text.push_str(&format!(", made at {place}"));
     }
     text.push('.');
     let is = |other: &Option<Thing>| other.as_ref().is_some_and(|other| other.id == thing.id);
@@ -87,20 +94,22 @@ pub(super) fn cause(broken: &Broken) -> Vec<String> {
     let (Some(store), Some(holder), Some(target)) = (&broken.store, &broken.holder, &broken.target) else {
         return Vec::new();
     };
-    let slot = broken.edge.as_ref().map(|edge| format!(" ({edge})")).unwrap_or_default();
-    let place = store.when.place.as_ref().map(|place| format!(" at {place}")).unwrap_or_default();
+    // An upvalue has one slot.
+    let slot = broken.edge.as_ref().filter(|_| holder.kind != Kind::Upvalue.name());
     let wrote = format!(
-        "{}{place} stored {} into {}{slot}, {}, event {}. The site is `{}`.",
+        "{} stored {} into {}{} {}, event {}. The site is `{}`.",
         capital(deed(&store.site)),
         target.name,
         holder.name,
-        in_phase(&store.when),
+        slot.map(|edge| format!(" ({edge})")).unwrap_or_default(),
+        moment(&store.when),
         store.when.event,
         store.site
     );
     let mut paragraphs = vec![wrote];
     if store.barriers.is_empty() {
-        paragraphs.push(format!("The site called no barrier: nobody told the collector that {} changed.", holder.name));
+        paragraphs
+            .push(format!("The site called no barrier: the collector was not told that {} changed.", holder.name));
     }
     for barrier in &store.barriers {
         paragraphs.push(barrier_call(store, barrier));
@@ -115,11 +124,13 @@ fn barrier_call(store: &Store, barrier: &Barrier) -> String {
         Direction::Backward => ("backward", "makes the parent gray again"),
     };
     format!(
-        "`{}` called a {direction} barrier: parent {}, child {}. Such a barrier {does}, but only where the parent is black and \
-         the child is white.",
+        "For that, `{}` called a {direction} barrier with the parent {} ({}) and the child {} ({}). IF the parent is black AND the \
+         child is white THEN such a barrier {does}; else it does nothing.",
         store.site,
-        with_shade(&barrier.parent),
-        with_shade(&barrier.child)
+        barrier.parent.name,
+        shade(&barrier.parent),
+        barrier.child.name,
+        shade(&barrier.child)
     )
 }
 
@@ -131,23 +142,24 @@ fn why_in_vain(broken: &Broken, store: &Store, barrier: &Barrier, holder: &Thing
     }
     if parent.id != holder.id {
         let mut text = format!(
-            "The barrier of `{site}` looked at {}, which is {}, so it did nothing. But the reference is held by {}, which is {}",
+            "So the barrier of `{site}` looked at {}, which is {}, and did nothing. But the reference is held by {}",
             parent.name,
             shade(parent),
-            holder.name,
-            shade(holder)
+            holder.name
         );
         let blackened = broken.blackened.as_ref();
         if let Some(blackened) = blackened {
+            text.push_str(", which is black");
             let through = blackened.through.as_ref();
             let through = through.map(|thing| format!(" through {}", thing.name)).unwrap_or_default();
-            text.push_str(&format!(": it was marked{through} {}", moment(&blackened.when)));
+            text.push_str(&format!(": the collector marked it{through} {}", moment(&blackened.when)));
         }
         text.push('.');
         let other = blackened.and_then(|blackened| blackened.through.as_ref()).filter(|other| other.id != parent.id);
         if let Some(other) = other {
             text.push_str(&format!(" {} and {} share that {}", capital(&other.name), parent.name, holder.kind));
-            let since = |who: &Thing, link: Option<&Link>| link.map(|link| format!("{} {}", who.name, since(who, link)));
+            let since =
+                |who: &Thing, link: Option<&Link>| link.map(|link| format!("{} {}", who.name, since(who, link)));
             let other_link = blackened.and_then(|blackened| blackened.link.as_ref());
             let links: Vec<String> =
                 [since(other, other_link), since(parent, barrier.link.as_ref())].into_iter().flatten().collect();
@@ -208,7 +220,10 @@ pub(super) fn consequence(broken: &Broken) -> Vec<String> {
             steps
         }
         (Some(Invariant::Reachable), Some(holder)) if broken.freed.is_none() => {
-            vec![format!("The sweep frees {target_name}, and {} still refers to it.", holder.name), touched(&holder.name)]
+            vec![
+                format!("The sweep frees {target_name}, and {} still refers to it.", holder.name),
+                touched(&holder.name),
+            ]
         }
         (Some(Invariant::Dangling | Invariant::Reachable), Some(holder)) => vec![touched(&holder.name)],
         _ => Vec::new(),
@@ -218,23 +233,17 @@ pub(super) fn consequence(broken: &Broken) -> Vec<String> {
 /// What the facts say about how to mend it.
 pub(super) fn remedy(broken: &Broken, gc: &str) -> Vec<String> {
     let (Some(store), Some(holder)) = (&broken.store, &broken.holder) else { return Vec::new() };
-    if invariant(broken) != Some(Invariant::BlackToWhite) {
-        return Vec::new();
-    }
     let site = &store.site;
-    let Some(barrier) = store.barriers.iter().find(|barrier| !barrier.acted) else {
-        return match store.barriers.is_empty() {
-            true => vec![format!(
-                "`{site}` needs a write barrier, after the write: forward (mark the child) or backward (make the parent gray \
-                 again), with the {} as the parent.",
-                holder.kind
-            )],
-            false => Vec::new(),
-        };
-    };
-    if barrier.parent.id == holder.id {
-        return Vec::new();
+    let at_once = store.when == broken.seen && invariant(broken) == Some(Invariant::BlackToWhite);
+    if at_once && store.barriers.is_empty() {
+        return vec![format!(
+            "`{site}` needs a write barrier, after the write: forward (mark the child) or backward (make the parent gray again), \
+             with the {} as the parent.",
+            holder.kind
+        )];
     }
+    let misled = store.barriers.iter().find(|barrier| !barrier.acted && barrier.parent.id != holder.id);
+    let Some(barrier) = misled else { return Vec::new() };
     let (wrong, right) = (&barrier.parent.kind, &holder.kind);
     let mut text = format!(
         "The parent of a write barrier must be the object that holds the reference. `{site}` writes into the {right}, so the \
@@ -250,7 +259,7 @@ pub(super) fn remedy(broken: &Broken, gc: &str) -> Vec<String> {
     let mut paragraphs = vec![text];
     if let Some(fixed) = with_upvalue_as_parent(site, gc) {
         paragraphs.push(format!(
-            "Lua 5.2 and later pass the upvalue. To see this collector with that one rule changed: `--gc {fixed}`."
+            "Lua 5.2 and 5.4 pass the upvalue. The same collector with that one rule changed is `--gc\u{a0}{fixed}`."
         ));
     }
     paragraphs
@@ -267,8 +276,8 @@ fn with_upvalue_as_parent(site: &str, gc: &str) -> Option<String> {
 /// The lines of the script that had a part in it, in their order, each once.
 pub(super) fn marks(broken: &Broken) -> Vec<Mark> {
     let mut marks: Vec<Mark> = Vec::new();
-    let mut add = |place: Option<&super::Place>, primary: bool, text: String| {
-        let Some(line) = place.and_then(super::Place::line_of_script) else { return };
+    let mut add = |place: Option<&Place>, primary: bool, text: String| {
+        let Some(line) = place.and_then(Place::line_of_script) else { return };
         match marks.iter_mut().find(|mark| mark.line == line) {
             Some(mark) if mark.text.contains(&text) => {}
             Some(mark) => {
@@ -281,30 +290,46 @@ pub(super) fn marks(broken: &Broken) -> Vec<Mark> {
     let (holder, target) = (broken.holder.as_ref(), broken.target.as_ref());
     match (&broken.store, holder, target) {
         (Some(store), Some(holder), Some(target)) => {
-            add(store.when.place.as_ref(), true, format!("{} is stored into {} here", target.name, holder.name));
+            add(store.when.place.as_ref(), true, format!("{} is stored into {}", target.name, holder.name));
         }
         _ => add(broken.seen.place.as_ref(), true, "seen here".to_owned()),
     }
-    for thing in [holder, target].into_iter().flatten() {
-        add(thing.made.as_ref(), false, format!("{} is made", thing.name));
-    }
-    if let (Some(holder), Some(blackened)) = (holder, &broken.blackened) {
-        add(blackened.when.place.as_ref(), false, format!("{} becomes black", holder.name));
-        let link = blackened.link.as_ref().and_then(|link| link.place.as_ref());
-        if let Some(through) = &blackened.through {
-            add(link, false, format!("{} gets {}", through.name, holder.name));
+    let sharers = holders(broken);
+    if let Some(holder) = holder {
+        let with: Vec<&str> = sharers
+            .iter()
+            .filter(|(_, link)| link.place == holder.made)
+            .map(|(sharer, _)| sharer.name.as_str())
+            .collect();
+        let with = if with.is_empty() { String::new() } else { format!(" for {}", with.join(" and ")) };
+        add(holder.made.as_ref(), false, format!("{} is made{with}", holder.name));
+        for (sharer, link) in sharers.iter().filter(|(_, link)| link.place != holder.made) {
+            add(link.place.as_ref(), false, format!("{} gets {}", sharer.name, holder.name));
         }
+        let blackened = broken.blackened.as_ref().and_then(|blackened| blackened.when.place.as_ref());
+        add(blackened, false, format!("{} becomes black", holder.name));
     }
-    for barrier in broken.store.iter().flat_map(|store| &store.barriers) {
-        if let (Some(link), Some(holder)) = (&barrier.link, holder) {
-            add(link.place.as_ref(), false, format!("{} gets {}", barrier.parent.name, holder.name));
-        }
+    if let Some(target) = target {
+        add(target.made.as_ref(), false, format!("{} is made", target.name));
     }
     if let (Some(freed), Some(target)) = (&broken.freed, target) {
         add(freed.place.as_ref(), false, format!("{} is freed", target.name));
     }
     marks.sort_by_key(|mark| mark.line);
     marks
+}
+
+/// The objects besides the one on the path that are known to refer to the holder, each once.
+fn holders(broken: &Broken) -> Vec<(&Thing, &Link)> {
+    let through = broken.blackened.iter().filter_map(|it| it.through.as_ref().zip(it.link.as_ref()));
+    let barriers = broken.store.iter().flat_map(|store| &store.barriers);
+    let mut all: Vec<(&Thing, &Link)> = Vec::new();
+    for (thing, link) in through.chain(barriers.filter_map(|it| it.link.as_ref().map(|link| (&it.parent, link)))) {
+        if all.iter().all(|(known, _)| known.id != thing.id) {
+            all.push((thing, link));
+        }
+    }
+    all
 }
 
 /// A difference in one sentence.
@@ -317,20 +342,18 @@ pub(super) fn difference_headline(difference: &Difference) -> String {
 }
 
 /// What a difference means.
-pub(super) const DIFFERENCE_RULE: &str =
-    "A script prints only what every correct Lua must print, and ends in the same way in all of them. The collector must \
+pub(super) const DIFFERENCE_RULE: &str = "A script prints only what every correct Lua must print, and ends in the same way in all of them. The collector must \
      not show: where a policy or a fault of the collector is under test, an object was likely taken from the program \
      while it was in use.";
 
 /// A crash in one sentence.
 pub(super) fn crash_headline(crash: &Crash) -> String {
-    format!("The process died while it was busy with {}: {}.", crash.stage, crash.death)
+    format!("The process ended while it was busy with {}: {}.", crash.stage, crash.death)
 }
 
 /// What a crash means.
-pub(super) const CRASH_RULE: &str =
-    "No script may bring down an engine, whatever it does. A panic is a fault of this program; a signal in a reference is \
-     one of the reference, or of its build.";
+pub(super) const CRASH_RULE: &str = "No script may bring down an engine, or keep it busy past the deadline. A panic is a fault of this program; a signal in \
+     a reference is one of the reference, or of its build.";
 
 fn invariant(broken: &Broken) -> Option<Invariant> {
     broken.invariant.parse().ok()
@@ -376,23 +399,17 @@ fn full_name(thing: &Thing) -> String {
     if thing.particulars.is_empty() { thing.name.clone() } else { format!("{} {}", thing.name, thing.particulars) }
 }
 
-fn with_shade(thing: &Thing) -> String {
-    format!("{} ({})", thing.name, shade(thing))
-}
-
 fn shade(thing: &Thing) -> String {
     thing.shade.map_or_else(|| "of unknown colour".to_owned(), |shade| shade.to_string())
 }
 
-fn in_phase(when: &When) -> String {
-    let step = when.step.map(|step| format!(", after step {step} of the collector")).unwrap_or_default();
-    format!("in phase {}{step}", when.phase)
-}
-
+/// `at step 65 (phase propagate, line 13)`.
 fn moment(when: &When) -> String {
-    let step = when.step.map(|step| format!(" in step {step},")).unwrap_or_default();
-    let place = when.place.as_ref().map(|place| format!(" at {place}")).unwrap_or_default();
-    format!("{} phase {}{place}", if step.is_empty() { "in" } else { step.trim_start() }, when.phase)
+    let place = when.place.as_ref().map(|place| format!(", {place}")).unwrap_or_default();
+    match when.step {
+        Some(step) => format!("at step {step} (phase {}{place})", when.phase),
+        None => format!("in phase {}{place}", when.phase),
+    }
 }
 
 fn article(noun: &str) -> String {

@@ -75,18 +75,18 @@ impl Page {
     fn violation(&mut self, broken: &Broken, context: &Context<'_>) -> Vec<Mark> {
         self.headline(&prose::headline(broken));
         self.heading("What must hold");
-        self.paragraph("  ", &prose::rule(broken));
-        self.paragraph("  ", &prose::seen(broken));
+        self.paragraph(&prose::rule(broken));
+        self.paragraph(&prose::seen(broken));
         if !broken.path.is_empty() {
             self.heading("How the program reaches it");
             self.path(&broken.path, broken);
         }
-        let objects = [("holder: ", &broken.holder), ("target: ", &broken.target)];
+        let objects = [("  holder: ", &broken.holder), ("  target: ", &broken.target)];
         if objects.iter().any(|(_, thing)| thing.is_some()) {
             self.heading("The objects");
             for (role, thing) in objects {
                 if let Some(thing) = thing {
-                    self.paragraph("  ", &format!("{role}{}", prose::object(thing, broken)));
+                    self.item(role, &prose::object(thing, broken));
                 }
             }
         }
@@ -95,7 +95,7 @@ impl Page {
         if !steps.is_empty() {
             self.heading("What would have happened next");
             for (number, step) in (1..).zip(&steps) {
-                self.paragraph("  ", &format!("{number}. {step}"));
+                self.item(&format!("  {number}. "), step);
             }
         }
         self.section("What would mend it", &prose::remedy(broken, context.gc));
@@ -105,7 +105,7 @@ impl Page {
     fn difference(&mut self, difference: &Difference) -> Vec<Mark> {
         self.headline(&prose::difference_headline(difference));
         self.heading("What must hold");
-        self.paragraph("  ", prose::DIFFERENCE_RULE);
+        self.paragraph(prose::DIFFERENCE_RULE);
         self.heading("The difference");
         let Difference { our_name, reference_name, difference } = difference;
         let width = our_name.chars().count().max(reference_name.chars().count());
@@ -118,7 +118,7 @@ impl Page {
     fn crash(&mut self, crash: &Crash) -> Vec<Mark> {
         self.headline(&prose::crash_headline(crash));
         self.heading("What must hold");
-        self.paragraph("  ", prose::CRASH_RULE);
+        self.paragraph(prose::CRASH_RULE);
         if !crash.stderr.trim().is_empty() {
             self.heading("What it wrote to standard error");
             for line in crash.stderr.trim_end().lines() {
@@ -137,7 +137,7 @@ impl Page {
             let last = index + 1 == path.len();
             let (label, name) = (printable(&step.label), printable(&step.object.name));
             let shade = step.object.shade.map(|shade| self.shade(shade)).unwrap_or_default();
-            let arrow = if index == 0 { "root" } else { " -> " };
+            let arrow = if index == 0 { "root" } else { "  ->" };
             let note = match &broken.holder {
                 Some(_) if last => self.paint(FAULT, "  <- this reference"),
                 _ => String::new(),
@@ -163,10 +163,8 @@ impl Page {
             }
             return;
         }
-        let snippet = Snippet::source(context.script)
-            .path(context.file)
-            .fold(lines.len() > SHOWN_WHOLE)
-            .annotations(annotations);
+        let snippet =
+            Snippet::source(context.script).path(context.file).fold(lines.len() > SHOWN_WHOLE).annotations(annotations);
         let renderer = match self.style {
             Style::Plain => Renderer::plain(),
             Style::Colour => Renderer::styled(),
@@ -193,14 +191,21 @@ impl Page {
         if !paragraphs.is_empty() {
             self.heading(heading);
             for paragraph in paragraphs {
-                self.paragraph("  ", paragraph);
+                self.paragraph(paragraph);
             }
         }
     }
 
-    fn paragraph(&mut self, indent: &str, text: &str) {
-        for line in wrap(text, WIDTH - indent.len()) {
-            self.line(&format!("{indent}{line}"));
+    fn paragraph(&mut self, text: &str) {
+        self.item("  ", text);
+    }
+
+    /// A paragraph whose first line begins with something.
+    fn item(&mut self, first: &str, text: &str) {
+        let indent = first.len();
+        for (index, line) in wrap(text, WIDTH - indent).iter().enumerate() {
+            let before = if index == 0 { first } else { "" };
+            self.line(&format!("{before:indent$}{line}"));
         }
     }
 
@@ -238,6 +243,7 @@ impl Page {
 fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     let mut used = 0;
+    // A no-break space keeps words together.
     for word in printable(text).split(' ').filter(|word| !word.is_empty()) {
         let length = word.chars().count();
         if used > 0 && used + 1 + length > width {
@@ -249,7 +255,7 @@ fn wrap(text: &str, width: usize) -> Vec<String> {
                 line.push(' ');
                 used += 1;
             }
-            line.push_str(word);
+            line.push_str(&word.replace('\u{a0}', " "));
             used += length;
         }
     }

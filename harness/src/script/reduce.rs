@@ -179,7 +179,7 @@ fn reduce_with_retiming(best: &mut Script, keeps: &mut dyn FnMut(&Script) -> boo
     let mut forms = vec![best.clone()];
     forms.extend(rewrites(best));
     for form in &forms {
-        if restaged_by_one_step(form).chain(restaged(form)).any(|candidate| take(best, candidate)) {
+        if restages(form, cost).any(|candidate| take(best, candidate)) {
             return true;
         }
     }
@@ -188,12 +188,21 @@ fn reduce_with_retiming(best: &mut Script, keeps: &mut dyn FnMut(&Script) -> boo
     for edit in edits {
         if let Some(reduced) = apply(best, cost, &edit)
             && reduced.cost().lines < cost.lines
-            && retimed(&reduced).chain(restaged(&reduced)).any(|candidate| take(best, candidate))
+            && retimed(&reduced).chain(restages(&reduced, cost)).any(|candidate| take(best, candidate))
         {
             return true;
         }
     }
     false
+}
+
+/// Every way to restage the script that could cost less than `cost`.
+fn restages(script: &Script, cost: Cost) -> impl Iterator<Item = Script> {
+    // The candidates of one way differ in numbers only, so the first of them tells whether any is cheaper.
+    let cheaper = |first: Option<Script>| first.is_some_and(|first| first.cost().lines <= cost.lines);
+    let one_step = cheaper(restaged_by_one_step(script).next()).then(|| restaged_by_one_step(script));
+    let burst = cheaper(restaged(script).next()).then(|| restaged(script));
+    one_step.into_iter().flatten().chain(burst.into_iter().flatten())
 }
 
 fn block_at<'s>(script: &'s mut Script, path: &[usize]) -> Option<&'s mut Block> {

@@ -4,6 +4,7 @@
 //! what a script shows only because the collector is elsewhere now. [`retimed`], [`restaged`] and
 //! [`restaged_by_one_step`] change nothing but the steps; [`rewrites`] gives forms that are no smaller by themselves but get along with simpler steps.
 
+use super::function::MAX_SCOPE_LOCALS;
 use super::operation::MAX_STEPS;
 use super::*;
 
@@ -79,36 +80,137 @@ fn staged(script: &Script, drives: impl Iterator<Item = Drive>) -> impl Iterator
     })
 }
 
-/// Forms of the script in which functions come to share an upvalue in another way.
+/// Forms of the script in which functions come to share an upvalue in another way, or live at other places.
+///
+/// They are valid, but not all of them are smaller.
 pub(super) fn rewrites(script: &Script) -> Vec<Script> {
-    let mut rewrites = Vec::new();
-    for (at, operation) in script.body.iter().enumerate() {
-        match operation {
-            Operation::UpvalueJoin(join) => rewrites.extend(shared_by_scope(script, at, join)),
-            Operation::NewScope(scope) => {
-                rewrites.extend(made_later(script, at, scope));
-                rewrites.push(with_places(script, at, scope));
+    let mut forms = vec![script.clone()];
+    forms.extend(flattened(script));
+    let mut shared = Vec::new();
+    for form in &mut forms {
+        form.fixup(Repair::Remove);
+        for (at, operation) in form.body.iter().enumerate() {
+            if let Operation::UpvalueJoin(join) = operation {
+                shared.extend(shared_by_scope(form, at, join));
             }
-            Operation::NewModule(NewModule { locals, functions, .. }) => {
-                let scope = NewScope { open: false, locals: locals.clone(), functions: functions.clone() };
-                rewrites.push(with_places(script, at, &scope));
-            }
-            _ => {}
         }
+    }
+    forms.extend(shared);
+    let mut rewrites = Vec::new();
+    for mut form in forms {
+        form.fixup(Repair::Remove);
+        for (at, operation) in form.body.iter().enumerate() {
+            if let Operation::NewScope(scope) = operation {
+                rewrites.extend(made_later(&form, at, scope));
+                rewrites.extend(placed_elsewhere(&form, at, scope));
+            }
+        }
+        rewrites.push(form);
     }
     for rewrite in &mut rewrites {
         rewrite.fixup(Repair::Remove);
     }
+    rewrites.dedup();
     rewrites
 }
 
-/// The scope at `at` with its functions in globals.
-fn with_places(script: &Script, at: usize, scope: &NewScope) -> Script {
-    let mut scope = scope.clone();
-    scope.functions.iter_mut().for_each(|function| function.place = Place::Global);
-    let mut rewrite = script.clone();
-    rewrite.body[at] = Operation::NewScope(scope);
-    rewrite
+/// The script with scopes in the place of modules, factories and reloads; `None` if it has none of them.
+fn flattened(script: &Script) -> Option<Script> {
+    let mut body = Block::new();
+    let mut factories = Vec::new();
+    let mut modules = Vec::new();
+    let mut renamed: Vec<(FunctionId, FunctionId)> = Vec::new();
+    let mut next = script.len() as u16 * MAX_SCOPE_LOCALS as u16;
+    let scope = |locals: &[Value], functions: Vec<NewFunction>| {
+        Operation::NewScope(NewScope { open: false, locals: locals.to_vec(), functions })
+    };
+    for operation in &script.body {
+        match operation {
+            Operation::NewModule(module) => {
+                modules.push(module);
+                body.push(scope(&module.locals, module.functions.clone()));
+            }
+            Operation::NewFactory(factory) => factories.push(factory),
+            Operation::Instantiate(Instantiate { factory, arguments, functions }) => {
+                let made = factories.iter().find(|made| made.id == *factory)?;
+                let mut locals = arguments.clone();
+                locals.resize(usize::from(made.parameters), Value::Nil);
+                let functions = functions.iter().zip(&made.functions);
+                let functions = functions.map(|(&Target { id, place }, body)| {
+                    NewFunction { id, place, body: body.clone() }
+                });
+                body.push(scope(&locals, functions.collect()));
+            }
+            Operation::Reload(Reload { module, keep, in_place: _ }) => {
+                let module = modules.iter().find(|loaded| loaded.id == *module)?;
+                let mut functions = module.functions.clone();
+                let mut joins = Vec::new();
+                for function in &mut functions {
+                    let old = current(&renamed, function.id);
+                    next = next.checked_add(1)?;
+                    let new = FunctionId(next);
+                    renamed.push((function.id, new));
+                    for upvalue in 1..=function.body.shape().upvalues() {
+                        let (function, from) = match keep {
+                            Keep::Join => (new, old),
+                            Keep::JoinOld => (old, new),
+                            Keep::Copy | Keep::Nothing => continue,
+                        };
+                        joins.push(UpvalueJoin { function, upvalue, from, from_upvalue: upvalue });
+                    }
+                    function.id = new;
+                }
+                body.push(scope(&module.locals, functions));
+                body.extend(joins.into_iter().map(Operation::UpvalueJoin));
+            }
+            _ => {
+                let mut operation = operation.clone();
+                for function in functions_used(&mut operation) {
+                    *function = current(&renamed, *function);
+                }
+                body.push(operation);
+            }
+        }
+    }
+    (body != script.body).then_some(Script { body })
+}
+
+/// The name that a function has after reloads.
+fn current(renamed: &[(FunctionId, FunctionId)], id: FunctionId) -> FunctionId {
+    renamed.iter().rev().find(|(old, _)| *old == id).map_or(id, |(_, new)| *new)
+}
+
+/// The functions that the most frequent operations on functions use.
+fn functions_used(operation: &mut Operation) -> Vec<&mut FunctionId> {
+    match operation {
+        Operation::SetUpvalue(SetUpvalue { function, .. })
+        | Operation::Call(Call { function, .. })
+        | Operation::CallMaker(CallMaker { maker: function, .. })
+        | Operation::HotFix(HotFix { old: function, .. }) => vec![function],
+        Operation::UpvalueJoin(UpvalueJoin { function, from, .. }) => vec![function, from],
+        _ => Vec::new(),
+    }
+}
+
+/// The script with the functions of a scope all in globals or all in locals, and in either order.
+fn placed_elsewhere(script: &Script, at: usize, scope: &NewScope) -> Vec<Script> {
+    let with = |place: Option<Place>, reverse: bool| {
+        let mut scope = scope.clone();
+        for function in &mut scope.functions {
+            function.place = place.unwrap_or(function.place);
+        }
+        if reverse {
+            scope.functions.reverse();
+        }
+        let mut rewrite = script.clone();
+        rewrite.body[at] = Operation::NewScope(scope);
+        rewrite
+    };
+    let mut rewrites = vec![with(Some(Place::Global), false), with(Some(Place::Local), false)];
+    if scope.functions.len() > 1 {
+        rewrites.extend([None, Some(Place::Global), Some(Place::Local)].map(|place| with(place, true)));
+    }
+    rewrites
 }
 
 /// Instead of a join: the function moves into the scope of the other one, and captures the same local.

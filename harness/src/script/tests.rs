@@ -209,7 +209,7 @@ fn mutated_scripts_are_valid_and_no_kind_of_operation_starves() {
 fn children_of_two_scripts_are_valid() {
     let compiler = Compiler::new();
     for case in 0..500 {
-        let entropy = case.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let entropy = u64::wrapping_mul(case, 0x9E37_79B9_7F4A_7C15);
         compiler.assert_loads(&crossover(&script(10, case), &script(11, case), entropy));
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! Each method breaks one rule and nothing else, so that a test sees which check speaks. What is left behind is not a
 //! heap that a program should run on: look at it and drop it. Objects are named by their numbers. Memory stays sound:
-//! an object that is freed here goes to quarantine, and none is taken out of all lists but by [`Corrupt::unlink`], which
-//! leaks it.
+//! an object that is freed here goes to quarantine, and none is taken out of all lists but by [`Corrupt::unlink`],
+//! which leaks it.
 
 use crate::bytecode::Instruction;
 use crate::gc::object::bits;

@@ -382,6 +382,11 @@ impl<'h> HeapView<'h> {
         self.heap.pacing.bytes
     }
 
+    /// The number of the object that was made last.
+    pub fn newest(self) -> u32 {
+        self.heap.next_id.wrapping_sub(1)
+    }
+
     /// The colour of an object.
     pub fn colour(self, object: ObjectView<'h>) -> Colour {
         let header = object.object;

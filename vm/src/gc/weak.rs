@@ -49,11 +49,10 @@ impl Heap {
     fn clear_keys_of(&mut self, table: Gc<Table>) {
         for index in 0..table.node_count() {
             let (key, value) = table.node(index);
-            if self.is_cleared(key) {
-                self.clear_node(table, index);
-            }
             if value.is_nil() {
                 self.bury_key(table, index);
+            } else if self.is_cleared(key) {
+                self.clear_node(table, index);
             }
         }
     }
@@ -77,7 +76,10 @@ impl Heap {
         }
         for index in 0..table.node_count() {
             let (_, value) = table.node(index);
-            if self.is_cleared(value) {
+            if value.is_nil() {
+                // Before the keys are looked at: a string there would be marked, which this entry does not keep.
+                self.bury_key(table, index);
+            } else if self.is_cleared(value) {
                 self.clear_node(table, index);
             }
         }

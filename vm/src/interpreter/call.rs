@@ -186,7 +186,7 @@ impl Vm {
                 if handler.is_nil() {
                     if args == 0 {
                         self.retype_top(FrameKind::Native);
-                        return Err(Call { vm: self, base: func + 1, count: 0 }.type_error(0, "table"));
+                        return Err(self.argument_error(0, b"value expected"));
                     }
                     let next = Value::Builtin(&crate::library::NEXT);
                     self.set_top(func + 1);
@@ -272,8 +272,25 @@ impl Vm {
     /// Calls a function from a native function or the host. With `wanted` results, or all of them: they are the last values on
     /// the stack, and their number is given.
     pub(crate) fn call_nested(&mut self, function: Value, args: &[Value], wanted: Option<usize>) -> NativeResult {
+        self.call_nested_as(function, args, wanted, 0)
+    }
+
+    /// The same for a call whose frame has these flags.
+    pub(super) fn call_nested_as(
+        &mut self,
+        function: Value,
+        args: &[Value],
+        wanted: Option<usize>,
+        flags: u8,
+    ) -> NativeResult {
         if self.depth >= self.options.nesting_limit {
-            return Err(self.nesting_error());
+            // Message handlers get a little more, so that this error can be handled too.
+            if flags & flags::HANDLER == 0 {
+                return Err(self.nesting_error());
+            }
+            if self.depth >= self.options.nesting_limit + self.options.nesting_limit / 10 {
+                return Err(self.handler_error());
+            }
         }
         let thread = self.heap.current();
         let func = thread.top;
@@ -297,13 +314,28 @@ impl Vm {
         data.native_boundaries += 1;
         self.depth += 1;
         let depth = self.depth;
-        let start = self.precall(func, args.len(), wanted.map_or(-1, |wanted| wanted as i32), 0);
+        let start = self.precall(func, args.len(), wanted.map_or(-1, |wanted| wanted as i32), flags);
         let result = self.execute(start);
         self.depth = depth - 1;
         // SAFETY: the reference ends here; the thread is that of the caller, which still runs in it.
         unsafe { thread.as_mut() }.native_boundaries -= 1;
         result?;
         Ok(self.top() - func)
+    }
+
+    /// Calls a function without results in protected mode: after an error nothing that it opened is left open, and no message
+    /// handler of the program sees it.
+    pub(super) fn call_protected(&mut self, function: Value, args: &[Value], flags: u8) -> Result<(), Throw> {
+        let level = self.top();
+        // SAFETY: the reference ends here.
+        let handler = std::mem::take(&mut unsafe { self.thread_mut() }.message_handler);
+        let result = match self.call_nested_as(function, args, Some(0), flags) {
+            Ok(_) => Ok(()),
+            Err(throw) => Err(self.close_after(level, throw)),
+        };
+        // SAFETY: as above.
+        unsafe { self.thread_mut() }.message_handler = handler;
+        result
     }
 
     /// Calls a function from a native function for its first result.
@@ -315,6 +347,12 @@ impl Vm {
     #[cold]
     pub(super) fn nesting_error(&mut self) -> Throw {
         self.runtime_error(b"C stack overflow")
+    }
+
+    /// The error of a message handler that fails again and again. No handler sees it.
+    #[cold]
+    pub(super) fn handler_error(&mut self) -> Throw {
+        Throw::Handled(Value::String(self.heap.new_string(b"error in error handling")))
     }
 
     /// Runs until the innermost boundary is returned to.

@@ -2,7 +2,7 @@
 
 use crate::gc::{AnyGc, Phase};
 use crate::interpreter::{Limit, Throw, Vm};
-use crate::value::{Metamethod, Value};
+use crate::value::{Metamethod, Value, flags};
 
 /// Debt of a stopped collector: how soon a safe point asks again (as in Lua).
 const STOPPED_DEBT: isize = -2000;
@@ -165,10 +165,10 @@ impl Vm {
             return Ok(());
         }
         let stopped = self.heap.set_stopped_inside(true);
-        let result = self.call_nested(finalizer, &[value], Some(0));
+        let result = self.call_protected(finalizer, &[value], flags::FINALIZER);
         self.heap.set_stopped_inside(stopped);
         match result {
-            Ok(_) => Ok(()),
+            Ok(()) => Ok(()),
             Err(Throw::Error(error) | Throw::Handled(error)) => {
                 let text = match error {
                     Value::String(text) => text.as_bytes().to_vec(),

@@ -169,7 +169,10 @@ impl Vm {
             Value::Nil => text.extend_from_slice(b"nil"),
             Value::Boolean(b) => text.extend_from_slice(if b { b"true" } else { b"false" }),
             // Where Lua shows an address this shows a number: an address would differ from run to run.
-            Value::Builtin(builtin) => text.extend_from_slice(format!("function: builtin: {}", builtin.name).as_bytes()),
+            Value::Builtin(builtin) => {
+                let hash = crate::value::hash_bytes(builtin.name.as_bytes());
+                text.extend_from_slice(format!("function: 0x{hash:014x}").as_bytes());
+            }
             Value::LightUserdata(number) => text.extend_from_slice(format!("userdata: 0x{number:014x}").as_bytes()),
             other => {
                 let id = other.object().map_or(0, |object| object.id());

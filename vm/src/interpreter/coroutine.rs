@@ -36,7 +36,7 @@ impl Vm {
     pub(super) fn resume(&mut self, func: usize, args: usize) -> Result<Next, Throw> {
         let Value::Thread(thread) = (if args == 0 { Value::Nil } else { self.slot(func + 1) }) else {
             self.retype_top(FrameKind::Native);
-            return Err(Call { vm: self, base: func + 1, count: args }.type_error(0, "coroutine"));
+            return Err(Call { vm: self, base: func + 1, count: args }.type_error(0, "thread"));
         };
         match self.check_resumable(thread) {
             Ok(()) => self.continue_coroutine(thread, func + 2, args - 1),
@@ -174,6 +174,9 @@ impl Vm {
         loop {
             self.heap.close_upvalues(thread, 1);
             let Some(slot) = self.pop_to_be_closed(1) else { break };
+            if uncatchable.is_some() {
+                continue;
+            }
             let variable = self.slot(slot);
             self.set_top(slot + 1);
             if let Some(error) = error {
@@ -184,10 +187,7 @@ impl Vm {
             match self.call_nested(handler, &[variable, error.unwrap_or_default()], Some(0)) {
                 Ok(_) => {}
                 Err(Throw::Error(value) | Throw::Handled(value)) => error = Some(value),
-                Err(other) => {
-                    uncatchable = Some(other);
-                    break;
-                }
+                Err(other) => uncatchable = Some(other),
             }
         }
         self.set_top(1);

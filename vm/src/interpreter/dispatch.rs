@@ -625,10 +625,7 @@ impl Vm {
                             reload!();
                         }
                         _ => {
-                            let next = self.precall(func, args, wanted, 0)?;
-                            if next == Next::Lua && self.heap.wants_step() {
-                                self.safe_point_after_call(func, wanted)?;
-                            }
+                            let next = self.call_other(func, args, wanted)?;
                             proceed!(next)
                         }
                     }
@@ -729,10 +726,7 @@ impl Vm {
                     }
                     let func = slot!(a + 4);
                     self.set_top(func + 3);
-                    let next = self.precall(func, 2, i.c() as i32, 0)?;
-                    if next == Next::Lua && self.heap.wants_step() {
-                        self.safe_point_after_call(func, i.c() as i32)?;
-                    }
+                    let next = self.call_other(func, 2, i.c() as i32)?;
                     proceed!(next)
                 }
                 Opcode::TForLoop => {
@@ -825,7 +819,7 @@ impl Vm {
         let live = thread.frames.last().map_or(top, |frame| frame.top as usize).max(top);
         self.set_top(live);
         let event = Value::String(self.heap.new_string(b"count"));
-        let result = self.call_nested(thread.hook.function, &[event], Some(0));
+        let result = self.call_nested_as(thread.hook.function, &[event, Value::Nil], Some(0), flags::HOOK);
         self.set_top(top);
         // SAFETY: as above.
         unsafe { thread.as_mut() }.hook.running = false;
@@ -944,11 +938,7 @@ impl Vm {
                 Value::Closure(closure) => closure,
                 Value::Builtin(_) | Value::NativeClosure(_) => {
                     // Runs as an ordinary call; the return that follows gives its results.
-                    let next = self.precall(func, args, -1, 0)?;
-                    if next == Next::Lua && self.heap.wants_step() {
-                        self.safe_point_after_call(func, -1)?;
-                    }
-                    return Ok(next);
+                    return self.call_other(func, args, -1);
                 }
                 other => {
                     self.insert_call_handler(func, args, other)?;
@@ -967,15 +957,21 @@ impl Vm {
         }
     }
 
-    /// A safe point after a native function returned to the Lua function on top.
-    #[cold]
-    fn safe_point_after_call(&mut self, func: usize, wanted: i32) -> Result<(), Throw> {
-        let top = self.top();
-        let live = if wanted >= 0 { func + wanted as usize } else { top };
-        self.set_top(live);
-        let result = self.pay_debt();
-        self.set_top(top);
-        result
+    /// Calls whatever is in slot `func` for the Lua function on top. If it has returned already, as native functions do, this
+    /// is a safe point.
+    fn call_other(&mut self, func: usize, args: usize, wanted: i32) -> Result<Next, Throw> {
+        let thread = self.heap.current();
+        let depth = thread.frames.len();
+        let next = self.precall(func, args, wanted, 0)?;
+        // A Lua function or a coroutine may have been entered instead, with values above `func`.
+        let returned = next == Next::Lua && self.heap.current() == thread && thread.frames.len() == depth;
+        if returned && self.heap.wants_step() {
+            let top = self.top();
+            self.set_top(if wanted >= 0 { func + wanted as usize } else { top });
+            self.pay_debt()?;
+            self.set_top(top);
+        }
+        Ok(next)
     }
 
     /// Copies extra arguments to the slots from `to` on: `wanted` of them, or all, which sets the top.

@@ -222,10 +222,10 @@ impl Vm {
                 name
             }
             Some((_, name)) => name,
-            None => match native.map(|frame| self.slot(frame.func as usize)) {
-                Some(Value::Builtin(builtin)) => builtin.name.as_bytes().to_vec(),
-                _ => b"?".to_vec(),
-            },
+            None => {
+                let function = native.map_or(Value::Nil, |frame| self.slot(frame.func as usize));
+                crate::library::global_function_name(self, function).unwrap_or_else(|| b"?".to_vec())
+            }
         };
         let text =
             [b"bad argument #".as_slice(), number.to_string().as_bytes(), b" to '", &name, b"' (", message, b")"]

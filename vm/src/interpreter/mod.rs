@@ -225,7 +225,7 @@ impl Vm {
 
     /// Calls a function in protected mode and drops its results.
     pub(crate) fn run_function(&mut self, function: Value, args: &[Value]) -> Result<(), ScriptError> {
-        let result = self.call_nested(function, args, Some(0)).map(drop);
+        let result = self.call_protected(function, args, 0);
         result.map_err(|throw| self.script_error(throw))
     }
 

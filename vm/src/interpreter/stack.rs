@@ -133,7 +133,7 @@ impl Vm {
         if needed > limit {
             if size > limit && needed > limit + ERROR_SLOTS {
                 // Already handling an overflow.
-                return Err(self.string_error(b"error in error handling"));
+                return Err(self.handler_error());
             }
             if size <= limit {
                 self.grow_to(limit + ERROR_SLOTS);
@@ -144,6 +144,19 @@ impl Vm {
         self.reserve(slots * size_of::<Value>())?;
         self.grow_to(needed.max(2 * size).min(limit));
         Ok(())
+    }
+
+    /// Takes the slots beyond the limit back that an overflow was handled with, once they are not in use any more.
+    pub(super) fn leave_overflow(&mut self) {
+        let limit = self.options.stack_limit;
+        let thread = self.heap.current();
+        let size = thread.stack.len();
+        if size <= limit || thread.frames.iter().any(|frame| frame.top as usize > limit) || thread.top > limit {
+            return;
+        }
+        // SAFETY: the reference ends here; a truncated vector does not move, and no upvalue is open beyond the top.
+        unsafe { thread.as_mut() }.stack.truncate(limit);
+        self.heap.resized(size * size_of::<Value>(), limit * size_of::<Value>());
     }
 
     fn grow_stack(&mut self, slots: usize) {
@@ -159,7 +172,9 @@ impl Vm {
         }
         let old_base = thread.stack.as_ptr();
         // SAFETY: the reference ends before the upvalues are moved along.
-        unsafe { thread.as_mut() }.stack.resize(size, Value::Nil);
+        let stack = &mut unsafe { thread.as_mut() }.stack;
+        stack.reserve_exact(size - before);
+        stack.resize(size, Value::Nil);
         self.heap.stack_moved(thread, old_base);
         self.heap.resized(before * size_of::<Value>(), size * size_of::<Value>());
     }

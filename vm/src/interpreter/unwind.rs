@@ -2,7 +2,7 @@
 
 use crate::interpreter::call::Next;
 use crate::interpreter::{Throw, Vm};
-use crate::value::{FrameKind, Metamethod, ThreadStatus, Value};
+use crate::value::{FrameKind, Metamethod, ThreadStatus, Value, flags};
 
 impl Vm {
     /// Finds who catches a throw and lets it go on from there. `Err` where nobody does before the innermost boundary, whose
@@ -56,8 +56,8 @@ impl Vm {
         // Above everything that the failing function may have in use.
         let top = thread.frames.last().map_or(0, |frame| frame.top as usize).max(thread.top);
         self.set_top(top);
-        match self.call_nested_1(handler, &[value]) {
-            Ok(value) => Ok(value),
+        match self.call_nested_as(handler, &[value], Some(1), flags::HANDLER) {
+            Ok(_) => Ok(self.pop()),
             // What the handler raised was handled by itself as long as that was possible.
             Err(Throw::Error(value) | Throw::Handled(value)) => Ok(value),
             Err(other) => Err(other),
@@ -70,11 +70,17 @@ impl Vm {
         let thread = unsafe { self.thread_mut() };
         thread.frames.truncate(index + 1);
         let frame = &mut thread.frames[index];
-        if frame.kind != FrameKind::Closing {
-            thread.message_handler = frame.saved;
-            frame.kind = FrameKind::Closing;
-        }
         let func = frame.func as usize;
+        match frame.kind {
+            // The handler stays in force until all is closed. The slot of `pcall` itself gets the error.
+            FrameKind::Xpcall => {
+                thread.message_handler = func as u32 + 1;
+                thread.stack[func + 1] = thread.stack[func];
+            }
+            FrameKind::Pcall => thread.message_handler = 0,
+            _ => {}
+        }
+        frame.kind = FrameKind::Closing;
         thread.stack[func] = value;
         Next::Other
     }
@@ -99,6 +105,9 @@ impl Vm {
                 self.set_slot(func, Value::Boolean(false));
                 self.set_slot(func + 1, error);
                 self.set_top(func + 2);
+                // SAFETY: the reference ends here.
+                unsafe { self.thread_mut() }.message_handler = frame.saved;
+                self.leave_overflow();
                 self.return_values(func, 2)
             }
         }
@@ -120,6 +129,29 @@ impl Vm {
             self.push(part);
         }
         self.precall(func, 2, 0, flags)
+    }
+
+    /// Closes what a call that failed has left open at and above `level`: upvalues, and to-be-closed variables, whose
+    /// methods may replace the error. Those methods run only for errors, not where the program is being ended.
+    pub(super) fn close_after(&mut self, level: usize, throw: Throw) -> Throw {
+        let mut throw = throw;
+        loop {
+            let thread = self.heap.current();
+            self.heap.close_upvalues(thread, level);
+            let Some(slot) = self.pop_to_be_closed(level) else { break };
+            let (Throw::Error(error) | Throw::Handled(error)) = throw else { continue };
+            let variable = self.slot(slot);
+            self.set_top(slot + 1);
+            // What is to be given back must survive the call.
+            self.push(error);
+            let handler = self.heap.metamethod_of(variable, Metamethod::Close);
+            if let Err(other) = self.call_nested(handler, &[variable, error], Some(0)) {
+                throw = other;
+            }
+        }
+        self.set_top(level);
+        self.leave_overflow();
+        throw
     }
 
     /// The running coroutine dies of an error. It goes to whoever resumed it: as the results of `coroutine.resume`, or on

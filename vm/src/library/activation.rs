@@ -50,10 +50,7 @@ impl Activation {
 
     /// The instruction that runs.
     fn pc(&self) -> usize {
-        let next = self.frame().pc as usize;
-        // An instruction that closes a variable is set back, to go on with the next variable.
-        let repeats = self.thread.frames.get(self.index + 1).is_some_and(|above| above.flags & flags::REPEAT != 0);
-        if repeats { next } else { next.saturating_sub(1) }
+        (self.frame().pc as usize).saturating_sub(1)
     }
 
     /// The line that a Lua function is at.

@@ -25,6 +25,7 @@ pub(crate) fn traceback(vm: &mut Vm, thread: Gc<Thread>, message: Option<&[u8]>,
     let mut level = level;
     while let Some(activation) = Activation::at_level(thread, level) {
         if is_long && level == skip_at {
+            // As in Lua, the number leaves out the level in whose place it stands.
             let skipped = last - level - LAST_LEVELS;
             text.extend_from_slice(format!("\n\t...\t(skipping {skipped} levels)").as_bytes());
             level += skipped + 1;

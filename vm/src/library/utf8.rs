@@ -1,7 +1,7 @@
 //! The `utf8` library (manual §6.5).
 //!
-//! Strict decoding refuses surrogates and code points above 10FFFF; lax decoding takes anything below 2³¹. Overlong forms
-//! are refused by both.
+//! Strict decoding refuses surrogates and code points above 10FFFF; lax decoding takes anything below 2³¹.
+//! Overlong forms are refused by both.
 
 use crate::interpreter::{Builtin, Call, NativeResult, Vm, to_integer};
 use crate::library::string::{Buffer, charge_bytes, reserve_results};

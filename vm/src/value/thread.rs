@@ -101,6 +101,8 @@ pub(crate) mod flags {
     pub const REPEAT: u8 = 1 << 4;
     /// A hook function.
     pub const HOOK: u8 = 1 << 5;
+    /// A message handler.
+    pub const HANDLER: u8 = 1 << 6;
 }
 
 /// An activation of a function.

@@ -1,8 +1,8 @@
 //! The conversions of C's `printf`, free of the VM: what `%5.2f` makes of a number.
 //!
-//! `string.format` is defined by the C function (C11 §7.21.6.1), and this gives the same bytes as glibc's in the `C`
-//! locale; but for `%#g` of a number that is rounded up to a power of ten, where glibc drops the zeros that the standard
-//! keeps. Rust's own formatting is exact for any number of decimals, so the digits come from there.
+//! `string.format` is defined by the C function (C11 §7.21.6.1), and this gives the same bytes as glibc's in the
+//! `C` locale; but for `%#g` of a number that is rounded up to a power of ten, where glibc drops the zeros that
+//! the standard keeps. Rust's own formatting is exact for any number of decimals, so the digits come from there.
 
 use crate::value::format_g;
 
@@ -26,8 +26,8 @@ pub(super) struct Specification {
 }
 
 impl Specification {
-    /// Reads what follows the `%`, up to and with the letter. `None` if there is more than the flags that are allowed, two
-    /// digits of width and, where it is allowed, a precision of two digits.
+    /// Reads what follows the `%`, up to and with the letter. `None` if there is more than the flags that are
+    /// allowed, two digits of width and, where it is allowed, a precision of two digits.
     pub(super) fn parse(text: &[u8], allowed_flags: &[u8], with_precision: bool) -> Option<Specification> {
         let mut specification = Specification::default();
         let mut rest = text;

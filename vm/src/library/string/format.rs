@@ -50,8 +50,8 @@ pub(super) fn format(call: &mut Call<'_>) -> NativeResult {
     out.finish(call)
 }
 
-/// Writes one argument. The specification is what follows the `%`: so many modifiers, and then its letter, which lacks at
-/// the end of the template.
+/// Writes one argument. The specification is what follows the `%`: so many modifiers, and then its letter, which
+/// lacks at the end of the template.
 fn convert(call: &mut Call<'_>, arg: usize, text: &[u8], modifiers: usize, out: &mut Buffer) -> Result<(), Throw> {
     let letter = text.get(modifiers).copied().unwrap_or(0);
     // In which order the argument and the specification are checked is PUC Lua's.

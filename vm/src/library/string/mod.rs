@@ -1,7 +1,7 @@
 //! The `string` library (manual §6.4).
 //!
-//! Positions count bytes from 1, negative ones from the end; every function clips them to the string. Strings are bytes in
-//! the `C` locale: only ASCII letters have a case.
+//! Positions count bytes from 1, negative ones from the end; every function clips them to the string. Strings are
+//! bytes in the `C` locale: only ASCII letters have a case.
 
 mod arithmetic;
 mod buffer;
@@ -180,24 +180,4 @@ fn sub(call: &mut Call<'_>) -> NativeResult {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn starts_are_clipped_from_below() {
-        for (position, expected) in
-            [(1, 1), (0, 1), (-1, 5), (-5, 1), (-6, 1), (i64::MIN, 1), (9, 9), (i64::MAX, i64::MAX as usize)]
-        {
-            assert_eq!(start_position(position, 5), expected, "{position}");
-        }
-        assert_eq!(start_position(-1, 0), 1);
-    }
-
-    #[test]
-    fn ends_are_clipped_to_the_string() {
-        for (position, expected) in [(0, 0), (3, 3), (6, 5), (i64::MAX, 5), (-1, 5), (-5, 1), (-6, 0), (i64::MIN, 0)] {
-            assert_eq!(end_position(position, 5), expected, "{position}");
-        }
-        assert_eq!(end_position(-1, 0), 0);
-    }
-}
+mod tests;

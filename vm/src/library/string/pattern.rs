@@ -1,8 +1,9 @@
 //! The pattern matcher (manual §6.4.1), free of the VM.
 //!
-//! It backtracks by recursion, so its depth is bounded ([`MAX_DEPTH`], as in PUC Lua) and deeper matches are an error, not
-//! a stack overflow. Its time is not bounded: it reports its work to [`Charge`], which may end it. Patterns are checked
-//! as they are matched, so a malformed part that is never reached goes unnoticed, as in PUC Lua.
+//! It backtracks by recursion, so its depth is bounded ([`MAX_DEPTH`], as in PUC Lua) and deeper matches are an
+//! error, not a stack overflow. Its time is not bounded: it reports its work to [`Charge`], which may end it.
+//! Patterns are checked as they are matched, so a malformed part that is never reached goes unnoticed, as in PUC
+//! Lua.
 
 use std::ops::Range;
 
@@ -435,8 +436,8 @@ impl<'a> Matcher<'a> {
         Ok(None)
     }
 
-    /// `%f[set]`, whose set stands at `set`. Gives where the pattern goes on, if the place is a frontier. Beyond its ends
-    /// the subject counts as 0.
+    /// `%f[set]`, whose set stands at `set`. Gives where the pattern goes on, if the place is a frontier.
+    /// Beyond its ends the subject counts as 0.
     fn frontier<C: Charge>(&mut self, at: usize, set: usize, charge: &mut C) -> Outcome<C> {
         if self.item(set) != b'[' {
             return Err(PatternError::NoFrontierSet.into());

@@ -129,8 +129,9 @@ fn push_captures(call: &mut Call<'_>, matcher: &Matcher<'_>, subject: &[u8], who
     Ok(count)
 }
 
-/// The upvalues of the iterator that `gmatch` makes: subject and pattern, the offset where the search goes on, and the end
-/// of the last match, -1 before the first one. A script can change them (`debug.setupvalue`), so they are checked.
+/// The upvalues of the iterator that `gmatch` makes: subject and pattern, the offset where the search goes on,
+/// and the end of the last match, -1 before the first one. A script can change them (`debug.setupvalue`), so they
+/// are checked.
 mod upvalue {
     pub(super) const SUBJECT: usize = 0;
     pub(super) const PATTERN: usize = 1;

@@ -1,0 +1,150 @@
+//! Shrinks a script while a judge says that it still shows what it showed.
+//!
+//! First over the model, where a script is known ([`model`]), then over the Lua text by its syntax tree ([`syntax`]).
+//! The minimizer knows nothing of collectors or findings: a [`Judge`] runs each candidate, and only what the judge was
+//! asked about and kept is ever returned. It asks at most once about any text, and all its choices depend on nothing
+//! but the subject and the verdicts, so that the same subject and judge give the same result (unless a deadline cuts
+//! the search short).
+
+mod expressions;
+mod inline;
+mod model;
+mod statements;
+mod syntax;
+mod timing;
+mod tree;
+mod variables;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use moonphase_vm::LuaVersion;
+use moonphase_vm::syntax::{code_lines, parse, print_chunk};
+
+use crate::script::Script;
+
+/// What to shrink.
+#[derive(Clone, Debug)]
+pub enum Subject {
+    /// A script whose model is known.
+    Script(Script),
+    /// Lua text. Only its code counts: comments don't survive.
+    Text(String),
+}
+
+/// What a judge says about a candidate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It shows the same, and runs on plain Lua.
+    Keeps,
+    /// It doesn't.
+    Loses,
+}
+
+/// Decides whether a text still shows what is to be kept.
+///
+/// The same text must always get the same verdict.
+pub trait Judge {
+    /// Runs the text. This is the expensive part of minimizing.
+    fn judge(&mut self, text: &str) -> Verdict;
+}
+
+impl<F: FnMut(&str) -> Verdict> Judge for F {
+    fn judge(&mut self, text: &str) -> Verdict {
+        self(text)
+    }
+}
+
+/// How long to search.
+#[derive(Clone, Copy, Debug)]
+pub struct Budget {
+    /// The greatest number of calls of the judge.
+    pub max_calls: u64,
+    /// When to stop, with the best so far.
+    pub deadline: Option<Instant>,
+}
+
+impl Default for Budget {
+    /// Far more calls than usual scripts need, and no deadline.
+    fn default() -> Self {
+        Budget { max_calls: 20_000, deadline: None }
+    }
+}
+
+/// The result of minimizing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Minimized {
+    /// The smallest text that the judge kept; the subject's own text if it doesn't reproduce.
+    pub text: String,
+    /// Its lines, one statement a line.
+    pub code_lines: usize,
+    /// How often the judge was asked.
+    pub calls: u64,
+    /// Whether the judge kept the subject itself.
+    pub reproduced: bool,
+}
+
+/// Shrinks `subject` as far as `budget` allows.
+///
+/// The result is never larger than the subject, in code lines and then in bytes, as
+/// [`print_chunk`] lays them out.
+pub fn minimize(subject: Subject, judge: &mut dyn Judge, budget: Budget) -> Minimized {
+    let mut session = Session { judge, budget, calls: 0, verdicts: HashMap::new() };
+    let mut text = match &subject {
+        Subject::Script(script) => script.render(LuaVersion::default()).text,
+        Subject::Text(text) => text.clone(),
+    };
+    let reproduced = session.keeps(&text);
+    if reproduced {
+        if let Subject::Script(script) = &subject {
+            text = model::reduce(&mut session, script).render(LuaVersion::default()).text;
+        }
+        if let Ok(chunk) = parse(text.as_bytes(), b"=minimize", LuaVersion::default()) {
+            let printed = print_chunk(&chunk);
+            if session.keeps(&printed) {
+                text = syntax::reduce(&mut session, chunk, printed);
+            }
+        }
+    }
+    Minimized { code_lines: lines_of(&text), text, calls: session.calls, reproduced }
+}
+
+/// The code lines of a text; the plain number of lines if it isn't Lua.
+fn lines_of(text: &str) -> usize {
+    match parse(text.as_bytes(), b"=minimize", LuaVersion::default()) {
+        Ok(chunk) => code_lines(&chunk),
+        Err(_) => text.lines().count(),
+    }
+}
+
+/// The judge with what it has said so far and the budget.
+struct Session<'j> {
+    judge: &'j mut dyn Judge,
+    budget: Budget,
+    calls: u64,
+    verdicts: HashMap<String, bool>,
+}
+
+impl Session<'_> {
+    /// Whether the judge keeps the text. When the budget is spent, no text is kept that hasn't been judged before.
+    fn keeps(&mut self, text: &str) -> bool {
+        if let Some(&known) = self.verdicts.get(text) {
+            return known;
+        }
+        if self.spent() {
+            return false;
+        }
+        self.calls += 1;
+        let keeps = self.judge.judge(text) == Verdict::Keeps;
+        self.verdicts.insert(text.to_owned(), keeps);
+        keeps
+    }
+
+    /// Whether the judge must not be asked any more.
+    fn spent(&self) -> bool {
+        self.calls >= self.budget.max_calls || self.budget.deadline.is_some_and(|deadline| Instant::now() >= deadline)
+    }
+}

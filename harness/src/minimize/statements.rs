@@ -1,0 +1,98 @@
+//! Reductions of statements: blocks are unwrapped, repetitions joined.
+
+use moonphase_vm::syntax::ast::*;
+
+use super::tree::{functions_in, replacements, repeated, splices, text_of};
+
+/// Runs of equal statements at least this long may become a loop.
+const SHORTEST_RUN: usize = 4;
+
+/// Puts the inside of a statement in its place: of a block, a loop, a branch, or a function that it makes.
+pub(super) fn unwrap(chunk: &Chunk, site: usize) -> Option<Vec<Chunk>> {
+    replacements(chunk, site, |statements, at| {
+        let blocks: Vec<Block> = match &statements[at].kind {
+            StatementKind::Do(body)
+            | StatementKind::While { body, .. }
+            | StatementKind::Repeat { body, .. }
+            | StatementKind::NumericFor { body, .. }
+            | StatementKind::GenericFor { body, .. } => vec![body.clone()],
+            StatementKind::If { arms, otherwise } => {
+                arms.iter().map(|(_, block)| block).chain(otherwise).cloned().collect()
+            }
+            _ => functions_in(&statements[at]).into_iter().map(|function| function.block).collect(),
+        };
+        blocks.into_iter().map(without_return).collect()
+    })
+}
+
+/// The statements of a block without a `return` or `break` at the end, which may not stand where they go.
+pub(super) fn without_return(block: Block) -> Vec<Statement> {
+    let mut statements = block.statements;
+    if matches!(statements.last().map(|last| &last.kind), Some(StatementKind::Return(_) | StatementKind::Break)) {
+        statements.pop();
+    }
+    statements
+}
+
+/// The body and the count of a loop that only repeats.
+pub(super) fn repetition(statement: &Statement) -> Option<(&[Statement], i64)> {
+    match &statement.kind {
+        StatementKind::NumericFor { variable, start, limit, step: None, body, .. } if *variable.name == *"_" => {
+            match (&start.kind, &limit.kind) {
+                (ExpressionKind::Integer(1), ExpressionKind::Integer(count)) => Some((&body.statements, *count)),
+                _ => None,
+            }
+        }
+        _ => None,
+    }
+}
+
+/// Joins a loop with an equal one, or with one more turn of it, that stands beside it.
+pub(super) fn join_repetitions(chunk: &Chunk, site: usize) -> Option<Vec<Chunk>> {
+    splices(chunk, site, |statements, at| {
+        let rest = &statements[at..];
+        let mut joined = Vec::new();
+        for (first, second) in [(0, 1), (1, 0)] {
+            let (Some(first), Some(second)) = (rest.get(first), rest.get(second)) else { continue };
+            let Some((body, count)) = repetition(first) else { continue };
+            let more = match repetition(second) {
+                Some((other, more)) if text_of(other) == text_of(body) => more,
+                None if body.len() == 1 && text_of(std::slice::from_ref(second)) == text_of(body) => 1,
+                _ => continue,
+            };
+            joined.push((2, vec![repeated(count.saturating_add(more), body.to_vec())]));
+        }
+        joined
+    })
+}
+
+/// Makes a loop of a run of equal statements.
+pub(super) fn fold_runs(chunk: &Chunk, site: usize) -> Option<Vec<Chunk>> {
+    splices(chunk, site, |statements, at| {
+        let text = |statement: &Statement| text_of(std::slice::from_ref(statement));
+        let first = text(&statements[at]);
+        let length = statements[at..].iter().take_while(|statement| text(statement) == first).count();
+        if length < SHORTEST_RUN {
+            return Vec::new();
+        }
+        vec![(length, vec![repeated(length as i64, vec![statements[at].clone()])])]
+    })
+}
+
+/// Makes a loop run fewer times.
+pub(super) fn fewer_turns(chunk: &Chunk, site: usize) -> Option<Vec<Chunk>> {
+    replacements(chunk, site, |statements, at| {
+        let StatementKind::NumericFor { limit, .. } = &statements[at].kind else { return Vec::new() };
+        let ExpressionKind::Integer(turns) = limit.kind else { return Vec::new() };
+        let fewer = [1, 2, turns / 2, turns - 1].into_iter().filter(|fewer| (1..turns).contains(fewer));
+        fewer
+            .map(|fewer| {
+                let mut shorter = statements[at].clone();
+                if let StatementKind::NumericFor { limit, .. } = &mut shorter.kind {
+                    limit.kind = ExpressionKind::Integer(fewer);
+                }
+                vec![shorter]
+            })
+            .collect()
+    })
+}

@@ -1,0 +1,240 @@
+//! The second phase: reductions of the Lua text, by its syntax tree.
+//!
+//! A pass proposes candidates for one site of the tree after the other; the search takes each candidate that is
+//! smaller and that the judge keeps, and repeats its passes until none of them finds anything. Two kinds of steps help
+//! it over what a greedy search cannot pass: a smaller candidate is also tried with slightly different numbers of
+//! collector steps (removing objects changes when the collector comes to the others), and a detour may begin with a
+//! larger text, if that leads to a smaller one.
+
+use moonphase_vm::LuaVersion;
+use moonphase_vm::syntax::ast::{Chunk, Expression, ExpressionKind};
+use moonphase_vm::syntax::{parse, print_chunk};
+
+use super::tree::{edit_block, for_each_expression};
+use super::{Session, expressions, inline, statements, timing, variables};
+
+/// Proposes candidates for the site of that number; `None` if there are fewer sites.
+type Pass = fn(&Chunk, usize) -> Option<Vec<Chunk>>;
+
+/// Passes that change what the script does, those that take most away first.
+const REDUCTIONS: &[Pass] = &[
+    statements::unwrap,
+    statements::join_repetitions,
+    inline::calls,
+    inline::results,
+    variables::inline_values,
+    expressions::simplify,
+    expressions::drop_parts,
+    expressions::drop_parameters,
+    variables::fields_to_variables,
+    variables::merge_declarations,
+];
+
+/// Passes for the sake of the reader, at the end.
+const POLISH: &[Pass] = &[
+    statements::fold_runs,
+    statements::fewer_turns,
+    variables::function_statements,
+    variables::renumber,
+    timing::one_step,
+    expressions::smaller_numbers,
+];
+
+/// How many lines a text may have for the costly searches to be worth it.
+const SHORT: usize = 40;
+
+/// The size of a text, the most important part first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Size {
+    lines: usize,
+    bytes: usize,
+    /// The sum of the integers in it.
+    numbers: u64,
+}
+
+impl Size {
+    /// The size of a chunk, given with its text.
+    pub(super) fn of(chunk: &Chunk, text: &str) -> Size {
+        let mut numbers = 0_u64;
+        for_each_expression(&mut chunk.block.clone(), &mut |expression: &mut Expression| {
+            if let ExpressionKind::Integer(value) = expression.kind {
+                numbers = numbers.saturating_add(value.unsigned_abs());
+            }
+        });
+        Size { lines: text.lines().count(), bytes: text.len(), numbers }
+    }
+}
+
+/// The smallest text that is found. `text` is that of `chunk`, and the judge has kept it.
+pub(super) fn reduce(session: &mut Session<'_>, chunk: Chunk, text: String) -> String {
+    let size = Size::of(&chunk, &text);
+    let mut search = Search { session, best: chunk, text, size, steps: Steps::Free };
+    if size.lines > SHORT {
+        search.remove_statements();
+        search.reduce();
+    }
+    if !search.detours(timing::stagings) {
+        search.reduce();
+        search.detours(timing::stagings);
+    }
+    search.detours(inline::everywhere);
+    search.steps = Steps::Retimed;
+    search.reduce();
+    search.polish();
+    search.text
+}
+
+/// A search with the smallest text so far, which the judge has kept.
+struct Search<'s, 'j> {
+    session: &'s mut Session<'j>,
+    best: Chunk,
+    text: String,
+    size: Size,
+    steps: Steps,
+}
+
+/// What a search does about the collector's steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Steps {
+    /// Calls of the collector stay as they are. Without them a text may go on to show the same by the collector's own
+    /// steps, which any change to the script shifts.
+    Fixed,
+    /// They are reduced like everything else.
+    Free,
+    /// Candidates with fewer lines are also tried with other numbers of steps.
+    Retimed,
+}
+
+impl Search<'_, '_> {
+    /// Runs the reductions until nothing gets smaller.
+    fn reduce(&mut self) {
+        loop {
+            let mut changed = self.remove_statements();
+            for pass in REDUCTIONS {
+                changed |= self.run(*pass);
+            }
+            // Taking statements out of their loop makes the text depend on the number of steps, so it comes last.
+            if !(changed || self.run(timing::narrow)) || self.session.spent() {
+                return;
+            }
+        }
+    }
+
+    fn polish(&mut self) {
+        loop {
+            let mut changed = false;
+            for pass in POLISH {
+                changed |= self.run(*pass);
+            }
+            if !changed || self.session.spent() {
+                return;
+            }
+            self.reduce();
+        }
+    }
+
+    /// Runs a pass over all sites. A site is tried again after a success, since something else may stand there now.
+    fn run(&mut self, pass: Pass) -> bool {
+        let mut changed = false;
+        let mut site = 0;
+        while !self.session.spent() {
+            let Some(candidates) = pass(&self.best, site) else { break };
+            if candidates.into_iter().any(|candidate| self.offer(candidate)) {
+                changed = true;
+            } else {
+                site += 1;
+            }
+        }
+        changed
+    }
+
+    /// Removes ranges of statements in every block, large ranges first and from the end, since later statements use
+    /// what earlier ones define.
+    fn remove_statements(&mut self) -> bool {
+        let mut changed = false;
+        let mut number = 0;
+        while let Some(count) = edit_block(&mut self.best, number, |block| block.statements.len()) {
+            let mut size = count.div_ceil(2).max(1);
+            if number > 0 {
+                size = count.max(1);
+            }
+            loop {
+                let mut end = edit_block(&mut self.best, number, |block| block.statements.len()).unwrap_or(0);
+                while end > 0 && !self.session.spent() {
+                    let start = end.saturating_sub(size);
+                    let mut candidate = self.best.clone();
+                    edit_block(&mut candidate, number, |block| drop(block.statements.drain(start..end)));
+                    changed |= self.offer(candidate);
+                    end = start;
+                }
+                if size == 1 {
+                    break;
+                }
+                size = size.div_ceil(2);
+            }
+            number += 1;
+        }
+        changed
+    }
+
+    /// Takes the candidate if it is smaller and kept, perhaps with other numbers of steps.
+    fn offer(&mut self, candidate: Chunk) -> bool {
+        let before = self.size.lines;
+        let Some(size) = self.consider(&candidate) else { return false };
+        if self.size == size {
+            return true;
+        }
+        self.steps == Steps::Retimed
+            && size.lines < before
+            && size.lines <= SHORT
+            && timing::retimed(&candidate).any(|other| self.consider(&other).is_some_and(|size| self.size == size))
+    }
+
+    /// Takes the candidate if it is smaller and kept. Gives its size if it is smaller, taken or not.
+    fn consider(&mut self, candidate: &Chunk) -> Option<Size> {
+        let text = print_chunk(candidate);
+        let size = Size::of(candidate, &text);
+        if size >= self.size || (self.steps == Steps::Fixed && collector_calls(&text) < collector_calls(&self.text)) {
+            return None;
+        }
+        // What isn't Lua any more needs no judge. The parsed tree is the one that its text says.
+        let parsed = parse(text.as_bytes(), b"=minimize", LuaVersion::default()).ok()?;
+        if self.session.keeps(&text) {
+            (self.best, self.text, self.size) = (parsed, text, size);
+        }
+        Some(size)
+    }
+
+    /// Takes the first detour that ends at something smaller.
+    fn detours(&mut self, propose: fn(&Chunk) -> Vec<Chunk>) -> bool {
+        /// Detours that begin well but end at nothing smaller.
+        const ATTEMPTS: usize = 2;
+        if self.size.lines > SHORT {
+            return false;
+        }
+        let mut attempts = 0;
+        for start in propose(&self.best) {
+            let text = print_chunk(&start);
+            let Ok(best) = parse(text.as_bytes(), b"=minimize", LuaVersion::default()) else { continue };
+            if attempts >= ATTEMPTS || !self.session.keeps(&text) {
+                continue;
+            }
+            attempts += 1;
+            let size = Size::of(&best, &text);
+            let mut search = Search { session: &mut *self.session, best, text, size, steps: Steps::Fixed };
+            search.reduce();
+            search.steps = Steps::Retimed;
+            search.reduce();
+            let Search { best, text, size, .. } = search;
+            if size < self.size {
+                (self.best, self.text, self.size) = (best, text, size);
+                return true;
+            }
+        }
+        false
+    }
+}
+
+fn collector_calls(text: &str) -> usize {
+    text.matches("collectgarbage").count()
+}
