@@ -9,6 +9,7 @@ pub mod campaign;
 pub mod coverage;
 pub mod engine;
 pub mod finding;
+pub mod fuzzing;
 pub mod header;
 pub mod limits;
 pub mod minimize;

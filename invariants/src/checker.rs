@@ -2,7 +2,7 @@
 
 use crate::looks::{self, Scratch};
 use crate::{History, ObjectInfo, Verdict, Violation, complete, dangling, gray_lists, tricolour};
-use moonphase_vm::gc::{Direction, Event, HeapView, Interests, ObjectView, Observer, Phase, Site, StepKind};
+use moonphase_vm::gc::{Direction, Event, HeapView, Interests, ListName, ObjectView, Observer, Phase, Site, StepKind};
 use std::any::Any;
 use std::fmt;
 use std::ops::ControlFlow;
@@ -83,6 +83,8 @@ pub struct Checker {
     sound: u64,
     /// The newest object when the last cycle began: one that is younger need not have been collected in it.
     newest_at_start: u32,
+    /// The objects whose finalizers the last cycle was to call, which only the next one can collect.
+    finalized: Vec<u32>,
     in_step: bool,
     /// What was found in the middle of a step; it is told when the step ends.
     found_in_step: Option<Box<Violation>>,
@@ -101,6 +103,7 @@ impl Checker {
             first: 0,
             sound: 0,
             newest_at_start: u32::MAX,
+            finalized: Vec::new(),
             in_step: false,
             found_in_step: None,
             violation: None,
@@ -159,11 +162,12 @@ impl Checker {
         self.violation()
     }
 
-    /// Looks for what full collections left behind, see [`check_complete`](crate::check_complete). Gives what was
+    /// Looks for what full collections left behind, see [`check_complete`](crate::check_complete()). Gives what was
     /// found, now or before.
     pub fn look_complete(&mut self, view: HeapView<'_>) -> Option<&Violation> {
         if self.violation.is_none() && !self.in_step {
-            let verdict = complete::check_made_until(view, self.newest_at_start);
+            let excepted = |id| id > self.newest_at_start || self.finalized.contains(&id);
+            let verdict = complete::check_but(view, excepted);
             self.conclude(verdict);
         }
         self.violation()
@@ -263,6 +267,20 @@ impl Checker {
         }
     }
 
+    /// Keeps what [`Checker::look_complete`] needs to know of the last cycle.
+    fn follow_cycle(&mut self, view: HeapView<'_>, event: &Event<'_>) {
+        match event {
+            Event::StepBegin(StepKind::Turn) if view.phase() == Phase::Pause => self.newest_at_start = view.newest(),
+            Event::StepEnd(StepKind::Turn, Phase::EnterAtomic) => {
+                self.finalized.clear();
+                // A list that is a circle is for the checks to find.
+                let waiting = view.list(ListName::ToBeFinalized).take(view.newest() as usize);
+                self.finalized.extend(waiting.map(|object| object.id()));
+            }
+            _ => {}
+        }
+    }
+
     /// An object was traversed. The marks of the rest of the step are still to come, so what is wrong is kept until its
     /// end.
     fn traversed<'h>(&mut self, view: HeapView<'h>, object: ObjectView<'h>) {
@@ -288,9 +306,7 @@ impl Observer for Checker {
             _ => false,
         };
         self.events += u64::from(counts);
-        if matches!(event, Event::StepBegin(_)) && view.phase() == Phase::Pause {
-            self.newest_at_start = view.newest();
-        }
+        self.follow_cycle(view, event);
         if self.recording {
             self.history.record(self.events, view, event);
         }

@@ -13,7 +13,7 @@ use moonphase_vm::gc::{Edge, HeapView, Kind, ObjectView, Phase, Strength};
 pub(crate) fn check(view: HeapView<'_>, reached: &mut IdSet) -> Verdict {
     let mut lost = None;
     let marking = is_marking(view) || view.phase() == Phase::Atomic;
-    trace(view, reached, |object| {
+    trace(view, reached, &[], |object| {
         let wrong = if marking { object.is_freed() } else { is_dead(view, object) };
         if wrong {
             lost.get_or_insert(object);
@@ -31,8 +31,14 @@ pub(crate) fn check(view: HeapView<'_>, reached: &mut IdSet) -> Verdict {
     }
 }
 
-/// Visits every reachable object once and fills the set with them. Relies on lists that end.
-pub(crate) fn trace<'h>(view: HeapView<'h>, reached: &mut IdSet, mut visit: impl FnMut(ObjectView<'h>)) {
+/// Visits every object that the roots and these others lead to, once, and fills the set with them. Relies on lists that
+/// end.
+pub(crate) fn trace<'h>(
+    view: HeapView<'h>,
+    reached: &mut IdSet,
+    others: &[ObjectView<'h>],
+    mut visit: impl FnMut(ObjectView<'h>),
+) {
     reached.clear();
     let mut queue = Vec::with_capacity(64);
     let mut waiting: Vec<(u32, ObjectView<'h>)> = Vec::new();
@@ -46,6 +52,9 @@ pub(crate) fn trace<'h>(view: HeapView<'h>, reached: &mut IdSet, mut visit: impl
         }
     };
     view.roots(|edge| reach(reached, &mut queue, edge.target));
+    for &object in others {
+        reach(reached, &mut queue, object);
+    }
     loop {
         while let Some(object) = queue.pop() {
             view.references(object, |edge: Edge<'h>| match edge.strength {

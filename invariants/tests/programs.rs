@@ -36,7 +36,7 @@ local function generator(n)
     for i = 1, 5 do up = {i}; coroutine.yield(get) end
   end)
 end
-for i = 1, 24 do
+for i = 1, 16 do
   local object = setmetatable({i}, {__gc = finalize})
   weak_values[i] = {i}; weak_values["s" .. i] = "str" .. i
   weak_keys[{i}] = {object}; weak_keys[object] = {i}
@@ -240,7 +240,7 @@ mod random {
 #[test]
 fn the_default_level_finds_the_same_first_violation_at_the_same_event_as_a_whole_look_each_time() {
     let mut found = 0;
-    for seed in 0..40 {
+    for seed in 0..24 {
         let program = random::program(seed);
         for policy in ["5.1", "5.4"] {
             let full = run(&program, policy, Checker::new(Level::Full));
@@ -261,5 +261,5 @@ fn the_default_level_finds_the_same_first_violation_at_the_same_event_as_a_whole
             assert!(policy == "5.1" || full.violation.is_none(), "seed {seed}: {:?}\n{program}", full.violation);
         }
     }
-    assert!(found > 5, "only {found} of the programs show the fault of 5.1");
+    assert!(found > 3, "only {found} of the programs show the fault of 5.1");
 }

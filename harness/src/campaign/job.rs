@@ -12,7 +12,7 @@ use super::worker::CaseRunner;
 use crate::engine::vm::Look;
 use crate::finding::{Detected, Oracle};
 use crate::limits::Limits;
-use crate::oracle::{Judgement, Oracles, Times};
+use crate::oracle::{CHUNK_NAME, Judgement, Oracles, Times};
 use crate::outcome::{Difference, End, Inconclusive};
 use crate::report::Explanation;
 use crate::script::{GeneratorOptions, OpKind, generate};
@@ -122,7 +122,11 @@ impl Runner {
     fn report(&mut self, judgement: Judgement) -> CaseReport {
         let explanation = match (&judgement.ours.violation, self.purpose) {
             (Some(violation), Purpose::Explain) => {
-                Some(Box::new(Explanation::of_violation(violation, &judgement.ours.history)))
+                Some(Box::new(Explanation::of_violation(
+                    violation,
+                    &judgement.ours.history,
+                    CHUNK_NAME.as_bytes(),
+                )))
             }
             _ => None,
         };
@@ -171,11 +175,7 @@ impl From<CaseEnd<CaseReport>> for Ended {
 /// What the death of a worker means. A reference that is too slow for a script says nothing of our VM, and nobody's fault is
 /// found by it.
 fn detected_in(crash: &Crash) -> Option<Detected> {
-    let who = match crash.stage {
-        Stage::Vm => "vm",
-        Stage::Reference => "reference",
-        _ => "harness",
-    };
+    let who = crash.stage.name();
     let how = match (&crash.death, crash.panic()) {
         (Death::Deadline, _) if crash.stage == Stage::Reference => return None,
         (Death::Deadline, _) => "hang".to_owned(),

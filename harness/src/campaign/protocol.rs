@@ -38,6 +38,15 @@ pub enum Stage {
 
 impl Stage {
     const ALL: [Stage; 4] = [Stage::Prepare, Stage::Vm, Stage::Reference, Stage::Compare];
+
+    /// What was running, as reports name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Stage::Prepare | Stage::Compare => "harness",
+            Stage::Vm => "vm",
+            Stage::Reference => "reference",
+        }
+    }
 }
 
 /// Supervisor to worker.

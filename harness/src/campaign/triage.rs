@@ -123,13 +123,9 @@ impl Triage<'_> {
             (Some(CaseReport { difference: Some(difference), .. }), _) => {
                 Explanation::of_difference(difference, "moonphase", &self.settings.reference.to_string())
             }
-            (_, Some(crash)) => Explanation::of_crash(crash.stage, &crash.death.to_string(), &crash.stderr),
+            (_, Some(crash)) => Explanation::of_crash(crash.stage.name(), &crash.death.to_string(), &crash.stderr),
             // It was found, and a deterministic run does not find it again: only a defect of ours does that.
-            _ => Explanation::of_crash(
-                super::protocol::Stage::Compare,
-                "the finding did not show in a second run of the same script",
-                "",
-            ),
+            _ => Explanation::NotRepeated,
         };
         let context = Context {
             script: text,

@@ -1,5 +1,6 @@
 //! Reductions of expressions: simpler values, fewer arguments, parameters and fields.
 
+use std::ops::Range;
 use std::rc::Rc;
 
 use moonphase_vm::syntax::ast::*;
@@ -40,9 +41,7 @@ fn simpler(kind: &ExpressionKind) -> Vec<ExpressionKind> {
             // An argument first: a call is mostly made for what it does with them.
             arguments.iter().chain([function.as_ref()]).collect()
         }
-        ExpressionKind::MethodCall { object, arguments, .. } => {
-            arguments.iter().chain([object.as_ref()]).collect()
-        }
+        ExpressionKind::MethodCall { object, arguments, .. } => arguments.iter().chain([object.as_ref()]).collect(),
         ExpressionKind::Function(_) => Vec::new(),
         ExpressionKind::Unary { operand, .. } => vec![operand],
         ExpressionKind::Binary { left, right, .. } => vec![left, right],
@@ -57,15 +56,20 @@ fn simpler(kind: &ExpressionKind) -> Vec<ExpressionKind> {
     let mut simpler = vec![ExpressionKind::Nil, ExpressionKind::Table(Vec::new())];
     simpler.extend(parts.into_iter().map(|part| part.kind.clone()));
     simpler.extend([ExpressionKind::Integer(1), ExpressionKind::String(Rc::from(&b""[..]))]);
+    if matches!(kind, ExpressionKind::Binary { .. } | ExpressionKind::MethodCall { .. }) {
+        // A string made at run time is white. A constant is not once the collector has come to its function, which
+        // would tie the text to one moment.
+        simpler.retain(|simpler| !matches!(simpler, ExpressionKind::String(_)));
+    }
     simpler
 }
 
 /// Drops an argument of a call or a field of a table constructor, the last ones first.
 pub(super) fn drop_parts(chunk: &Chunk, site: usize) -> Option<Vec<Chunk>> {
     let mut scratch = chunk.clone();
-    let count = edit_expression(&mut scratch, site, |expression| parts(&mut expression.kind))?;
+    let parts = edit_expression(&mut scratch, site, |expression| droppable(expression))?;
     Some(
-        (0..count)
+        parts
             .rev()
             .map(|at| {
                 let mut candidate = chunk.clone();
@@ -76,11 +80,17 @@ pub(super) fn drop_parts(chunk: &Chunk, site: usize) -> Option<Vec<Chunk>> {
     )
 }
 
-fn parts(kind: &mut ExpressionKind) -> usize {
-    match kind {
-        ExpressionKind::Call { arguments, .. } | ExpressionKind::MethodCall { arguments, .. } => arguments.len(),
-        ExpressionKind::Table(fields) => fields.len(),
-        _ => 0,
+/// The places of the arguments or fields that may be dropped. Without its numbers a call of the collector would not say
+/// any more what it does.
+fn droppable(expression: &Expression) -> Range<usize> {
+    match &expression.kind {
+        ExpressionKind::Call { function, arguments, .. } if is_name(function, "collectgarbage") => {
+            let step = arguments.first().and_then(string_of) == Some(b"step");
+            if step { 1..arguments.len() } else { 0..0 }
+        }
+        ExpressionKind::Call { arguments, .. } | ExpressionKind::MethodCall { arguments, .. } => 0..arguments.len(),
+        ExpressionKind::Table(fields) => 0..fields.len(),
+        _ => 0..0,
     }
 }
 

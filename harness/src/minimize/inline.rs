@@ -6,7 +6,9 @@ use moonphase_vm::syntax::parse;
 
 use super::expressions::{call_of, callable, string_of};
 use super::statements::without_return;
-use super::tree::{edit_block, edit_expression, edit_statement, for_each_expression, is_name, local, made, statement, uses_of};
+use super::tree::{
+    edit_block, edit_expression, edit_statement, for_each_expression, is_name, local, made, statement, uses_of,
+};
 
 /// How many calls [`everywhere`] replaces at most, since functions may call themselves.
 const MOST_CALLS: usize = 24;
@@ -52,7 +54,8 @@ fn in_scope(mut statements: Vec<Statement>) -> Vec<Statement> {
         && let StatementKind::Local { names, values } = &mut last.kind
     {
         let target = |local: &LocalName| made(ExpressionKind::Name(local.name.name.clone()));
-        last.kind = StatementKind::Assign { targets: names.iter().map(target).collect(), values: std::mem::take(values) };
+        last.kind =
+            StatementKind::Assign { targets: names.iter().map(target).collect(), values: std::mem::take(values) };
     }
     vec![statement(StatementKind::Do(Block { statements }))]
 }
@@ -83,6 +86,50 @@ pub(super) fn everywhere(chunk: &Chunk) -> Vec<Chunk> {
     detours.retain(|detour| detour != chunk);
     detours.dedup();
     detours
+}
+
+/// The chunk with a fresh closure in the place of an argument, the last statements first: with the definition of the
+/// function that the argument is, or with a function that captures nothing but `_ENV`. The collector has not come to a
+/// fresh closure, whatever it did before.
+pub(super) fn copies(chunk: &Chunk) -> Vec<Chunk> {
+    let mut scratch = chunk.clone();
+    let mut copies = Vec::new();
+    for number in 0.. {
+        let call = edit_statement(&mut scratch, number, |statements, at| called(&statements[at]));
+        let Some(call) = call else { break };
+        let Some(Called { arguments, around: StatementKind::Call(_), .. }) = call else { continue };
+        for (position, argument) in arguments.iter().enumerate() {
+            let mut bodies = Vec::new();
+            match &argument.kind {
+                ExpressionKind::Name(name) => bodies.extend(definition(chunk, &Callee::Variable(name.clone()))),
+                ExpressionKind::Index { .. } | ExpressionKind::Call { .. } | ExpressionKind::Function(_) => {}
+                _ => continue,
+            }
+            bodies.push(environment_reader());
+            for body in bodies {
+                let mut copy = chunk.clone();
+                edit_statement(&mut copy, number, |statements, at| {
+                    if let StatementKind::Call(call) = &mut statements[at].kind
+                        && let ExpressionKind::Call { arguments, .. } = &mut call.kind
+                    {
+                        arguments[position].kind = ExpressionKind::Function(Box::new(body));
+                    }
+                });
+                if copy != *chunk {
+                    copies.push(copy);
+                }
+            }
+        }
+    }
+    copies.reverse();
+    copies
+}
+
+/// `function() return x end`
+fn environment_reader() -> FunctionBody {
+    let result = statement(StatementKind::Return(vec![made(ExpressionKind::Name("x".into()))]));
+    let block = Block { statements: vec![result] };
+    FunctionBody { parameters: Vec::new(), variadic: false, block, line: 0, end_line: 0 }
 }
 
 /// The function that `load` makes of a constant text.

@@ -2,7 +2,7 @@
 
 use moonphase_vm::syntax::ast::*;
 
-use super::tree::{functions_in, replacements, repeated, splices, text_of};
+use super::tree::{functions_in, repeated, replacements, splices, text_of};
 
 /// Runs of equal statements at least this long may become a loop.
 const SHORTEST_RUN: usize = 4;

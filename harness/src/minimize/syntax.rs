@@ -68,18 +68,19 @@ impl Size {
 /// The smallest text that is found. `text` is that of `chunk`, and the judge has kept it.
 pub(super) fn reduce(session: &mut Session<'_>, chunk: Chunk, text: String) -> String {
     let size = Size::of(&chunk, &text);
-    let mut search = Search { session, best: chunk, text, size, steps: Steps::Free };
+    let mut search = Search { session, best: chunk, text, size, steps: Steps::Reduced };
     if size.lines > SHORT {
-        search.remove_statements();
         search.reduce();
     }
-    if !search.detours(timing::stagings) {
+    if !search.stage() {
         search.reduce();
-        search.detours(timing::stagings);
+        search.stage();
     }
-    search.detours(inline::everywhere);
-    search.steps = Steps::Retimed;
+    search.detour(inline::everywhere, |detour| detour.reduce());
+    search.steps = Steps::Free;
     search.reduce();
+    search.stage();
+    search.detour(inline::copies, |detour| detour.reduce());
     search.polish();
     search.text
 }
@@ -99,10 +100,22 @@ enum Steps {
     /// Calls of the collector stay as they are. Without them a text may go on to show the same by the collector's own
     /// steps, which any change to the script shifts.
     Fixed,
-    /// They are reduced like everything else.
-    Free,
-    /// Candidates with fewer lines are also tried with other numbers of steps.
+    /// They stay, but candidates with fewer lines are also tried with other numbers of turns.
     Retimed,
+    /// They are reduced like everything else.
+    Reduced,
+    /// They are reduced, and candidates with fewer lines are also tried with other numbers of turns.
+    Free,
+}
+
+impl Steps {
+    fn keeps_calls(self) -> bool {
+        matches!(self, Steps::Fixed | Steps::Retimed)
+    }
+
+    fn retimes(self) -> bool {
+        matches!(self, Steps::Retimed | Steps::Free)
+    }
 }
 
 impl Search<'_, '_> {
@@ -184,7 +197,7 @@ impl Search<'_, '_> {
         if self.size == size {
             return true;
         }
-        self.steps == Steps::Retimed
+        self.steps.retimes()
             && size.lines < before
             && size.lines <= SHORT
             && timing::retimed(&candidate).any(|other| self.consider(&other).is_some_and(|size| self.size == size))
@@ -194,7 +207,7 @@ impl Search<'_, '_> {
     fn consider(&mut self, candidate: &Chunk) -> Option<Size> {
         let text = print_chunk(candidate);
         let size = Size::of(candidate, &text);
-        if size >= self.size || (self.steps == Steps::Fixed && collector_calls(&text) < collector_calls(&self.text)) {
+        if size >= self.size || (self.steps.keeps_calls() && collector_calls(&text) != collector_calls(&self.text)) {
             return None;
         }
         // What isn't Lua any more needs no judge. The parsed tree is the one that its text says.
@@ -205,10 +218,23 @@ impl Search<'_, '_> {
         Some(size)
     }
 
-    /// Takes the first detour that ends at something smaller.
-    fn detours(&mut self, propose: fn(&Chunk) -> Vec<Chunk>) -> bool {
+    /// Reduces a text that does not depend on the moment of a step, and only then looks for the moment.
+    fn stage(&mut self) -> bool {
+        self.detour(timing::stagings, |staged| {
+            staged.steps = Steps::Fixed;
+            staged.reduce();
+            staged.steps = Steps::Retimed;
+            staged.reduce();
+            staged.detour(inline::copies, |detour| detour.reduce());
+            staged.steps = Steps::Free;
+            staged.reduce();
+        })
+    }
+
+    /// Takes the first detour that ends at something smaller, after the given search.
+    fn detour(&mut self, propose: fn(&Chunk) -> Vec<Chunk>, search: fn(&mut Search<'_, '_>)) -> bool {
         /// Detours that begin well but end at nothing smaller.
-        const ATTEMPTS: usize = 2;
+        const ATTEMPTS: usize = 4;
         if self.size.lines > SHORT {
             return false;
         }
@@ -216,16 +242,14 @@ impl Search<'_, '_> {
         for start in propose(&self.best) {
             let text = print_chunk(&start);
             let Ok(best) = parse(text.as_bytes(), b"=minimize", LuaVersion::default()) else { continue };
-            if attempts >= ATTEMPTS || !self.session.keeps(&text) {
+            let size = Size::of(&best, &text);
+            let mut detour = Search { session: &mut *self.session, best, text, size, steps: self.steps };
+            if attempts >= ATTEMPTS || !detour.begins() {
                 continue;
             }
             attempts += 1;
-            let size = Size::of(&best, &text);
-            let mut search = Search { session: &mut *self.session, best, text, size, steps: Steps::Fixed };
-            search.reduce();
-            search.steps = Steps::Retimed;
-            search.reduce();
-            let Search { best, text, size, .. } = search;
+            search(&mut detour);
+            let Search { best, text, size, .. } = detour;
             if size < self.size {
                 (self.best, self.text, self.size) = (best, text, size);
                 return true;
@@ -233,8 +257,26 @@ impl Search<'_, '_> {
         }
         false
     }
+
+    /// Whether the judge keeps the text that a detour begins with, perhaps with another number of steps.
+    fn begins(&mut self) -> bool {
+        if self.session.keeps(&self.text) {
+            return true;
+        }
+        for other in timing::at_any_time(&self.best).collect::<Vec<_>>() {
+            let text = print_chunk(&other);
+            if self.session.keeps(&text) {
+                self.size = Size::of(&other, &text);
+                (self.best, self.text) = (other, text);
+                return true;
+            }
+        }
+        false
+    }
 }
 
-fn collector_calls(text: &str) -> usize {
-    text.matches("collectgarbage").count()
+/// The text of each call of the collector.
+fn collector_calls(text: &str) -> Vec<&str> {
+    let calls = text.split("collectgarbage(").skip(1);
+    calls.map(|rest| rest.split_once(')').map_or(rest, |(arguments, _)| arguments)).collect()
 }

@@ -1,0 +1,250 @@
+//! The minimizer with judges that know what they want, and with one that runs the VM under the checker.
+
+use std::collections::HashSet;
+use std::time::{Duration, Instant};
+
+use moonphase_invariants::{Checker, Level};
+use moonphase_vm::gc::Policy;
+use moonphase_vm::syntax::{parse, print_chunk};
+use moonphase_vm::{LuaVersion, Options, Vm};
+use proptest::prelude::*;
+
+use super::*;
+use crate::script::{GeneratorOptions, Operation, Script, generate};
+
+/// A judge that wants Lua text with some words in this order.
+fn wants<'w>(words: &'w [&'w str]) -> impl FnMut(&str) -> Verdict + 'w {
+    move |text| {
+        let mut rest = text;
+        let found = words.iter().all(|word| match rest.split_once(word) {
+            Some((_, after)) => {
+                rest = after;
+                true
+            }
+            None => false,
+        });
+        let lua = parse(text.as_bytes(), b"=test", LuaVersion::default()).is_ok();
+        if found && lua { Verdict::Keeps } else { Verdict::Loses }
+    }
+}
+
+fn minimize_text(text: &str, words: &[&str]) -> String {
+    let minimized = minimize(Subject::Text(text.to_owned()), &mut wants(words), Budget::default());
+    assert!(minimized.reproduced, "the judge keeps the subject");
+    minimized.text
+}
+
+/// What the checker says about a text under the collector of Lua 5.1 with `upvaluejoin` ported to it.
+fn signature(text: &str) -> Option<String> {
+    let mut options = Options::default();
+    options.policy = Policy::LUA_51;
+    options.instruction_limit = Some(2_000_000);
+    options.memory_limit = 64 << 20;
+    let mut vm = Vm::observed(options, Box::new(Checker::new(Level::Barrier)));
+    let _ = vm.run(text.as_bytes(), b"=script", &[]);
+    let checker = Checker::from_observer(vm.take_observer()?)?;
+    checker.into_violation().map(|violation| violation.signature())
+}
+
+/// A judge that wants this signature.
+fn shows(wanted: &str) -> impl FnMut(&str) -> Verdict + '_ {
+    move |text| if signature(text).as_deref() == Some(wanted) { Verdict::Keeps } else { Verdict::Loses }
+}
+
+const SETUPVALUE: &str = "black-to-white setupvalue upvalue->table";
+
+#[test]
+fn statements_that_the_judge_does_not_want_go() {
+    let text = "local a = 1\nprint(a)\nlocal b = {}\nwanted(b)\nfor i = 1, 9 do print(i) end\n";
+    assert_eq!(minimize_text(text, &["wanted("]), "wanted()\n");
+}
+
+#[test]
+fn wanted_statements_leave_the_blocks_around_them() {
+    let text = "do if x then for i = 1, 3 do pcall(function() while true do wanted() end end) end end end";
+    assert_eq!(minimize_text(text, &["wanted()"]), "wanted()\n");
+}
+
+#[test]
+fn a_function_that_is_called_once_becomes_its_body() {
+    let text = "local function f(v) first(v) second() end\nf(1)\n";
+    assert_eq!(minimize_text(text, &["first", "second"]), "first()\nsecond()\n");
+}
+
+#[test]
+fn a_module_that_is_required_once_becomes_its_body() {
+    let text = "package.preload.m = function() first() local M = {} return M end\nlocal m = require(\"m\")\nsecond(m)";
+    assert_eq!(minimize_text(text, &["first", "second"]), "first()\nsecond()\n");
+}
+
+#[test]
+fn a_variable_used_once_gives_way_to_its_value() {
+    let mut judge = |text: &str| {
+        let mut call = wants(&["wanted("]);
+        let mut table = wants(&["{}"]);
+        if table(text) == Verdict::Keeps { call(text) } else { Verdict::Loses }
+    };
+    let text = "local v = {}\nlocal w = v\nwanted(w)";
+    let minimized = minimize(Subject::Text(text.to_owned()), &mut judge, Budget::default());
+    assert_eq!(minimized.text, "wanted({})\n");
+}
+
+#[test]
+fn a_run_of_equal_statements_becomes_a_loop() {
+    let text = "collectgarbage(\"step\")\n".repeat(17);
+    let mut judge = |text: &str| {
+        let steps = text.matches("step").count() * if text.contains("1, 17 do") { 17 } else { 1 };
+        if steps == 17 && parse(text.as_bytes(), b"=test", LuaVersion::default()).is_ok() {
+            Verdict::Keeps
+        } else {
+            Verdict::Loses
+        }
+    };
+    let minimized = minimize(Subject::Text(text), &mut judge, Budget::default());
+    assert_eq!(minimized.text, "for _ = 1, 17 do\n  collectgarbage(\"step\")\nend\n");
+    assert_eq!(minimized.code_lines, 3);
+}
+
+#[test]
+fn declarations_that_follow_each_other_are_joined() {
+    let text = "local a = {}\nlocal b\nwanted(a, b, a, b)";
+    let minimized = minimize_text(text, &["local", "a", "b", "wanted(a, b, a, b)"]);
+    assert_eq!(minimized, "local a, b = 1\nwanted(a, b, a, b)\n");
+}
+
+#[test]
+fn a_function_that_mentions_itself_ends_nowhere_in_a_circle() {
+    let text = "local function f() return f end\nwanted(f)";
+    assert_eq!(minimize_text(text, &["wanted"]), "wanted()\n");
+}
+
+#[test]
+fn what_does_not_reproduce_is_given_back_as_it_was() {
+    let text = "-- a comment\nprint ( 1 )\n";
+    let minimized = minimize(Subject::Text(text.to_owned()), &mut |_: &str| Verdict::Loses, Budget::default());
+    assert_eq!(minimized, Minimized { text: text.to_owned(), code_lines: 1, calls: 1, reproduced: false });
+}
+
+#[test]
+fn text_that_is_not_lua_can_be_kept_but_not_reduced() {
+    let text = "print(";
+    let minimized = minimize(Subject::Text(text.to_owned()), &mut |_: &str| Verdict::Keeps, Budget::default());
+    assert_eq!((minimized.text.as_str(), minimized.reproduced), (text, true));
+}
+
+#[test]
+fn the_budget_is_kept_and_the_best_so_far_is_given() {
+    let text = "print(1)\n".repeat(50) + "wanted()\n";
+    let budget = Budget { max_calls: 5, deadline: None };
+    let minimized = minimize(Subject::Text(text.clone()), &mut wants(&["wanted"]), budget);
+    assert!(minimized.calls <= 5 && minimized.code_lines < 51, "{minimized:?}");
+    let over = Budget { max_calls: 1000, deadline: Some(Instant::now()) };
+    let minimized = minimize(Subject::Text(text), &mut wants(&["wanted"]), over);
+    assert_eq!((minimized.calls, minimized.reproduced), (0, false));
+}
+
+/// The double reload as a person would write it: a module, reloaded twice while the collector works.
+const DOUBLE_RELOAD: &str = r#"
+collectgarbage("incremental", 100, 100, 1)
+collectgarbage("stop")
+package.preload.game = function()
+  local cfg = { level = 1 }
+  local M = {}
+  function M.get() return cfg end
+  function M.log(text) print(text) end
+  return M
+end
+local function reload(name)
+  local old = package.loaded[name]
+  package.loaded[name] = nil
+  local new = require(name)
+  debug.upvaluejoin(new.get, 1, old.get, 1)
+  debug.setupvalue(new.get, 1, { level = 2 })
+end
+require("game").log("start")
+for _ = 1, 40 do
+  collectgarbage("step", 0)
+  reload("game")
+end
+"#;
+
+#[test]
+fn the_double_reload_becomes_a_few_lines() {
+    let wanted = signature(DOUBLE_RELOAD).expect("the fault shows");
+    assert_eq!(wanted, SETUPVALUE);
+    let minimized = minimize(Subject::Text(DOUBLE_RELOAD.to_owned()), &mut shows(&wanted), Budget::default());
+    assert!(minimized.code_lines <= 10, "{} lines:\n{}", minimized.code_lines, minimized.text);
+    assert!(minimized.calls < 4000, "{} calls", minimized.calls);
+    assert_eq!(signature(&minimized.text), Some(wanted));
+}
+
+#[test]
+fn generated_scripts_become_a_few_lines_in_few_calls() {
+    let options = GeneratorOptions::default();
+    let cases = (0..400).filter_map(|case| {
+        let script = generate(1, case, &options);
+        let signature = signature(&script.render(LuaVersion::default()).text)?;
+        signature.starts_with("black-to-white setupvalue").then_some((script, signature))
+    });
+    let mut found = 0;
+    for (script, wanted) in cases.take(4) {
+        found += 1;
+        let minimized = minimize(Subject::Script(script), &mut shows(&wanted), Budget::default());
+        assert!(minimized.code_lines <= 12, "{} lines:\n{}", minimized.code_lines, minimized.text);
+        assert_eq!(signature(&minimized.text), Some(wanted));
+    }
+    assert!(found > 0, "no generated script showed the fault");
+}
+
+fn printed(text: &str) -> String {
+    let chunk = parse(text.as_bytes(), b"=test", LuaVersion::default()).expect("generated scripts are Lua");
+    print_chunk(&chunk)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    /// The judge wants one operation of the script, so each part of the language becomes what the minimizer must keep.
+    #[test]
+    fn minimizing_keeps_the_verdict_and_never_grows_nor_asks_twice(seed: u64, case in 0..1000_u64, wanted: usize) {
+        let script = generate(seed, case, &GeneratorOptions::default());
+        let mut kinds = Vec::new();
+        script.for_each(&mut |operation: &Operation| kinds.push(operation.kind()));
+        let text = printed(&script.render(LuaVersion::default()).text);
+        let lines: Vec<&str> = text.lines().collect();
+        let word = lines[wanted % lines.len()].trim();
+
+        for subject in [Subject::Script(script.clone()), Subject::Text(text.clone())] {
+            let run = || {
+                let mut asked = HashSet::new();
+                let mut kept = HashSet::new();
+                let mut inner = wants(std::slice::from_ref(&word));
+                let mut judge = |text: &str| {
+                    assert!(asked.insert(text.to_owned()), "asked twice");
+                    let verdict = inner(text);
+                    if verdict == Verdict::Keeps {
+                        kept.insert(text.to_owned());
+                    }
+                    verdict
+                };
+                let budget = Budget { max_calls: 400, ..Budget::default() };
+                let minimized = minimize(subject.clone(), &mut judge, budget);
+                assert_eq!(minimized.calls, asked.len() as u64);
+                assert!(!minimized.reproduced || kept.contains(&minimized.text), "the judge never kept the result");
+                minimized
+            };
+            let minimized = run();
+            let size = (minimized.code_lines, printed(&minimized.text).len());
+            prop_assert!(size <= (lines.len(), text.len()), "{size:?} is larger");
+            prop_assert_eq!(run(), minimized);
+        }
+    }
+}
+
+#[test]
+fn minimizing_takes_well_under_a_second_where_judging_is_quick() {
+    let script: Script = generate(3, 7, &GeneratorOptions::default());
+    let start = Instant::now();
+    let minimized = minimize(Subject::Script(script), &mut wants(&["debug."]), Budget::default());
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?} for {} calls", start.elapsed(), minimized.calls);
+}

@@ -14,8 +14,8 @@ use super::tree::{collect_garbage, edit_statement, for_each_expression, repeated
 /// As many steps as a small heap needs for a whole cycle, and some more.
 const CYCLE: i64 = 120;
 
-/// How many other numbers of steps are tried for a candidate.
-const RETIMINGS: usize = 24;
+/// By how much the number of steps is changed for a candidate.
+const REACH: i64 = 12;
 
 /// The arguments of a statement that is a call of `collectgarbage`.
 fn collector_call(statement: &Statement) -> Option<&[Expression]> {
@@ -51,13 +51,21 @@ fn bursts(chunk: &Chunk) -> Vec<(usize, i64)> {
         .collect()
 }
 
-/// The chunk with its last burst of steps a little longer or shorter.
+/// The chunk with its last burst of steps a little longer or shorter, small changes first.
 pub(super) fn retimed(chunk: &Chunk) -> impl Iterator<Item = Chunk> {
+    with_other_counts(chunk, REACH)
+}
+
+/// The chunk with its last burst of steps of every length that a small heap may need.
+pub(super) fn at_any_time(chunk: &Chunk) -> impl Iterator<Item = Chunk> {
+    with_other_counts(chunk, CYCLE / 2)
+}
+
+fn with_other_counts(chunk: &Chunk, reach: i64) -> impl Iterator<Item = Chunk> {
     let last = bursts(chunk).pop();
-    let changes = (1..).flat_map(|distance| [-distance, distance]);
     last.into_iter().flat_map(move |(number, count)| {
-        let counts = changes.clone().map(move |change: i64| count.saturating_add(change));
-        counts.filter(|count| *count > 0).take(RETIMINGS).map(move |count| {
+        let counts = (1..=reach).flat_map(move |change| [count.saturating_sub(change), count.saturating_add(change)]);
+        counts.filter(|count| *count > 0).map(move |count| {
             let mut candidate = chunk.clone();
             edit_statement(&mut candidate, number, |statements, at| set_count(&mut statements[at], count));
             candidate
@@ -71,9 +79,9 @@ fn set_count(statement: &mut Statement, count: i64) {
     }
 }
 
-/// The chunk with its last statements run after every single step of a whole cycle, and no other steps.
+/// The chunk with its last statements run after every single step of a whole cycle, and no other steps; then with a
+/// burst of steps before its last statements, for those that can be run only once.
 pub(super) fn stagings(chunk: &Chunk) -> Vec<Chunk> {
-    const LONGEST_TAIL: usize = 4;
     let mut plain: Vec<Statement> = Vec::new();
     for statement in &chunk.block.statements {
         match repetition(statement) {
@@ -86,20 +94,22 @@ pub(super) fn stagings(chunk: &Chunk) -> Vec<Chunk> {
     if matches!(plain.last().map(|last| &last.kind), Some(StatementKind::Return(_))) {
         return Vec::new();
     }
-    let staging = |tail: usize, stopped: bool| {
+    let staging = |tail: usize, repeats: bool| {
         let (before, after) = plain.split_at(plain.len() - tail);
-        let mut statements = vec![collect_garbage("incremental", &[100, 100, 1])];
-        if stopped {
-            statements.push(collect_garbage("stop", &[]));
-        }
+        let mut statements = vec![collect_garbage("incremental", &[100, 100, 1]), collect_garbage("stop", &[])];
         statements.extend_from_slice(before);
-        let mut body = vec![collect_garbage("step", &[0])];
-        body.extend_from_slice(after);
-        statements.push(repeated(CYCLE, body));
+        let step = collect_garbage("step", &[0]);
+        if repeats {
+            statements.push(repeated(CYCLE, std::iter::once(step).chain(after.iter().cloned()).collect()));
+        } else {
+            statements.push(repeated(CYCLE / 6, vec![step]));
+            statements.extend_from_slice(after);
+        }
         Chunk { block: Block { statements }, last_line: 0 }
     };
-    let tails = 1..=LONGEST_TAIL.min(plain.len());
-    tails.flat_map(|tail| [staging(tail, true), staging(tail, false)]).collect()
+    let tails = |longest: usize| 1..=longest.min(plain.len());
+    let again = tails(4).map(|tail| staging(tail, true));
+    again.chain(tails(2).map(|tail| staging(tail, false))).collect()
 }
 
 /// Takes what follows a step in a loop out of the loop, which then makes just as many steps as are needed.

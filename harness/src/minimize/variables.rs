@@ -25,8 +25,10 @@ pub(super) fn inline_values(chunk: &Chunk, site: usize) -> Option<Vec<Chunk>> {
         });
         // What is made anew each time is written at several places only if that is short.
         let uses = uses_of(&candidate.block, &name);
-        let short = text_of(&[local(vec![name_at("x")], vec![made(value.clone())])]).len() < 40;
-        if uses == 0 || (uses > 1 && !short) {
+        let alone = Block { statements: vec![local(vec![name_at("x")], vec![made(value.clone())])] };
+        let short = text_of(&alone.statements).len() < 40;
+        // A value that mentions its own variable cannot do without it.
+        if uses == 0 || (uses > 1 && !short) || uses_of(&alone, &name) > 0 {
             return None;
         }
         substitute(&mut candidate.block, &name, &callable(value).kind);

@@ -18,6 +18,8 @@ pub enum Explanation {
     Difference(Difference),
     /// An engine died, hung or panicked.
     Crash(Crash),
+    /// A second run, made to explain it, did not show the finding.
+    NotRepeated,
 }
 
 /// An invariant that does not hold, and how that came about.
@@ -175,7 +177,7 @@ pub struct Difference {
 /// The death of an engine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Crash {
-    /// What was going on: the name of an engine, or of another stage of a case.
+    /// What was running, such as `reference`.
     pub stage: String,
     /// How it died, such as `SIGSEGV`.
     pub death: String,
@@ -184,8 +186,8 @@ pub struct Crash {
 }
 
 impl Explanation {
-    /// What is known of a violation. `history` is what the checker recorded, and `chunk` the name of the script's chunk:
-    /// places in it can be shown in the script's text.
+    /// What is known of a violation. `history` is what the checker recorded, and `chunk` the name of the script's
+    /// chunk: places in it can be shown in the script's text.
     pub fn of_violation(violation: &Violation, history: &History, chunk: &[u8]) -> Explanation {
         let source = Source { violation, history, chunk };
         Explanation::Violation(Box::new(source.broken()))

@@ -1,7 +1,7 @@
 //! What a person gets to read about a finding.
 //!
-//! The facts (`explanation`) are gathered where the script ran, cross a process boundary as plain data, and are put into
-//! sentences (`prose`) and onto a page (`render`) by whoever prints them. A reader need not know the bug, nor this
+//! The facts (`explanation`) are gathered where the script ran, cross a process boundary as plain data, and are put
+//! into sentences (`prose`) and onto a page (`render`) by whoever prints them. A reader need not know the bug, nor this
 //! collector: the text says what must hold, what broke it and why the write barrier did not help, and what follows.
 
 mod explanation;

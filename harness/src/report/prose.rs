@@ -1,7 +1,7 @@
 //! The sentences of a report.
 //!
-//! Every sentence follows from the facts of an explanation; where a fact is missing its sentence is left out. Objects are
-//! called by their names with numbers, so that two of one name stay apart.
+//! Every sentence follows from the facts of an explanation; where a fact is missing its sentence is left out. Objects
+//! are called by their names with numbers, so that two of one name stay apart.
 
 use moonphase_invariants::Invariant;
 use moonphase_vm::gc::{Kind, Policy, SetupvalueRule, Site};
@@ -124,8 +124,8 @@ fn barrier_call(store: &Store, barrier: &Barrier) -> String {
         Direction::Backward => ("backward", "makes the parent gray again"),
     };
     format!(
-        "For that, `{}` called a {direction} barrier with the parent {} ({}) and the child {} ({}). IF the parent is black AND the \
-         child is white THEN such a barrier {does}; else it does nothing.",
+        "For that, `{}` called a {direction} barrier with the parent {} ({}) and the child {} ({}). IF the parent \
+         is black AND the child is white THEN such a barrier {does}; else it does nothing.",
         store.site,
         barrier.parent.name,
         shade(&barrier.parent),
@@ -172,8 +172,8 @@ fn why_in_vain(broken: &Broken, store: &Store, barrier: &Barrier, holder: &Thing
     }
     if barrier.parent.shade == Some(Shade::Black) && barrier.child.shade == Some(Shade::White) {
         return Some(format!(
-            "Parent and child were the right ones and had these colours, and the barrier did nothing: it does not do its work in \
-             phase {}.",
+            "Parent and child were the right ones and had these colours, and the barrier did nothing: it does not \
+             do its work in phase {}.",
             store.when.phase
         ));
     }
@@ -192,8 +192,8 @@ pub(super) fn consequence(broken: &Broken) -> Vec<String> {
     let target_name = &target.name;
     let touched = |holder: &str| {
         format!(
-            "The next use of that reference, by the program or by the mark phase of the next cycle, touches freed memory by way \
-             of {holder}: a crash at another place and another time, if not silent damage."
+            "The next use of that reference, by the program or by the mark phase of the next cycle, touches freed \
+             memory by way of {holder}: a crash at another place and another time, if not silent damage."
         )
     };
     match (invariant(broken), &broken.holder) {
@@ -203,12 +203,13 @@ pub(super) fn consequence(broken: &Broken) -> Vec<String> {
             let misled = misled.map(|barrier| &barrier.parent).find(|parent| parent.id != holder.id);
             steps.push(match misled {
                 Some(parent) if parent.shade != Some(Shade::Black) => format!(
-                    "When the collector comes to {}, it finds that {} is black already, and does not traverse it again. It does \
-                     not see {target_name}.",
+                    "When the collector comes to {}, it finds that {} is black already, and does not traverse it \
+                     again. It does not see {target_name}.",
                     parent.name, holder.name
                 ),
                 _ => format!(
-                    "{} is black: the collector is done with it in this cycle and does not look at what it refers to again.",
+                    "{} is black: the collector is done with it in this cycle and does not look at what it refers \
+                     to again.",
                     capital(&holder.name)
                 ),
             });
@@ -237,8 +238,8 @@ pub(super) fn remedy(broken: &Broken, gc: &str) -> Vec<String> {
     let at_once = store.when == broken.seen && invariant(broken) == Some(Invariant::BlackToWhite);
     if at_once && store.barriers.is_empty() {
         return vec![format!(
-            "`{site}` needs a write barrier, after the write: forward (mark the child) or backward (make the parent gray again), \
-             with the {} as the parent.",
+            "`{site}` needs a write barrier, after the write: forward (mark the child) or backward (make the parent \
+             gray again), with the {} as the parent.",
             holder.kind
         )];
     }
@@ -246,13 +247,13 @@ pub(super) fn remedy(broken: &Broken, gc: &str) -> Vec<String> {
     let Some(barrier) = misled else { return Vec::new() };
     let (wrong, right) = (&barrier.parent.kind, &holder.kind);
     let mut text = format!(
-        "The parent of a write barrier must be the object that holds the reference. `{site}` writes into the {right}, so the \
-         barrier's parent must be the {right} and not the {wrong}"
+        "The parent of a write barrier must be the object that holds the reference. `{site}` writes into the \
+         {right}, so the barrier's parent must be the {right} and not the {wrong}"
     );
     if *right == Kind::Upvalue.name() {
         text.push_str(&format!(
-            ": an upvalue that closures share is black as soon as one of them is traversed, while the {wrong} that is at hand may \
-             be white"
+            ": an upvalue that closures share is black as soon as one of them is traversed, while the {wrong} that \
+             is at hand may be white"
         ));
     }
     text.push('.');
@@ -342,18 +343,28 @@ pub(super) fn difference_headline(difference: &Difference) -> String {
 }
 
 /// What a difference means.
-pub(super) const DIFFERENCE_RULE: &str = "A script prints only what every correct Lua must print, and ends in the same way in all of them. The collector must \
-     not show: where a policy or a fault of the collector is under test, an object was likely taken from the program \
-     while it was in use.";
+pub(super) const DIFFERENCE_RULE: &str = "A script prints only what every correct Lua must print, and ends in the \
+same way in all of them. The collector must not show: where a policy or a fault of the collector is under test, an \
+object was likely taken from the program while it was in use.";
 
 /// A crash in one sentence.
 pub(super) fn crash_headline(crash: &Crash) -> String {
-    format!("The process ended while it was busy with {}: {}.", crash.stage, crash.death)
+    match crash.death.as_str() {
+        "deadline" => format!("The {} was still running at the deadline.", crash.stage),
+        death => format!("The {} brought down its process: {death}.", crash.stage),
+    }
 }
 
 /// What a crash means.
-pub(super) const CRASH_RULE: &str = "No script may bring down an engine, or keep it busy past the deadline. A panic is a fault of this program; a signal in \
-     a reference is one of the reference, or of its build.";
+pub(super) const CRASH_RULE: &str = "No script may bring down an engine, or keep it busy past the deadline. A panic \
+is a fault of this program; a signal in a reference is one of the reference, or of its build.";
+
+/// A finding that did not show again in one sentence.
+pub(super) const NOT_REPEATED: &str = "The finding did not show in a second run of the same script.";
+
+/// What that means.
+pub(super) const REPEATED_RULE: &str = "Script, settings and seed determine a run, to the step of the collector. Where \
+the second run of a script differs from the first, this program or the reference is at fault.";
 
 fn invariant(broken: &Broken) -> Option<Invariant> {
     broken.invariant.parse().ok()

@@ -54,6 +54,7 @@ pub fn render(explanation: &Explanation, context: &Context<'_>, style: Style) ->
         Explanation::Violation(broken) => page.violation(broken, context),
         Explanation::Difference(difference) => page.difference(difference),
         Explanation::Crash(crash) => page.crash(crash),
+        Explanation::NotRepeated => page.not_repeated(),
     };
     page.heading("The script");
     page.script(context, &marks);
@@ -125,6 +126,13 @@ impl Page {
                 self.line(&format!("  {}", printable(line)));
             }
         }
+        Vec::new()
+    }
+
+    fn not_repeated(&mut self) -> Vec<Mark> {
+        self.headline(prose::NOT_REPEATED);
+        self.heading("What must hold");
+        self.paragraph(prose::REPEATED_RULE);
         Vec::new()
     }
 
@@ -239,7 +247,8 @@ impl Page {
     }
 }
 
-/// Breaks a text at spaces into lines of at most `width` characters, where words allow it. Control characters are escaped.
+/// Breaks a text at spaces into lines of at most `width` characters, where words allow it. Control characters are
+/// escaped.
 fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     let mut used = 0;

@@ -12,8 +12,9 @@ use crate::outcome;
 
 const CHUNK: &[u8] = b"@case.lua";
 
-/// A module that is reloaded: the function of each load gets the upvalue of the first one by `upvaluejoin`, and new data
-/// is stored into it by `setupvalue` while the first function is black and the last one white. `STEPS` takes a number.
+/// A module that is reloaded: the function of each load gets the upvalue of the first one by `upvaluejoin`, and new
+/// data is stored into it by `setupvalue` while the first function is black and the last one white. `STEPS` takes a
+/// number.
 const DOUBLE_RELOAD: &str = "\
 local function load_module(cfg)
   return function() return cfg.level end
@@ -186,9 +187,15 @@ fn the_report_of_a_difference_shows_both_sides() {
 
 #[test]
 fn the_report_of_a_crash_shows_the_last_words() {
-    let explanation = Explanation::of_crash("the reference", "SIGSEGV", "one\ntwo\n");
+    let explanation = Explanation::of_crash("reference", "SIGSEGV", "one\ntwo\n");
     let text = render(&explanation, &context("print('a')", "crash reference SIGSEGV"), Style::Plain);
     insta::assert_snapshot!("crash", text);
+}
+
+#[test]
+fn a_finding_that_does_not_show_again_is_not_explained_away() {
+    let text = render(&Explanation::NotRepeated, &context("print('a')", "signature"), Style::Plain);
+    assert!(text.contains("did not show in a second run"));
 }
 
 #[test]

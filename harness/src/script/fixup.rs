@@ -411,7 +411,7 @@ impl Fixer {
                 self.place(place);
                 self.define_table(id, *place, true);
             }
-            Operation::NewScope(scope) => self.scope(scope),
+            Operation::NewScope(scope) => self.scope(scope)?,
             Operation::NewFactory(NewFactory { id, parameters, functions }) => {
                 *parameters = (*parameters).clamp(1, MAX_SCOPE_LOCALS as u8);
                 functions.truncate(3);
@@ -647,8 +647,11 @@ impl Fixer {
         Some(())
     }
 
-    fn scope(&mut self, scope: &mut NewScope) {
+    fn scope(&mut self, scope: &mut NewScope) -> Option<()> {
         let NewScope { open, locals, functions } = scope;
+        if functions.is_empty() {
+            return None;
+        }
         let count = self.scope_locals(locals);
         if *open {
             // All of them, or none: a scope that is half open does not exist.
@@ -664,6 +667,7 @@ impl Fixer {
             let shape = function.body.shape();
             self.define_function(&mut function.id, function.place, shape, false);
         }
+        Some(())
     }
 
     fn module(&mut self, module: &mut NewModule) -> Option<()> {

@@ -175,10 +175,7 @@ fn reduce_with_retiming(best: &mut Script, keeps: &mut dyn FnMut(&Script) -> boo
         }
         taken
     };
-    // Forms first that are small already, and whose number is small.
-    let mut forms = vec![best.clone()];
-    forms.extend(rewrites(best));
-    for form in &forms {
+    for form in &rewrites(best) {
         if restages(form, cost).any(|candidate| take(best, candidate)) {
             return true;
         }
@@ -196,12 +193,12 @@ fn reduce_with_retiming(best: &mut Script, keeps: &mut dyn FnMut(&Script) -> boo
     false
 }
 
-/// Every way to restage the script that could cost less than `cost`.
+/// Every way to restage the script that takes fewer lines than `cost`.
 fn restages(script: &Script, cost: Cost) -> impl Iterator<Item = Script> {
-    // The candidates of one way differ in numbers only, so the first of them tells whether any is cheaper.
-    let cheaper = |first: Option<Script>| first.is_some_and(|first| first.cost().lines <= cost.lines);
-    let one_step = cheaper(restaged_by_one_step(script).next()).then(|| restaged_by_one_step(script));
-    let burst = cheaper(restaged(script).next()).then(|| restaged(script));
+    // The candidates of one way differ in numbers only, so the first of them tells whether any is worth it.
+    let shorter = |first: Option<Script>| first.is_some_and(|first| first.cost().lines < cost.lines);
+    let one_step = shorter(restaged_by_one_step(script).next()).then(|| restaged_by_one_step(script));
+    let burst = shorter(restaged(script).next()).then(|| restaged(script));
     one_step.into_iter().flatten().chain(burst.into_iter().flatten())
 }
 

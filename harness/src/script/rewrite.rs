@@ -4,6 +4,8 @@
 //! what a script shows only because the collector is elsewhere now. [`retimed`], [`restaged`] and
 //! [`restaged_by_one_step`] change nothing but the steps; [`rewrites`] gives forms that are no smaller by themselves but get along with simpler steps.
 
+use std::collections::HashSet;
+
 use super::function::MAX_SCOPE_LOCALS;
 use super::operation::MAX_STEPS;
 use super::*;
@@ -96,22 +98,23 @@ pub(super) fn rewrites(script: &Script) -> Vec<Script> {
         }
     }
     forms.extend(shared);
-    let mut rewrites = Vec::new();
-    for mut form in forms {
-        form.fixup(Repair::Remove);
-        for (at, operation) in form.body.iter().enumerate() {
-            if let Operation::NewScope(scope) = operation {
-                rewrites.extend(made_later(&form, at, scope));
-                rewrites.extend(placed_elsewhere(&form, at, scope));
+    // Each change on top of those before it.
+    for change in [placed_elsewhere, made_later] {
+        let mut changed = Vec::new();
+        for form in &mut forms {
+            form.fixup(Repair::Remove);
+            for (at, operation) in form.body.iter().enumerate() {
+                if let Operation::NewScope(scope) = operation {
+                    changed.extend(change(form, at, scope));
+                }
             }
         }
-        rewrites.push(form);
+        forms.extend(changed);
     }
-    for rewrite in &mut rewrites {
-        rewrite.fixup(Repair::Remove);
-    }
-    rewrites.dedup();
-    rewrites
+    let mut seen = HashSet::new();
+    forms.iter_mut().for_each(|form| form.fixup(Repair::Remove));
+    forms.retain(|form| seen.insert(form.clone()));
+    forms
 }
 
 /// The script with scopes in the place of modules, factories and reloads; `None` if it has none of them.

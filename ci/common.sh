@@ -1,0 +1,64 @@
+# Sourced by the scripts beside it: goes to the root of the repository, and knows how to speak and where cargo-fuzz is.
+
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+export CARGO_TERM_PROGRESS_WHEN=never
+
+# A headline.
+say() {
+    printf '\n== %s\n' "$*"
+}
+
+fail() {
+    printf '\nFAILED: %s\n' "$*" >&2
+    exit 1
+}
+
+# Runs a command after printing it.
+run() {
+    printf '$ %s\n' "$*"
+    "$@" </dev/null
+}
+
+# A scratch folder that goes away with the script; its path is in $scratch.
+make_scratch() {
+    scratch=$(mktemp -d)
+    trap 'rm -rf "$scratch"' EXIT
+}
+
+# Whether fuzz targets can be built, after installing what can be installed: a nightly toolchain, cargo-fuzz. libFuzzer
+# also needs a C++ compiler. With MOONPHASE_REQUIRE_FUZZ=1 it is a failure if they cannot.
+have_cargo_fuzz() {
+    local missing=
+    if ! cargo +nightly --version >/dev/null 2>&1; then
+        echo "no nightly toolchain: installing one"
+        rustup toolchain install nightly --profile minimal </dev/null || missing="a nightly toolchain (rustup toolchain install nightly)"
+    fi
+    if [[ -z $missing ]] && ! cargo fuzz --version >/dev/null 2>&1; then
+        echo "no cargo-fuzz: installing it"
+        cargo install cargo-fuzz --locked </dev/null || missing="cargo-fuzz (cargo install cargo-fuzz)"
+    fi
+    if [[ -z $missing ]] && ! command -v "${CXX:-c++}" >/dev/null; then
+        missing="a C++ compiler"
+    fi
+    [[ -z $missing ]] && return
+    cat >&2 <<TEXT
+
+**********************************************************************
+**  SKIPPED: $(basename "$0") has not run.
+**  It needs $missing,
+**  which is not there and could not be installed.
+**********************************************************************
+
+TEXT
+    [[ ${MOONPHASE_REQUIRE_FUZZ:-0} != 1 ]] || fail "fuzz targets are required here"
+    return 1
+}
+
+# cargo-fuzz under the nightly toolchain.
+cargo_fuzz() {
+    run cargo +nightly fuzz "$@"
+}
+
+# libFuzzer's options for every run: a single input may take so long and so much.
+fuzz_limits=(-timeout=30 -rss_limit_mb=3072 -print_final_stats=1)

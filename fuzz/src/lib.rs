@@ -1,0 +1,53 @@
+//! What the fuzz targets share: how they start, and what they say when they end.
+//!
+//! All that does not know libFuzzer is in [`moonphase::fuzzing`].
+
+use std::ffi::c_int;
+use std::process;
+use std::sync::OnceLock;
+
+use libfuzzer_sys::Corpus;
+use moonphase::fuzzing::{Tally, Verdict, Wishes};
+
+static WISHES: OnceLock<Wishes> = OnceLock::new();
+static TALLY: Tally = Tally::new();
+
+// libFuzzer ends the process by `exit`, and leaves no other place where the end can be noticed.
+//
+// SAFETY: `atexit` (C11, 7.22.4.2) may be called at any time from any thread, and keeps nothing but the function.
+unsafe extern "C" {
+    safe fn atexit(function: extern "C" fn()) -> c_int;
+}
+
+extern "C" fn print_tally() {
+    eprintln!("moonphase: {TALLY}");
+}
+
+/// Prepares a target, before libFuzzer looks at its arguments. A wrong environment ends the process with code 2.
+pub fn start() {
+    match Wishes::from_env() {
+        Ok(wishes) => {
+            WISHES.get_or_init(|| wishes);
+            // If this fails the tally is not printed, and that is all.
+            atexit(print_tally);
+        }
+        Err(error) => {
+            eprintln!("moonphase: {error}");
+            process::exit(2);
+        }
+    }
+}
+
+/// What the environment asked for.
+pub fn wishes() -> Wishes {
+    WISHES.get().copied().unwrap_or_default()
+}
+
+/// Counts an input, and says whether the corpus may keep it.
+pub fn finish(verdict: Verdict) -> Corpus {
+    TALLY.count(verdict);
+    match verdict {
+        Verdict::Executed | Verdict::Inconclusive => Corpus::Keep,
+        Verdict::Rejected => Corpus::Reject,
+    }
+}
