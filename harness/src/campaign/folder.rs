@@ -112,23 +112,38 @@ impl FindingFolder {
     }
 }
 
+/// Whether a file can be written, as far as can be known before it is: better known before the work than after it.
+///
+/// # Errors
+/// It cannot.
+pub fn try_to_write(path: &Path) -> Result<(), FolderError> {
+    let error = |source| FolderError { path: path.to_owned(), source };
+    if path.is_dir() {
+        return Err(error(io::ErrorKind::IsADirectory.into()));
+    }
+    tempfile::tempfile_in(folder_of(path)).map(drop).map_err(error)
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
 /// Writes a file under another name first, so that it is there as a whole or not at all.
 ///
 /// # Errors
 /// It cannot be written.
 pub fn write_atomically(path: &Path, text: &str) -> Result<(), FolderError> {
     let error = |source| FolderError { path: path.to_owned(), source };
-    let folder = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
     let mut builder = tempfile::Builder::new();
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
         builder.permissions(fs::Permissions::from_mode(0o644));
     }
-    let mut file = builder.prefix(".new-").tempfile_in(folder).map_err(error)?;
+    let mut file = builder.prefix(".new-").tempfile_in(folder_of(path)).map_err(error)?;
     file.write_all(text.as_bytes()).map_err(error)?;
     file.persist(path).map_err(|failed| error(failed.error))?;
     Ok(())
@@ -149,7 +164,8 @@ mod tests {
         assert!(!first.is_known() && second.is_known());
         let read = |name| fs::read_to_string(first.path_of(name)).unwrap();
         assert_eq!((read("original.lua"), read("report.txt")), ("one".into(), "r".into()));
-        let names: Vec<_> = fs::read_dir(root.path().join("a/b")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        let names: Vec<_> =
+            fs::read_dir(root.path().join("a/b")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(names, ["black-to-white-x"]);
     }
 

@@ -376,7 +376,8 @@ impl State<'_> {
             Some(shrunk) => {
                 folder.write("minimized.lua", &shrunk.text)?;
                 let path = folder.path_of("minimized.lua");
-                summary.minimized = Some(path.clone());
+                // A folder that was there before may lack it: its campaign was killed.
+                summary.minimized = path.exists().then(|| path.clone());
                 summary.minimized_lines = Some(shrunk.lines);
                 summary.minimize_seconds = Some(shrunk.time.as_secs_f64());
                 summary.minimize_calls = Some(shrunk.calls);

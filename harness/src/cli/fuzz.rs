@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use moonphase::campaign::fuzz::{Campaign, Progress, Summary};
@@ -57,6 +58,7 @@ pub fn main(args: &FuzzArgs) -> Result<Done, Failure> {
                         finding.minimize_calls.unwrap_or_default(),
                         path.display()
                     ),
+                    (None, Some(_)) => format!("left as it was before: {}\n", finding.script.display()),
                     _ => format!("could not be minimized: {}\n", finding.script.display()),
                 };
                 print(&format!("{what}\n{report}\n"))
@@ -65,6 +67,8 @@ pub fn main(args: &FuzzArgs) -> Result<Done, Failure> {
         };
         if let Err(error) = printed {
             failure.get_or_insert(error);
+            // A campaign that cannot tell what it finds has no use.
+            stop.store(true, Ordering::Relaxed);
         }
     })?;
     line.clear();
@@ -107,8 +111,8 @@ fn chosen_seed() -> u64 {
 }
 
 fn read_known(path: &Path) -> Result<BTreeSet<String>, Failure> {
-    let text = fs::read_to_string(path)
-        .map_err(|error| Failure::Usage(format!("cannot read {}: {error}", path.display())))?;
+    let text =
+        fs::read_to_string(path).map_err(|error| Failure::Usage(format!("cannot read {}: {error}", path.display())))?;
     let lines = text.lines().map(str::trim);
     Ok(lines.filter(|line| !line.is_empty() && !line.starts_with('#')).map(str::to_owned).collect())
 }
@@ -150,4 +154,3 @@ fn closing(summary: &Summary) -> String {
     }
     text
 }
-

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use moonphase::header::{Header, body};
 use moonphase::minimize::Subject;
-use moonphase::script::Script;
+use moonphase::script::{Repair, Script};
 use moonphase::settings::Settings;
 use moonphase_vm::{compiler, syntax};
 
@@ -29,8 +29,10 @@ impl Input {
         let bytes = fs::read(path).map_err(|error| Failure::Usage(format!("cannot read {shown}: {error}")))?;
         let usual = Settings::default();
         if !is_text(path, &bytes) {
-            let script = Script::decode(&bytes)
+            let mut script = Script::decode(&bytes)
                 .map_err(|error| Failure::Usage(format!("{shown}: neither Lua text nor a fuzz input: {error}")))?;
+            // As the fuzz targets read it.
+            script.fixup(Repair::Replace);
             let settings = flags.over(usual);
             let text = script.render(settings.lua).text;
             let header = Header { settings, ..Header::default() };
@@ -40,8 +42,8 @@ impl Input {
             .map_err(|error| Failure::Usage(format!("{shown}: damaged header: {error}")))?
             .unwrap_or_default();
         let header = Header { settings: flags.over(header.settings), ..header };
-        let text = String::from_utf8(bytes)
-            .map_err(|_| Failure::Usage(format!("{shown}: the script is not UTF-8 text")))?;
+        let text =
+            String::from_utf8(bytes).map_err(|_| Failure::Usage(format!("{shown}: the script is not UTF-8 text")))?;
         check_syntax(path, &text, &header)?;
         Ok(Input { text, script: None, header })
     }

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use moonphase::campaign::folder::write_atomically;
+use moonphase::campaign::folder::{try_to_write, write_atomically};
 use moonphase::campaign::job::Purpose;
 use moonphase::campaign::triage::Triage;
 use moonphase::limits::Limits;
@@ -16,6 +16,9 @@ pub fn main(args: &MinimizeArgs) -> Result<Done, Failure> {
     let input = Input::read(&args.file, &args.settings)?;
     let settings = input.header.settings;
     refuse_dangling(&settings)?;
+    if let Some(path) = &args.output {
+        try_to_write(path)?;
+    }
     let triage = Triage { command: worker_command()?, settings, limits: Limits::default(), stop: stop_flag()? };
     let shown = args.file.display();
     let ended = triage.examine(input.text.as_bytes(), Purpose::Detect)?;

@@ -17,6 +17,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Parser;
+use clap::error::ErrorKind;
 use moonphase::campaign::folder::FolderError;
 use moonphase::campaign::job::Runner;
 use moonphase::campaign::lane::IsolationError;
@@ -75,20 +76,16 @@ pub enum Done {
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => {
-            // Help and version are no errors. Where they cannot be printed nobody wants them.
-            let _ = error.print();
-            return if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
-        }
+        Err(error) => return answer(&error),
     };
     let result = match cli.command {
         Command::Run(args) => run::main(&args),
         Command::Fuzz(args) => fuzz::main(&args),
         Command::Check(args) => check::main(&args),
         Command::Minimize(args) => minimize::main(&args),
-        Command::Worker => worker::serve::<Runner>().map(|()| Done::Clean).map_err(|error| {
-            Failure::Internal(format!("the worker lost its supervisor: {error}"))
-        }),
+        Command::Worker => worker::serve::<Runner>()
+            .map(|()| Done::Clean)
+            .map_err(|error| Failure::Internal(format!("the worker lost its supervisor: {error}"))),
     };
     match result {
         Ok(Done::Clean) => ExitCode::SUCCESS,
@@ -101,6 +98,33 @@ pub fn main() -> ExitCode {
             ExitCode::from(code)
         }
     }
+}
+
+/// What becomes of words that are no command: help where it was asked for, or else one line that says what is wrong.
+fn answer(error: &clap::Error) -> ExitCode {
+    // Where any of this cannot be printed nobody wants it, and the exit code tells.
+    if !error.use_stderr() {
+        let _ = error.print();
+        return ExitCode::SUCCESS;
+    }
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        let _ = error.print();
+    } else {
+        let _ = writeln!(io::stderr(), "moonphase: {} (see --help)", one_line(&error.render().to_string()));
+    }
+    ExitCode::from(2)
+}
+
+/// The complaint and the tips of an error as clap writes it: paragraphs, of which the first is the complaint.
+fn one_line(text: &str) -> String {
+    let mut paragraphs = text.split("\n\n").map(|paragraph| paragraph.split_whitespace().collect::<Vec<_>>().join(" "));
+    let complaint = paragraphs.next().unwrap_or_default();
+    let mut line = complaint.strip_prefix("error: ").unwrap_or(&complaint).to_owned();
+    for tip in paragraphs.filter(|paragraph| paragraph.starts_with("tip: ")) {
+        line.push_str("; ");
+        line.push_str(&tip);
+    }
+    line
 }
 
 /// How to start a worker: this program again.

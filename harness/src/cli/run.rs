@@ -16,8 +16,7 @@ pub fn main(args: &RunArgs) -> Result<Done, Failure> {
     let settings = args.settings.over(usual);
     refuse_dangling(&settings)?;
     let shown = args.file.display();
-    let source =
-        fs::read(&args.file).map_err(|error| Failure::Usage(format!("cannot read {shown}: {error}")))?;
+    let source = fs::read(&args.file).map_err(|error| Failure::Usage(format!("cannot read {shown}: {error}")))?;
     let mut options = Options::default();
     options.version = settings.lua;
     options.policy = settings.gc;
@@ -52,7 +51,8 @@ pub fn main(args: &RunArgs) -> Result<Done, Failure> {
         Ok(()) => flushed.map(|()| Done::Clean).map_err(super::output_failure),
         Err(ScriptError::Limit(Limit::Output)) => Err(Failure::OutputClosed),
         Err(ScriptError::Halted) => {
-            let found = vm.take_observer().and_then(Checker::from_observer).and_then(|checker| checker.into_violation());
+            let found =
+                vm.take_observer().and_then(Checker::from_observer).and_then(|checker| checker.into_violation());
             let text = found.map_or_else(|| "ended by the observer".to_owned(), |violation| violation.to_string());
             complain(&text);
             Ok(Done::Found)
@@ -68,4 +68,3 @@ fn complain(text: &str) {
     // Where errors cannot be printed the exit code tells.
     let _ = writeln!(io::stderr(), "moonphase: {text}");
 }
-

@@ -1,5 +1,7 @@
 //! Calls are replaced by what they do: functions that are called once, modules, and chunks loaded from text.
 
+use std::rc::Rc;
+
 use moonphase_vm::LuaVersion;
 use moonphase_vm::syntax::ast::*;
 use moonphase_vm::syntax::parse;
@@ -115,6 +117,9 @@ pub(super) fn copies(chunk: &Chunk) -> Vec<Chunk> {
                         arguments[position].kind = ExpressionKind::Function(Box::new(body));
                     }
                 });
+                if let Some(fresh) = with_fresh_strings(&copy, number) {
+                    copies.push(fresh);
+                }
                 if copy != *chunk {
                     copies.push(copy);
                 }
@@ -123,6 +128,25 @@ pub(super) fn copies(chunk: &Chunk) -> Vec<Chunk> {
     }
     copies.reverse();
     copies
+}
+
+/// The chunk with strings made at run time in the place of the constants that a statement calls with, if it does. The
+/// collector comes to a constant when it comes to the function that has it.
+fn with_fresh_strings(chunk: &Chunk, number: usize) -> Option<Chunk> {
+    let mut fresh = chunk.clone();
+    edit_statement(&mut fresh, number, |statements, at| {
+        let StatementKind::Call(call) = &mut statements[at].kind else { return };
+        let ExpressionKind::Call { arguments, .. } = &mut call.kind else { return };
+        for argument in arguments.iter_mut().filter(|argument| string_of(argument).is_some()) {
+            argument.kind = ExpressionKind::Binary {
+                operator: BinaryOperator::Concat,
+                left: Box::new(made(ExpressionKind::String(Rc::from(&b"s"[..])))),
+                right: Box::new(made(ExpressionKind::Integer(1))),
+                line: 0,
+            };
+        }
+    })?;
+    (fresh != *chunk).then_some(fresh)
 }
 
 /// `function() return x end`

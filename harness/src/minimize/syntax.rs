@@ -43,6 +43,9 @@ const POLISH: &[Pass] = &[
 /// How many lines a text may have for the costly searches to be worth it.
 const SHORT: usize = 40;
 
+/// How few lines are so few that the most costly detour is not worth it.
+const ENOUGH: usize = 10;
+
 /// The size of a text, the most important part first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Size {
@@ -81,8 +84,16 @@ pub(super) fn reduce(session: &mut Session<'_>, chunk: Chunk, text: String) -> S
     search.reduce();
     search.stage();
     search.detour(inline::copies, |detour| detour.reduce());
+    if search.size.lines > ENOUGH {
+        search.detour(staged_copies, |detour| detour.reduce());
+    }
     search.polish();
     search.text
+}
+
+/// Fresh closures in the last statement, after a burst of steps.
+fn staged_copies(chunk: &Chunk) -> Vec<Chunk> {
+    timing::stagings(chunk).iter().flat_map(inline::copies).filter(timing::ends_with_burst).collect()
 }
 
 /// A search with the smallest text so far, which the judge has kept.

@@ -80,11 +80,10 @@ fn a_module_that_is_required_once_becomes_its_body() {
 #[test]
 fn a_variable_used_once_gives_way_to_its_value() {
     let mut judge = |text: &str| {
-        let mut call = wants(&["wanted("]);
-        let mut table = wants(&["{}"]);
-        if table(text) == Verdict::Keeps { call(text) } else { Verdict::Loses }
+        let called_with_table = text.contains("wanted({})") || (text.contains("{}") && text.contains("wanted(w)"));
+        if called_with_table { Verdict::Keeps } else { Verdict::Loses }
     };
-    let text = "local v = {}\nlocal w = v\nwanted(w)";
+    let text = "local v = {}\nlocal w = v\nwanted(w)\n";
     let minimized = minimize(Subject::Text(text.to_owned()), &mut judge, Budget::default());
     assert_eq!(minimized.text, "wanted({})\n");
 }

@@ -51,6 +51,11 @@ fn bursts(chunk: &Chunk) -> Vec<(usize, i64)> {
         .collect()
 }
 
+/// Whether nothing but one statement follows the last burst of steps.
+pub(super) fn ends_with_burst(chunk: &Chunk) -> bool {
+    matches!(&chunk.block.statements[..], [.., steps, _] if burst(steps).is_some())
+}
+
 /// The chunk with its last burst of steps a little longer or shorter, small changes first.
 pub(super) fn retimed(chunk: &Chunk) -> impl Iterator<Item = Chunk> {
     with_other_counts(chunk, REACH)

@@ -146,13 +146,8 @@ impl Fixer {
         let outer = self.current_block;
         self.current_block = self.blocks;
         self.blocks += 1;
-        let visible = [
-            self.tables.len(),
-            self.functions.len(),
-            self.factories.len(),
-            self.modules.len(),
-            self.coroutines.len(),
-        ];
+        let visible =
+            [self.tables.len(), self.functions.len(), self.factories.len(), self.modules.len(), self.coroutines.len()];
         block.retain_mut(|operation| {
             if self.operations >= MAX_OPERATIONS {
                 return false;
@@ -242,11 +237,7 @@ impl Fixer {
         self.function_where(id, |_| true)
     }
 
-    fn function_where(
-        &mut self,
-        id: &mut FunctionId,
-        accept: impl Fn(&FunctionInfo) -> bool,
-    ) -> Option<Shape> {
+    fn function_where(&mut self, id: &mut FunctionId, accept: impl Fn(&FunctionInfo) -> bool) -> Option<Shape> {
         let function = resolve(&self.functions, id.0, self.repair, |function| accept(&function.info))?;
         id.0 = function.new;
         let (shape, place) = (function.info.shape.clone(), function.place);
@@ -359,8 +350,7 @@ impl Fixer {
                 self.functions.iter_mut().filter(|function| function.new == id.0).for_each(|f| f.gone = true);
             }
             Object::Table(id) => {
-                let lost: Vec<_> =
-                    self.tables.iter().map(|table| self.lives_in(TableId(table.new), id)).collect();
+                let lost: Vec<_> = self.tables.iter().map(|table| self.lives_in(TableId(table.new), id)).collect();
                 let lost_functions: Vec<_> = self
                     .functions
                     .iter()

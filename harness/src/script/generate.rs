@@ -157,12 +157,8 @@ fn choose_kind(
     options: &GeneratorOptions,
     surroundings: Surroundings,
 ) -> arbitrary::Result<Option<OpKind>> {
-    let weights = || {
-        OpKind::ALL
-            .iter()
-            .filter(|&&kind| options.allows(kind))
-            .map(|&kind| (kind, weight(kind, surroundings)))
-    };
+    let weights =
+        || OpKind::ALL.iter().filter(|&&kind| options.allows(kind)).map(|&kind| (kind, weight(kind, surroundings)));
     let total: u32 = weights().map(|(_, weight)| weight).sum();
     if total == 0 {
         return Ok(None);

@@ -43,8 +43,8 @@ pub use generate::{GeneratorOptions, generate};
 pub use mutate::{ScriptMutator, crossover};
 pub use operation::*;
 pub use reduce::{Cost, Reductions};
-pub use rewrite::{restaged, restaged_by_one_step, retimed};
 pub use render::{OperationPath, Rendered, Span};
+pub use rewrite::{restaged, restaged_by_one_step, retimed};
 pub use statistics::Statistics;
 
 /// A list of operations that run one after the other.
@@ -221,11 +221,7 @@ impl fmt::Display for Key {
 }
 
 /// Between `least` and `most` values, as entropy decides; for `#[arbitrary(with = …)]`.
-fn several<'a, T: Arbitrary<'a>>(
-    u: &mut Unstructured<'a>,
-    least: usize,
-    most: usize,
-) -> arbitrary::Result<Vec<T>> {
+fn several<'a, T: Arbitrary<'a>>(u: &mut Unstructured<'a>, least: usize, most: usize) -> arbitrary::Result<Vec<T>> {
     let count = u.int_in_range(least..=most)?;
     (0..count).map(|_| u.arbitrary()).collect()
 }

@@ -185,9 +185,12 @@ fn reduce_with_retiming(best: &mut Script, keeps: &mut dyn FnMut(&Script) -> boo
     for edit in edits {
         if let Some(reduced) = apply(best, cost, &edit)
             && reduced.cost().lines < cost.lines
-            && retimed(&reduced).chain(restages(&reduced, cost)).any(|candidate| take(best, candidate))
         {
-            return true;
+            let forms = rewrites(&reduced);
+            let restaged = forms.iter().flat_map(|form| restages(form, cost));
+            if retimed(&reduced).chain(restaged).any(|candidate| take(best, candidate)) {
+                return true;
+            }
         }
     }
     false

@@ -438,11 +438,8 @@ impl Renderer {
             }
             Operation::Protected(Protected { handler, body }) => {
                 self.use_helper(Helper::Report);
-                let (call, last) = if *handler {
-                    ("xpcall", "end, function(e) return { e } end))")
-                } else {
-                    ("pcall", "end))")
-                };
+                let (call, last) =
+                    if *handler { ("xpcall", "end, function(e) return { e } end))") } else { ("pcall", "end))") };
                 self.push(format!("report({call}(function()"));
                 self.indented(|inner| inner.block(body));
                 self.push(last);
@@ -532,8 +529,11 @@ impl Renderer {
     fn module(&mut self, NewModule { id, text, locals, functions }: &NewModule) {
         let names = state_names(locals.len(), "");
         let values: Vec<_> = locals.iter().map(|&local| self.value(local)).collect();
-        let (first, last) =
-            if *text { ("load([[".to_owned(), format!("]], \"={id}\")")) } else { ("function()".to_owned(), "end".into()) };
+        let (first, last) = if *text {
+            ("load([[".to_owned(), format!("]], \"={id}\")"))
+        } else {
+            ("function()".to_owned(), "end".into())
+        };
         self.push(format!("package.preload.{id} = {first}"));
         self.indented(|inner| {
             inner.state(&names, &values);

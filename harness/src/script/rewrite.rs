@@ -23,7 +23,8 @@ pub fn retimed(script: &Script) -> impl Iterator<Item = Script> {
     attempts.filter_map(|(at, change)| {
         let mut candidate = script.clone();
         let Operation::Step(step) = candidate.body.get_mut(at)? else { return None };
-        step.times = u8::try_from(i16::from(step.times) + change).ok().filter(|times| (1..=MAX_STEPS).contains(times))?;
+        step.times =
+            u8::try_from(i16::from(step.times) + change).ok().filter(|times| (1..=MAX_STEPS).contains(times))?;
         Some(candidate)
     })
 }
@@ -34,9 +35,12 @@ type Drive = (Block, Operation);
 /// The script with nothing but one burst of small steps near the end of the main chunk.
 pub fn restaged(script: &Script) -> impl Iterator<Item = Script> {
     const TURNS: u8 = 70;
-    staged(script, (1..=TURNS).map(|times| {
-        (vec![pace(100), Operation::StopCollector(StopCollector {})], Operation::Step(Step { size: 0, times }))
-    }))
+    staged(
+        script,
+        (1..=TURNS).map(|times| {
+            (vec![pace(100), Operation::StopCollector(StopCollector {})], Operation::Step(Step { size: 0, times }))
+        }),
+    )
 }
 
 /// The script with nothing but one step near the end of the main chunk.
@@ -139,9 +143,8 @@ fn flattened(script: &Script) -> Option<Script> {
                 let mut locals = arguments.clone();
                 locals.resize(usize::from(made.parameters), Value::Nil);
                 let functions = functions.iter().zip(&made.functions);
-                let functions = functions.map(|(&Target { id, place }, body)| {
-                    NewFunction { id, place, body: body.clone() }
-                });
+                let functions =
+                    functions.map(|(&Target { id, place }, body)| NewFunction { id, place, body: body.clone() });
                 body.push(scope(&locals, functions.collect()));
             }
             Operation::Reload(Reload { module, keep, in_place: _ }) => {

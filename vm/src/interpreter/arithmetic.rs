@@ -1,8 +1,8 @@
 //! Arithmetic and bitwise operations (manual §3.4.1, §3.4.2).
 
 use crate::interpreter::error::Operand;
-use crate::interpreter::{Throw, Vm, to_integer};
-use crate::value::{Metamethod, Value};
+use crate::interpreter::{Throw, Vm};
+use crate::value::{FloatRounding, Metamethod, Value, float_to_integer};
 
 /// An operator that a metamethod can handle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,6 +96,15 @@ pub(crate) fn shift_left(a: i64, b: i64) -> i64 {
     }
 }
 
+/// The integer that a number stands for. Strings are not converted: arithmetic on them is up to their metatable.
+pub(crate) fn exact_integer(value: Value) -> Option<i64> {
+    match value {
+        Value::Integer(i) => Some(i),
+        Value::Float(f) => float_to_integer(f, FloatRounding::Exact),
+        _ => None,
+    }
+}
+
 impl Vm {
     /// An operation on numbers. `None` where the operands don't fit, or a metamethod must decide.
     pub(crate) fn raw_arithmetic(
@@ -106,7 +115,7 @@ impl Vm {
     ) -> Result<Option<Value>, Throw> {
         use Operator::*;
         if operator.is_bitwise() {
-            let (Some(x), Some(y)) = (to_integer(a), to_integer(b)) else { return Ok(None) };
+            let (Some(x), Some(y)) = (exact_integer(a), exact_integer(b)) else { return Ok(None) };
             return Ok(Some(Value::Integer(match operator {
                 BAnd => x & y,
                 BOr => x | y,

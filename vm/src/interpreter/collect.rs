@@ -155,6 +155,7 @@ impl Vm {
     /// Calls an object's finalizer. An error in it is a warning (manual §2.5.3).
     fn call_finalizer(&mut self, object: AnyGc) -> Result<(), Throw> {
         let Some(value) = Value::from_object(object) else { return Ok(()) };
+        self.finalized += 1;
         let finalizer = self.heap.metamethod_of(value, Metamethod::Gc);
         if !matches!(finalizer, Value::Closure(_) | Value::Builtin(_) | Value::NativeClosure(_))
             && self.heap.metamethod_of(finalizer, Metamethod::Call).is_nil()

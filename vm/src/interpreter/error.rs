@@ -1,9 +1,10 @@
 //! Errors: how they travel, what they say, and what the host sees.
 
 use crate::interpreter::names::{self, function_name};
-use crate::interpreter::{Vm, to_number};
+use crate::interpreter::Vm;
+use crate::interpreter::arithmetic::exact_integer;
 use crate::syntax::chunk_id;
-use crate::value::{FloatRounding, Frame, FrameKind, Metamethod, Prototype, Value, float_to_integer};
+use crate::value::{Frame, FrameKind, Metamethod, Prototype, Value};
 use crate::gc::Gc;
 
 /// What unwinds the frames of a thread.
@@ -172,12 +173,8 @@ impl Vm {
     #[cold]
     pub(crate) fn arithmetic_error(&mut self, bitwise: bool, a: (Value, Operand), b: (Value, Operand)) -> Throw {
         let number = |value| matches!(value, Value::Integer(_) | Value::Float(_));
-        if bitwise && to_number(a.0).is_some() && to_number(b.0).is_some() {
-            let exact = |value: Value| match to_number(value) {
-                Some(Value::Float(f)) => float_to_integer(f, FloatRounding::Exact).is_some(),
-                _ => true,
-            };
-            let culprit = if exact(a.0) { b.1 } else { a.1 };
+        if bitwise && number(a.0) && number(b.0) {
+            let culprit = if exact_integer(a.0).is_some() { b.1 } else { a.1 };
             let name = self.describe_operand(culprit);
             return self
                 .runtime_error(&[b"number".as_slice(), &name, b" has no integer representation"].concat());

@@ -90,6 +90,8 @@ pub struct Vm {
     pub(crate) warnings: bool,
     pub(crate) globals: Option<Gc<Table>>,
     mode: Mode,
+    /// How many objects had their finalizer's turn.
+    finalized: u64,
     output: Box<dyn Write>,
     /// Whether the loop that counts and looks at each instruction is needed.
     checked: bool,
@@ -138,6 +140,7 @@ impl Vm {
             warnings: false,
             globals: None,
             mode: Mode::Incremental,
+            finalized: 0,
             output: Box::new(std::io::sink()),
             checked: options.instruction_limit.is_some(),
         };
@@ -229,9 +232,18 @@ impl Vm {
         result.map_err(|throw| self.script_error(throw))
     }
 
-    /// Runs two full collections, finalizers included, as a host does that wants nothing unreachable left.
+    /// Runs full collections, finalizers included, until nothing unreachable is left: two; and a third if finalizers were
+    /// called, since the first one keeps what they are called for, and the second one the strings that weak entries of those
+    /// have as values (clearing values marks strings before dead keys are known, as in Lua).
+    ///
+    /// # Errors
+    /// A finalizer hit a limit, or the observer ended the program.
     pub fn collect(&mut self) -> Result<(), ScriptError> {
-        for _ in 0..2 {
+        let finalized = self.finalized;
+        for turn in 0..3 {
+            if turn == 2 && self.finalized == finalized {
+                break;
+            }
             if let Err(throw) = self.collect_full() {
                 return Err(self.script_error(throw));
             }

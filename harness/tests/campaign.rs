@@ -1,0 +1,259 @@
+//! Campaigns as their users meet them: what `fuzz` prints and saves, that it is the same however it is run, and how it
+//! ends before its time.
+#![cfg(unix)]
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use common::{SETUPVALUE, Scratch, code_lines, fields, wait_until_gone, without_times};
+use serde_json::Value;
+
+/// Enough cases for a few findings under the faulty policy.
+const CASES: &str = "60";
+
+fn slug(signature: &str) -> String {
+    signature.replace([' ', '-', '>'], "-").replace("--", "-")
+}
+
+/// A campaign under the faulty policy with JSON output.
+fn faulty(scratch: &Scratch, words: &[&str]) -> Value {
+    let usual = ["fuzz", "--gc", "5.1", "--seed", "1", "--format", "json"];
+    let (code, json) = scratch.json(&[&usual[..], words].concat());
+    assert_eq!(code, 1);
+    json
+}
+
+fn signatures(json: &Value) -> Vec<String> {
+    let findings = json["findings"].as_array().unwrap();
+    findings.iter().map(|finding| finding["signature"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Every file below a folder, with its text, but the times of `finding.json`.
+fn files(folder: &Path) -> Vec<(String, String)> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.strip_prefix(folder).unwrap().display().to_string();
+        if path.is_dir() {
+            files.extend(self::files(&path).into_iter().map(|(below, text)| (format!("{name}/{below}"), text)));
+            continue;
+        }
+        let mut text = fs::read_to_string(&path).unwrap();
+        if name.ends_with(".json") {
+            text = without_times(serde_json::from_str(&text).unwrap()).to_string();
+        }
+        files.push((name, text));
+    }
+    files.sort();
+    files
+}
+
+#[test]
+fn a_correct_policy_is_not_accused_and_a_pipe_gets_no_progress_line() {
+    let scratch = Scratch::new();
+    let ran = scratch.run(&["fuzz", "--seed", "7", "--runs", "100"]);
+    // Standard error, where the line would be, is empty.
+    ran.assert_quiet(0);
+    let lines: Vec<&str> = ran.stdout.lines().collect();
+    assert!(lines[0].contains("lua 5.4, gc 5.4, check barrier, reference lua54, seed 7"), "{}", lines[0]);
+    assert!(lines[1].starts_with("100 cases in "), "{}", lines[1]);
+    assert_eq!(lines[2..], ["nothing found"]);
+    assert_eq!(scratch.list("findings"), Vec::<String>::new());
+}
+
+#[test]
+fn a_seed_is_chosen_and_said_where_none_is_given() {
+    let scratch = Scratch::new();
+    let (_, json) = scratch.json(&["fuzz", "--runs", "1", "--format", "json"]);
+    let seed = json["seed"].as_u64().unwrap().to_string();
+    let ran = scratch.run(&["fuzz", "--runs", "1", "--seed", &seed]);
+    assert!(ran.assert_quiet(0).stdout.contains(&format!("seed {seed}")), "{}", ran.stdout);
+}
+
+#[test]
+fn the_summary_has_all_the_fields_of_the_contract() {
+    let scratch = Scratch::new();
+    let json = faulty(&scratch, &["--first", "--runs", "1000", "--jobs", "1"]);
+    let expected = "executions findings gc inconclusive lua reference runs runs_per_second schema seconds seconds_in seed \
+                    states stopped_by version";
+    assert_eq!(fields(&json), expected.split(' ').collect::<Vec<_>>());
+    assert_eq!(fields(&json["seconds_in"]), ["check", "compare", "generate", "minimize", "reference", "vm"]);
+    assert_eq!(fields(&json["reference"]), ["name", "version"]);
+    assert_eq!((&json["lua"], &json["gc"], &json["seed"]), (&"5.4".into(), &"5.1".into(), &1.into()));
+    assert!(json["reference"]["version"].as_str().unwrap().starts_with("Lua 5.4."), "{}", json["reference"]);
+    assert_eq!(json["stopped_by"], "first");
+    let finding = &json["findings"][0];
+    let expected = "kind minimize_calls minimize_seconds minimized minimized_lines oracle run schedule script seconds \
+                    signature";
+    assert_eq!(fields(finding), expected.split(' ').collect::<Vec<_>>());
+    assert_eq!((&finding["oracle"], &finding["kind"]), (&"invariant".into(), &"black-to-white".into()));
+    // Cases are counted from 0, and nothing runs beside the case that ends the campaign.
+    assert_eq!(json["runs"].as_u64(), finding["run"].as_u64().map(|run| run + 1));
+    // Each case runs on our VM and, but for the last one, on the reference.
+    assert_eq!(json["executions"].as_u64(), json["runs"].as_u64().map(|runs| 2 * runs - 1));
+
+    let (code, json) = scratch.json(&["fuzz", "--reference", "none", "--runs", "5", "--format", "json"]);
+    assert_eq!((code, &json["executions"], &json["stopped_by"]), (0, &5.into(), &"runs".into()));
+    assert_eq!((&json["reference"]["name"], json["reference"]["version"].is_null()), (&"none".into(), true));
+}
+
+#[test]
+fn a_finding_is_a_folder_that_replays_by_itself() {
+    let scratch = Scratch::new();
+    let ran = scratch.run(&["fuzz", "--gc", "5.1", "--seed", "1", "--first", "--findings", "a/b"]);
+    ran.assert_quiet(1);
+    assert!(ran.stdout.contains(&format!("\nfound: {SETUPVALUE} (case ")), "{}", ran.stdout);
+    let folder = format!("a/b/{}", slug(SETUPVALUE));
+    assert_eq!(scratch.list("a/b"), [slug(SETUPVALUE)]);
+    assert_eq!(scratch.list(&folder), ["finding.json", "minimized.lua", "original.lua", "report.txt"]);
+
+    let finding: Value = serde_json::from_str(&scratch.read(&format!("{folder}/finding.json"))).unwrap();
+    assert_eq!(finding["signature"], SETUPVALUE);
+    assert_eq!((&finding["seed"], &finding["gc"], &finding["lua"]), (&1.into(), &"5.1".into(), &"5.4".into()));
+    let header = format!("-- moonphase: lua=5.4 gc=5.1 check=barrier\n-- finding: {SETUPVALUE}\n");
+    for name in ["original.lua", "minimized.lua"] {
+        let path = format!("{folder}/{name}");
+        assert!(scratch.read(&path).starts_with(&header), "{name}");
+        scratch.run(&["check", "--expect", &path]).assert_quiet(0);
+    }
+    let minimized = scratch.read(&format!("{folder}/minimized.lua"));
+    assert_eq!(finding["minimized_lines"].as_u64(), Some(code_lines(&minimized) as u64));
+
+    let report = scratch.read(&format!("{folder}/report.txt"));
+    assert!(!report.contains('\u{1b}'), "a file has no colours");
+    assert!(report.contains(&format!("moonphase check {folder}/minimized.lua")), "{report}");
+    assert!(ran.stdout.contains(report.trim()), "the report is printed as well");
+}
+
+#[test]
+fn a_campaign_finds_the_same_with_any_number_of_jobs_and_every_time() {
+    let run = |jobs| {
+        let scratch = Scratch::new();
+        let json = faulty(&scratch, &["--runs", CASES, "--jobs", jobs]);
+        assert_eq!((&json["stopped_by"], json["runs"].to_string().as_str()), (&"runs".into(), CASES));
+        (without_times(json), files(&scratch.path("findings")))
+    };
+    let (one, its_files) = run("1");
+    assert!(signatures(&one).len() > 1, "{one}");
+    for jobs in ["2", "1", "5"] {
+        let (other, other_files) = run(jobs);
+        assert_eq!(one, other, "{jobs} jobs");
+        assert_eq!(its_files, other_files, "{jobs} jobs");
+    }
+}
+
+#[test]
+fn the_first_finding_is_that_of_the_lowest_case_and_a_case_can_be_run_alone() {
+    let all = Scratch::new();
+    let findings = faulty(&all, &["--runs", CASES, "--jobs", "2"])["findings"].as_array().unwrap().clone();
+    let lowest = findings.iter().map(|finding| finding["run"].as_u64().unwrap()).min().unwrap();
+    for jobs in ["1", "3"] {
+        let first = faulty(&Scratch::new(), &["--first", "--runs", CASES, "--jobs", jobs]);
+        assert_eq!(signatures(&first).len(), 1);
+        assert_eq!(first["findings"][0]["run"].as_u64(), Some(lowest));
+    }
+    for finding in &findings {
+        let alone = Scratch::new();
+        let json = faulty(&alone, &["--start", &finding["run"].to_string(), "--runs", "1"]);
+        assert_eq!(without_times(json["findings"][0].clone()), without_times(finding.clone()));
+        for file in ["script", "minimized"] {
+            let path = finding[file].as_str().unwrap();
+            assert_eq!(alone.read(path), all.read(path));
+        }
+    }
+}
+
+#[test]
+fn accepted_signatures_are_not_findings() {
+    let scratch = Scratch::new();
+    let found = signatures(&faulty(&scratch, &["--runs", CASES, "--findings", "first"]));
+    scratch.write("all", format!("# accepted\n\n{}\n", found.join("\n")));
+    let known = ["fuzz", "--gc", "5.1", "--seed", "1", "--runs", CASES, "--format", "json", "--known"];
+    let (code, json) = scratch.json(&[&known[..], &["all"]].concat());
+    assert_eq!((code, signatures(&json).len(), scratch.list("findings").len()), (0, 0, 0));
+    scratch.write("one", &found[0]);
+    let (code, json) = scratch.json(&[&known[..], &["one"]].concat());
+    assert_eq!((code, signatures(&json)), (1, found[1..].to_vec()));
+}
+
+#[test]
+fn what_is_in_the_findings_folder_is_never_overwritten_and_still_counts() {
+    let scratch = Scratch::new();
+    let folder = format!("findings/{}", slug(SETUPVALUE));
+    fs::create_dir_all(scratch.path(&folder)).unwrap();
+    for name in ["original.lua", "report.txt", "notes"] {
+        scratch.write(&format!("{folder}/{name}"), "mine");
+    }
+    let json = faulty(&scratch, &["--first"]);
+    assert_eq!(signatures(&json), [SETUPVALUE]);
+    // There is no minimized file, and none is made up.
+    assert!(json["findings"][0]["minimized"].is_null());
+    assert_eq!(scratch.list(&folder), ["notes", "original.lua", "report.txt"]);
+    for name in ["original.lua", "report.txt", "notes"] {
+        assert_eq!(scratch.read(&format!("{folder}/{name}")), "mine");
+    }
+}
+
+#[test]
+fn time_ends_a_campaign() {
+    let scratch = Scratch::new();
+    let (code, json) = scratch.json(&["fuzz", "--seed", "1", "--time", "1s", "--format", "json"]);
+    assert_eq!((code, &json["stopped_by"]), (0, &"time".into()));
+    assert!(json["seconds"].as_f64().unwrap() >= 1.0);
+}
+
+#[test]
+fn ctrl_c_ends_a_campaign_in_order() {
+    let scratch = Scratch::new();
+    let mut running = scratch.start(&["fuzz", "--seed", "1", "--time", "1h", "--jobs", "2"]);
+    running.line_beginning("moonphase ");
+    thread::sleep(Duration::from_millis(700));
+    let workers = running.children();
+    running.signal("INT");
+    let ran = running.finish();
+    ran.assert_quiet(0);
+    assert!(ran.stdout.contains(" cases in ") && ran.stdout.contains("stopped before its end"), "{}", ran.stdout);
+    assert!(ran.stdout.ends_with("nothing found\n"), "{}", ran.stdout);
+    wait_until_gone(&workers);
+
+    // With a finding, in the midst of looking into it.
+    let mut running = scratch.start(&["fuzz", "--gc", "5.1", "--seed", "1", "--time", "1h", "--jobs", "2"]);
+    running.line_beginning(&format!("found: {SETUPVALUE}"));
+    let workers = running.children();
+    running.signal("INT");
+    let ran = running.finish();
+    ran.assert_quiet(1);
+    assert!(ran.stdout.contains("stopped before its end") && ran.stdout.contains(" finding"), "{}", ran.stdout);
+    wait_until_gone(&workers);
+    let folder = format!("findings/{}", slug(SETUPVALUE));
+    let files = scratch.list(&folder);
+    assert!(["finding.json", "original.lua", "report.txt"].iter().all(|name| files.iter().any(|file| file == name)));
+    scratch.run(&["check", "--expect", &format!("{folder}/original.lua")]).assert_quiet(0);
+}
+
+#[test]
+fn a_campaign_killed_outright_loses_no_finding_it_spoke_of_and_leaves_no_worker_behind() {
+    let scratch = Scratch::new();
+    let mut running = scratch.start(&["fuzz", "--gc", "5.1", "--seed", "1", "--time", "1h", "--jobs", "2"]);
+    let mut announced = Vec::new();
+    while announced.len() < 2 {
+        let line = running.line_beginning("found: ");
+        let signature = line.trim_start_matches("found: ").split(" (case ").next().unwrap().to_owned();
+        announced.push(signature);
+    }
+    let workers = running.children();
+    assert!(!workers.is_empty());
+    running.signal("KILL");
+    assert_eq!(running.finish().code, -9);
+    wait_until_gone(&workers);
+    for signature in announced {
+        let original = format!("findings/{}/original.lua", slug(&signature));
+        let ran = scratch.run(&["check", "--expect", &original]);
+        assert_eq!(ran.assert_quiet(0).stdout, format!("{original}: as expected\n"));
+        assert!(scratch.read(&original).contains(&format!("-- finding: {signature}\n")));
+    }
+}

@@ -1,0 +1,339 @@
+//! The command as its users meet it: `run`, `check` and `minimize`, and what becomes of bad input. Campaigns have a file
+//! of their own.
+#![cfg(unix)]
+
+mod common;
+
+use std::fs;
+
+use common::{FAULTY, SETUPVALUE, Scratch, code_lines, fields};
+use moonphase::script::{GeneratorOptions, generate};
+
+fn corpus(name: &str) -> String {
+    fs::read_to_string(format!("{}/../corpus/{name}.lua", env!("CARGO_MANIFEST_DIR"))).unwrap()
+}
+
+// --- run ---
+
+#[test]
+fn run_prints_what_the_script_prints_and_hands_over_its_arguments() {
+    let scratch = Scratch::new();
+    scratch.write("a.lua", "#!/usr/bin/env lua\nprint(arg[0], arg[1], ...) io.write('no end of line')");
+    let ran = scratch.run(&["run", "a.lua", "x", "--y"]);
+    assert_eq!(ran.assert_quiet(0).stdout, "a.lua\tx\tx\t--y\nno end of line");
+}
+
+#[test]
+fn run_ends_with_one_where_the_script_fails() {
+    let scratch = Scratch::new();
+    scratch.write("a.lua", "print('before')\nlocal t\nt.x = 1\n");
+    let ran = scratch.run(&["run", "a.lua"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (1, "before\n"));
+    assert!(ran.stderr.contains("a.lua:3: attempt to index a nil value (local 't')"), "{}", ran.stderr);
+    scratch.write("b.lua", "print(");
+    let ran = scratch.run(&["run", "b.lua"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (1, ""));
+    assert!(ran.stderr.contains("b.lua:1: unexpected symbol near <eof>"), "{}", ran.stderr);
+}
+
+#[test]
+fn run_checks_where_it_is_asked_to() {
+    let scratch = Scratch::new();
+    scratch.write("a.lua", FAULTY);
+    let ran = scratch.run(&["run", "--check", "barrier", "a.lua"]);
+    assert_eq!(ran.assert_quiet(0).stdout, "kept\tkept\n");
+    let ran = scratch.run(&["run", "--gc", "5.1", "--check", "barrier", "a.lua"]);
+    assert_eq!(ran.code, 1);
+    assert!(ran.stderr.contains("black-to-white"), "{}", ran.stderr);
+}
+
+#[test]
+fn an_unsound_policy_runs_unchecked_only_where_dangling_is_allowed() {
+    let scratch = Scratch::new();
+    scratch.write("a.lua", "print(1)");
+    scratch.run(&["run", "--gc", "5.1", "a.lua"]).assert_refused(&["5.1", "unsound", "--allow-dangling"]);
+    assert_eq!(scratch.run(&["run", "--gc", "5.1", "--allow-dangling", "a.lua"]).assert_quiet(0).stdout, "1\n");
+    scratch.run(&["check", "--allow-dangling", "a.lua"]).assert_refused(&["--allow-dangling", "--check off"]);
+}
+
+#[test]
+fn help_and_version_are_no_errors() {
+    let scratch = Scratch::new();
+    let help = scratch.run(&["--help"]);
+    for word in ["run", "fuzz", "check", "minimize"] {
+        assert!(help.assert_quiet(0).stdout.contains(&format!("\n  {word} ")), "{}", help.stdout);
+    }
+    let version = scratch.run(&["--version"]);
+    assert_eq!(version.assert_quiet(0).stdout, format!("moonphase {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+// --- check ---
+
+#[test]
+fn check_obeys_the_header_unless_a_flag_says_otherwise() {
+    let scratch = Scratch::new();
+    scratch.write("a.lua", FAULTY);
+    let found = scratch.run(&["check", "a.lua"]);
+    let first = found.assert_quiet(1).stdout.lines().next().unwrap_or_default().to_owned();
+    assert_eq!(first, format!("a.lua: {SETUPVALUE}"));
+    // The report says how it came to this.
+    for word in ["setupvalue", "black", "white", "moonphase check a.lua"] {
+        assert!(found.stdout.contains(word), "'{word}' is not in\n{}", found.stdout);
+    }
+    assert!(!found.stdout.contains('\u{1b}'), "no colours in a pipe");
+    for gc in ["5.4", "5.2", "5.1,setupvalue=upvalue"] {
+        let clean = scratch.run(&["check", "--gc", gc, "a.lua"]);
+        assert_eq!(clean.assert_quiet(0).stdout, "a.lua: nothing found\n");
+    }
+    scratch.write("b.lua", "print('no header')");
+    assert_eq!(scratch.run(&["check", "b.lua"]).assert_quiet(0).stdout, "b.lua: nothing found\n");
+    assert_eq!(scratch.run(&["check", "b.lua", "a.lua"]).code, 1);
+}
+
+#[test]
+fn check_prints_json_with_all_the_fields_of_the_contract() {
+    let scratch = Scratch::new();
+    scratch.write("a.lua", FAULTY);
+    scratch.write("b.lua", "print(1)");
+    let (code, json) = scratch.json(&["check", "--format", "json", "a.lua", "b.lua"]);
+    assert_eq!((code, fields(&json)), (1, vec!["files", "schema", "version"]));
+    let files = json["files"].as_array().unwrap();
+    for (file, name, findings) in [(&files[0], "a.lua", 1), (&files[1], "b.lua", 0)] {
+        assert_eq!(fields(file), ["expected", "file", "findings"]);
+        assert_eq!((file["file"].as_str(), file["expected"].is_null()), (Some(name), true));
+        assert_eq!(file["findings"].as_array().unwrap().len(), findings);
+    }
+    let finding = &files[0]["findings"][0];
+    assert_eq!(finding["oracle"], "invariant");
+    assert_eq!(finding["kind"], "black-to-white");
+    assert_eq!(finding["signature"], SETUPVALUE);
+
+    let (code, json) = scratch.json(&["check", "--expect", "--format", "json", "a.lua"]);
+    assert_eq!((code, &json["files"][0]["expected"]), (0, &true.into()));
+}
+
+#[test]
+fn check_expect_holds_a_file_to_its_header() {
+    let scratch = Scratch::new();
+    scratch.write("right.lua", FAULTY);
+    let ran = scratch.run(&["check", "--expect", "right.lua"]);
+    assert_eq!(ran.assert_quiet(0).stdout, "right.lua: as expected\n");
+    scratch.write("other.lua", FAULTY.replace("upvalue->table", "upvalue->closure"));
+    let ran = scratch.run(&["check", "--expect", "other.lua"]);
+    assert!(ran.assert_quiet(1).stdout.contains("expected black-to-white setupvalue upvalue->closure, found"));
+    scratch.write("none.lua", "-- moonphase: gc=5.1\n-- finding: black-to-white x\nprint(1)\n");
+    let ran = scratch.run(&["check", "--expect", "none.lua"]);
+    assert!(ran.assert_quiet(1).stdout.contains("expected black-to-white x, found nothing"), "{}", ran.stdout);
+    scratch.write("unclean.lua", FAULTY.replace("-- clean: gc=5.4", "-- clean: gc=5.4,setupvalue=closure"));
+    let ran = scratch.run(&["check", "--expect", "unclean.lua"]);
+    assert!(ran.assert_quiet(1).stdout.contains("gc 5.4,setupvalue=closure: expected nothing"), "{}", ran.stdout);
+    assert_eq!(scratch.run(&["check", "--expect", "right.lua", "none.lua"]).code, 1);
+}
+
+#[test]
+fn a_script_on_which_the_reference_does_something_else_is_a_finding() {
+    let scratch = Scratch::new();
+    scratch.write("a.lua", "print(collectgarbage('count') * 0 + (_VERSION == 'Lua 5.4' and 1 or 2))");
+    scratch.run(&["check", "a.lua"]).assert_quiet(0);
+    // Byte counts are what no two Luas agree about.
+    scratch.write("b.lua", "print(collectgarbage('count'))");
+    let ran = scratch.run(&["check", "b.lua"]);
+    assert!(ran.assert_quiet(1).stdout.starts_with("b.lua: differential output returned/returned\n"));
+    scratch.run(&["check", "--reference", "none", "b.lua"]).assert_quiet(0);
+}
+
+#[test]
+fn fuzz_inputs_are_checked_and_minimized_like_scripts() {
+    let scratch = Scratch::new();
+    let options = GeneratorOptions::default();
+    let mut faulty = 0;
+    for case in 0..40 {
+        scratch.write("input", generate(1, case, &options).encode());
+        if scratch.run(&["check", "--gc", "5.1", "input"]).code == 1 {
+            faulty += 1;
+            let ran = scratch.run(&["minimize", "--gc", "5.1", "input"]);
+            assert_eq!(ran.code, 0, "{}", ran.stderr);
+            assert!(ran.stdout.starts_with("-- moonphase: lua=5.4 gc=5.1 check=barrier\n-- finding: "));
+            scratch.run(&["check", "input"]).assert_quiet(0);
+            break;
+        }
+    }
+    assert_eq!(faulty, 1, "none of the inputs shows the fault");
+}
+
+// --- minimize ---
+
+#[test]
+fn minimize_writes_a_file_that_shows_the_same_and_runs_on_plain_lua() {
+    let scratch = Scratch::new();
+    scratch.write("a.lua", corpus("double-reload"));
+    let ran = scratch.run(&["minimize", "a.lua", "-o", "small.lua"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, ""), "{}", ran.stderr);
+    assert!(ran.stderr.contains(SETUPVALUE), "{}", ran.stderr);
+    let small = scratch.read("small.lua");
+    let header = format!("-- moonphase: lua=5.4 gc=5.1 check=barrier\n-- finding: {SETUPVALUE}\n");
+    assert!(small.starts_with(&header), "{small}");
+    assert!(code_lines(&small) <= 12, "{small}");
+    scratch.run(&["check", "--expect", "small.lua"]).assert_quiet(0);
+    scratch.run(&["check", "--gc", "5.4", "small.lua"]).assert_quiet(0);
+    // A minimized script is as small as it gets, and standard output says the same as a file.
+    let again = scratch.run(&["minimize", "small.lua"]);
+    assert_eq!((again.code, again.stdout), (0, small));
+}
+
+#[test]
+fn minimize_ends_with_one_where_there_is_nothing_to_shrink() {
+    let scratch = Scratch::new();
+    scratch.write("clean.lua", "print(1)");
+    let ran = scratch.run(&["minimize", "clean.lua", "-o", "small.lua"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (1, ""));
+    assert!(ran.stderr.contains("clean.lua: nothing found"), "{}", ran.stderr);
+    scratch.write("other.lua", FAULTY.replace("upvalue->table", "upvalue->closure"));
+    let ran = scratch.run(&["minimize", "other.lua", "-o", "small.lua"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (1, ""));
+    assert!(ran.stderr.contains("upvalue->closure") && ran.stderr.contains(SETUPVALUE), "{}", ran.stderr);
+    assert_eq!(scratch.list("."), ["clean.lua", "other.lua"]);
+}
+
+// --- bad input ---
+
+#[test]
+fn a_file_that_cannot_be_read_is_named_in_one_line() {
+    let scratch = Scratch::new();
+    fs::create_dir(scratch.path("folder.lua")).unwrap();
+    scratch.write("good.lua", "print(1)");
+    for command in ["run", "check", "minimize"] {
+        scratch.run(&[command, "missing.lua"]).assert_refused(&["cannot read missing.lua: ", "No such file"]);
+        scratch.run(&[command, "folder.lua"]).assert_refused(&["cannot read folder.lua: "]);
+    }
+    // A wrong name is known before anything is run.
+    let ran = scratch.run(&["check", "good.lua", "missing.lua"]);
+    ran.assert_refused(&["cannot read missing.lua"]);
+    assert_eq!(ran.stdout, "");
+    scratch.run(&["fuzz", "--runs", "1", "--known", "missing"]).assert_refused(&["cannot read missing: "]);
+}
+
+#[test]
+fn invalid_lua_is_refused_with_its_line() {
+    let scratch = Scratch::new();
+    scratch.write("a.lua", "print(1)\nx = = 2\n");
+    scratch.write("b.lua", "-- moonphase: gc=5.1\ngoto nowhere\n");
+    scratch.write("c.lua", "local s = 'caf\u{e9}'".replace('\u{e9}', "\\xZZ"));
+    for command in ["check", "minimize"] {
+        scratch.run(&[command, "a.lua"]).assert_refused(&["a.lua:2: unexpected symbol near '='"]);
+        scratch.run(&[command, "b.lua"]).assert_refused(&["b.lua:2: ", "nowhere"]);
+        scratch.run(&[command, "c.lua"]).assert_refused(&["c.lua:1: hexadecimal digit expected"]);
+    }
+    scratch.write("d.lua", b"print('\xff')");
+    scratch.run(&["check", "d.lua"]).assert_refused(&["d.lua: ", "not UTF-8"]);
+}
+
+#[test]
+fn a_damaged_header_is_refused_with_its_line() {
+    let scratch = Scratch::new();
+    for (header, words) in [
+        ("-- moonphase: gc=9", ["line 1", "unknown collector policy '9'"]),
+        ("-- moonphase: gc=5.1,closing=red", ["line 1", "rule 'closing' cannot be 'red'"]),
+        ("-- moonphase: lua=5.0", ["line 1", "unknown Lua version '5.0'"]),
+        ("-- moonphase: check=often", ["line 1", "unknown check 'often'"]),
+        ("-- moonphase: 5.4", ["line 1", "'5.4' is not of the form key=value"]),
+        ("-- moonphase: colour=gray", ["line 1", "unknown setting 'colour'"]),
+        ("-- moonphase: lua=5.4\n-- finding:", ["line 2", "a finding needs a signature"]),
+        ("-- moonphase: lua=5.4\n-- clean: all", ["line 2", "unknown collector policy"]),
+    ] {
+        scratch.write("a.lua", format!("{header}\nprint(1)\n"));
+        for command in ["check", "minimize"] {
+            let ran = scratch.run(&[command, "a.lua"]);
+            ran.assert_refused(&["a.lua: damaged header: ", words[0], words[1]]);
+            assert_eq!(ran.stdout, "");
+        }
+    }
+}
+
+#[test]
+fn a_damaged_fuzz_input_is_refused() {
+    let scratch = Scratch::new();
+    let input = generate(1, 21, &GeneratorOptions::default()).encode();
+    scratch.write("truncated", &input[..input.len() / 2]);
+    scratch.write("followed", [&input[..], b"more"].concat());
+    scratch.write("version", [b"\x07", &input[1..]].concat());
+    for command in ["check", "minimize"] {
+        scratch.run(&[command, "truncated"]).assert_refused(&["truncated: neither Lua text nor a fuzz input: "]);
+        scratch.run(&[command, "followed"]).assert_refused(&["followed: ", "4 bytes after its end"]);
+        scratch.run(&[command, "version"]).assert_refused(&["version: ", "format version 7"]);
+    }
+}
+
+#[test]
+fn wrong_words_are_refused_in_one_line() {
+    let scratch = Scratch::new();
+    scratch.write("a.lua", "print(1)");
+    for (words, reason) in [
+        ("--bogus", &["unexpected argument '--bogus'"][..]),
+        ("frobnicate", &["unrecognized subcommand 'frobnicate'"]),
+        ("check", &["required arguments", "<FILES>"]),
+        ("check --bogus a.lua", &["unexpected argument '--bogus'"]),
+        ("fuzz --finding x", &["unexpected argument '--finding'", "tip: a similar argument exists: '--findings'"]),
+        ("check --gc 6.0 a.lua", &["unknown collector policy '6.0' (known: 5.1, 5.2, 5.4)"]),
+        ("run --gc 5.4,colour=red a.lua", &["unknown collector rule 'colour'"]),
+        ("check --check often a.lua", &["unknown check 'often' (known: off, step, barrier, full)"]),
+        ("check --reference lua99 a.lua", &["unknown reference 'lua99' (known: lua54, none)"]),
+        ("run --lua 4.0 a.lua", &["unknown Lua version '4.0'"]),
+        ("check --format xml a.lua", &["invalid value 'xml'", "human, json"]),
+        ("fuzz --without magic", &["unknown kind of operation 'magic'"]),
+        ("fuzz --time soon", &["'soon' is not a time such as 30s"]),
+        ("fuzz --runs many", &["invalid value 'many' for '--runs"]),
+        ("fuzz --jobs 0", &["invalid value '0' for '--jobs"]),
+    ] {
+        let ran = scratch.run(&words.split(' ').collect::<Vec<_>>());
+        ran.assert_refused(reason);
+        assert_eq!(ran.stdout, "", "{words}");
+    }
+    // No words at all: nobody asked for anything, so help is what is wanted.
+    let ran = scratch.run(&[]);
+    assert!(ran.code == 2 && ran.stderr.contains("Usage: moonphase <COMMAND>"), "{ran:?}");
+    assert_eq!(scratch.list("."), ["a.lua"]);
+}
+
+#[test]
+fn a_place_that_cannot_be_written_is_named_in_one_line_and_left_as_it_was() {
+    let scratch = Scratch::new();
+    scratch.write("a.lua", FAULTY);
+    scratch.write("wall", "stone");
+    fs::create_dir(scratch.path("folder")).unwrap();
+    for findings in ["wall", "wall/findings"] {
+        let words = ["fuzz", "--gc", "5.1", "--seed", "1", "--runs", "30", "--findings", findings];
+        scratch.run(&words).assert_refused(&["cannot write ", findings]);
+    }
+    for out in ["wall/small.lua", "missing/small.lua", "folder"] {
+        let ran = scratch.run(&["minimize", "a.lua", "-o", out]);
+        ran.assert_refused(&["cannot write ", out]);
+        assert_eq!(ran.stdout, "");
+    }
+    assert_eq!(scratch.list("."), ["a.lua", "folder", "wall"]);
+    assert_eq!((scratch.read("wall").as_str(), scratch.list("folder").len()), ("stone", 0));
+}
+
+#[test]
+fn a_reader_that_has_had_enough_is_no_reason_to_panic() {
+    let scratch = Scratch::new();
+    scratch.write("a.lua", FAULTY);
+    scratch.write("endless.lua", "while true do print(('x'):rep(1000)) end");
+    for words in [
+        &["run", "endless.lua"][..],
+        &["check", "a.lua"],
+        &["check", "--format", "json", "a.lua"],
+        &["minimize", "a.lua"],
+        &["fuzz", "--seed", "1", "--runs", "10"],
+        &["fuzz", "--seed", "1", "--runs", "10", "--format", "json"],
+        &["--help"],
+    ] {
+        let mut running = scratch.start(words);
+        if words == ["run", "endless.lua"] {
+            assert_eq!(running.line().map(|line| line.len()), Some(1000));
+        }
+        running.close_output();
+        let ran = running.finish();
+        assert!([0, 1].contains(&ran.code) && !ran.stderr.contains("panicked"), "{words:?}: {ran:?}");
+    }
+}

@@ -1,0 +1,347 @@
+//! What must be true of every script, tried on generated ones.
+//!
+//! Entropy comes from proptest, scripts from the one generator; a script that shows a failure shrinks by the reductions
+//! of the model, the same that the minimizer takes. Both the entropy and the shrunk script are kept in
+//! `proptest-regressions/`: `properties.txt` has the seeds, which proptest tries first and which mean something else
+//! after the generator has changed; the `.lua` files outlive that, and every property is tried on each of them first.
+//!
+//! `PROPTEST_CASES` and `PROPTEST_RNG_SEED` are obeyed; the usual seed is fixed, so that a change is judged by what it
+//! does.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use moonphase::engine::Engine;
+use moonphase::engine::reference::ReferenceEngine;
+use moonphase::engine::vm::{Look, VmEngine};
+use moonphase::fuzzing::correct_policies;
+use moonphase::header::Header;
+use moonphase::limits::Limits;
+use moonphase::minimize::{Budget, Minimized, Subject, Verdict, minimize};
+use moonphase::oracle::CHUNK_NAME;
+use moonphase::outcome::{Comparison, End, Outcome, compare};
+use moonphase::script::{GeneratorOptions, Script};
+use moonphase::settings::{Check, Settings};
+use moonphase_invariants::Level;
+use moonphase_vm::LuaVersion;
+use moonphase_vm::gc::Policy;
+use moonphase_vm::syntax::{code_lines, parse, print_chunk, strip_spans};
+use proptest::strategy::{NewTree, Strategy, ValueTree};
+use proptest::test_runner::{Config, FileFailurePersistence, RngSeed, TestCaseError, TestError, TestRunner};
+use rand::Rng;
+
+/// Where failures are kept.
+const REGRESSIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/proptest-regressions");
+
+/// Enough for every script but the very longest.
+const ENTROPY: usize = 2048;
+
+/// Generated scripts; only those that are wanted.
+#[derive(Clone, Copy, Debug)]
+struct Scripts {
+    wanted: fn(&Script) -> bool,
+}
+
+impl Strategy for Scripts {
+    type Tree = Reducing;
+    type Value = Script;
+
+    fn new_tree(&self, runner: &mut TestRunner) -> NewTree<Self> {
+        let mut entropy = [0; ENTROPY];
+        loop {
+            runner.rng().fill_bytes(&mut entropy);
+            let script =
+                Script::from_entropy(&mut arbitrary::Unstructured::new(&entropy), &GeneratorOptions::default());
+            if (self.wanted)(&script) {
+                return Ok(Reducing::new(script));
+            }
+            runner.reject_local("the script is not wanted")?;
+        }
+    }
+}
+
+/// A script that shrinks by the reductions of its model, big ones first.
+#[derive(Debug)]
+struct Reducing {
+    /// The smallest script that failed.
+    failed: Script,
+    /// The one to try.
+    current: Script,
+    /// What else there is to try in its place.
+    others: std::vec::IntoIter<Script>,
+}
+
+impl Reducing {
+    fn new(script: Script) -> Reducing {
+        Reducing { failed: script.clone(), current: script, others: Vec::new().into_iter() }
+    }
+}
+
+impl ValueTree for Reducing {
+    type Value = Script;
+
+    fn current(&self) -> Script {
+        self.current.clone()
+    }
+
+    /// The current script failed: on to the first of its reductions.
+    fn simplify(&mut self) -> bool {
+        self.failed = self.current.clone();
+        self.others = self.failed.reductions().collect::<Vec<_>>().into_iter();
+        self.complicate()
+    }
+
+    /// The current script did not fail: on to the next reduction of the one that did.
+    fn complicate(&mut self) -> bool {
+        let next = self.others.next();
+        let more = next.is_some();
+        self.current = next.unwrap_or_else(|| self.failed.clone());
+        more
+    }
+}
+
+/// What must be true of every script.
+struct Property {
+    /// A file name as well.
+    name: &'static str,
+    /// How many scripts it is tried on.
+    cases: u32,
+    wanted: fn(&Script) -> bool,
+    /// What is wrong, if it is not true.
+    holds: fn(&Subject) -> Result<(), String>,
+}
+
+impl Property {
+    /// Tries the property on the scripts that have failed before, then on new ones.
+    fn check(&self) {
+        self.check_in(Path::new(REGRESSIONS)).unwrap_or_else(|failure| panic!("{failure}"));
+    }
+
+    fn check_in(&self, folder: &Path) -> Result<(), String> {
+        for path in saved(folder) {
+            let text = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+            (self.holds)(&Subject::Text(text))
+                .map_err(|wrong| format!("{}: {}: {wrong}", self.name, path.display()))?;
+        }
+        let mut config = Config::default();
+        if env::var_os("PROPTEST_CASES").is_none() {
+            config.cases = self.cases;
+        }
+        if matches!(config.rng_seed, RngSeed::Random) {
+            config.rng_seed = RngSeed::Fixed(1);
+        }
+        config.max_shrink_iters = 20_000;
+        config.max_shrink_time = 120_000;
+        if folder == Path::new(REGRESSIONS) {
+            let file = concat!(env!("CARGO_MANIFEST_DIR"), "/proptest-regressions/properties.txt");
+            config.failure_persistence = Some(Box::new(FileFailurePersistence::Direct(file)));
+        } else {
+            config.failure_persistence = None;
+        }
+        let holds = |script: Script| (self.holds)(&Subject::Script(script)).map_err(TestCaseError::fail);
+        match TestRunner::new(config).run(&Scripts { wanted: self.wanted }, holds) {
+            Ok(()) => Ok(()),
+            Err(TestError::Fail(reason, script)) => {
+                let text = text(&Subject::Script(script));
+                let path = save(folder, self.name, &text);
+                Err(format!("{}: {reason}\nsaved as {}\n{text}", self.name, path.display()))
+            }
+            Err(error) => Err(format!("{}: {error}", self.name)),
+        }
+    }
+}
+
+/// The scripts that have failed before.
+fn saved(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "lua"));
+    paths.sort();
+    paths
+}
+
+/// Keeps a script that failed, under a name that does not meet that of another one.
+fn save(folder: &Path, property: &str, text: &str) -> PathBuf {
+    let text = Header::default().to_text() + text;
+    let path = (0..)
+        .map(|number| folder.join(format!("{property}-{number}.lua")))
+        .find(|path| !path.exists() || fs::read_to_string(path).is_ok_and(|there| there == text))
+        .unwrap();
+    fs::create_dir_all(folder).unwrap();
+    fs::write(&path, text).unwrap();
+    path
+}
+
+fn text(subject: &Subject) -> String {
+    match subject {
+        Subject::Script(script) => script.render(LuaVersion::default()).text,
+        Subject::Text(text) => text.clone(),
+    }
+}
+
+fn any(_: &Script) -> bool {
+    true
+}
+
+fn engine(gc: Policy, check: Check) -> VmEngine {
+    VmEngine::new(Settings { gc, check, ..Settings::default() })
+}
+
+fn on_reference(text: &str) -> Outcome {
+    ReferenceEngine::new().run(text.as_bytes(), CHUNK_NAME, &Limits::default())
+}
+
+// --- the VM and the reference agree ---
+
+fn the_vm_does_what_the_reference_does(subject: &Subject) -> Result<(), String> {
+    let text = text(subject);
+    let ours = engine(Policy::default(), Check::Off).run(text.as_bytes(), CHUNK_NAME, &Limits::default());
+    match compare(&ours, &on_reference(&text)) {
+        Comparison::Differ(difference) => Err(format!("{difference:?}")),
+        Comparison::Agree | Comparison::Inconclusive(_) => Ok(()),
+    }
+}
+
+#[test]
+fn the_vm_and_the_reference_agree() {
+    Property { name: "agreement", cases: 600, wanted: any, holds: the_vm_does_what_the_reference_does }.check();
+}
+
+// --- all invariants hold under every correct policy ---
+
+fn nothing_is_found(subject: &Subject, level: Level) -> Result<(), String> {
+    let text = text(subject);
+    for gc in correct_policies() {
+        let mut engine = engine(gc, Check::At(level));
+        let run = engine.run_observed(text.as_bytes(), CHUNK_NAME, &Limits::default(), Look::default());
+        if let Some(violation) = run.violation {
+            return Err(format!("gc {gc}, check {level}: {violation}"));
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn all_invariants_hold_under_every_correct_policy() {
+    let holds = |subject: &Subject| nothing_is_found(subject, Level::Barrier);
+    Property { name: "invariants", cases: 150, wanted: any, holds }.check();
+}
+
+#[test]
+fn all_invariants_hold_at_every_moment_under_every_correct_policy() {
+    let holds = |subject: &Subject| nothing_is_found(subject, Level::Full);
+    Property { name: "invariants-full", cases: 12, wanted: any, holds }.check();
+}
+
+// --- the minimizer keeps the signature and never grows a script ---
+
+/// What is found in a script under the faulty policy, if it runs on plain Lua.
+fn signature(text: &str) -> Option<String> {
+    let mut engine = engine(Policy::LUA_51, Check::Usual);
+    let run = engine.run_observed(text.as_bytes(), CHUNK_NAME, &Limits::default(), Look::default());
+    let signature = run.violation?.signature();
+    (on_reference(text).end == End::Returned).then_some(signature)
+}
+
+/// The printed form is what is measured: in it, a statement is a line.
+fn size(text: &str) -> Option<(usize, usize)> {
+    let chunk = parse(text.as_bytes(), b"=test", LuaVersion::default()).ok()?;
+    Some((code_lines(&chunk), print_chunk(&chunk).len()))
+}
+
+fn minimizing_keeps_the_signature_and_does_not_grow(subject: &Subject) -> Result<(), String> {
+    let original = text(subject);
+    let Some(wanted) = signature(&original) else { return Ok(()) };
+    let mut judge =
+        |text: &str| if signature(text).as_ref() == Some(&wanted) { Verdict::Keeps } else { Verdict::Loses };
+    let Minimized { text, code_lines, reproduced, .. } = minimize(subject.clone(), &mut judge, Budget::default());
+    if !reproduced {
+        return Err(format!("'{wanted}' does not show a second time"));
+    }
+    match signature(&text) {
+        Some(shown) if shown == wanted => {}
+        shown => return Err(format!("minimizing made {shown:?} of '{wanted}':\n{text}")),
+    }
+    let (before, after) = (size(&original), size(&text));
+    if after > before || after.is_none_or(|(lines, _)| lines != code_lines) {
+        return Err(format!("from {before:?} lines and bytes to {after:?} ({code_lines} lines said):\n{text}"));
+    }
+    Ok(())
+}
+
+#[test]
+fn the_minimizer_keeps_the_signature_and_never_grows_a_script() {
+    let wanted = |script: &Script| signature(&script.render(LuaVersion::default()).text).is_some();
+    let holds = minimizing_keeps_the_signature_and_does_not_grow;
+    Property { name: "minimizer", cases: 4, wanted, holds }.check();
+}
+
+// --- text → tree → text is stable ---
+
+/// Printed messages name lines, which another layout changes.
+fn without_lines(outcome: &Outcome) -> Outcome {
+    let mark = &CHUNK_NAME[1..];
+    let strip = |text: &str| {
+        let mut parts = text.split(mark);
+        let mut stripped = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            stripped.push_str(mark);
+            stripped.push_str(part.trim_start_matches(|c: char| c == ':' || c.is_ascii_digit()));
+        }
+        stripped
+    };
+    let end = match &outcome.end {
+        End::Error(message) => End::Error(strip(message)),
+        end => end.clone(),
+    };
+    let lines = outcome.lines.iter().map(|line| strip(&String::from_utf8_lossy(line)).into_bytes()).collect();
+    Outcome { lines, end }
+}
+
+fn printing_is_stable_and_keeps_the_meaning(subject: &Subject) -> Result<(), String> {
+    let original = text(subject);
+    let read = |text: &str| parse(text.as_bytes(), b"=test", LuaVersion::default()).map_err(|error| error.to_string());
+    let mut first = read(&original)?;
+    let printed = print_chunk(&first);
+    let mut second = read(&printed)?;
+    if print_chunk(&second) != printed {
+        return Err(format!("printed once:\n{printed}\nand again:\n{}", print_chunk(&second)));
+    }
+    strip_spans(&mut first);
+    strip_spans(&mut second);
+    if first != second {
+        return Err(format!("printing makes another tree:\n{printed}"));
+    }
+    let (before, after) = (without_lines(&on_reference(&original)), without_lines(&on_reference(&printed)));
+    if before == after { Ok(()) } else { Err(format!("{before:?}\nbecame\n{after:?}\n{printed}")) }
+}
+
+#[test]
+fn text_to_tree_to_text_is_stable() {
+    Property { name: "printing", cases: 300, wanted: any, holds: printing_is_stable_and_keeps_the_meaning }.check();
+}
+
+// --- the properties themselves ---
+
+#[test]
+fn a_failure_shrinks_by_the_models_reductions_and_is_tried_first_from_then_on() {
+    fn no_join(subject: &Subject) -> Result<(), String> {
+        if text(subject).contains("debug.upvaluejoin(") { Err("it joins".to_owned()) } else { Ok(()) }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let property = Property { name: "no-join", cases: 100, wanted: any, holds: no_join };
+    let failure = property.check_in(folder.path()).unwrap_err();
+    assert!(failure.starts_with("no-join: ") && failure.contains("it joins"), "{failure}");
+
+    let path = folder.path().join("no-join-0.lua");
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(text.starts_with("-- moonphase: ") && text.contains("debug.upvaluejoin("), "{text}");
+    let lines = size(&text).unwrap().0;
+    assert!(lines <= 12, "{lines} lines:\n{text}");
+
+    // Without a new case: what is saved fails by itself.
+    let again = Property { cases: 0, ..property }.check_in(folder.path()).unwrap_err();
+    assert!(again.contains(&path.display().to_string()), "{again}");
+    assert_eq!(saved(folder.path()).len(), 1);
+}
