@@ -1,19 +1,19 @@
 //! What a coverage-guided fuzzer needs of the harness: bytes in, verdict out.
 //!
 //! No fuzzing engine appears here; the targets in `fuzz/` connect these functions to libFuzzer. An input is an encoded
-//! [`Script`] (see [`Script::encode`]) or Lua text that begins with a header, so whatever the fuzzer saves can be given to
-//! `moonphase check` and `moonphase minimize`. A model that the mutator made went through [`Script::fixup`] before it was
-//! encoded; decoding does it again, so that damaged inputs are either rejected or as good as any other.
+//! [`Script`] (see [`Script::encode`]) or Lua text that begins with a header, so whatever the fuzzer saves can be given
+//! to `moonphase check` and `moonphase minimize`. A model that the mutator made went through [`Script::fixup`] before
+//! it was encoded; decoding does it again, so that damaged inputs are either rejected or as good as any other.
 //!
-//! [`Differential`], [`Invariants`] and [`Parser`] each put one input before their oracles. They panic where an oracle
-//! speaks, with the signature in the message: that is how a fuzzing engine in the same process learns of it.
+//! [`Differential`], [`Invariants`] and [`compare_parsers`] each put one input before their oracles. They panic where
+//! an oracle speaks, with the signature in the message: that is how a fuzzing engine in the same process learns of it.
 
 use std::env::{self, VarError};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use mlua::Lua;
 use mlua::chunk::ChunkMode;
+use mlua::{Lua, LuaOptions, StdLib};
 use moonphase_vm::gc::{Policy, SetupvalueRule};
 use moonphase_vm::{LuaVersion, compiler, syntax};
 use mutatis::Session;
@@ -80,7 +80,7 @@ const FRESH: u32 = 32;
 /// As often as mutating is tried before an unchanged input is accepted: fixup may undo a mutation.
 const TRIES: u64 = 4;
 
-/// Mutates the input in the first `size` bytes of `data` in place, and returns its new size, which is at most `max_size`.
+/// Mutates the input in the first `size` bytes of `data` in place, and returns its new size, at most `max_size`.
 ///
 /// Text, and bytes that are no script, are replaced by a generated script.
 pub fn mutate(data: &mut [u8], size: usize, max_size: usize, seed: u32) -> usize {
@@ -322,40 +322,25 @@ impl Invariants {
     }
 }
 
-/// Our compiler and the reference's, which must accept the same sources.
-pub struct Parser {
-    reference: Lua,
-}
-
-impl Default for Parser {
-    fn default() -> Self {
-        Parser::new()
-    }
-}
-
-impl Parser {
-    /// Prepares the reference. It compiles, but never runs anything.
-    pub fn new() -> Parser {
-        Parser { reference: Lua::new() }
-    }
-
-    /// Offers any bytes as a source to both compilers.
-    ///
-    /// # Panics
-    /// One accepts the source and the other refuses it, and not because of a limit.
-    pub fn run(&self, source: &[u8]) -> Verdict {
-        let ours = load(source, LuaVersion::Lua54);
-        let chunk = self.reference.load(source).set_name(CHUNK_NAME).set_mode(ChunkMode::Text);
-        let reference = chunk.into_function().map(drop).map_err(|error| match error {
-            mlua::Error::SyntaxError { message, .. } => message,
-            error => error.to_string(),
-        });
-        match (ours, reference) {
-            (Ok(()), Ok(())) | (Err(_), Err(_)) => Verdict::Executed,
-            (Err(message), Ok(())) | (Ok(()), Err(message)) if is_limit(&message) => Verdict::Inconclusive,
-            (Ok(()), Err(message)) => panic!("moonphase found: parser only reference refuses: {message}"),
-            (Err(message), Ok(())) => panic!("moonphase found: parser only we refuse: {message}"),
-        }
+/// Offers any bytes as a source to our compiler and the reference's, which must accept the same ones. Nothing is run.
+///
+/// # Panics
+/// One accepts the source and the other refuses it, and not because of a limit.
+pub fn compare_parsers(source: &[u8]) -> Verdict {
+    let ours = load(source, LuaVersion::Lua54);
+    // A state for each input: one that lives on has garbage of its own, which looks like a leak from outside.
+    let lua =
+        Lua::new_with(StdLib::NONE, LuaOptions::default()).expect("a state without libraries has nothing to refuse");
+    let reference = lua.load(source).set_name(CHUNK_NAME).set_mode(ChunkMode::Text).into_function();
+    let reference = reference.map(drop).map_err(|error| match error {
+        mlua::Error::SyntaxError { message, .. } => message,
+        error => error.to_string(),
+    });
+    match (ours, reference) {
+        (Ok(()), Ok(())) | (Err(_), Err(_)) => Verdict::Executed,
+        (Err(message), Ok(())) | (Ok(()), Err(message)) if is_limit(&message) => Verdict::Inconclusive,
+        (Ok(()), Err(message)) => panic!("moonphase found: parser only the reference refuses: {message}"),
+        (Err(message), Ok(())) => panic!("moonphase found: parser only we refuse: {message}"),
     }
 }
 
@@ -366,7 +351,7 @@ fn is_limit(message: &str) -> bool {
     ["limit is", "overflow", "too many", "too long", "not enough memory"].iter().any(|word| reason.contains(word))
 }
 
-/// Mutates source text: [`mutate`]'s counterpart for [`Parser`]. `bytewise` is the fuzzing engine's own mutator.
+/// Mutates source text: the counterpart of [`mutate`]. `bytewise` is the fuzzing engine's own mutator.
 ///
 /// Bytes alone hardly ever become Lua, so that now and then the text is taken from a generated script.
 pub fn mutate_source(
@@ -516,11 +501,10 @@ mod tests {
 
     #[test]
     fn both_compilers_agree_about_right_and_wrong_sources() {
-        let parser = Parser::new();
         let sources: [&[u8]; 8] =
             [b"", b"#!lua\nx = 1", b"\x1bLua", b"\xef\xbb\xbfx = 1", b"x = 1", b"x = = 1", b"\xff", b"goto done"];
         for source in sources {
-            assert_eq!(parser.run(source), Verdict::Executed, "{source:?}");
+            assert_eq!(compare_parsers(source), Verdict::Executed, "{source:?}");
         }
     }
 

@@ -42,7 +42,7 @@ pub fn main(args: &RunArgs) -> Result<Done, Failure> {
     let name = format!("@{shown}");
     let arguments: Vec<&[u8]> = args.args.iter().map(|arg| arg.as_bytes()).collect();
     vm.set_script_arguments(args.file.as_os_str().as_encoded_bytes(), &arguments);
-    let mut result = vm.run(syntax::skip_shebang(&source), name.as_bytes(), &arguments);
+    let mut result = vm.run_traced(syntax::skip_shebang(&source), name.as_bytes(), &arguments);
     if result.is_ok() {
         result = vm.close();
     }

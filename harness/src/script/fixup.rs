@@ -593,8 +593,16 @@ impl Fixer {
                 let nested = self.nested(body, self.in_coroutine, self.in_protected);
                 self.iterations = outer;
                 nested?;
+                if body.is_empty() {
+                    return None;
+                }
             }
-            Operation::Protected(Protected { handler: _, body }) => self.nested(body, self.in_coroutine, true)?,
+            Operation::Protected(Protected { handler: _, body }) => {
+                self.nested(body, self.in_coroutine, true)?;
+                if body.is_empty() {
+                    return None;
+                }
+            }
             Operation::Throw(Throw { error }) => {
                 if !self.in_protected {
                     if !self.in_coroutine {

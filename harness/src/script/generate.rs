@@ -101,6 +101,10 @@ const MAKERS: &[OpKind] = &[
     OpKind::NewCoroutine,
 ];
 
+/// The kinds that print what others stored.
+const READERS: &[OpKind] =
+    &[OpKind::Show, OpKind::Show, OpKind::ShowCall, OpKind::ShowCall, OpKind::ShowUpvalue, OpKind::ShowField];
+
 struct Generator<'o> {
     options: &'o GeneratorOptions,
     body: Block,
@@ -126,11 +130,21 @@ impl Generator<'_> {
             let operation = draw(kind, u, self.options, Surroundings::default())?;
             self.body.push(operation);
         }
-        for _ in 0..u.int_in_range(16..=60)? {
+        for _ in 0..u.int_in_range(14..=48)? {
             if u.is_empty() {
                 break;
             }
             let Some(kind) = choose_kind(u, self.options, Surroundings::default())? else { break };
+            let operation = draw(kind, u, self.options, Surroundings::default())?;
+            self.body.push(operation);
+        }
+        // Whatever was lost is missed by those who use it, however late that is.
+        let readers: Vec<_> = READERS.iter().copied().filter(|&kind| self.options.allows(kind)).collect();
+        for _ in 0..u.int_in_range(1..=4)? {
+            if readers.is_empty() || u.is_empty() {
+                break;
+            }
+            let kind = *u.choose(&readers)?;
             let operation = draw(kind, u, self.options, Surroundings::default())?;
             self.body.push(operation);
         }

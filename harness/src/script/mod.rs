@@ -33,7 +33,7 @@ mod tests;
 use std::fmt;
 
 use arbitrary::{Arbitrary, Unstructured};
-use mutatis::Mutate;
+use mutatis::{Generate, Mutate};
 use serde::{Deserialize, Serialize};
 
 pub use encode::{DecodeError, FORMAT_VERSION};
@@ -154,15 +154,15 @@ pub enum Value {
     #[default]
     Nil,
     /// `true` or `false`
-    Boolean(bool),
+    Boolean(#[mutatis(default_mutate)] bool),
     /// A small integer.
-    Integer(u8),
+    Integer(#[mutatis(default_mutate)] u8),
     /// A string constant, which the prototype keeps alive.
-    String(u8),
+    String(#[mutatis(default_mutate)] u8),
     /// A short string made at run time.
     FreshString(u8),
     /// A long string (not interned) made at run time.
-    LongString(u8),
+    LongString(#[mutatis(default_mutate)] u8),
     /// `{}`
     NewTable,
     /// A fresh table that can be told from others by its `id`.

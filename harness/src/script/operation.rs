@@ -89,7 +89,7 @@ operations! {
     CallMaker "call-maker" 12,
     PickFunction "pick-function" 6,
     NewModule "module" 12,
-    Reload "reload" 16,
+    Reload "reload" 26,
     HotFix "hot-fix" 14,
     NewCoroutine "coroutine" 12,
     Resume "resume" 14,

@@ -171,7 +171,7 @@ fn decoding_damaged_input_gives_an_error_or_a_script_that_fixup_makes_valid() {
 
 #[test]
 fn decoding_deeply_nested_blocks_is_refused_before_the_stack_is_full() {
-    let mut script = Script { body: vec![Operation::Loop(Loop { times: 1, body: Vec::new() })] };
+    let script = Script { body: vec![Operation::Loop(Loop { times: 1, body: Vec::new() })] };
     let once = script.encode();
     // A loop is its kind, its count and the length of its block; the innermost block has length 0.
     let mut bytes = once[..2].to_vec();
@@ -180,8 +180,6 @@ fn decoding_deeply_nested_blocks_is_refused_before_the_stack_is_full() {
         bytes.push(1);
     }
     assert!(matches!(Script::decode(&bytes), Err(DecodeError::Damaged(_))));
-    script.fixup(Repair::Replace);
-    assert_eq!(script.len(), 1);
 }
 
 #[test]

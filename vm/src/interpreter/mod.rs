@@ -202,15 +202,42 @@ impl Vm {
     /// # Errors
     /// The chunk is not Lua, raised an error that it did not catch, or hit a limit; or an observer ended it.
     pub fn run(&mut self, source: &[u8], chunk_name: &[u8], arguments: &[&[u8]]) -> Result<(), ScriptError> {
+        self.run_handled(source, chunk_name, arguments, None)
+    }
+
+    /// As [`Vm::run`], with a traceback in the message of an error, as `lua` prints it.
+    ///
+    /// # Errors
+    /// As [`Vm::run`].
+    pub fn run_traced(&mut self, source: &[u8], chunk_name: &[u8], arguments: &[&[u8]]) -> Result<(), ScriptError> {
+        self.run_handled(source, chunk_name, arguments, Some(Value::Builtin(&library::TRACEBACK_HANDLER)))
+    }
+
+    fn run_handled(
+        &mut self,
+        source: &[u8],
+        chunk_name: &[u8],
+        arguments: &[&[u8]],
+        handler: Option<Value>,
+    ) -> Result<(), ScriptError> {
         let closure = match self.load(source, chunk_name) {
             Ok(closure) => closure,
             Err(LoadError::Syntax(error)) => return Err(ScriptError::Error(error.message)),
             Err(LoadError::Limit(limit)) => return Err(ScriptError::Limit(limit)),
         };
-        self.push(Value::Closure(closure));
         let args: Vec<Value> = arguments.iter().map(|bytes| Value::String(self.heap.new_string(bytes))).collect();
-        self.pop();
-        self.run_function(Value::Closure(closure), &args)
+        // No step runs before the call, which puts closure and arguments on the stack.
+        let slot = self.top();
+        self.push(handler.unwrap_or_default());
+        if handler.is_some() {
+            // SAFETY: the reference ends here.
+            unsafe { self.thread_mut() }.message_handler = slot as u32;
+        }
+        let result = self.call_nested(Value::Closure(closure), &args, Some(0)).map(drop);
+        // SAFETY: the reference ends here.
+        unsafe { self.thread_mut() }.message_handler = 0;
+        self.set_top(slot);
+        result.map_err(|throw| self.script_error(throw))
     }
 
     /// Makes the global table `arg`, as `lua` does: the script at 0, its arguments from 1.
@@ -224,12 +251,6 @@ impl Vm {
         let globals = self.globals();
         let name = Value::String(self.heap.new_string(b"arg"));
         let _ = self.heap.table_set(globals, name, Value::Table(table));
-    }
-
-    /// Calls a function in protected mode and drops its results.
-    pub(crate) fn run_function(&mut self, function: Value, args: &[Value]) -> Result<(), ScriptError> {
-        let result = self.call_protected(function, args, 0);
-        result.map_err(|throw| self.script_error(throw))
     }
 
     /// Runs full collections, finalizers included, until nothing unreachable is left: two; and a third if finalizers were

@@ -20,7 +20,7 @@ mod traceback;
 mod utf8;
 
 pub(crate) use base::NEXT;
-pub(crate) use traceback::{global_function_name, traceback};
+pub(crate) use traceback::{TRACEBACK_HANDLER, global_function_name, traceback};
 
 use crate::gc::Gc;
 use crate::interpreter::{Builtin, Call, Control, Function, Limit, NativeResult, Throw, Vm};

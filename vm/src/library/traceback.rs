@@ -1,15 +1,38 @@
 //! Tracebacks, as `debug.traceback` gives them.
 
 use super::activation::Activation;
-use super::{LOADED, before_zero, field};
+use super::{LOADED, before_zero, field, plain};
 use crate::gc::Gc;
-use crate::interpreter::Vm;
+use crate::interpreter::{Builtin, Call, NativeResult, Vm};
 use crate::syntax::chunk_id;
-use crate::value::{Table, Thread, Value};
+use crate::value::{Metamethod, Table, Thread, Value};
 
 /// How many levels a long traceback shows at its beginning and at its end.
 const FIRST_LEVELS: i64 = 10;
 const LAST_LEVELS: i64 = 11;
+
+/// The message handler of a stand-alone interpreter: adds a traceback to the message.
+pub(crate) static TRACEBACK_HANDLER: Builtin = plain("traceback handler", add_traceback);
+
+fn add_traceback(call: &mut Call<'_>) -> NativeResult {
+    let error = call.arg(0);
+    let has_text = !call.vm.heap.metamethod_of(error, Metamethod::ToString).is_nil();
+    let message = match error {
+        Value::String(text) => text.as_bytes().to_vec(),
+        Value::Integer(_) | Value::Float(_) => call.to_string(error)?.as_bytes().to_vec(),
+        // An error object that can tell what it is gets no traceback.
+        _ if has_text => {
+            let text = call.to_string(error)?;
+            return call.ret(text);
+        }
+        _ => format!("(error object is a {} value)", error.type_name()).into_bytes(),
+    };
+    let thread = call.vm.heap.current();
+    let mut text = traceback(call.vm, thread, Some(&message), 1);
+    // The host.
+    text.extend_from_slice(b"\n\t[C]: in ?");
+    call.ret_bytes(&text)
+}
 
 /// A message and the activations of a thread, from a level on.
 pub(crate) fn traceback(vm: &mut Vm, thread: Gc<Thread>, message: Option<&[u8]>, level: i64) -> Vec<u8> {
