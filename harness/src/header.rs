@@ -150,7 +150,10 @@ mod tests {
         let reason = |text| parse(text).unwrap_err().to_string();
         assert_eq!(reason("-- moonphase: gc=9"), "line 1: unknown collector policy '9' (known: 5.1, 5.2, 5.4)");
         assert_eq!(reason("-- moonphase: lua"), "line 1: 'lua' is not of the form key=value");
-        assert_eq!(reason("-- moonphase: lua=5.4 x=1"), "line 1: unknown setting 'x' (known: lua, gc, check, reference)");
+        assert_eq!(
+            reason("-- moonphase: lua=5.4 x=1"),
+            "line 1: unknown setting 'x' (known: lua, gc, check, reference)"
+        );
         assert_eq!(reason("-- moonphase: lua=5.4\n-- finding:  "), "line 2: a finding needs a signature");
         assert!(reason("-- moonphase: lua=5.4\n-- clean: 5.4").starts_with("line 2: "));
     }

@@ -98,18 +98,11 @@ impl Oracles {
     ///
     /// The reference is not asked about a script in which the checker found something, unless `plain` wants to know
     /// whether it runs on plain Lua.
-    pub fn judge(
-        &mut self,
-        source: &[u8],
-        look: Look,
-        plain: bool,
-        stage: &mut dyn FnMut(Stage),
-    ) -> Judgement {
+    pub fn judge(&mut self, source: &[u8], look: Look, plain: bool, stage: &mut dyn FnMut(Stage)) -> Judgement {
         self.runs += 1;
         let timed = self.settings.check.level().is_some() && self.runs % MEASURED == 1;
         stage(Stage::Vm);
-        let (ours, whole) =
-            measure(|| self.vm.run_observed(source, CHUNK_NAME, &self.limits, Look { timed, ..look }));
+        let (ours, whole) = measure(|| self.vm.run_observed(source, CHUNK_NAME, &self.limits, Look { timed, ..look }));
         if timed && !whole.is_zero() {
             self.checker_share = ours.checking.as_secs_f64() / whole.as_secs_f64();
         }

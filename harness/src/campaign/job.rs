@@ -122,11 +122,7 @@ impl Runner {
     fn report(&mut self, judgement: Judgement) -> CaseReport {
         let explanation = match (&judgement.ours.violation, self.purpose) {
             (Some(violation), Purpose::Explain) => {
-                Some(Box::new(Explanation::of_violation(
-                    violation,
-                    &judgement.ours.history,
-                    CHUNK_NAME.as_bytes(),
-                )))
+                Some(Box::new(Explanation::of_violation(violation, &judgement.ours.history, CHUNK_NAME.as_bytes())))
             }
             _ => None,
         };

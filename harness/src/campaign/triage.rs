@@ -104,11 +104,7 @@ impl Triage<'_> {
 
     /// A script as a file that says how to run it and what it shows.
     pub fn with_header(&self, text: &str, detected: &Detected) -> String {
-        let header = Header {
-            settings: self.settings,
-            findings: vec![detected.signature.clone()],
-            clean: Vec::new(),
-        };
+        let header = Header { settings: self.settings, findings: vec![detected.signature.clone()], clean: Vec::new() };
         header.to_text() + body(text)
     }
 

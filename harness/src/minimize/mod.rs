@@ -1,10 +1,10 @@
 //! Shrinks a script while a judge says that it still shows what it showed.
 //!
-//! First over the model, where a script is known ([`model`]), then over the Lua text by its syntax tree ([`syntax`]).
-//! The minimizer knows nothing of collectors or findings: a [`Judge`] runs each candidate, and only what the judge was
-//! asked about and kept is ever returned. It asks at most once about any text, and all its choices depend on nothing
-//! but the subject and the verdicts, so that the same subject and judge give the same result (unless a deadline cuts
-//! the search short).
+//! First over the model, where a script is known (`model`), then over the Lua text by its syntax tree (`syntax`).
+//! The minimizer knows nothing of engines, checkers or findings: a [`Judge`] runs each candidate, and only what the judge
+//! was asked about and kept is ever returned. It asks at most once about any text, and all its choices depend on nothing but
+//! the subject and the verdicts, so that the same subject and judge give the same result (unless a deadline cuts the
+//! search short).
 
 mod expressions;
 mod inline;

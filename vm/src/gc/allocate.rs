@@ -8,7 +8,8 @@ use crate::gc::object::bits;
 use crate::gc::{AnyGc, Gc, Header, Heap, Kind, Managed, Object, ObjectView};
 use crate::interpreter::Builtin;
 use crate::value::{
-    Closure, MAX_SHORT, NativeClosure, Prototype, Str, Table, Thread, ThreadStatus, Upvalue, Userdata, Value, hash_bytes,
+    Closure, MAX_SHORT, NativeClosure, Prototype, Str, Table, Thread, ThreadStatus, Upvalue, Userdata, Value,
+    hash_bytes,
 };
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::any::Any;

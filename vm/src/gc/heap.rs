@@ -1,12 +1,12 @@
 //! The heap: all objects, the state of the collector, and the roots.
 
+use crate::gc::allocate::StringTable;
 use crate::gc::event::{Event, Interests, Observer};
+use crate::gc::object::bits;
 use crate::gc::pacing::{Pacing, Phase};
 use crate::gc::quarantine::Quarantine;
 use crate::gc::view::HeapView;
 use crate::gc::{AnyGc, Gc, Policy};
-use crate::gc::object::bits;
-use crate::gc::allocate::StringTable;
 use crate::value::{Metamethod, Str, Table, Thread, Value};
 use std::cell::Cell;
 use std::ptr::NonNull;

@@ -174,10 +174,7 @@ mod tests {
         let message = |text: &str| text.parse::<Policy>().map_err(|error| error.to_string());
         assert_eq!(message("6.0"), Err("unknown collector policy '6.0' (known: 5.1, 5.2, 5.4)".into()));
         assert_eq!(message("5.1,foo=1"), Err("unknown collector rule 'foo' (known: setupvalue, closing)".into()));
-        assert_eq!(
-            message("5.1,closing=red"),
-            Err("rule 'closing' cannot be 'red' (known: by-phase, black)".into())
-        );
+        assert_eq!(message("5.1,closing=red"), Err("rule 'closing' cannot be 'red' (known: by-phase, black)".into()));
         assert_eq!(message("5.1,closing"), Err("'closing' is not of the form rule=value".into()));
     }
 

@@ -6,9 +6,7 @@
 
 use crate::gc::event::{Event, Site};
 use crate::gc::{AnyGc, ClosingRule, Gc, Heap, ObjectView, SetupvalueRule};
-use crate::value::{
-    Closure, Metamethod, Prototype, Slot, Str, Table, TableKeyError, Thread, Upvalue, Userdata, Value,
-};
+use crate::value::{Closure, Metamethod, Prototype, Slot, Str, Table, TableKeyError, Thread, Upvalue, Userdata, Value};
 use std::cell::Cell;
 
 impl Heap {
@@ -164,12 +162,7 @@ impl Heap {
     }
 
     /// `debug.setupvalue` on a native closure, counted from 0.
-    pub(crate) fn set_native_upvalue(
-        &mut self,
-        closure: Gc<crate::value::NativeClosure>,
-        index: usize,
-        value: Value,
-    ) {
+    pub(crate) fn set_native_upvalue(&mut self, closure: Gc<crate::value::NativeClosure>, index: usize, value: Value) {
         let old = closure.upvalues[index].replace(value);
         if let Some(object) = value.object() {
             self.barrier_forward(Site::NativeUpvalue, closure.erase(), object);
@@ -185,13 +178,7 @@ impl Heap {
     }
 
     /// Gives a new closure an upvalue.
-    pub(crate) fn set_closure_upvalue(
-        &mut self,
-        site: Site,
-        closure: Gc<Closure>,
-        index: usize,
-        upvalue: Gc<Upvalue>,
-    ) {
+    pub(crate) fn set_closure_upvalue(&mut self, site: Site, closure: Gc<Closure>, index: usize, upvalue: Gc<Upvalue>) {
         closure.upvalues()[index].set(Some(upvalue));
         self.barrier_forward(site, closure.erase(), upvalue.erase());
         self.note_store(site, closure.erase(), None, Some(upvalue.erase()));

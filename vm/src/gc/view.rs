@@ -63,8 +63,7 @@ pub enum ListName {
 
 impl ListName {
     /// Every list.
-    pub const ALL: [ListName; 4] =
-        [ListName::All, ListName::Finalizable, ListName::ToBeFinalized, ListName::Fixed];
+    pub const ALL: [ListName; 4] = [ListName::All, ListName::Finalizable, ListName::ToBeFinalized, ListName::Fixed];
 
     /// The word in reports.
     pub fn name(self) -> &'static str {
@@ -457,11 +456,7 @@ impl<'h> HeapView<'h> {
         let heap = self.heap;
         let mut root = |name, object: Option<AnyGc>| {
             if let Some(object) = object {
-                visit(Edge {
-                    label: Label::Root(name),
-                    target: ObjectView::new(object),
-                    strength: Strength::Strong,
-                });
+                visit(Edge { label: Label::Root(name), target: ObjectView::new(object), strength: Strength::Strong });
             }
         };
         root("main thread", heap.main_thread.map(|thread| thread.erase()));

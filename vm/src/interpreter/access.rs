@@ -15,8 +15,8 @@ pub(crate) enum Lookup {
     Call(Value, Value),
 }
 
-/// How many tables an `__index` or `__newindex` chain may have (Lua's `MAXTAGLOOP`).
-const MAX_CHAIN: usize = 2000;
+/// How many values an `__index`, `__newindex` or `__call` chain may have (Lua's `MAXTAGLOOP`).
+pub(super) const MAX_CHAIN: usize = 2000;
 
 impl Vm {
     /// `object[key]`

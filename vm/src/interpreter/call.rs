@@ -4,6 +4,7 @@
 //! may be in the middle of an instruction; `pcall` and its kin; the bottom of a coroutine; or the boundary where a native
 //! function called back.
 
+use crate::interpreter::access::MAX_CHAIN;
 use crate::interpreter::native::{Call, Control, Function, NativeResult};
 use crate::interpreter::stack::NATIVE_SLOTS;
 use crate::interpreter::{Builtin, Throw, Vm};
@@ -24,7 +25,7 @@ pub(crate) enum Next {
 impl Vm {
     /// Calls the value in slot `func` with the `args` values above it, up to the top.
     pub(crate) fn precall(&mut self, func: usize, mut args: usize, wanted: i32, flags: u8) -> Result<Next, Throw> {
-        loop {
+        for _ in 0..=MAX_CHAIN {
             match self.slot(func) {
                 Value::Closure(closure) => return self.enter_lua(closure, func, args, wanted, flags),
                 Value::Builtin(builtin) => return self.call_native(builtin, func, args, wanted, flags),
@@ -35,6 +36,13 @@ impl Vm {
                 }
             }
         }
+        Err(self.call_chain_error())
+    }
+
+    /// The error of `__call` metamethods that lead to one another without end.
+    #[cold]
+    pub(super) fn call_chain_error(&mut self) -> Throw {
+        self.runtime_error(b"'__call' chain too long; possibly a loop (stack overflow)")
     }
 
     /// Puts the `__call` metamethod of a value below it, so that the value is its first argument.

@@ -9,7 +9,7 @@
 
 use crate::bytecode::{Instruction, Opcode};
 use crate::gc::{Gc, Site};
-use crate::interpreter::access::Lookup;
+use crate::interpreter::access::{Lookup, MAX_CHAIN};
 use crate::interpreter::arithmetic::{
     Computed, Operator, float_modulo, floor_divide, modulo, power, shift_left,
 };
@@ -933,7 +933,7 @@ impl Vm {
 
     /// A tail call: the function on top is replaced by the one in slot `func`.
     fn tail_call(&mut self, mut func: usize, mut args: usize) -> Result<Next, Throw> {
-        loop {
+        for _ in 0..=MAX_CHAIN {
             let closure = match self.slot(func) {
                 Value::Closure(closure) => closure,
                 Value::Builtin(_) | Value::NativeClosure(_) => {
@@ -955,6 +955,7 @@ impl Vm {
             thread.top = func + 1 + args;
             return self.enter_lua(closure, func, args, frame.wanted, frame.flags | flags::TAIL);
         }
+        Err(self.call_chain_error())
     }
 
     /// Calls whatever is in slot `func` for the Lua function on top. If it has returned already, as native functions do, this

@@ -17,9 +17,9 @@ pub(crate) use convert::{FloatRounding, float_to_integer, format_g, format_numbe
 pub use metamethod::Metamethod;
 pub use prototype::{LocalName, Prototype, UpvalueName};
 pub use string::Str;
-pub(crate) use string::{hash_bytes, MAX_SHORT};
-pub(crate) use table::{Slot, TableKeyError};
+pub(crate) use string::{MAX_SHORT, hash_bytes};
 pub use table::Table;
+pub(crate) use table::{Slot, TableKeyError};
 pub(crate) use thread::{Frame, FrameKind, Hook, flags};
 pub use thread::{Thread, ThreadStatus};
 pub use userdata::Userdata;

@@ -236,9 +236,7 @@ impl Table {
                 }
             }
             Value::String(s) if s.short => self.find_short(s).map(Slot::Hash),
-            key => self
-                .chain(hash_of(key), |node| !node.dead && node.key.raw_equals(key))
-                .map(Slot::Hash),
+            key => self.chain(hash_of(key), |node| !node.dead && node.key.raw_equals(key)).map(Slot::Hash),
         }
     }
 
