@@ -108,7 +108,7 @@ impl Oracles {
         }
         let whole = whole.as_secs_f64();
         let mut judgement = Judgement {
-            detected: ours.violation.as_deref().map(|violation| detected(violation)),
+            detected: ours.violation.as_deref().map(detected),
             inconclusive: None,
             difference: None,
             ours,

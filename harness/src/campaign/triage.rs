@@ -1,10 +1,9 @@
 //! From a finding to its files: shrink it, explain it, write it down.
 
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use super::folder::{FolderError, write_atomically};
+use super::folder::FolderError;
 use super::job::{CaseReport, Ended, Job, Purpose};
 use super::lane::{IsolationError, IsolationOptions};
 use super::process::WorkerCommand;
@@ -133,14 +132,6 @@ impl Triage<'_> {
             check: &self.settings.check.to_string(),
         };
         Ok(render(&explanation, &context, style))
-    }
-
-    /// Writes a minimized script to a file.
-    ///
-    /// # Errors
-    /// The file cannot be written.
-    pub fn write(&self, shrunk: &Shrunk, path: &PathBuf) -> Result<(), FolderError> {
-        write_atomically(path, &shrunk.text)
     }
 }
 

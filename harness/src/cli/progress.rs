@@ -26,7 +26,7 @@ impl Line {
     }
 
     pub fn show(&self, counts: &Counts) {
-        if self.bar.is_hidden() || counts.runs % 16 != 0 {
+        if self.bar.is_hidden() || !counts.runs.is_multiple_of(16) {
             return;
         }
         let rate = counts.runs as f64 / self.bar.elapsed().as_secs_f64().max(0.001);

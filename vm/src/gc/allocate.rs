@@ -55,7 +55,7 @@ impl Gc<Str> {
 
 impl Gc<Str> {
     /// The bytes of a string that an object refers to, for as long as that object is borrowed.
-    pub(crate) fn bytes_held_by<'a, T: Managed>(self, _holder: &'a T) -> &'a [u8] {
+    pub(crate) fn bytes_held_by<T: Managed>(self, _holder: &T) -> &[u8] {
         // SAFETY: as in `as_bytes`; while the holder is borrowed no step can run that frees it or what it refers to.
         unsafe { std::slice::from_raw_parts(self.as_ptr().add(1).cast::<u8>(), self.length) }
     }

@@ -82,10 +82,6 @@ impl Heap {
         self.separate_unreachable_finalizable(true);
     }
 
-    pub(super) fn has_waiting_finalizers(&self) -> bool {
-        self.to_be_finalized.get().is_some()
-    }
-
     pub(super) fn is_sweeping(&self) -> bool {
         (Phase::SweepAll..=Phase::SweepEnd).contains(&self.phase)
     }

@@ -101,11 +101,6 @@ impl Header {
     }
 
     #[inline]
-    pub(crate) fn marked(&self) -> u8 {
-        self.marked.get()
-    }
-
-    #[inline]
     pub(crate) fn has(&self, bits: u8) -> bool {
         self.marked.get() & bits != 0
     }

@@ -60,6 +60,7 @@ pub(crate) enum TableKeyError {
 pub(crate) struct UnknownKey;
 
 const MAX_ARRAY_BITS: usize = 31;
+const MAX_ARRAY_KEY: i64 = 1 << MAX_ARRAY_BITS;
 
 #[inline(always)]
 fn mix(bits: u64) -> usize {
@@ -356,11 +357,9 @@ impl Table {
         let mut integers = 0;
         let mut count = |key: Value| {
             total += 1;
-            if let Value::Integer(i) = key {
-                if (1..=1 << MAX_ARRAY_BITS).contains(&i) {
-                    slices[(i as u64).next_power_of_two().trailing_zeros() as usize] += 1;
-                    integers += 1;
-                }
+            if let Value::Integer(i @ 1..=MAX_ARRAY_KEY) = key {
+                slices[(i as u64).next_power_of_two().trailing_zeros() as usize] += 1;
+                integers += 1;
             }
         };
         for (index, value) in self.array.iter().enumerate() {
@@ -418,20 +417,18 @@ impl Table {
     /// A border (manual §3.4.7).
     pub fn length(&self) -> i64 {
         let array = &self.array;
-        if let Some(last) = array.last() {
-            if last.is_nil() {
-                // Some border is inside the array: find it by bisection.
-                let (mut low, mut high) = (0, array.len());
-                while high - low > 1 {
-                    let middle = low + (high - low) / 2;
-                    if array[middle - 1].is_nil() {
-                        high = middle;
-                    } else {
-                        low = middle;
-                    }
+        if array.last().is_some_and(|last| last.is_nil()) {
+            // Some border is inside the array: find it by bisection.
+            let (mut low, mut high) = (0, array.len());
+            while high - low > 1 {
+                let middle = low + (high - low) / 2;
+                if array[middle - 1].is_nil() {
+                    high = middle;
+                } else {
+                    low = middle;
                 }
-                return low as i64;
             }
+            return low as i64;
         }
         let size = array.len() as i64;
         if self.nodes.is_empty() || self.get_integer_hashed(size + 1).is_nil() {
