@@ -155,13 +155,13 @@ struct IsolatedJudge<'a> {
 impl Judge for IsolatedJudge<'_> {
     fn judge(&mut self, text: &str) -> Verdict {
         if self.stop.load(Ordering::Relaxed) || self.failure.is_some() {
-            return Verdict::Loses;
+            return Verdict::Enough;
         }
         let ended = match self.isolated.run_one(CaseInput::Bytes(text.as_bytes().to_vec())) {
             Ok(end) => Ended::from(end),
             Err(error) => {
                 self.failure = Some(error);
-                return Verdict::Loses;
+                return Verdict::Enough;
             }
         };
         let Some(detected) = &ended.detected else { return Verdict::Loses };

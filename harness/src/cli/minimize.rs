@@ -26,11 +26,11 @@ pub fn main(args: &MinimizeArgs) -> Result<Done, Failure> {
         note(&format!("{shown}: nothing found ({settings}), so there is nothing to shrink"));
         return Ok(Done::Found);
     };
-    if let Some(wanted) = input.header.findings.first() {
-        if *wanted != detected.signature {
-            note(&format!("{shown}: its header says '{wanted}', but it shows '{}'", detected.signature));
-            return Ok(Done::Found);
-        }
+    if let Some(wanted) = input.header.findings.first()
+        && *wanted != detected.signature
+    {
+        note(&format!("{shown}: its header says '{wanted}', but it shows '{}'", detected.signature));
+        return Ok(Done::Found);
     }
     let Some(shrunk) = triage.shrink(input.subject(), &detected)? else {
         note(&format!("{shown}: '{}' does not show a second time", detected.signature));

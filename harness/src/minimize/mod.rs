@@ -42,6 +42,8 @@ pub enum Verdict {
     Keeps,
     /// It doesn't.
     Loses,
+    /// Nobody wants to know any more: the search is to end with the best so far.
+    Enough,
 }
 
 /// Decides whether a text still shows what is to be kept.
@@ -92,7 +94,7 @@ pub struct Minimized {
 /// The result is never larger than the subject, in code lines and then in bytes, as
 /// [`print_chunk`] lays them out.
 pub fn minimize(subject: Subject, judge: &mut dyn Judge, budget: Budget) -> Minimized {
-    let mut session = Session { judge, budget, calls: 0, verdicts: HashMap::new() };
+    let mut session = Session { judge, budget, calls: 0, enough: false, verdicts: HashMap::new() };
     let mut text = match &subject {
         Subject::Script(script) => script.render(LuaVersion::default()).text,
         Subject::Text(text) => text.clone(),
@@ -125,6 +127,8 @@ struct Session<'j> {
     judge: &'j mut dyn Judge,
     budget: Budget,
     calls: u64,
+    /// The judge has had enough.
+    enough: bool,
     verdicts: HashMap<String, bool>,
 }
 
@@ -138,13 +142,17 @@ impl Session<'_> {
             return false;
         }
         self.calls += 1;
-        let keeps = self.judge.judge(text) == Verdict::Keeps;
+        let verdict = self.judge.judge(text);
+        self.enough |= verdict == Verdict::Enough;
+        let keeps = verdict == Verdict::Keeps;
         self.verdicts.insert(text.to_owned(), keeps);
         keeps
     }
 
     /// Whether the judge must not be asked any more.
     fn spent(&self) -> bool {
-        self.calls >= self.budget.max_calls || self.budget.deadline.is_some_and(|deadline| Instant::now() >= deadline)
+        self.enough
+            || self.calls >= self.budget.max_calls
+            || self.budget.deadline.is_some_and(|deadline| Instant::now() >= deadline)
     }
 }

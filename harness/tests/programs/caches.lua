@@ -68,7 +68,7 @@ for round = 1, SIZE do
   local pair = setmetatable({}, { __mode = "kv" })
   pair[held[round % 6 + 1]] = held
   pair[{}] = held
-  if round % 50 == 0 then
+  if round % 50 == 0 or round == SIZE then
     collectgarbage()
     collectgarbage()
     local count = 0

@@ -59,7 +59,7 @@ for round = 1, SIZE do
     local inner <close> = open("inner")
     coroutine.yield(f)
   end)(held)
-  if round % 20 == 0 then
+  if round % 20 == 0 or round == SIZE then
     handle, ring, held = nil, nil, nil
     collectgarbage()
     collectgarbage()

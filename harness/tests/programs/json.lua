@@ -131,7 +131,7 @@ for n = 1, SIZE do
   kept[n % 5 + 1] = again
   total = total + #text
   local ok, message = pcall(decode, text:sub(1, -(n % 7 + 2)), 1)
-  if n % 10 == 0 then
+  if n % 10 == 0 or n == SIZE then
     print(n, total, ok, message)
   end
 end

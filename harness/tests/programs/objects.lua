@@ -102,7 +102,7 @@ for round = 1, SIZE do
   undo()
   undo()
   assert(proxy.n == round and undo() == nil)
-  if round % 25 == 0 then
+  if round % 25 == 0 or round == SIZE then
     print(round, made, tostring(both), tostring(biggest), select("#", table.unpack(all)))
   end
 end

@@ -44,7 +44,7 @@ while true do
   primes[#primes + 1] = prime
   numbers = filter(function(n) return n % prime ~= 0 end, numbers)
 end
-print(#primes, primes[#primes], table.concat(primes, ",", 1, 10))
+print(#primes, primes[#primes], table.concat(primes, ",", 1, math.min(10, #primes)))
 
 print(fold(function(a, b) return (a * 31 + b) % 1000003 end, 7, map(function(n) return n * n end, source(SIZE))))
 

@@ -110,7 +110,7 @@ for tick = 1, SIZE do
     reload("store", {})
   end
   if tick % 3 == 0 then collectgarbage("step", tick % 5) end
-  if tick % 10 == 0 then
+  if tick % 10 == 0 or tick == SIZE then
     local log, store = require("log"), require("store")
     print(tick, answers, store.hits(), log.last(), log.count())
   end

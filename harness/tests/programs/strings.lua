@@ -44,7 +44,7 @@ for round = 1, SIZE do
   local masked = line:gsub("%w+", { moon = "sun", tide = false, white = "pale" })
   local long = (line .. "\n"):rep(3)
   rope = rope .. (round % 3 == 0 and upper or swapped:sub(round % 9 + 1, -(round % 5) - 1)) .. "|"
-  if round % 20 == 0 then
+  if round % 20 == 0 or round == SIZE then
     print(("%5d %-12.8s|%08x|%q|%6.2f"):format(round, masked, sum(long), upper:sub(1, 9), #rope / round))
     rope = setmetatable({ left = tostring(rope):sub(-40), right = "#" }, Rope)
   end

@@ -1,0 +1,155 @@
+//! What an observer of the heap is told: the same in every run, and of every site that a script can reach.
+
+use std::any::Any;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
+
+use moonphase_vm::gc::{Direction, Event, HeapView, Interests, Observer, Phase, Policy, Site};
+use moonphase_vm::{Options, ScriptError, Vm};
+
+/// Writes down every event.
+#[derive(Default)]
+struct Log {
+    lines: Vec<String>,
+    stores: BTreeSet<Site>,
+    barriers: BTreeMap<Site, Direction>,
+    phases: Vec<Phase>,
+    /// Ends the script at this event.
+    end_at: Option<usize>,
+}
+
+impl Observer for Log {
+    fn interests(&self) -> Interests {
+        Interests { stores: true, steps: true, fine: true }
+    }
+
+    fn event(&mut self, heap: HeapView<'_>, event: &Event<'_>) -> ControlFlow<()> {
+        self.lines.push(format!("{event:?} in {:?} at {:?}", heap.phase(), heap.location()));
+        match *event {
+            Event::Store { site, .. } => {
+                self.stores.insert(site);
+            }
+            Event::Barrier { site, direction, .. } => {
+                self.barriers.insert(site, direction);
+            }
+            Event::PhaseChange(_) => self.phases.push(heap.phase()),
+            _ => {}
+        }
+        if self.end_at == Some(self.lines.len()) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+
+    fn into_any(self: Box<Self>) -> Box<dyn Any> {
+        self
+    }
+}
+
+fn observe(log: Log, policy: Policy, script: &str) -> (Result<(), ScriptError>, Log) {
+    let mut options = Options::default();
+    options.policy = policy;
+    let mut vm = Vm::observed(options, Box::new(log));
+    let result = vm.run(script.as_bytes(), b"=script", &[]);
+    let log = vm.take_observer().and_then(|observer| observer.into_any().downcast().ok());
+    (result, *log.expect("the log that was installed"))
+}
+
+const MIXED: &str = r#"
+collectgarbage("incremental", 100, 100, 1)
+collectgarbage("stop")
+local weak = setmetatable({}, { __mode = "k" })
+local function counter()
+  local n, data = 0, {}
+  return function() n = n + 1 data = { n } weak[data] = n return data end
+end
+local a, b = counter(), counter()
+debug.upvaluejoin(a, 1, b, 1)
+for i = 1, 150 do
+  a() b()
+  debug.setupvalue(b, 2, { "set", i })
+  collectgarbage("step")
+end
+local co = coroutine.wrap(function() for i = 1, 10 do setmetatable({}, { __gc = function() x = i end }) coroutine.yield(i) end end)
+for _ = 1, 10 do co() collectgarbage("step") end
+collectgarbage()
+"#;
+
+#[test]
+fn two_runs_of_a_script_tell_the_same_events() {
+    for &policy in [Policy::LUA_52, Policy::LUA_54].iter() {
+        let (first, log) = observe(Log::default(), policy, MIXED);
+        let (second, again) = observe(Log::default(), policy, MIXED);
+        assert_eq!((&first, &second), (&Ok(()), &Ok(())));
+        assert!(log.lines.len() > 5000, "{} events", log.lines.len());
+        assert_eq!(log.lines, again.lines);
+    }
+}
+
+#[test]
+fn a_cycle_goes_through_its_phases_in_order() {
+    let (result, log) = observe(Log::default(), Policy::LUA_54, "collectgarbage() collectgarbage()");
+    assert_eq!(result, Ok(()));
+    let cycle = [
+        Phase::Propagate,
+        Phase::EnterAtomic,
+        Phase::Atomic,
+        Phase::SweepAll,
+        Phase::SweepFinalizable,
+        Phase::SweepToBeFinalized,
+        Phase::SweepEnd,
+        Phase::CallFinalizers,
+        Phase::Pause,
+    ];
+    // The first collection leaps into sweeping, to end what may be under way.
+    let last_two = &log.phases[log.phases.len() - cycle.len()..];
+    assert_eq!(last_two, cycle);
+}
+
+#[test]
+fn every_site_that_scripts_reach_tells_of_its_stores_and_calls_its_barrier() {
+    // Table keys and values, metatables, lists; upvalues assigned, set, joined, captured and closed; loading.
+    let script = r#"
+        local t = { {}, {}, key = {} }
+        t[{}] = "value" .. 1
+        setmetatable(t, { __index = {} })
+        local shared = {}
+        local f = function() shared = {} return shared end
+        local g
+        do local other = {} g = function() return other end end
+        f()
+        do local closed = {} h = function() return closed end end
+        debug.setupvalue(g, 1, {})
+        debug.upvaluejoin(f, 1, g, 1);
+        (function() f() end)()
+        local chunk = load("local a = 'constant' return function() return a, _ENV, 'nested' end")
+        chunk()
+        for word in ("one two"):gmatch("%a+") do w = word end
+    "#;
+    let (result, log) = observe(Log::default(), Policy::LUA_54, script);
+    assert_eq!(result, Ok(()));
+    // Userdata are the host's; no library function of a script makes one.
+    let host = [Site::UserdataMetatable, Site::UserValue];
+    let expected: BTreeSet<Site> = Site::ALL.iter().copied().filter(|site| !host.contains(site)).collect();
+    assert_eq!(log.stores, expected);
+    // The directions of Lua 5.4. A new closure needs no barrier for its prototype: it is white.
+    let backward = [Site::TableStore, Site::TableKey, Site::TableList];
+    for (site, direction) in log.barriers {
+        let wanted = if backward.contains(&site) { Direction::Backward } else { Direction::Forward };
+        assert_eq!(direction, wanted, "{site}");
+    }
+}
+
+#[test]
+fn an_observer_ends_the_script_at_once_and_no_pcall_hides_it() {
+    let script = "local i = 0 while true do pcall(function() i = i + 1 t = {} print(i) end) end";
+    let (result, log) = observe(Log { end_at: Some(2000), ..Log::default() }, Policy::LUA_54, script);
+    assert_eq!(result, Err(ScriptError::Halted));
+    assert_eq!(log.lines.len(), 2000);
+}
+
+#[test]
+fn barriers_work_only_where_a_black_object_gets_a_white_one() {
+    let (result, log) = observe(Log::default(), Policy::LUA_54, MIXED);
+    assert_eq!(result, Ok(()));
+    let acted = log.lines.iter().filter(|line| line.starts_with("Barrier") && line.contains("acted: true")).count();
+    let idle = log.lines.iter().filter(|line| line.starts_with("Barrier") && line.contains("acted: false")).count();
+    assert!(acted > 0 && idle > acted, "{acted} acted, {idle} idle");
+}
