@@ -23,7 +23,6 @@ mod operation;
 mod prelude;
 mod reduce;
 mod render;
-mod rewrite;
 mod simplify;
 mod statistics;
 
@@ -44,7 +43,6 @@ pub use mutate::{ScriptMutator, crossover};
 pub use operation::*;
 pub use reduce::{Cost, Reductions};
 pub use render::{OperationPath, Rendered, Span};
-pub use rewrite::{restaged, restaged_by_one_step, retimed};
 pub use statistics::Statistics;
 
 /// A list of operations that run one after the other.

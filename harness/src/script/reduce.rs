@@ -1,17 +1,12 @@
 //! Reductions: smaller scripts that may still show what a script shows.
 //!
 //! Every reduction is a valid script that is strictly cheaper, by [`Cost`], than the one it comes from; so taking them
-//! in any order ends. [`Script::reductions`] lists them, big steps first. [`Script::shrink`] takes them greedily
-//! as long as a predicate holds.
-//!
-//! Removing objects changes after how many turns the collector reaches the others. [`retimed`] and [`restaged`] follow
-//! that: they give the same script with other steps.
+//! in any order ends. [`Script::reductions`] lists them, big steps first; the minimizer and the property tests take them.
 
 use std::ops::Range;
 
 use moonphase_vm::LuaVersion;
 
-use super::rewrite::{restaged, restaged_by_one_step, retimed, rewrites};
 use super::simplify::simpler;
 use super::*;
 
@@ -81,21 +76,6 @@ impl Script {
         edits.extend(simplifications(self));
         Reductions { script: self, cost: self.cost(), edits: edits.into_iter() }
     }
-
-    /// The smallest script that greedy reduction finds for which `keeps` is true; `self` if there is none.
-    ///
-    /// `keeps` decides about every candidate, and may end the search by saying no to all that follow.
-    pub fn shrink(&self, keeps: &mut dyn FnMut(&Script) -> bool) -> Script {
-        let mut best = self.clone();
-        loop {
-            let before = best.cost();
-            remove_ranges(&mut best, keeps);
-            simplify(&mut best, keeps);
-            if best.cost() == before && !reduce_with_retiming(&mut best, keeps) {
-                return best;
-            }
-        }
-    }
 }
 
 /// How many functions and loops begin and end on one line; each would take two lines more with one statement a line.
@@ -114,95 +94,6 @@ fn inline_blocks(line: &str) -> usize {
         }
     }
     closed
-}
-
-/// Removes ranges of the main chunk, large ones first, going on behind a range that had to stay.
-fn remove_ranges(best: &mut Script, keeps: &mut dyn FnMut(&Script) -> bool) {
-    let mut size = best.body.len().div_ceil(2).max(1);
-    loop {
-        // From the end, since later operations use earlier ones.
-        let mut end = best.body.len();
-        while end > 0 {
-            let start = end.saturating_sub(size);
-            let before = best.body.len();
-            match apply(best, best.cost(), &Edit::Remove(Vec::new(), start..end)) {
-                Some(candidate) if keeps(&candidate) => {
-                    *best = candidate;
-                    end = start.saturating_sub(before - best.body.len() - (end - start)).min(best.body.len());
-                }
-                _ => end = start,
-            }
-        }
-        if size == 1 {
-            return;
-        }
-        size = size.div_ceil(2);
-    }
-}
-
-/// Applies reductions one by one, each time to the result of the last that could be taken.
-fn simplify(best: &mut Script, keeps: &mut dyn FnMut(&Script) -> bool) {
-    let mut skip = 0;
-    loop {
-        let cost = best.cost();
-        let mut edits = removals(best);
-        // Ranges have had their turn.
-        edits.retain(|edit| !matches!(edit, Edit::Remove(path, _) if path.is_empty()));
-        edits.extend(simplifications(best));
-        let count = edits.len();
-        let taken = edits.into_iter().enumerate().skip(skip).find_map(|(index, edit)| {
-            apply(best, cost, &edit).filter(|candidate| keeps(candidate)).map(|candidate| (index, candidate))
-        });
-        match taken {
-            // The list is another one now, but most of what comes before this place has failed just now.
-            Some((index, candidate)) => {
-                *best = candidate;
-                skip = index.saturating_sub(1);
-            }
-            None if skip > 0 && count > 0 => skip = 0,
-            None => return,
-        }
-    }
-}
-
-/// Takes a reduction that loses what is to be kept only because the collector now is elsewhere at that time.
-fn reduce_with_retiming(best: &mut Script, keeps: &mut dyn FnMut(&Script) -> bool) -> bool {
-    let cost = best.cost();
-    let mut take = |best: &mut Script, candidate: Script| {
-        let taken = candidate.cost() < cost && keeps(&candidate);
-        if taken {
-            *best = candidate;
-        }
-        taken
-    };
-    for form in &rewrites(best) {
-        if restages(form, cost).any(|candidate| take(best, candidate)) {
-            return true;
-        }
-    }
-    let removals = (0..best.body.len()).rev().map(|at| Edit::Remove(Vec::new(), at..at + 1));
-    let edits: Vec<_> = removals.chain(simplifications(best)).collect();
-    for edit in edits {
-        if let Some(reduced) = apply(best, cost, &edit)
-            && reduced.cost().lines < cost.lines
-        {
-            let forms = rewrites(&reduced);
-            let restaged = forms.iter().flat_map(|form| restages(form, cost));
-            if retimed(&reduced).chain(restaged).any(|candidate| take(best, candidate)) {
-                return true;
-            }
-        }
-    }
-    false
-}
-
-/// Every way to restage the script that takes fewer lines than `cost`.
-fn restages(script: &Script, cost: Cost) -> impl Iterator<Item = Script> {
-    // The candidates of one way differ in numbers only, so the first of them tells whether any is worth it.
-    let shorter = |first: Option<Script>| first.is_some_and(|first| first.cost().lines < cost.lines);
-    let one_step = shorter(restaged_by_one_step(script).next()).then(|| restaged_by_one_step(script));
-    let burst = shorter(restaged(script).next()).then(|| restaged(script));
-    one_step.into_iter().flatten().chain(burst.into_iter().flatten())
 }
 
 fn block_at<'s>(script: &'s mut Script, path: &[usize]) -> Option<&'s mut Block> {

@@ -73,11 +73,11 @@ impl Vm {
             let handler = match object {
                 Value::Table(table) => {
                     let slot = table.find(key);
-                    if let Some(slot) = slot {
-                        if !table.value_at(slot).is_nil() {
-                            self.heap.table_replace(Site::TableStore, table, slot, value);
-                            return Ok(None);
-                        }
+                    if let Some(slot) = slot
+                        && !table.value_at(slot).is_nil()
+                    {
+                        self.heap.table_replace(Site::TableStore, table, slot, value);
+                        return Ok(None);
                     }
                     match self.table_metamethod(table, Metamethod::NewIndex) {
                         Value::Nil => {

@@ -107,12 +107,7 @@ pub(crate) fn exact_integer(value: Value) -> Option<i64> {
 
 impl Vm {
     /// An operation on numbers. `None` where the operands don't fit, or a metamethod must decide.
-    pub(crate) fn raw_arithmetic(
-        &mut self,
-        operator: Operator,
-        a: Value,
-        b: Value,
-    ) -> Result<Option<Value>, Throw> {
+    pub(crate) fn raw_arithmetic(&mut self, operator: Operator, a: Value, b: Value) -> Result<Option<Value>, Throw> {
         use Operator::*;
         if operator.is_bitwise() {
             let (Some(x), Some(y)) = (exact_integer(a), exact_integer(b)) else { return Ok(None) };

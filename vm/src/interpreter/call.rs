@@ -4,12 +4,12 @@
 //! may be in the middle of an instruction; `pcall` and its kin; the bottom of a coroutine; or the boundary where a native
 //! function called back.
 
+use crate::gc::Gc;
 use crate::interpreter::access::MAX_CHAIN;
 use crate::interpreter::native::{Call, Control, Function, NativeResult};
 use crate::interpreter::stack::NATIVE_SLOTS;
 use crate::interpreter::{Builtin, Throw, Vm};
 use crate::value::{Closure, Frame, FrameKind, Metamethod, Value, flags};
-use crate::gc::Gc;
 
 /// What runs after a call or a return.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -176,8 +176,7 @@ impl Vm {
                 let handler = if args < 2 { Value::Nil } else { self.slot(func + 2) };
                 if handler.type_name() != "function" {
                     self.retype_top(FrameKind::Native);
-                    let error =
-                        Call { vm: self, base: func + 1, count: args }.type_error(1, "function");
+                    let error = Call { vm: self, base: func + 1, count: args }.type_error(1, "function");
                     return Err(error);
                 }
                 // SAFETY: the reference ends with the block.

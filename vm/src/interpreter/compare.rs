@@ -1,9 +1,9 @@
 //! Comparison and length, with metamethods (manual §3.4.4, §3.4.7).
 
+use crate::gc::Gc;
 use crate::interpreter::error::Operand;
 use crate::interpreter::{Throw, Vm};
 use crate::value::{FloatRounding, Metamethod, Str, Value, float_to_integer, format_number};
-use crate::gc::Gc;
 use std::cmp::Ordering;
 
 /// What a comparison needs.
@@ -153,7 +153,7 @@ impl Vm {
     }
 
     /// `tostring(value)` (manual §6.1).
-    pub(crate) fn to_string_nested(&mut self, value: Value) -> Result<Gc<Str>, Throw> {
+    pub(crate) fn text_of(&mut self, value: Value) -> Result<Gc<Str>, Throw> {
         let handler = self.heap.metamethod_of(value, Metamethod::ToString);
         if !handler.is_nil() {
             return match self.call_nested_1(handler, &[value])? {

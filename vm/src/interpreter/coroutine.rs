@@ -89,11 +89,7 @@ impl Vm {
         self.switch_to(thread);
         self.copy_values(resumer, first, count)?;
         let top = self.top();
-        if thread.frames.len() == 1 {
-            self.precall(1, count, -1, 0)
-        } else {
-            self.return_values(top - count, count)
-        }
+        if thread.frames.len() == 1 { self.precall(1, count, -1, 0) } else { self.return_values(top - count, count) }
     }
 
     /// Pushes values of another stack on the running one.

@@ -9,18 +9,14 @@
 
 use crate::bytecode::{Instruction, Opcode};
 use crate::gc::{Gc, Site};
-use crate::interpreter::access::{Lookup, MAX_CHAIN};
-use crate::interpreter::arithmetic::{
-    Computed, Operator, float_modulo, floor_divide, modulo, power, shift_left,
-};
+use crate::interpreter::access::Lookup;
+use crate::interpreter::arithmetic::{Computed, Operator, float_modulo, floor_divide, modulo, power, shift_left};
 use crate::interpreter::call::Next;
 use crate::interpreter::compare::{Compared, raw_less, raw_less_equal};
 use crate::interpreter::concat::Concat;
 use crate::interpreter::error::Operand;
-use crate::interpreter::{Limit, Throw, Vm, to_number};
-use crate::value::{
-    Closure, FloatRounding, Frame, Metamethod, Value, flags, float_to_integer,
-};
+use crate::interpreter::{Limit, Throw, Vm};
+use crate::value::{Closure, Frame, Value, flags};
 use std::cell::Cell;
 
 /// What the loop keeps of the frame that it runs.
@@ -332,8 +328,7 @@ impl Vm {
                 save!();
                 // The hook may look at the instruction that comes.
                 unsafe { (*run.frame).pc += 1 };
-                if let Some(moved) = self.before_instruction().transpose() {
-                    moved?;
+                if self.before_instruction()? {
                     // SAFETY: as above.
                     unsafe { (*self.top_frame()).pc -= 1 };
                     reload!();
@@ -401,20 +396,10 @@ impl Vm {
                     get_short!(i, register!(i.b()), constant!(i.c()), Operand::Register(i.b()))
                 }
                 Opcode::SetTabUp => {
-                    set_short!(
-                        upvalue!(i.a()).get(),
-                        constant!(i.b()),
-                        register!(i.c()),
-                        Operand::Upvalue(i.a())
-                    )
+                    set_short!(upvalue!(i.a()).get(), constant!(i.b()), register!(i.c()), Operand::Upvalue(i.a()))
                 }
                 Opcode::SetTabUpK => {
-                    set_short!(
-                        upvalue!(i.a()).get(),
-                        constant!(i.b()),
-                        constant!(i.c()),
-                        Operand::Upvalue(i.a())
-                    )
+                    set_short!(upvalue!(i.a()).get(), constant!(i.b()), constant!(i.c()), Operand::Upvalue(i.a()))
                 }
                 Opcode::SetTable => {
                     set_index!(register!(i.a()), register!(i.b()), register!(i.c()), Operand::Register(i.a()))
@@ -491,12 +476,12 @@ impl Vm {
                 Opcode::Mod => {
                     division!(i, Operator::Mod, rb!(i), rc!(i), |x, y| modulo(x, y), |p, q| float_modulo(p, q))
                 }
-                Opcode::IDivK => division!(i, Operator::IDiv, rb!(i), kc!(i), |x, y| floor_divide(x, y), |p, q| {
-                    (p / q).floor()
-                }),
-                Opcode::IDiv => division!(i, Operator::IDiv, rb!(i), rc!(i), |x, y| floor_divide(x, y), |p, q| {
-                    (p / q).floor()
-                }),
+                Opcode::IDivK => {
+                    division!(i, Operator::IDiv, rb!(i), kc!(i), |x, y| floor_divide(x, y), |p, q| (p / q).floor())
+                }
+                Opcode::IDiv => {
+                    division!(i, Operator::IDiv, rb!(i), rc!(i), |x, y| floor_divide(x, y), |p, q| (p / q).floor())
+                }
                 Opcode::PowK => float_arithmetic!(i, Operator::Pow, rb!(i), kc!(i), |p, q| power(p, q)),
                 Opcode::Pow => float_arithmetic!(i, Operator::Pow, rb!(i), rc!(i), |p, q| power(p, q)),
                 Opcode::DivK => float_arithmetic!(i, Operator::Div, rb!(i), kc!(i), |p, q| p / q),
@@ -666,7 +651,6 @@ impl Vm {
                             if let Some(next) = self.close_one(level)? {
                                 proceed!(next);
                             }
-                            reload!();
                         }
                         self.heap.close_upvalues(thread, level);
                     }
@@ -692,14 +676,14 @@ impl Vm {
                     let a = i.a() as usize;
                     if let Value::Integer(step) = register!(a + 2) {
                         // The limit's register counts the turns that are left.
-                        if let (Value::Integer(count), Value::Integer(index)) = (register!(a + 1), register!(a)) {
-                            if count as u64 > 0 {
-                                let index = index.wrapping_add(step);
-                                set!(a + 1, Value::Integer(count.wrapping_sub(1)));
-                                set!(a, Value::Integer(index));
-                                set!(a + 3, Value::Integer(index));
-                                jump!(-(i.bx() as i32));
-                            }
+                        if let (Value::Integer(count), Value::Integer(index)) = (register!(a + 1), register!(a))
+                            && count != 0
+                        {
+                            let index = index.wrapping_add(step);
+                            set!(a + 1, Value::Integer(count.wrapping_sub(1)));
+                            set!(a, Value::Integer(index));
+                            set!(a + 3, Value::Integer(index));
+                            jump!(-(i.bx() as i32));
                         }
                     } else if let (Value::Float(index), Value::Float(limit), Value::Float(step)) =
                         (register!(a), register!(a + 1), register!(a + 2))
@@ -746,12 +730,11 @@ impl Vm {
                         0 => self.top() - first,
                         b => b as usize,
                     };
-                    let Value::Table(table) = register!(i.a()) else {
-                        unreachable!("a constructor fills a table")
-                    };
+                    let Value::Table(table) = register!(i.a()) else { unreachable!("a constructor fills a table") };
                     self.reserve(count * size_of::<Value>())?;
                     let thread = self.heap.current();
-                    let values = unsafe { std::slice::from_raw_parts(thread.stack[first..first + count].as_ptr(), count) };
+                    let values =
+                        unsafe { std::slice::from_raw_parts(thread.stack[first..first + count].as_ptr(), count) };
                     self.heap.table_set_list(table, offset + 1, values);
                     if i.b() == 0 {
                         let top = unsafe { (*run.frame).top as usize };
@@ -779,7 +762,7 @@ impl Vm {
     }
 
     /// The top frame, for the loop.
-    fn top_frame(&mut self) -> *mut Frame {
+    pub(super) fn top_frame(&mut self) -> *mut Frame {
         // SAFETY: the reference ends here.
         match unsafe { self.thread_mut() }.frames.last_mut() {
             Some(frame) => frame,
@@ -787,9 +770,9 @@ impl Vm {
         }
     }
 
-    /// What the checked loop does before each instruction. `Some` where the stack may have moved.
+    /// What the checked loop does before each instruction. Says whether the stack may have moved.
     #[inline(always)]
-    fn before_instruction(&mut self) -> Result<Option<()>, Throw> {
+    fn before_instruction(&mut self) -> Result<bool, Throw> {
         if self.heap.is_halted() {
             return Err(Throw::Halted);
         }
@@ -804,26 +787,10 @@ impl Vm {
             if hook.remaining == 0 {
                 hook.remaining = hook.count;
                 self.call_hook()?;
-                return Ok(Some(()));
+                return Ok(true);
             }
         }
-        Ok(None)
-    }
-
-    #[cold]
-    fn call_hook(&mut self) -> Result<(), Throw> {
-        let thread = self.heap.current();
-        // SAFETY: the references end with their statements.
-        unsafe { thread.as_mut() }.hook.running = true;
-        let top = thread.top;
-        let live = thread.frames.last().map_or(top, |frame| frame.top as usize).max(top);
-        self.set_top(live);
-        let event = Value::String(self.heap.new_string(b"count"));
-        let result = self.call_nested_as(thread.hook.function, &[event, Value::Nil], Some(0), flags::HOOK);
-        self.set_top(top);
-        // SAFETY: as above.
-        unsafe { thread.as_mut() }.hook.running = false;
-        result.map(drop)
+        Ok(false)
     }
 
     /// Calls a metamethod for the running instruction. Its result finishes the instruction.
@@ -846,13 +813,7 @@ impl Vm {
         let i = unsafe { *run.pc.sub(1) };
         let register = |index: u8| unsafe { &mut *run.base.add(index as usize) };
         match opcode_of(i) {
-            Opcode::Eq
-            | Opcode::Lt
-            | Opcode::Le
-            | Opcode::LtI
-            | Opcode::LeI
-            | Opcode::GtI
-            | Opcode::GeI => {
+            Opcode::Eq | Opcode::Lt | Opcode::Le | Opcode::LtI | Opcode::LeI | Opcode::GtI | Opcode::GeI => {
                 // SAFETY: a test is followed by a jump.
                 let distance = if result.is_falsy() != (i.c() != 0) { unsafe { *run.pc }.get_sj() } else { 0 };
                 unsafe { (*run.frame).pc = (*run.frame).pc.wrapping_add_signed(distance + 1) };
@@ -904,188 +865,6 @@ impl Vm {
         let value = self.slot(slot);
         let next = self.call_close_method(value, Value::Nil, flags::REPEAT)?;
         Ok(Some(next))
-    }
-
-    /// Marks a variable as to be closed (manual §3.3.8).
-    fn mark_to_be_closed(&mut self, slot: usize, register: u8) -> Result<(), Throw> {
-        let value = self.slot(slot);
-        if value.is_falsy() {
-            return Ok(());
-        }
-        if self.heap.metamethod_of(value, Metamethod::Close).is_nil() {
-            let name = self
-                .heap
-                .current()
-                .frames
-                .last()
-                .and_then(|frame| {
-                    let prototype = self.frame_prototype(frame)?;
-                    prototype.local_name(register as usize, frame.pc as usize)
-                })
-                .map_or_else(|| b"?".to_vec(), |name| name.as_bytes().to_vec());
-            let message = [b"variable '".as_slice(), &name, b"' got a non-closable value"].concat();
-            return Err(self.runtime_error(&message));
-        }
-        // SAFETY: the reference ends here.
-        unsafe { self.thread_mut() }.to_be_closed.push(slot as u32);
-        Ok(())
-    }
-
-    /// A tail call: the function on top is replaced by the one in slot `func`.
-    fn tail_call(&mut self, mut func: usize, mut args: usize) -> Result<Next, Throw> {
-        for _ in 0..=MAX_CHAIN {
-            let closure = match self.slot(func) {
-                Value::Closure(closure) => closure,
-                Value::Builtin(_) | Value::NativeClosure(_) => {
-                    // Runs as an ordinary call; the return that follows gives its results.
-                    return self.call_other(func, args, -1);
-                }
-                other => {
-                    self.insert_call_handler(func, args, other)?;
-                    args += 1;
-                    continue;
-                }
-            };
-            // SAFETY: the reference ends with the block.
-            let thread = unsafe { self.thread_mut() };
-            let Some(frame) = thread.frames.pop() else { unreachable!("a Lua frame is on top") };
-            let target = frame.func as usize;
-            thread.stack.copy_within(func..func + 1 + args, target);
-            func = target;
-            thread.top = func + 1 + args;
-            return self.enter_lua(closure, func, args, frame.wanted, frame.flags | flags::TAIL);
-        }
-        Err(self.call_chain_error())
-    }
-
-    /// Calls whatever is in slot `func` for the Lua function on top. If it has returned already, as native functions do, this
-    /// is a safe point.
-    fn call_other(&mut self, func: usize, args: usize, wanted: i32) -> Result<Next, Throw> {
-        let thread = self.heap.current();
-        let depth = thread.frames.len();
-        let next = self.precall(func, args, wanted, 0)?;
-        // A Lua function or a coroutine may have been entered instead, with values above `func`.
-        let returned = next == Next::Lua && self.heap.current() == thread && thread.frames.len() == depth;
-        if returned && self.heap.wants_step() {
-            let top = self.top();
-            self.set_top(if wanted >= 0 { func + wanted as usize } else { top });
-            self.pay_debt()?;
-            self.set_top(top);
-        }
-        Ok(next)
-    }
-
-    /// Copies extra arguments to the slots from `to` on: `wanted` of them, or all, which sets the top.
-    fn load_varargs(&mut self, to: usize, wanted: i32) -> Result<(), Throw> {
-        let frame = self.top_frame();
-        // SAFETY: the frame stays on top.
-        let (base, extra) = unsafe { ((*frame).base as usize, (*frame).extra as usize) };
-        let count = if wanted < 0 { extra } else { wanted as usize };
-        if wanted < 0 {
-            self.ensure_stack(to, count + 1)?;
-            self.set_top(to + count);
-        }
-        // SAFETY: the reference ends with the block.
-        let thread = unsafe { self.thread_mut() };
-        let copied = count.min(extra);
-        thread.stack.copy_within(base - extra..base - extra + copied, to);
-        thread.stack[to + copied..to + count].fill(Value::Nil);
-        Ok(())
-    }
-
-    /// Prepares a numeric loop (manual §3.3.5) whose values begin in slot `a`. Says whether to skip it.
-    fn prepare_for(&mut self, a: usize) -> Result<bool, Throw> {
-        let (init, limit, step) = (self.slot(a), self.slot(a + 1), self.slot(a + 2));
-        if let (Value::Integer(init), Value::Integer(step)) = (init, step) {
-            if step == 0 {
-                return Err(self.runtime_error(b"'for' step is zero"));
-            }
-            let limit = match limit {
-                Value::Integer(limit) => limit,
-                other => match self.for_limit(other, step)? {
-                    Some(limit) => limit,
-                    None => return Ok(true),
-                },
-            };
-            if if step > 0 { init > limit } else { init < limit } {
-                return Ok(true);
-            }
-            let count = if step > 0 {
-                (limit as u64).wrapping_sub(init as u64) / step as u64
-            } else {
-                (init as u64).wrapping_sub(limit as u64) / (step.wrapping_add(1).wrapping_neg() as u64 + 1)
-            };
-            self.set_slot(a + 1, Value::Integer(count as i64));
-            self.set_slot(a + 3, Value::Integer(init));
-            return Ok(false);
-        }
-        let limit = self.for_number(limit, "limit")?;
-        let step = self.for_number(step, "step")?;
-        let init = self.for_number(init, "initial value")?;
-        if step == 0.0 {
-            return Err(self.runtime_error(b"'for' step is zero"));
-        }
-        if if step > 0.0 { limit < init } else { init < limit } {
-            return Ok(true);
-        }
-        self.set_slot(a, Value::Float(init));
-        self.set_slot(a + 1, Value::Float(limit));
-        self.set_slot(a + 2, Value::Float(step));
-        self.set_slot(a + 3, Value::Float(init));
-        Ok(false)
-    }
-
-    fn for_number(&mut self, value: Value, what: &str) -> Result<f64, Throw> {
-        match to_number(value).and_then(Value::as_float) {
-            Some(number) => Ok(number),
-            None => {
-                let kind = self.type_name_for_messages(value);
-                let message =
-                    [b"bad 'for' ".as_slice(), what.as_bytes(), b" (number expected, got ", &kind, b")"].concat();
-                Err(self.runtime_error(&message))
-            }
-        }
-    }
-
-    /// The limit of an integer loop as an integer; `None` where the loop does not run.
-    fn for_limit(&mut self, limit: Value, step: i64) -> Result<Option<i64>, Throw> {
-        let rounding = if step < 0 { FloatRounding::Ceil } else { FloatRounding::Floor };
-        let float = match to_number(limit) {
-            Some(Value::Integer(limit)) => return Ok(Some(limit)),
-            _ => self.for_number(limit, "limit")?,
-        };
-        match float_to_integer(float, rounding) {
-            Some(limit) => Ok(Some(limit)),
-            None if float.is_nan() => Ok(None),
-            // Out of range: the loop runs to the end of the integers, or not at all.
-            None if float > 0.0 => Ok(if step < 0 { None } else { Some(i64::MAX) }),
-            None => Ok(if step > 0 { None } else { Some(i64::MIN) }),
-        }
-    }
-
-    /// A closure of a nested function: its upvalues come from the registers of the running function, whose first slot is
-    /// `base`, or from its upvalues. It is anchored in slot `anchor` meanwhile.
-    fn make_closure(&mut self, parent: Gc<Closure>, index: usize, base: usize, anchor: usize) -> Gc<Closure> {
-        let Some(prototype) = parent.prototype.get().prototypes[index].get() else {
-            unreachable!("a loaded prototype has its nested ones")
-        };
-        let thread = self.heap.current();
-        let count = prototype.upvalues.len();
-        let closure = self.heap.new_closure(prototype, count as u8);
-        self.set_slot(anchor, Value::Closure(closure));
-        for number in 0..count {
-            let from = &prototype.upvalues[number];
-            let upvalue = if from.in_stack {
-                self.heap.find_upvalue(thread, base + from.index as usize)
-            } else {
-                match parent.upvalues()[from.index as usize].get() {
-                    Some(upvalue) => upvalue,
-                    None => unreachable!("a complete closure has its upvalues"),
-                }
-            };
-            self.heap.set_closure_upvalue(Site::ClosureCapture, closure, number, upvalue);
-        }
-        closure
     }
 }
 

@@ -1,11 +1,11 @@
 //! Errors: how they travel, what they say, and what the host sees.
 
-use crate::interpreter::names::{self, function_name};
+use crate::gc::Gc;
 use crate::interpreter::Vm;
 use crate::interpreter::arithmetic::exact_integer;
+use crate::interpreter::names::{self, function_name};
 use crate::syntax::chunk_id;
 use crate::value::{Frame, FrameKind, Metamethod, Prototype, Value};
-use crate::gc::Gc;
 
 /// What unwinds the frames of a thread.
 #[derive(Clone, Copy, Debug)]
@@ -69,7 +69,7 @@ impl Vm {
                 number @ (Value::Integer(_) | Value::Float(_)) => self.number_to_string(number).as_bytes().to_vec(),
                 other => {
                     let has_text = !self.heap.metamethod_of(other, Metamethod::ToString).is_nil();
-                    match has_text.then(|| self.to_string_nested(other)) {
+                    match has_text.then(|| self.text_of(other)) {
                         Some(Ok(text)) => text.as_bytes().to_vec(),
                         _ => format!("(error object is a {} value)", other.type_name()).into_bytes(),
                     }
@@ -176,8 +176,7 @@ impl Vm {
         if bitwise && number(a.0) && number(b.0) {
             let culprit = if exact_integer(a.0).is_some() { b.1 } else { a.1 };
             let name = self.describe_operand(culprit);
-            return self
-                .runtime_error(&[b"number".as_slice(), &name, b" has no integer representation"].concat());
+            return self.runtime_error(&[b"number".as_slice(), &name, b" has no integer representation"].concat());
         }
         let action = if bitwise { "perform bitwise operation on" } else { "perform arithmetic on" };
         // The second operand is to blame only if the first one is a number.
@@ -232,10 +231,10 @@ impl Vm {
 
     /// The type of a value, or the `__name` of its metatable.
     pub(crate) fn type_name_for_messages(&self, value: Value) -> Vec<u8> {
-        if let Value::Table(_) | Value::Userdata(_) = value {
-            if let Value::String(name) = self.heap.metamethod_of(value, Metamethod::Name) {
-                return name.as_bytes().to_vec();
-            }
+        if let Value::Table(_) | Value::Userdata(_) = value
+            && let Value::String(name) = self.heap.metamethod_of(value, Metamethod::Name)
+        {
+            return name.as_bytes().to_vec();
         }
         if let Value::LightUserdata(_) = value {
             return b"light userdata".to_vec();

@@ -71,11 +71,7 @@ impl Vm {
             upvalues: template
                 .upvalues
                 .iter()
-                .map(|upvalue| UpvalueName {
-                    name: Cell::new(None),
-                    in_stack: upvalue.in_stack,
-                    index: upvalue.index,
-                })
+                .map(|upvalue| UpvalueName { name: Cell::new(None), in_stack: upvalue.in_stack, index: upvalue.index })
                 .collect(),
             locals: template
                 .locals

@@ -14,6 +14,7 @@ mod concat;
 mod coroutine;
 mod dispatch;
 mod error;
+mod instructions;
 mod load;
 pub(crate) mod names;
 mod native;
@@ -29,7 +30,7 @@ pub(crate) use native::{to_integer, to_number};
 
 use crate::gc::{Gc, Heap, HeapOptions, Policy};
 use crate::library;
-use crate::value::{FrameKind, Table, Value};
+use crate::value::{Table, Value};
 use crate::version::LuaVersion;
 use std::io::Write;
 
@@ -292,9 +293,8 @@ impl Vm {
 
     /// Chooses the loop after a change of limits, observer or hooks.
     pub(crate) fn update_checked(&mut self) {
-        self.checked = self.options.instruction_limit.is_some()
-            || self.heap.is_observed()
-            || self.heap.current().hook.count > 0;
+        self.checked =
+            self.options.instruction_limit.is_some() || self.heap.is_observed() || self.heap.current().hook.count > 0;
     }
 
     /// Charges work of a native function to the instruction limit.
@@ -311,11 +311,6 @@ impl Vm {
     /// Fails where so many more bytes would pass the memory limit.
     pub(crate) fn reserve(&mut self, bytes: usize) -> Result<(), Throw> {
         if bytes < 256 || self.heap.has_room(bytes) { Ok(()) } else { Err(Throw::Limit(Limit::Memory)) }
-    }
-
-    /// Whether the innermost frame is that of a Lua function.
-    pub(crate) fn in_lua(&self) -> bool {
-        self.heap.current().frames.last().is_some_and(|frame| frame.kind == FrameKind::Lua)
     }
 }
 

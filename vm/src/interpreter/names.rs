@@ -276,7 +276,7 @@ mod tests {
 
     /// What the last call in a chunk calls.
     fn called(source: &str) -> Option<String> {
-        describe(source, &[Opcode::Call, Opcode::TailCall, Opcode::TForCall], |main, pc| function_name(main, pc))
+        describe(source, &[Opcode::Call, Opcode::TailCall, Opcode::TForCall], function_name)
     }
 
     /// What the table of the last `GetField` in a chunk is.
@@ -340,7 +340,7 @@ mod tests {
 
     #[test]
     fn metamethods_are_named_by_their_event() {
-        let event = |source, opcode| describe(source, &[opcode], |main, pc| function_name(main, pc));
+        let event = |source, opcode| describe(source, &[opcode], function_name);
         assert_eq!(event("local a; a = a + 1", Opcode::AddI).as_deref(), Some("metamethod 'add'"));
         assert_eq!(event("local a; a = a .. 1", Opcode::Concat).as_deref(), Some("metamethod 'concat'"));
         assert_eq!(event("local a; a = a > 1", Opcode::GtI).as_deref(), Some("metamethod 'lt'"));

@@ -8,7 +8,9 @@ use crate::gc::{Gc, Heap};
 use crate::interpreter::access::Lookup;
 use crate::interpreter::arithmetic::Operator;
 use crate::interpreter::{Throw, Vm};
-use crate::value::{FloatRounding, NativeClosure, Str, Table, TableKeyError, Value, float_to_integer, format_number, str_to_number};
+use crate::value::{
+    FloatRounding, NativeClosure, Str, Table, TableKeyError, Value, float_to_integer, format_number, str_to_number,
+};
 
 /// What a native function gives back: how many results it pushed.
 pub type NativeResult = Result<usize, Throw>;
@@ -193,11 +195,8 @@ impl Call<'_> {
 
     /// `bad argument #1 to 'f' (number expected, got nil)`.
     pub fn type_error(&mut self, index: usize, expected: &str) -> Throw {
-        let got = if index < self.count {
-            self.vm.type_name_for_messages(self.arg(index))
-        } else {
-            b"no value".to_vec()
-        };
+        let got =
+            if index < self.count { self.vm.type_name_for_messages(self.arg(index)) } else { b"no value".to_vec() };
         let message = [expected.as_bytes(), b" expected, got ", got.as_slice()].concat();
         self.arg_error(index, message)
     }
@@ -314,7 +313,7 @@ impl Call<'_> {
 
     /// `tostring(value)`
     pub fn to_string(&mut self, value: Value) -> Result<Gc<Str>, Throw> {
-        self.vm.to_string_nested(value)
+        self.vm.text_of(value)
     }
 
     // Calls into Lua.

@@ -29,7 +29,11 @@ use crate::interpreter::Builtin;
 use std::fmt;
 
 /// A Lua value.
+///
+/// The layout is that of C, a tag byte and then eight bytes for every payload, so that a copy is two moves: were the payload
+/// of a boolean in the bytes right behind the tag, those would have to be copied one by one.
 #[derive(Clone, Copy, Default)]
+#[repr(C, u8)]
 pub enum Value {
     /// `nil`.
     #[default]

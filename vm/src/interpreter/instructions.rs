@@ -1,0 +1,214 @@
+//! What single instructions do that is too long for the dispatch loop.
+
+use crate::gc::{Gc, Site};
+use crate::interpreter::access::MAX_CHAIN;
+use crate::interpreter::call::Next;
+use crate::interpreter::{Throw, Vm, to_number};
+use crate::value::{Closure, FloatRounding, Metamethod, Value, flags, float_to_integer};
+
+impl Vm {
+    /// Calls the count hook of the running thread.
+    #[cold]
+    pub(super) fn call_hook(&mut self) -> Result<(), Throw> {
+        let thread = self.heap.current();
+        // SAFETY: the references end with their statements.
+        unsafe { thread.as_mut() }.hook.running = true;
+        let top = thread.top;
+        let live = thread.frames.last().map_or(top, |frame| frame.top as usize).max(top);
+        self.set_top(live);
+        let event = Value::String(self.heap.new_string(b"count"));
+        let result = self.call_nested_as(thread.hook.function, &[event, Value::Nil], Some(0), flags::HOOK);
+        self.set_top(top);
+        // SAFETY: as above.
+        unsafe { thread.as_mut() }.hook.running = false;
+        result.map(drop)
+    }
+
+    /// Marks a variable as to be closed (manual §3.3.8).
+    pub(super) fn mark_to_be_closed(&mut self, slot: usize, register: u8) -> Result<(), Throw> {
+        let value = self.slot(slot);
+        if value.is_falsy() {
+            return Ok(());
+        }
+        if self.heap.metamethod_of(value, Metamethod::Close).is_nil() {
+            let name = self
+                .heap
+                .current()
+                .frames
+                .last()
+                .and_then(|frame| {
+                    let prototype = self.frame_prototype(frame)?;
+                    prototype.local_name(register as usize, frame.pc as usize)
+                })
+                .map_or_else(|| b"?".to_vec(), |name| name.as_bytes().to_vec());
+            let message = [b"variable '".as_slice(), &name, b"' got a non-closable value"].concat();
+            return Err(self.runtime_error(&message));
+        }
+        // SAFETY: the reference ends here.
+        unsafe { self.thread_mut() }.to_be_closed.push(slot as u32);
+        Ok(())
+    }
+
+    /// A tail call: the function on top is replaced by the one in slot `func`.
+    pub(super) fn tail_call(&mut self, mut func: usize, mut args: usize) -> Result<Next, Throw> {
+        for _ in 0..=MAX_CHAIN {
+            let closure = match self.slot(func) {
+                Value::Closure(closure) => closure,
+                Value::Builtin(_) | Value::NativeClosure(_) => {
+                    // Runs as an ordinary call; the return that follows gives its results.
+                    return self.call_other(func, args, -1);
+                }
+                other => {
+                    self.insert_call_handler(func, args, other)?;
+                    args += 1;
+                    continue;
+                }
+            };
+            // SAFETY: the reference ends with the block.
+            let thread = unsafe { self.thread_mut() };
+            let Some(frame) = thread.frames.pop() else { unreachable!("a Lua frame is on top") };
+            let target = frame.func as usize;
+            thread.stack.copy_within(func..func + 1 + args, target);
+            func = target;
+            thread.top = func + 1 + args;
+            return self.enter_lua(closure, func, args, frame.wanted, frame.flags | flags::TAIL);
+        }
+        Err(self.call_chain_error())
+    }
+
+    /// Calls whatever is in slot `func` for the Lua function on top. If it has returned already, as native functions do, this
+    /// is a safe point.
+    pub(super) fn call_other(&mut self, func: usize, args: usize, wanted: i32) -> Result<Next, Throw> {
+        let thread = self.heap.current();
+        let depth = thread.frames.len();
+        let next = self.precall(func, args, wanted, 0)?;
+        // A Lua function or a coroutine may have been entered instead, with values above `func`.
+        let returned = next == Next::Lua && self.heap.current() == thread && thread.frames.len() == depth;
+        if returned && self.heap.wants_step() {
+            let top = self.top();
+            self.set_top(if wanted >= 0 { func + wanted as usize } else { top });
+            self.pay_debt()?;
+            self.set_top(top);
+        }
+        Ok(next)
+    }
+
+    /// Copies extra arguments to the slots from `to` on: `wanted` of them, or all, which sets the top.
+    pub(super) fn load_varargs(&mut self, to: usize, wanted: i32) -> Result<(), Throw> {
+        let frame = self.top_frame();
+        // SAFETY: the frame stays on top.
+        let (base, extra) = unsafe { ((*frame).base as usize, (*frame).extra as usize) };
+        let count = if wanted < 0 { extra } else { wanted as usize };
+        if wanted < 0 {
+            self.ensure_stack(to, count + 1)?;
+            self.set_top(to + count);
+        }
+        // SAFETY: the reference ends with the block.
+        let thread = unsafe { self.thread_mut() };
+        let copied = count.min(extra);
+        thread.stack.copy_within(base - extra..base - extra + copied, to);
+        thread.stack[to + copied..to + count].fill(Value::Nil);
+        Ok(())
+    }
+
+    /// Prepares a numeric loop (manual §3.3.5) whose values begin in slot `a`. Says whether to skip it.
+    pub(super) fn prepare_for(&mut self, a: usize) -> Result<bool, Throw> {
+        let (init, limit, step) = (self.slot(a), self.slot(a + 1), self.slot(a + 2));
+        if let (Value::Integer(init), Value::Integer(step)) = (init, step) {
+            if step == 0 {
+                return Err(self.runtime_error(b"'for' step is zero"));
+            }
+            let limit = match limit {
+                Value::Integer(limit) => limit,
+                other => match self.for_limit(other, step)? {
+                    Some(limit) => limit,
+                    None => return Ok(true),
+                },
+            };
+            if if step > 0 { init > limit } else { init < limit } {
+                return Ok(true);
+            }
+            let count = if step > 0 {
+                (limit as u64).wrapping_sub(init as u64) / step as u64
+            } else {
+                (init as u64).wrapping_sub(limit as u64) / (step.wrapping_add(1).wrapping_neg() as u64 + 1)
+            };
+            self.set_slot(a + 1, Value::Integer(count as i64));
+            self.set_slot(a + 3, Value::Integer(init));
+            return Ok(false);
+        }
+        let limit = self.for_number(limit, "limit")?;
+        let step = self.for_number(step, "step")?;
+        let init = self.for_number(init, "initial value")?;
+        if step == 0.0 {
+            return Err(self.runtime_error(b"'for' step is zero"));
+        }
+        if if step > 0.0 { limit < init } else { init < limit } {
+            return Ok(true);
+        }
+        self.set_slot(a, Value::Float(init));
+        self.set_slot(a + 1, Value::Float(limit));
+        self.set_slot(a + 2, Value::Float(step));
+        self.set_slot(a + 3, Value::Float(init));
+        Ok(false)
+    }
+
+    pub(super) fn for_number(&mut self, value: Value, what: &str) -> Result<f64, Throw> {
+        match to_number(value).and_then(Value::as_float) {
+            Some(number) => Ok(number),
+            None => {
+                let kind = self.type_name_for_messages(value);
+                let message =
+                    [b"bad 'for' ".as_slice(), what.as_bytes(), b" (number expected, got ", &kind, b")"].concat();
+                Err(self.runtime_error(&message))
+            }
+        }
+    }
+
+    /// The limit of an integer loop as an integer; `None` where the loop does not run.
+    pub(super) fn for_limit(&mut self, limit: Value, step: i64) -> Result<Option<i64>, Throw> {
+        let rounding = if step < 0 { FloatRounding::Ceil } else { FloatRounding::Floor };
+        let float = match to_number(limit) {
+            Some(Value::Integer(limit)) => return Ok(Some(limit)),
+            _ => self.for_number(limit, "limit")?,
+        };
+        match float_to_integer(float, rounding) {
+            Some(limit) => Ok(Some(limit)),
+            None if float.is_nan() => Ok(None),
+            // Out of range: the loop runs to the end of the integers, or not at all.
+            None if float > 0.0 => Ok(if step < 0 { None } else { Some(i64::MAX) }),
+            None => Ok(if step > 0 { None } else { Some(i64::MIN) }),
+        }
+    }
+
+    /// A closure of a nested function: its upvalues come from the registers of the running function, whose first slot is
+    /// `base`, or from its upvalues. It is anchored in slot `anchor` meanwhile.
+    pub(super) fn make_closure(
+        &mut self,
+        parent: Gc<Closure>,
+        index: usize,
+        base: usize,
+        anchor: usize,
+    ) -> Gc<Closure> {
+        let Some(prototype) = parent.prototype.get().prototypes[index].get() else {
+            unreachable!("a loaded prototype has its nested ones")
+        };
+        let thread = self.heap.current();
+        let count = prototype.upvalues.len();
+        let closure = self.heap.new_closure(prototype, count as u8);
+        self.set_slot(anchor, Value::Closure(closure));
+        for number in 0..count {
+            let from = &prototype.upvalues[number];
+            let upvalue = if from.in_stack {
+                self.heap.find_upvalue(thread, base + from.index as usize)
+            } else {
+                match parent.upvalues()[from.index as usize].get() {
+                    Some(upvalue) => upvalue,
+                    None => unreachable!("a complete closure has its upvalues"),
+                }
+            };
+            self.heap.set_closure_upvalue(Site::ClosureCapture, closure, number, upvalue);
+        }
+        closure
+    }
+}
