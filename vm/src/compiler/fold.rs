@@ -5,6 +5,7 @@
 //! table never has to tell apart the many NaNs, nor constant expressions the two zeros.
 
 use crate::syntax::ast::{BinaryOperator, UnaryOperator};
+use crate::value::{FloatRounding, float_modulo, float_to_integer, floor_divide, modulo, power, shift_left};
 
 /// A number known while compiling.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -24,16 +25,9 @@ impl Numeral {
     fn to_integer(self) -> Option<i64> {
         match self {
             Numeral::Integer(value) => Some(value),
-            Numeral::Float(value) => float_to_integer(value),
+            Numeral::Float(value) => float_to_integer(value, FloatRounding::Exact),
         }
     }
-}
-
-/// The integer equal to a float, if there is one.
-pub(super) fn float_to_integer(value: f64) -> Option<i64> {
-    // 2^63 is a float, but not an integer; -2^63 is both.
-    const LIMIT: f64 = 9_223_372_036_854_775_808.0;
-    ((-LIMIT..LIMIT).contains(&value) && value.trunc() == value).then_some(value as i64)
 }
 
 /// The value of an arithmetic or bitwise operation, if it can be folded.
@@ -59,7 +53,7 @@ pub(super) fn binary(operator: BinaryOperator, left: Numeral, right: Numeral) ->
                 Op::Subtract => left.wrapping_sub(right),
                 Op::Multiply => left.wrapping_mul(right),
                 Op::FloorDivide => floor_divide(left, right),
-                _ => left.wrapping_sub(floor_divide(left, right).wrapping_mul(right)),
+                _ => modulo(left, right),
             }),
             _ => {
                 let (left, right) = (left.to_float(), right.to_float());
@@ -92,36 +86,6 @@ fn foldable(result: Numeral) -> Option<Numeral> {
         Numeral::Float(value) if value.is_nan() || value == 0.0 => None,
         _ => Some(result),
     }
-}
-
-/// Logical shift; to the right where `by` is negative.
-fn shift_left(value: i64, by: i64) -> i64 {
-    let bits = value as u64;
-    let shifted = match u32::try_from(by.unsigned_abs()) {
-        Ok(by_bits) if by >= 0 => bits.checked_shl(by_bits),
-        Ok(by_bits) => bits.checked_shr(by_bits),
-        Err(_) => None,
-    };
-    shifted.unwrap_or(0) as i64
-}
-
-/// Division rounded to minus infinity. The divisor is not zero.
-fn floor_divide(left: i64, right: i64) -> i64 {
-    let quotient = left.wrapping_div(right);
-    let remainder = left.wrapping_rem(right);
-    if remainder != 0 && (remainder < 0) != (right < 0) { quotient - 1 } else { quotient }
-}
-
-/// Remainder with the sign of the divisor.
-fn float_modulo(left: f64, right: f64) -> f64 {
-    let remainder = left % right;
-    let signs_differ = if remainder < 0.0 { right > 0.0 } else { remainder > 0.0 && right < 0.0 };
-    if signs_differ { remainder + right } else { remainder }
-}
-
-fn power(base: f64, exponent: f64) -> f64 {
-    // Squares are common, and a product is exact where `powf` need not be.
-    if exponent == 2.0 { base * base } else { base.powf(exponent) }
 }
 
 #[cfg(test)]

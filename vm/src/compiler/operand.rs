@@ -4,10 +4,11 @@
 //! destination until its user says in which form it wants the value, so that it lands where it is needed without a move.
 //! The functions here are these forms: any register, the next register, a given register, a constant, a jump.
 
-use super::fold::{self, Numeral};
+use super::fold::Numeral;
 use super::function_state::{FunctionState, Register, UpvalueIndex};
 use super::jumps::JumpList;
 use crate::bytecode::{Constant, Instruction, Opcode};
+use crate::value::{FloatRounding, float_to_integer};
 use std::rc::Rc;
 
 /// Where the value of an expression is, or how to get it.
@@ -127,7 +128,7 @@ impl Operand {
     pub(super) fn immediate_number(&self) -> Option<i8> {
         match self.numeral()? {
             Numeral::Integer(value) => i8::try_from(value).ok(),
-            Numeral::Float(value) => i8::try_from(fold::float_to_integer(value)?).ok(),
+            Numeral::Float(value) => i8::try_from(float_to_integer(value, FloatRounding::Exact)?).ok(),
         }
     }
 

@@ -76,7 +76,7 @@ impl Vm {
                     if let Some(slot) = slot
                         && !table.value_at(slot).is_nil()
                     {
-                        self.heap.table_replace(Site::TableStore, table, slot, value);
+                        self.heap.table_replace(Site::TableStore, table, slot, &value);
                         return Ok(None);
                     }
                     match self.table_metamethod(table, Metamethod::NewIndex) {

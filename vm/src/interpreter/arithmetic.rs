@@ -2,7 +2,9 @@
 
 use crate::interpreter::error::Operand;
 use crate::interpreter::{Throw, Vm};
-use crate::value::{FloatRounding, Metamethod, Value, float_to_integer};
+use crate::value::{
+    FloatRounding, Metamethod, Value, float_modulo, float_to_integer, floor_divide, modulo, power, shift_left,
+};
 
 /// An operator that a metamethod can handle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,43 +59,6 @@ pub(crate) enum Computed {
     Value(Value),
     /// A metamethod, to be called with both operands.
     Call(Value),
-}
-
-/// Floor division of integers; the divisor is not 0.
-#[inline(always)]
-pub(crate) fn floor_divide(a: i64, b: i64) -> i64 {
-    let quotient = a.wrapping_div(b);
-    if a.wrapping_rem(b) != 0 && (a ^ b) < 0 { quotient - 1 } else { quotient }
-}
-
-/// Modulo of integers, with the sign of the divisor, which is not 0.
-#[inline(always)]
-pub(crate) fn modulo(a: i64, b: i64) -> i64 {
-    let rest = a.wrapping_rem(b);
-    if rest != 0 && (rest ^ b) < 0 { rest + b } else { rest }
-}
-
-/// Modulo of floats, with the sign of the divisor.
-#[inline(always)]
-pub(crate) fn float_modulo(a: f64, b: f64) -> f64 {
-    let rest = a % b;
-    if rest != 0.0 && (rest < 0.0) != (b < 0.0) { rest + b } else { rest }
-}
-
-/// Power of floats; squares are common.
-#[inline(always)]
-pub(crate) fn power(a: f64, b: f64) -> f64 {
-    if b == 2.0 { a * a } else { a.powf(b) }
-}
-
-/// `a << b`, logical; a negative `b` shifts right.
-#[inline(always)]
-pub(crate) fn shift_left(a: i64, b: i64) -> i64 {
-    match b {
-        0..=63 => ((a as u64) << b) as i64,
-        -63..=-1 => ((a as u64) >> -b) as i64,
-        _ => 0,
-    }
 }
 
 /// The integer that a number stands for. Strings are not converted: arithmetic on them is up to their metatable.

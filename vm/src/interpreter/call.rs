@@ -381,6 +381,27 @@ impl Vm {
 }
 
 impl crate::value::Thread {
+    /// Ends the frame on top where its caller is a Lua function that takes the results as they are. Gives whether it did.
+    #[inline(always)]
+    pub(super) fn return_to_lua(&mut self, first: usize, count: usize) -> bool {
+        let [.., caller, frame] = self.frames.as_slice() else { return false };
+        if caller.kind != FrameKind::Lua || frame.flags & (flags::FINISH | flags::REPEAT) != 0 {
+            return false;
+        }
+        let (func, top) = (frame.func as usize, caller.top as usize);
+        match frame.wanted {
+            0 => {}
+            1 if count == 1 => {
+                let result = self.stack[first];
+                self.stack[func] = result;
+            }
+            _ => return false,
+        }
+        self.top = top;
+        self.frames.pop();
+        true
+    }
+
     /// Moves a frame's results to where its caller wants them: from its function's slot up, as many as wanted. The top is
     /// behind them.
     #[inline]

@@ -3,6 +3,7 @@
 //! The types here are data: they know their own shape and nothing of the collector's rules. Whoever writes a reference
 //! into an object goes through [`crate::gc::Heap`], which keeps the tri-colour invariant.
 
+mod arithmetic;
 mod closure;
 mod convert;
 mod metamethod;
@@ -12,6 +13,7 @@ mod table;
 mod thread;
 mod userdata;
 
+pub(crate) use arithmetic::{float_modulo, floor_divide, modulo, power, shift_left};
 pub use closure::{Closure, NativeClosure, Upvalue};
 pub(crate) use convert::{FloatRounding, float_to_integer, format_g, format_number, str_to_number};
 pub use metamethod::Metamethod;
