@@ -1,7 +1,7 @@
 //! A Lua VM whose collector is the incremental tri-colour collector of real Lua, and whose heap can be observed.
 //!
 //! The road of a program: bytes → [`syntax`] (tree) → [`compiler`] (bytecode [`Template`](bytecode::Template)) → objects in
-//! the heap of [`gc`] → [`interpreter`] (one dispatch loop) with the [`library`].
+//! the heap of [`gc`] → [`interpreter`] (one dispatch loop) with the library.
 
 pub mod bytecode;
 pub mod compiler;

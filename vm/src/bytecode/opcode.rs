@@ -51,17 +51,17 @@ opcodes! {
     GetUpval,
     /// `Up[B] = R[A]`.
     SetUpval,
-    /// `R[A] = Up[B][K[C]]`; K[C] is a string.
+    /// `R[A] = Up[B][K[C]]`; `K[C]` is a string.
     GetTabUp,
     /// `R[A] = R[B][R[C]]`.
     GetTable,
     /// `R[A] = R[B][C]`.
     GetI,
-    /// `R[A] = R[B][K[C]]`; K[C] is a string.
+    /// `R[A] = R[B][K[C]]`; `K[C]` is a string.
     GetField,
-    /// `Up[A][K[B]] = R[C]`; K[B] is a string.
+    /// `Up[A][K[B]] = R[C]`; `K[B]` is a string.
     SetTabUp,
-    /// `Up[A][K[B]] = K[C]`; K[B] is a string.
+    /// `Up[A][K[B]] = K[C]`; `K[B]` is a string.
     SetTabUpK,
     /// `R[A][R[B]] = R[C]`.
     SetTable,
@@ -71,15 +71,15 @@ opcodes! {
     SetI,
     /// `R[A][B] = K[C]`.
     SetIK,
-    /// `R[A][K[B]] = R[C]`; K[B] is a string.
+    /// `R[A][K[B]] = R[C]`; `K[B]` is a string.
     SetField,
-    /// `R[A][K[B]] = K[C]`; K[B] is a string.
+    /// `R[A][K[B]] = K[C]`; `K[B]` is a string.
     SetFieldK,
     /// `R[A] = {}` with room for 2^(B-1) hash entries (0: none) and for Ax list items; always followed by an ExtraArg with Ax.
     NewTable,
-    /// `R[A+1] = R[B]; R[A] = R[B][K[C]]`; K[C] is a string.
+    /// `R[A+1] = R[B]; R[A] = R[B][K[C]]`; `K[C]` is a string.
     SelfK,
-    /// `R[A+1] = R[B]; R[A] = R[B][R[C]]`; R[C] holds a string constant and may be R[A+1].
+    /// `R[A+1] = R[B]; R[A] = R[B][R[C]]`; `R[C]` holds a string constant and may be `R[A+1]`.
     SelfR,
     /// `R[A] = R[B] + sC`.
     AddI,
@@ -89,25 +89,25 @@ opcodes! {
     ShlI,
     /// `R[A] = R[B] >> sC`.
     ShrI,
-    /// `R[A] = R[B] + K[C]`; K[C] is a number.
+    /// `R[A] = R[B] + K[C]`; `K[C]` is a number.
     AddK,
-    /// `R[A] = R[B] - K[C]`; K[C] is a number.
+    /// `R[A] = R[B] - K[C]`; `K[C]` is a number.
     SubK,
-    /// `R[A] = R[B] * K[C]`; K[C] is a number.
+    /// `R[A] = R[B] * K[C]`; `K[C]` is a number.
     MulK,
-    /// `R[A] = R[B] % K[C]`; K[C] is a number.
+    /// `R[A] = R[B] % K[C]`; `K[C]` is a number.
     ModK,
-    /// `R[A] = R[B] ^ K[C]`; K[C] is a number.
+    /// `R[A] = R[B] ^ K[C]`; `K[C]` is a number.
     PowK,
-    /// `R[A] = R[B] / K[C]`; K[C] is a number.
+    /// `R[A] = R[B] / K[C]`; `K[C]` is a number.
     DivK,
-    /// `R[A] = R[B] // K[C]`; K[C] is a number.
+    /// `R[A] = R[B] // K[C]`; `K[C]` is a number.
     IDivK,
-    /// `R[A] = R[B] & K[C]`; K[C] is a number that is an integer.
+    /// `R[A] = R[B] & K[C]`; `K[C]` is a number that is an integer.
     BAndK,
-    /// `R[A] = R[B] | K[C]`; K[C] is a number that is an integer.
+    /// `R[A] = R[B] | K[C]`; `K[C]` is a number that is an integer.
     BOrK,
-    /// `R[A] = R[B] ~ K[C]`; K[C] is a number that is an integer.
+    /// `R[A] = R[B] ~ K[C]`; `K[C]` is a number that is an integer.
     BXorK,
     /// `R[A] = R[B] + R[C]`.
     Add,
@@ -167,7 +167,7 @@ opcodes! {
     GtI,
     /// `if (R[A] >= sB) ~= C then pc++`.
     GeI,
-    /// `if (not R[A]) == C then pc++`: the jump is taken where the truth of R[A] is C.
+    /// `if (not R[A]) == C then pc++`: the jump is taken where the truth of `R[A]` is C.
     Test,
     /// `if (not R[B]) == C then pc++ else R[A] = R[B]`.
     TestSet,
@@ -181,11 +181,11 @@ opcodes! {
     Return0,
     /// `return R[A]`; nothing to close.
     Return1,
-    /// check and prepare the loop whose start, limit and step are in R[A], R[A+1], R[A+2]; if it does not run, `pc += Bx + 1`; its variable is R[A+3].
+    /// check and prepare the loop whose start, limit and step are in `R[A]`, `R[A+1]`, `R[A+2]`; if it does not run, `pc += Bx + 1`; its variable is `R[A+3]`.
     ForPrep,
     /// update the counters; if the loop goes on, `pc -= Bx`.
     ForLoop,
-    /// mark R[A+3] as to be closed; `pc += Bx`.
+    /// mark `R[A+3]` as to be closed; `pc += Bx`.
     TForPrep,
     /// `R[A+4], … , R[A+3+C] = R[A](R[A+1], R[A+2])`.
     TForCall,

@@ -4,7 +4,7 @@
 //! marking the collector keeps the *tri-colour invariant*: no black object refers to a white one. The program that runs
 //! between steps (the mutator) breaks it by storing; the write barriers of `barrier` mend it.
 //!
-//! A collection goes through the [`Phase`]s in steps, one [`Heap::step`] each. `mark` traverses, `atomic` ends marking
+//! A collection goes through the [`Phase`]s in steps, one `Heap::step` each. `mark` traverses, `atomic` ends marking
 //! in one go, `weak` clears weak tables, `sweep` frees, `finalizer` keeps the lists of objects with `__gc`; `pacing` says
 //! how much to do and when. Every write of a reference is a method in `store`, which raises the event, and calls the
 //! barrier that the [`Policy`] asks for.
