@@ -163,9 +163,10 @@ impl Heap {
 
     /// The assignment of an upvalue by Lua code.
     #[inline(always)]
-    pub(crate) fn store_upvalue(&mut self, upvalue: Gc<Upvalue>, value: Value) {
+    pub(crate) fn store_upvalue(&mut self, upvalue: Gc<Upvalue>, value: &Value) {
         let old = if self.interests.stores { upvalue.get().object() } else { None };
-        upvalue.write(value);
+        // SAFETY: an upvalue's location is a value; see `Gc<Upvalue>::get`.
+        unsafe { copy_value(value, upvalue.location.get()) };
         if let Some(object) = value.object() {
             self.barrier_forward(Site::UpvalueStore, upvalue.erase(), object);
             self.note_store(Site::UpvalueStore, upvalue.erase(), old, Some(object));

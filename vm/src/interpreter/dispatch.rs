@@ -8,11 +8,8 @@
 //! an observer has ended the program.
 
 use crate::bytecode::{Instruction, Opcode};
-use crate::gc::{Gc, Site};
-use crate::interpreter::access::Lookup;
-use crate::interpreter::arithmetic::{Computed, Operator};
+use crate::gc::{Gc, Site, copy_value};
 use crate::interpreter::call::Next;
-use crate::interpreter::compare::{Compared, raw_less, raw_less_equal};
 use crate::interpreter::concat::Concat;
 use crate::interpreter::error::Operand;
 use crate::interpreter::{Limit, Throw, Vm};
@@ -36,7 +33,7 @@ impl Vm {
         // SAFETY: the reference ends here; the pointers are used until the next thing that may move what they point to.
         let thread = unsafe { self.thread_mut() };
         let Some(frame) = thread.frames.last_mut() else { unreachable!("a Lua frame is on top") };
-        let Value::Closure(closure) = thread.stack[frame.func as usize] else {
+        let &Value::Closure(closure) = &thread.stack[frame.func as usize] else {
             unreachable!("a Lua frame's function is a Lua closure")
         };
         let prototype = closure.prototype.get();
@@ -260,7 +257,7 @@ impl Vm {
         // The jump after a test is taken where the condition is what the test wants.
         macro_rules! branch {
             ($condition:expr, $wanted:expr) => {
-                if $condition == ($wanted != 0) {
+                if ($condition) == ($wanted != 0) {
                     let distance = next_instruction!().get_sj();
                     jump!(distance + 1);
                 } else {
@@ -316,6 +313,10 @@ impl Vm {
                     let value = table.short_value(name);
                     if !value.is_nil() || table.metatable.get().is_none() {
                         copy!($i.a(), value);
+                        continue;
+                    }
+                    if let Some(value) = self.inherited(table, name) {
+                        copy!($i.a(), unsafe { &*value });
                         continue;
                     }
                 }
@@ -407,7 +408,7 @@ impl Vm {
                     if CHECKED {
                         save!();
                     }
-                    self.heap.store_upvalue(upvalue!(i.b()), *register!(i.a()));
+                    self.heap.store_upvalue(upvalue!(i.b()), register!(i.a()));
                 }
                 Opcode::GetTabUp => get_short!(i, upvalue_value!(i.b()), constant!(i.c())),
                 Opcode::GetTable => {
@@ -462,6 +463,11 @@ impl Vm {
                         if !value.is_nil() || table.metatable.get().is_none() {
                             set!(i.a() as usize + 1, Value::Table(table));
                             copy!(i.a(), value);
+                            continue;
+                        }
+                        if let Some(value) = self.inherited(table, name) {
+                            set!(i.a() as usize + 1, Value::Table(table));
+                            copy!(i.a(), unsafe { &*value });
                             continue;
                         }
                     }

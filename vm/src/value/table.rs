@@ -407,6 +407,8 @@ impl Table {
             if values.len() > array {
                 surplus = values.split_off(array);
             }
+            // Exactly, lest the box be allocated a second time.
+            values.reserve_exact(array - values.len());
             values.resize(array, Value::Nil);
             self.array = values.into_boxed_slice();
         }
