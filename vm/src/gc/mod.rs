@@ -37,5 +37,4 @@ pub use object::{AnyGc, Gc, Header, Kind, Managed, Object};
 pub use pacing::Phase;
 pub(crate) use pacing::Turn;
 pub use policy::{ClosingRule, Policy, PolicyError, SetupvalueRule};
-pub(crate) use store::copy_value;
 pub use view::{Age, Colour, Edge, GrayList, HeapView, Label, ListName, Location, ObjectView, Strength};

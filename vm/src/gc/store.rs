@@ -8,31 +8,6 @@ use crate::gc::event::{Event, Site};
 use crate::gc::{AnyGc, ClosingRule, Gc, Heap, ObjectView, SetupvalueRule};
 use crate::value::{Closure, Metamethod, Prototype, Slot, Str, Table, TableKeyError, Thread, Upvalue, Userdata, Value};
 use std::cell::Cell;
-use std::mem::MaybeUninit;
-
-/// A value as its layout has it: [`Value`] is `repr(C, u8)`, and all payloads have eight bytes.
-#[repr(C)]
-struct Parts {
-    tag: MaybeUninit<u8>,
-    payload: MaybeUninit<u64>,
-}
-
-const _: () = assert!(size_of::<Parts>() == size_of::<Value>() && align_of::<Parts>() == align_of::<Value>());
-
-/// Copies a value by its two parts, which is how values are written: a load of all sixteen bytes right after such a write would
-/// have to wait for both stores.
-///
-/// # Safety
-/// Both pointers are to values, and nothing else writes them meanwhile. No barrier is called.
-#[inline(always)]
-pub(crate) unsafe fn copy_value(from: *const Value, to: *mut Value) {
-    let (from, to) = (from.cast::<Parts>(), to.cast::<Parts>());
-    // SAFETY: the caller's promise; the layouts are the same, and the payload of a value may have uninitialized bytes.
-    unsafe {
-        (*to).tag = (*from).tag;
-        (*to).payload = (*from).payload;
-    }
-}
 
 impl Heap {
     /// Tells the observer of a store that is done.
@@ -63,7 +38,7 @@ impl Heap {
 
     fn table_set_at(&mut self, site: Site, table: Gc<Table>, key: Value, value: Value) -> Result<(), TableKeyError> {
         if let Some(slot) = table.find(key) {
-            self.table_replace(site, table, slot, &value);
+            self.table_replace(site, table, slot, value);
             return Ok(());
         }
         let before = table.size();
@@ -87,11 +62,10 @@ impl Heap {
 
     /// Replaces a value that is in the table. The caller has seen that no `__newindex` is concerned.
     #[inline(always)]
-    pub(crate) fn table_replace(&mut self, site: Site, table: Gc<Table>, slot: Slot, value: &Value) {
+    pub(crate) fn table_replace(&mut self, site: Site, table: Gc<Table>, slot: Slot, value: Value) {
         let old = if self.interests.stores { table.value_at(slot).object() } else { None };
-        // SAFETY: no other reference to the table is held here; the value may be in the table itself, but is then a value as
-        // any other.
-        unsafe { copy_value(value, table.as_mut().value_mut(slot)) };
+        // SAFETY: no other reference to the table is held here.
+        unsafe { table.as_mut() }.set_value_at(slot, value);
         // A nil may have hidden an entry of a metatable from the cache of absent events.
         table.absent.set(0);
         if let Some(object) = value.object() {
@@ -163,10 +137,9 @@ impl Heap {
 
     /// The assignment of an upvalue by Lua code.
     #[inline(always)]
-    pub(crate) fn store_upvalue(&mut self, upvalue: Gc<Upvalue>, value: &Value) {
+    pub(crate) fn store_upvalue(&mut self, upvalue: Gc<Upvalue>, value: Value) {
         let old = if self.interests.stores { upvalue.get().object() } else { None };
-        // SAFETY: an upvalue's location is a value; see `Gc<Upvalue>::get`.
-        unsafe { copy_value(value, upvalue.location.get()) };
+        upvalue.write(value);
         if let Some(object) = value.object() {
             self.barrier_forward(Site::UpvalueStore, upvalue.erase(), object);
             self.note_store(Site::UpvalueStore, upvalue.erase(), old, Some(object));

@@ -4,7 +4,7 @@
 //! may be in the middle of an instruction; `pcall` and its kin; the bottom of a coroutine; or the boundary where a native
 //! function called back.
 
-use crate::gc::{Gc, copy_value};
+use crate::gc::Gc;
 use crate::interpreter::access::MAX_CHAIN;
 use crate::interpreter::native::{Call, Control, Function, NativeResult};
 use crate::interpreter::stack::NATIVE_SLOTS;
@@ -62,7 +62,7 @@ impl Vm {
     }
 
     /// Pushes the frame of a Lua function.
-    #[inline(always)]
+    #[inline]
     pub(super) fn enter_lua(
         &mut self,
         closure: Gc<Closure>,
@@ -77,15 +77,24 @@ impl Vm {
         let mut base = func + 1;
         let mut extra = 0;
         if prototype.variadic {
-            extra = self.adjust_varargs(base, args, parameters, max_stack)?;
-            base += args.max(parameters);
+            self.ensure_stack(base + args.max(parameters), parameters + max_stack)?;
         } else {
-            self.ensure_stack(base, max_stack + 1)?;
+            self.ensure_stack(base + args.min(parameters), max_stack + 1)?;
         }
         // SAFETY: the reference ends before anything else is called.
         let thread = unsafe { self.thread_mut() };
-        if args < parameters {
-            thread.stack[base + args..base + parameters].fill(Value::Nil);
+        for missing in args..parameters {
+            thread.stack[base + missing] = Value::Nil;
+        }
+        if prototype.variadic {
+            // The named parameters move above the extra arguments, which stay out of the registers.
+            let given = args.max(parameters);
+            extra = given - parameters;
+            let from = base;
+            base += given;
+            for index in 0..parameters {
+                thread.stack[base + index] = std::mem::take(&mut thread.stack[from + index]);
+            }
         }
         let top = base + max_stack;
         thread.top = top;
@@ -101,25 +110,6 @@ impl Vm {
             flags,
         });
         Ok(Next::Lua)
-    }
-
-    /// Makes room for a variadic function's registers above its arguments, and moves the named parameters there; the extra
-    /// arguments stay where they are. Gives how many those are.
-    fn adjust_varargs(
-        &mut self,
-        base: usize,
-        args: usize,
-        parameters: usize,
-        max_stack: usize,
-    ) -> Result<usize, Throw> {
-        let given = args.max(parameters);
-        self.ensure_stack(base + given, parameters + max_stack)?;
-        // SAFETY: the reference ends with the function.
-        let thread = unsafe { self.thread_mut() };
-        for index in 0..parameters.min(args) {
-            thread.stack[base + given + index] = std::mem::take(&mut thread.stack[base + index]);
-        }
-        Ok(given - parameters)
     }
 
     /// Calls a native function to its end, or begins what a control function does.
@@ -164,10 +154,6 @@ impl Vm {
             Function::Plain(function) => {
                 let count = function(&mut Call { vm: self, base, count: args })?;
                 let first = self.top() - count;
-                // SAFETY: the reference ends before anything else is called.
-                if unsafe { self.thread_mut() }.return_to_lua(first, count) {
-                    return Ok(Next::Lua);
-                }
                 self.return_values(first, count)
             }
             Function::Control(control) => self.control(control, func, args),
@@ -395,28 +381,6 @@ impl Vm {
 }
 
 impl crate::value::Thread {
-    /// Ends the frame on top where its caller is a Lua function that takes the results as they are. Gives whether it did.
-    #[inline(always)]
-    pub(super) fn return_to_lua(&mut self, first: usize, count: usize) -> bool {
-        let [.., caller, frame] = self.frames.as_slice() else { return false };
-        if caller.kind != FrameKind::Lua || frame.flags & (flags::FINISH | flags::REPEAT) != 0 {
-            return false;
-        }
-        let (func, top) = (frame.func as usize, caller.top as usize);
-        match frame.wanted {
-            0 => {}
-            1 if count == 1 => {
-                let result: *const Value = &self.stack[first];
-                // SAFETY: both are slots of the stack.
-                unsafe { copy_value(result, &mut self.stack[func]) };
-            }
-            _ => return false,
-        }
-        self.top = top;
-        self.frames.pop();
-        true
-    }
-
     /// Moves a frame's results to where its caller wants them: from its function's slot up, as many as wanted. The top is
     /// behind them.
     #[inline]

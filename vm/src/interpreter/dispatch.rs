@@ -8,8 +8,11 @@
 //! an observer has ended the program.
 
 use crate::bytecode::{Instruction, Opcode};
-use crate::gc::{Gc, Site, copy_value};
+use crate::gc::{Gc, Site};
+use crate::interpreter::access::Lookup;
+use crate::interpreter::arithmetic::{Computed, Operator};
 use crate::interpreter::call::Next;
+use crate::interpreter::compare::{Compared, raw_less, raw_less_equal};
 use crate::interpreter::concat::Concat;
 use crate::interpreter::error::Operand;
 use crate::interpreter::{Limit, Throw, Vm};
@@ -20,7 +23,6 @@ use std::cell::Cell;
 struct Running {
     frame: *mut Frame,
     pc: *const Instruction,
-    code: *const Instruction,
     base: *mut Value,
     constants: *const Cell<Value>,
     closure: Gc<Closure>,
@@ -33,7 +35,7 @@ impl Vm {
         // SAFETY: the reference ends here; the pointers are used until the next thing that may move what they point to.
         let thread = unsafe { self.thread_mut() };
         let Some(frame) = thread.frames.last_mut() else { unreachable!("a Lua frame is on top") };
-        let &Value::Closure(closure) = &thread.stack[frame.func as usize] else {
+        let Value::Closure(closure) = thread.stack[frame.func as usize] else {
             unreachable!("a Lua frame's function is a Lua closure")
         };
         let prototype = closure.prototype.get();
@@ -42,7 +44,6 @@ impl Vm {
             // SAFETY: the frame's base is inside the stack, and its pc inside the code, whose last instruction is a return.
             base: unsafe { thread.stack.as_mut_ptr().add(frame.base as usize) },
             pc: unsafe { prototype.code.as_ptr().add(frame.pc as usize) },
-            code: prototype.code.as_ptr(),
             constants: prototype.constants.as_ptr(),
             frame,
             closure,
@@ -60,7 +61,7 @@ impl Vm {
         // after everything that may move them.
         macro_rules! register {
             ($index:expr) => {
-                unsafe { &*run.base.add($index as usize) }
+                unsafe { *run.base.add($index as usize) }
             };
         }
         macro_rules! set {
@@ -69,16 +70,9 @@ impl Vm {
                 unsafe { *run.base.add($index as usize) = value }
             }};
         }
-        // Copies a value that stands somewhere to a register.
-        macro_rules! copy {
-            ($index:expr, $value:expr) => {{
-                let value: &Value = $value;
-                unsafe { copy_value(value, run.base.add($index as usize)) }
-            }};
-        }
         macro_rules! constant {
             ($index:expr) => {
-                unsafe { &*(*run.constants.add($index as usize)).as_ptr() }
+                unsafe { (*run.constants.add($index as usize)).get() }
             };
         }
         macro_rules! upvalue {
@@ -87,11 +81,6 @@ impl Vm {
                     Some(upvalue) => upvalue,
                     None => unreachable!("a complete closure has its upvalues"),
                 }
-            };
-        }
-        macro_rules! upvalue_value {
-            ($index:expr) => {
-                unsafe { &*upvalue!($index).location.get() }
             };
         }
         macro_rules! skip {
@@ -113,7 +102,8 @@ impl Vm {
         macro_rules! save {
             () => {
                 unsafe {
-                    (*run.frame).pc = run.pc.offset_from(run.code) as u32;
+                    let code = run.closure.prototype.get().code.as_ptr();
+                    (*run.frame).pc = run.pc.offset_from(code) as u32;
                 }
             };
         }
@@ -164,100 +154,88 @@ impl Vm {
                 proceed!(next)
             }};
         }
-        // Goes on after an instruction that was carried out outside of the loop, unless that led to a call.
-        macro_rules! finish {
-            ($called:expr) => {
-                if let Some(next) = $called {
-                    proceed!(next)
-                }
-            };
-        }
         macro_rules! arithmetic_slow {
-            ($i:expr) => {{
+            ($i:expr, $operator:expr, $b:expr, $c:expr) => {{
                 save!();
-                finish!(self.arithmetic_instruction($i)?)
+                let (b, c): ((Value, Operand), (Value, Operand)) = ($b, $c);
+                match self.arithmetic($operator, b, c)? {
+                    Computed::Value(value) => set!($i.a(), value),
+                    Computed::Call(handler) => call_metamethod!(handler, [b.0, c.0]),
+                }
             }};
         }
         macro_rules! rb {
             ($i:expr) => {
-                register!($i.b())
+                (register!($i.b()), Operand::Register($i.b()))
             };
         }
         macro_rules! rc {
             ($i:expr) => {
-                register!($i.c())
+                (register!($i.c()), Operand::Register($i.c()))
             };
         }
         macro_rules! kc {
             ($i:expr) => {
-                constant!($i.c())
+                (constant!($i.c()), Operand::Constant)
             };
         }
         macro_rules! ic {
             ($i:expr) => {
-                &Value::Integer($i.sc() as i64)
+                (Value::Integer($i.sc() as i64), Operand::Constant)
             };
         }
         // Operations on two integers or two floats.
         macro_rules! arithmetic {
-            ($i:expr, $b:expr, $c:expr, |$x:ident, $y:ident| $int:expr, |$p:ident, $q:ident| $float:expr) => {
-                match ($b, $c) {
-                    (&Value::Integer($x), &Value::Integer($y)) => set!($i.a(), Value::Integer($int)),
-                    (&Value::Float($p), &Value::Float($q)) => set!($i.a(), Value::Float($float)),
-                    (&Value::Float($p), &Value::Integer(y)) => {
+            ($i:expr, $operator:expr, $b:expr, $c:expr, |$x:ident, $y:ident| $int:expr, |$p:ident, $q:ident| $float:expr) => {{
+                let (b, c) = ($b, $c);
+                match (b.0, c.0) {
+                    (Value::Integer($x), Value::Integer($y)) => set!($i.a(), Value::Integer($int)),
+                    (Value::Float($p), Value::Float($q)) => set!($i.a(), Value::Float($float)),
+                    (Value::Float($p), Value::Integer(y)) => {
                         let $q = y as f64;
                         set!($i.a(), Value::Float($float))
                     }
-                    (&Value::Integer(x), &Value::Float($q)) => {
+                    (Value::Integer(x), Value::Float($q)) => {
                         let $p = x as f64;
                         set!($i.a(), Value::Float($float))
                     }
-                    _ => arithmetic_slow!($i),
+                    _ => arithmetic_slow!($i, $operator, b, c),
                 }
-            };
+            }};
         }
         // Integer division and modulo: a zero divisor is an error, which the slow path raises.
         macro_rules! division {
-            ($i:expr, $b:expr, $c:expr, |$x:ident, $y:ident| $int:expr, |$p:ident, $q:ident| $float:expr) => {
-                match ($b, $c) {
-                    (&Value::Integer($x), &Value::Integer($y)) if $y != 0 => set!($i.a(), Value::Integer($int)),
-                    (&Value::Float($p), &Value::Float($q)) => set!($i.a(), Value::Float($float)),
-                    _ => arithmetic_slow!($i),
+            ($i:expr, $operator:expr, $b:expr, $c:expr, |$x:ident, $y:ident| $int:expr, |$p:ident, $q:ident| $float:expr) => {{
+                let (b, c) = ($b, $c);
+                match (b.0, c.0) {
+                    (Value::Integer($x), Value::Integer($y)) if $y != 0 => set!($i.a(), Value::Integer($int)),
+                    (Value::Float($p), Value::Float($q)) => set!($i.a(), Value::Float($float)),
+                    _ => arithmetic_slow!($i, $operator, b, c),
                 }
-            };
+            }};
         }
         macro_rules! float_arithmetic {
-            ($i:expr, $b:expr, $c:expr, |$p:ident, $q:ident| $float:expr) => {
-                match ($b, $c) {
-                    (&Value::Float($p), &Value::Float($q)) => set!($i.a(), Value::Float($float)),
-                    (&Value::Integer(x), &Value::Integer(y)) => {
-                        let ($p, $q) = (x as f64, y as f64);
-                        set!($i.a(), Value::Float($float))
-                    }
-                    (&Value::Float($p), &Value::Integer(y)) => {
-                        let $q = y as f64;
-                        set!($i.a(), Value::Float($float))
-                    }
-                    (&Value::Integer(x), &Value::Float($q)) => {
-                        let $p = x as f64;
-                        set!($i.a(), Value::Float($float))
-                    }
-                    _ => arithmetic_slow!($i),
+            ($i:expr, $operator:expr, $b:expr, $c:expr, |$p:ident, $q:ident| $float:expr) => {{
+                let (b, c) = ($b, $c);
+                match (b.0.as_float(), c.0.as_float()) {
+                    (Some($p), Some($q)) => set!($i.a(), Value::Float($float)),
+                    _ => arithmetic_slow!($i, $operator, b, c),
                 }
-            };
+            }};
         }
         macro_rules! bitwise {
-            ($i:expr, $b:expr, $c:expr, |$x:ident, $y:ident| $int:expr) => {
-                match ($b, $c) {
-                    (&Value::Integer($x), &Value::Integer($y)) => set!($i.a(), Value::Integer($int)),
-                    _ => arithmetic_slow!($i),
+            ($i:expr, $operator:expr, $b:expr, $c:expr, |$x:ident, $y:ident| $int:expr) => {{
+                let (b, c) = ($b, $c);
+                match (b.0, c.0) {
+                    (Value::Integer($x), Value::Integer($y)) => set!($i.a(), Value::Integer($int)),
+                    _ => arithmetic_slow!($i, $operator, b, c),
                 }
-            };
+            }};
         }
         // The jump after a test is taken where the condition is what the test wants.
         macro_rules! branch {
             ($condition:expr, $wanted:expr) => {
-                if ($condition) == ($wanted != 0) {
+                if $condition == ($wanted != 0) {
                     let distance = next_instruction!().get_sj();
                     jump!(distance + 1);
                 } else {
@@ -265,107 +243,83 @@ impl Vm {
                 }
             };
         }
-        macro_rules! compare_slow {
-            ($i:expr) => {{
-                save!();
-                match self.compare_instruction($i)? {
-                    Ok(known) => branch!(known, $i.c()),
-                    Err(next) => proceed!(next),
+        macro_rules! compare {
+            ($i:expr, $raw:expr, $slow:ident, $a:expr, $b:expr) => {{
+                let (a, b): (Value, Value) = ($a, $b);
+                match $raw(a, b) {
+                    Some(known) => branch!(known, $i.c()),
+                    None => {
+                        save!();
+                        match self.$slow(a, b)? {
+                            Compared::Known(known) => branch!(known, $i.c()),
+                            Compared::Call(handler) => call_metamethod!(handler, [a, b]),
+                        }
+                    }
                 }
             }};
         }
-        macro_rules! compare {
-            ($i:expr, |$x:ident, $y:ident| $less:expr) => {
-                match (register!($i.a()), register!($i.b())) {
-                    (&Value::Integer($x), &Value::Integer($y)) => branch!($less, $i.c()),
-                    (&Value::Float($x), &Value::Float($y)) => branch!($less, $i.c()),
-                    _ => compare_slow!($i),
-                }
-            };
-        }
-        macro_rules! compare_small {
-            ($i:expr, |$x:ident, $y:ident| $less:expr) => {
-                match register!($i.a()) {
-                    &Value::Integer($x) => {
-                        let $y = $i.sb() as i64;
-                        branch!($less, $i.c())
-                    }
-                    &Value::Float($x) => {
-                        let $y = $i.sb() as f64;
-                        branch!($less, $i.c())
-                    }
-                    _ => compare_slow!($i),
-                }
-            };
-        }
         macro_rules! get_slow {
-            ($i:expr) => {{
+            ($i:expr, $object:expr, $key:expr, $operand:expr) => {{
                 save!();
-                finish!(self.get_instruction($i)?)
+                let (object, key) = ($object, $key);
+                match self.lookup_named(object, key, $operand)? {
+                    Lookup::Value(value) => set!($i.a(), value),
+                    Lookup::Call(handler, receiver) => call_metamethod!(handler, [receiver, key]),
+                }
             }};
         }
         macro_rules! get_short {
-            ($i:expr, $object:expr, $key:expr) => {{
-                let (object, key): (&Value, &Value) = ($object, $key);
-                if let (&Value::Table(table), &Value::String(name)) = (object, key)
-                    && name.is_short()
-                {
-                    let value = table.short_value(name);
-                    if !value.is_nil() || table.metatable.get().is_none() {
-                        copy!($i.a(), value);
-                        continue;
-                    }
-                    if let Some(value) = self.inherited(table, name) {
-                        copy!($i.a(), unsafe { &*value });
-                        continue;
+            ($i:expr, $object:expr, $key:expr, $operand:expr) => {{
+                let (object, key) = ($object, $key);
+                if let (Value::Table(table), Value::String(name)) = (object, key) {
+                    if name.is_short() {
+                        let value = table.get_short(name);
+                        if !value.is_nil() || table.metatable.get().is_none() {
+                            set!($i.a(), value);
+                            continue;
+                        }
                     }
                 }
-                get_slow!($i)
-            }};
-        }
-        macro_rules! get_integer {
-            ($i:expr, $table:expr, $index:expr) => {{
-                let value = $table.integer_value($index);
-                if !value.is_nil() || $table.metatable.get().is_none() {
-                    copy!($i.a(), value);
-                    continue;
-                }
+                get_slow!($i, object, key, $operand)
             }};
         }
         macro_rules! set_slow {
-            ($i:expr) => {{
+            ($object:expr, $key:expr, $value:expr, $operand:expr) => {{
                 save!();
-                finish!(self.set_instruction($i)?)
+                let (object, key, value) = ($object, $key, $value);
+                if let Some((handler, receiver)) = self.assign_named(object, key, value, $operand)? {
+                    call_metamethod!(handler, [receiver, key, value]);
+                }
             }};
         }
         macro_rules! set_short {
-            ($i:expr, $object:expr, $key:expr, $value:expr) => {{
-                let (object, key): (&Value, &Value) = ($object, $key);
-                if let (&Value::Table(table), &Value::String(name)) = (object, key)
-                    && let Some(slot) = table.find_present_short(name)
-                {
-                    if CHECKED {
-                        save!();
+            ($object:expr, $key:expr, $value:expr, $operand:expr) => {{
+                let (object, key, value) = ($object, $key, $value);
+                if let (Value::Table(table), Value::String(name)) = (object, key) {
+                    if let Some(slot) = table.find_present_short(name) {
+                        if CHECKED {
+                            save!();
+                        }
+                        self.heap.table_replace(Site::TableStore, table, slot, value);
+                        continue;
                     }
-                    self.heap.table_replace(Site::TableStore, table, slot, $value);
-                    continue;
                 }
-                set_slow!($i)
+                set_slow!(object, key, value, $operand)
             }};
         }
         macro_rules! set_index {
-            ($i:expr, $object:expr, $key:expr, $value:expr) => {{
-                let (object, key): (&Value, &Value) = ($object, $key);
-                if let (&Value::Table(table), &Value::Integer(index)) = (object, key)
-                    && let Some(slot) = table.find_present_item(index)
-                {
-                    if CHECKED {
-                        save!();
+            ($object:expr, $key:expr, $value:expr, $operand:expr) => {{
+                let (object, key, value) = ($object, $key, $value);
+                if let (Value::Table(table), Value::Integer(index)) = (object, key) {
+                    if let Some(slot) = table.find_present_item(index) {
+                        if CHECKED {
+                            save!();
+                        }
+                        self.heap.table_replace(Site::TableStore, table, slot, value);
+                        continue;
                     }
-                    self.heap.table_replace(Site::TableStore, table, slot, $value);
-                    continue;
                 }
-                set_slow!($i)
+                set_slow!(object, key, value, $operand)
             }};
         }
 
@@ -383,14 +337,14 @@ impl Vm {
             let i = next_instruction!();
             skip!();
             match opcode_of(i) {
-                Opcode::Move => copy!(i.a(), register!(i.b())),
+                Opcode::Move => set!(i.a(), register!(i.b())),
                 Opcode::LoadI => set!(i.a(), Value::Integer(i.sbx() as i64)),
                 Opcode::LoadF => set!(i.a(), Value::Float(i.sbx() as f64)),
-                Opcode::LoadK => copy!(i.a(), constant!(i.bx())),
+                Opcode::LoadK => set!(i.a(), constant!(i.bx())),
                 Opcode::LoadKX => {
                     let index = next_instruction!().get_ax();
                     skip!();
-                    copy!(i.a(), constant!(index));
+                    set!(i.a(), constant!(index));
                 }
                 Opcode::LoadFalse => set!(i.a(), Value::Boolean(false)),
                 Opcode::LFalseSkip => {
@@ -403,41 +357,74 @@ impl Vm {
                         set!(i.a() as usize + index, Value::Nil);
                     }
                 }
-                Opcode::GetUpval => copy!(i.a(), upvalue_value!(i.b())),
+                Opcode::GetUpval => set!(i.a(), upvalue!(i.b()).get()),
                 Opcode::SetUpval => {
                     if CHECKED {
                         save!();
                     }
                     self.heap.store_upvalue(upvalue!(i.b()), register!(i.a()));
                 }
-                Opcode::GetTabUp => get_short!(i, upvalue_value!(i.b()), constant!(i.c())),
+                Opcode::GetTabUp => {
+                    get_short!(i, upvalue!(i.b()).get(), constant!(i.c()), Operand::Upvalue(i.b()))
+                }
                 Opcode::GetTable => {
-                    if let &Value::Table(table) = register!(i.b()) {
-                        match register!(i.c()) {
-                            &Value::Integer(index) => get_integer!(i, table, index),
-                            &Value::String(name) if name.is_short() => {
-                                get_short!(i, &Value::Table(table), &Value::String(name))
-                            }
-                            _ => {}
+                    let (object, key) = (register!(i.b()), register!(i.c()));
+                    if let Value::Table(table) = object {
+                        let value = match key {
+                            Value::Integer(index) => table.get_integer(index),
+                            key => table.get(key),
+                        };
+                        if !value.is_nil() || table.metatable.get().is_none() {
+                            set!(i.a(), value);
+                            continue;
                         }
                     }
-                    get_slow!(i)
+                    get_slow!(i, object, key, Operand::Register(i.b()))
                 }
                 Opcode::GetI => {
-                    if let &Value::Table(table) = register!(i.b()) {
-                        get_integer!(i, table, i.c() as i64);
+                    let object = register!(i.b());
+                    if let Value::Table(table) = object {
+                        let value = table.get_integer(i.c() as i64);
+                        if !value.is_nil() || table.metatable.get().is_none() {
+                            set!(i.a(), value);
+                            continue;
+                        }
                     }
-                    get_slow!(i)
+                    get_slow!(i, object, Value::Integer(i.c() as i64), Operand::Register(i.b()))
                 }
-                Opcode::GetField => get_short!(i, register!(i.b()), constant!(i.c())),
-                Opcode::SetTabUp => set_short!(i, upvalue_value!(i.a()), constant!(i.b()), register!(i.c())),
-                Opcode::SetTabUpK => set_short!(i, upvalue_value!(i.a()), constant!(i.b()), constant!(i.c())),
-                Opcode::SetTable => set_index!(i, register!(i.a()), register!(i.b()), register!(i.c())),
-                Opcode::SetTableK => set_index!(i, register!(i.a()), register!(i.b()), constant!(i.c())),
-                Opcode::SetI => set_index!(i, register!(i.a()), &Value::Integer(i.b() as i64), register!(i.c())),
-                Opcode::SetIK => set_index!(i, register!(i.a()), &Value::Integer(i.b() as i64), constant!(i.c())),
-                Opcode::SetField => set_short!(i, register!(i.a()), constant!(i.b()), register!(i.c())),
-                Opcode::SetFieldK => set_short!(i, register!(i.a()), constant!(i.b()), constant!(i.c())),
+                Opcode::GetField => {
+                    get_short!(i, register!(i.b()), constant!(i.c()), Operand::Register(i.b()))
+                }
+                Opcode::SetTabUp => {
+                    set_short!(upvalue!(i.a()).get(), constant!(i.b()), register!(i.c()), Operand::Upvalue(i.a()))
+                }
+                Opcode::SetTabUpK => {
+                    set_short!(upvalue!(i.a()).get(), constant!(i.b()), constant!(i.c()), Operand::Upvalue(i.a()))
+                }
+                Opcode::SetTable => {
+                    set_index!(register!(i.a()), register!(i.b()), register!(i.c()), Operand::Register(i.a()))
+                }
+                Opcode::SetTableK => {
+                    set_index!(register!(i.a()), register!(i.b()), constant!(i.c()), Operand::Register(i.a()))
+                }
+                Opcode::SetI => set_index!(
+                    register!(i.a()),
+                    Value::Integer(i.b() as i64),
+                    register!(i.c()),
+                    Operand::Register(i.a())
+                ),
+                Opcode::SetIK => set_index!(
+                    register!(i.a()),
+                    Value::Integer(i.b() as i64),
+                    constant!(i.c()),
+                    Operand::Register(i.a())
+                ),
+                Opcode::SetField => {
+                    set_short!(register!(i.a()), constant!(i.b()), register!(i.c()), Operand::Register(i.a()))
+                }
+                Opcode::SetFieldK => {
+                    set_short!(register!(i.a()), constant!(i.b()), constant!(i.c()), Operand::Register(i.a()))
+                }
                 Opcode::NewTable => {
                     let array = next_instruction!().get_ax() as usize;
                     skip!();
@@ -456,87 +443,73 @@ impl Vm {
                 Opcode::SelfK | Opcode::SelfR => {
                     let object = register!(i.b());
                     let key = if opcode_of(i) == Opcode::SelfK { constant!(i.c()) } else { register!(i.c()) };
-                    if let (&Value::Table(table), &Value::String(name)) = (object, key)
-                        && name.is_short()
-                    {
-                        let value = table.short_value(name);
-                        if !value.is_nil() || table.metatable.get().is_none() {
-                            set!(i.a() as usize + 1, Value::Table(table));
-                            copy!(i.a(), value);
-                            continue;
-                        }
-                        if let Some(value) = self.inherited(table, name) {
-                            set!(i.a() as usize + 1, Value::Table(table));
-                            copy!(i.a(), unsafe { &*value });
-                            continue;
-                        }
-                    }
-                    get_slow!(i)
+                    set!(i.a() as usize + 1, object);
+                    get_short!(i, object, key, Operand::Register(i.b()))
                 }
                 Opcode::AddI => {
-                    arithmetic!(i, rb!(i), ic!(i), |x, y| x.wrapping_add(y), |p, q| p + q)
+                    arithmetic!(i, Operator::Add, rb!(i), ic!(i), |x, y| x.wrapping_add(y), |p, q| p + q)
                 }
                 Opcode::SubI => {
-                    arithmetic!(i, rb!(i), ic!(i), |x, y| x.wrapping_sub(y), |p, q| p - q)
+                    arithmetic!(i, Operator::Sub, rb!(i), ic!(i), |x, y| x.wrapping_sub(y), |p, q| p - q)
                 }
                 Opcode::AddK => {
-                    arithmetic!(i, rb!(i), kc!(i), |x, y| x.wrapping_add(y), |p, q| p + q)
+                    arithmetic!(i, Operator::Add, rb!(i), kc!(i), |x, y| x.wrapping_add(y), |p, q| p + q)
                 }
                 Opcode::SubK => {
-                    arithmetic!(i, rb!(i), kc!(i), |x, y| x.wrapping_sub(y), |p, q| p - q)
+                    arithmetic!(i, Operator::Sub, rb!(i), kc!(i), |x, y| x.wrapping_sub(y), |p, q| p - q)
                 }
                 Opcode::MulK => {
-                    arithmetic!(i, rb!(i), kc!(i), |x, y| x.wrapping_mul(y), |p, q| p * q)
+                    arithmetic!(i, Operator::Mul, rb!(i), kc!(i), |x, y| x.wrapping_mul(y), |p, q| p * q)
                 }
                 Opcode::Add => {
-                    arithmetic!(i, rb!(i), rc!(i), |x, y| x.wrapping_add(y), |p, q| p + q)
+                    arithmetic!(i, Operator::Add, rb!(i), rc!(i), |x, y| x.wrapping_add(y), |p, q| p + q)
                 }
                 Opcode::Sub => {
-                    arithmetic!(i, rb!(i), rc!(i), |x, y| x.wrapping_sub(y), |p, q| p - q)
+                    arithmetic!(i, Operator::Sub, rb!(i), rc!(i), |x, y| x.wrapping_sub(y), |p, q| p - q)
                 }
                 Opcode::Mul => {
-                    arithmetic!(i, rb!(i), rc!(i), |x, y| x.wrapping_mul(y), |p, q| p * q)
+                    arithmetic!(i, Operator::Mul, rb!(i), rc!(i), |x, y| x.wrapping_mul(y), |p, q| p * q)
                 }
                 Opcode::ModK => {
-                    division!(i, rb!(i), kc!(i), |x, y| modulo(x, y), |p, q| float_modulo(p, q))
+                    division!(i, Operator::Mod, rb!(i), kc!(i), |x, y| modulo(x, y), |p, q| float_modulo(p, q))
                 }
                 Opcode::Mod => {
-                    division!(i, rb!(i), rc!(i), |x, y| modulo(x, y), |p, q| float_modulo(p, q))
+                    division!(i, Operator::Mod, rb!(i), rc!(i), |x, y| modulo(x, y), |p, q| float_modulo(p, q))
                 }
                 Opcode::IDivK => {
-                    division!(i, rb!(i), kc!(i), |x, y| floor_divide(x, y), |p, q| (p / q).floor())
+                    division!(i, Operator::IDiv, rb!(i), kc!(i), |x, y| floor_divide(x, y), |p, q| (p / q).floor())
                 }
                 Opcode::IDiv => {
-                    division!(i, rb!(i), rc!(i), |x, y| floor_divide(x, y), |p, q| (p / q).floor())
+                    division!(i, Operator::IDiv, rb!(i), rc!(i), |x, y| floor_divide(x, y), |p, q| (p / q).floor())
                 }
-                Opcode::PowK => float_arithmetic!(i, rb!(i), kc!(i), |p, q| power(p, q)),
-                Opcode::Pow => float_arithmetic!(i, rb!(i), rc!(i), |p, q| power(p, q)),
-                Opcode::DivK => float_arithmetic!(i, rb!(i), kc!(i), |p, q| p / q),
-                Opcode::Div => float_arithmetic!(i, rb!(i), rc!(i), |p, q| p / q),
-                Opcode::BAndK => bitwise!(i, rb!(i), kc!(i), |x, y| x & y),
-                Opcode::BOrK => bitwise!(i, rb!(i), kc!(i), |x, y| x | y),
-                Opcode::BXorK => bitwise!(i, rb!(i), kc!(i), |x, y| x ^ y),
-                Opcode::BAnd => bitwise!(i, rb!(i), rc!(i), |x, y| x & y),
-                Opcode::BOr => bitwise!(i, rb!(i), rc!(i), |x, y| x | y),
-                Opcode::BXor => bitwise!(i, rb!(i), rc!(i), |x, y| x ^ y),
-                Opcode::ShlI => bitwise!(i, rb!(i), ic!(i), |x, y| shift_left(x, y)),
-                Opcode::ShrI => bitwise!(i, rb!(i), ic!(i), |x, y| shift_left(x, -y)),
-                Opcode::Shl => bitwise!(i, rb!(i), rc!(i), |x, y| shift_left(x, y)),
+                Opcode::PowK => float_arithmetic!(i, Operator::Pow, rb!(i), kc!(i), |p, q| power(p, q)),
+                Opcode::Pow => float_arithmetic!(i, Operator::Pow, rb!(i), rc!(i), |p, q| power(p, q)),
+                Opcode::DivK => float_arithmetic!(i, Operator::Div, rb!(i), kc!(i), |p, q| p / q),
+                Opcode::Div => float_arithmetic!(i, Operator::Div, rb!(i), rc!(i), |p, q| p / q),
+                Opcode::BAndK => bitwise!(i, Operator::BAnd, rb!(i), kc!(i), |x, y| x & y),
+                Opcode::BOrK => bitwise!(i, Operator::BOr, rb!(i), kc!(i), |x, y| x | y),
+                Opcode::BXorK => bitwise!(i, Operator::BXor, rb!(i), kc!(i), |x, y| x ^ y),
+                Opcode::BAnd => bitwise!(i, Operator::BAnd, rb!(i), rc!(i), |x, y| x & y),
+                Opcode::BOr => bitwise!(i, Operator::BOr, rb!(i), rc!(i), |x, y| x | y),
+                Opcode::BXor => bitwise!(i, Operator::BXor, rb!(i), rc!(i), |x, y| x ^ y),
+                Opcode::ShlI => bitwise!(i, Operator::Shl, rb!(i), ic!(i), |x, y| shift_left(x, y)),
+                Opcode::ShrI => bitwise!(i, Operator::Shr, rb!(i), ic!(i), |x, y| shift_left(x, -y)),
+                Opcode::Shl => bitwise!(i, Operator::Shl, rb!(i), rc!(i), |x, y| shift_left(x, y)),
                 Opcode::Shr => {
-                    bitwise!(i, rb!(i), rc!(i), |x, y| shift_left(x, y.wrapping_neg()))
+                    bitwise!(i, Operator::Shr, rb!(i), rc!(i), |x, y| shift_left(x, y.wrapping_neg()))
                 }
                 Opcode::Unm => match register!(i.b()) {
-                    &Value::Integer(x) => set!(i.a(), Value::Integer(x.wrapping_neg())),
-                    &Value::Float(x) => set!(i.a(), Value::Float(-x)),
-                    _ => arithmetic_slow!(i),
+                    Value::Integer(x) => set!(i.a(), Value::Integer(x.wrapping_neg())),
+                    Value::Float(x) => set!(i.a(), Value::Float(-x)),
+                    _ => arithmetic_slow!(i, Operator::Unm, rb!(i), rb!(i)),
                 },
                 Opcode::BNot => match register!(i.b()) {
-                    &Value::Integer(x) => set!(i.a(), Value::Integer(!x)),
-                    _ => arithmetic_slow!(i),
+                    Value::Integer(x) => set!(i.a(), Value::Integer(!x)),
+                    _ => arithmetic_slow!(i, Operator::BNot, rb!(i), rb!(i)),
                 },
                 Opcode::Not => set!(i.a(), Value::Boolean(register!(i.b()).is_falsy())),
                 Opcode::Len => {
-                    let value = *register!(i.b());
+                    let value = register!(i.b());
                     match value {
                         Value::Table(table) if table.metatable.get().is_none() => {
                             set!(i.a(), Value::Integer(table.length()))
@@ -573,28 +546,42 @@ impl Vm {
                     self.mark_to_be_closed(slot, i.a())?;
                 }
                 Opcode::Jmp => jump!(i.get_sj()),
-                Opcode::Eq => match (register!(i.a()), register!(i.b())) {
-                    (&Value::Integer(x), &Value::Integer(y)) => branch!(x == y, i.c()),
-                    _ => compare_slow!(i),
-                },
+                Opcode::Eq => {
+                    let (a, b) = (register!(i.a()), register!(i.b()));
+                    match self.equals(a, b) {
+                        Compared::Known(known) => branch!(known, i.c()),
+                        Compared::Call(handler) => {
+                            save!();
+                            call_metamethod!(handler, [a, b])
+                        }
+                    }
+                }
                 Opcode::EqK => {
-                    let equal = register!(i.a()).raw_equals(*constant!(i.b()));
+                    let equal = register!(i.a()).raw_equals(constant!(i.b()));
                     branch!(equal, i.c());
                 }
                 Opcode::EqI => {
                     let equal = match register!(i.a()) {
-                        &Value::Integer(x) => x == i.sb() as i64,
-                        &Value::Float(x) => x == i.sb() as f64,
+                        Value::Integer(x) => x == i.sb() as i64,
+                        Value::Float(x) => x == i.sb() as f64,
                         _ => false,
                     };
                     branch!(equal, i.c());
                 }
-                Opcode::Lt => compare!(i, |x, y| x < y),
-                Opcode::Le => compare!(i, |x, y| x <= y),
-                Opcode::LtI => compare_small!(i, |x, y| x < y),
-                Opcode::LeI => compare_small!(i, |x, y| x <= y),
-                Opcode::GtI => compare_small!(i, |x, y| x > y),
-                Opcode::GeI => compare_small!(i, |x, y| x >= y),
+                Opcode::Lt => compare!(i, raw_less, less_than, register!(i.a()), register!(i.b())),
+                Opcode::Le => compare!(i, raw_less_equal, less_equal, register!(i.a()), register!(i.b())),
+                Opcode::LtI => {
+                    compare!(i, raw_less, less_than, register!(i.a()), Value::Integer(i.sb() as i64))
+                }
+                Opcode::LeI => {
+                    compare!(i, raw_less_equal, less_equal, register!(i.a()), Value::Integer(i.sb() as i64))
+                }
+                Opcode::GtI => {
+                    compare!(i, raw_less, less_than, Value::Integer(i.sb() as i64), register!(i.a()))
+                }
+                Opcode::GeI => {
+                    compare!(i, raw_less_equal, less_equal, Value::Integer(i.sb() as i64), register!(i.a()))
+                }
                 Opcode::Test => {
                     let truth = !register!(i.a()).is_falsy();
                     branch!(truth, i.c());
@@ -604,7 +591,7 @@ impl Vm {
                     if value.is_falsy() == (i.c() != 0) {
                         skip!();
                     } else {
-                        copy!(i.a(), value);
+                        set!(i.a(), value);
                         let distance = next_instruction!().get_sj();
                         jump!(distance + 1);
                     }
@@ -618,7 +605,7 @@ impl Vm {
                     let args = self.top() - func - 1;
                     let wanted = i.c() as i32 - 1;
                     match register!(i.a()) {
-                        &Value::Closure(closure) => {
+                        Value::Closure(closure) => {
                             self.enter_lua(closure, func, args, wanted, 0)?;
                             reload!();
                         }
@@ -676,10 +663,6 @@ impl Vm {
                     if CHECKED {
                         save!();
                     }
-                    // SAFETY: the reference ends before anything else is called.
-                    if unsafe { self.thread_mut() }.return_to_lua(first, count) {
-                        proceed!(Next::Lua);
-                    }
                     let next = self.return_values(first, count)?;
                     proceed!(next)
                 }
@@ -691,9 +674,9 @@ impl Vm {
                 }
                 Opcode::ForLoop => {
                     let a = i.a() as usize;
-                    if let &Value::Integer(step) = register!(a + 2) {
+                    if let Value::Integer(step) = register!(a + 2) {
                         // The limit's register counts the turns that are left.
-                        if let (&Value::Integer(count), &Value::Integer(index)) = (register!(a + 1), register!(a))
+                        if let (Value::Integer(count), Value::Integer(index)) = (register!(a + 1), register!(a))
                             && count != 0
                         {
                             let index = index.wrapping_add(step);
@@ -702,7 +685,7 @@ impl Vm {
                             set!(a + 3, Value::Integer(index));
                             jump!(-(i.bx() as i32));
                         }
-                    } else if let (&Value::Float(index), &Value::Float(limit), &Value::Float(step)) =
+                    } else if let (Value::Float(index), Value::Float(limit), Value::Float(step)) =
                         (register!(a), register!(a + 1), register!(a + 2))
                     {
                         let index = index + step;
@@ -723,7 +706,7 @@ impl Vm {
                     save!();
                     let a = i.a() as usize;
                     for index in 0..3 {
-                        copy!(a + 4 + index, register!(a + index));
+                        set!(a + 4 + index, register!(a + index));
                     }
                     let func = slot!(a + 4);
                     self.set_top(func + 3);
@@ -734,7 +717,7 @@ impl Vm {
                     let a = i.a() as usize;
                     let control = register!(a + 4);
                     if !control.is_nil() {
-                        copy!(a + 2, control);
+                        set!(a + 2, control);
                         jump!(-(i.bx() as i32));
                     }
                 }
@@ -747,7 +730,7 @@ impl Vm {
                         0 => self.top() - first,
                         b => b as usize,
                     };
-                    let &Value::Table(table) = register!(i.a()) else { unreachable!("a constructor fills a table") };
+                    let Value::Table(table) = register!(i.a()) else { unreachable!("a constructor fills a table") };
                     self.reserve(count * size_of::<Value>())?;
                     let thread = self.heap.current();
                     let values =
@@ -811,7 +794,7 @@ impl Vm {
     }
 
     /// Calls a metamethod for the running instruction. Its result finishes the instruction.
-    pub(super) fn call_metamethod(&mut self, handler: Value, args: &[Value]) -> Result<Next, Throw> {
+    fn call_metamethod(&mut self, handler: Value, args: &[Value]) -> Result<Next, Throw> {
         let func = self.heap.current().frames.last().map_or(0, |frame| frame.top as usize);
         self.ensure_stack(func, args.len() + 1)?;
         self.set_top(func);

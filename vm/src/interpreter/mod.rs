@@ -229,8 +229,8 @@ impl Vm {
         let args: Vec<Value> = arguments.iter().map(|bytes| Value::String(self.heap.new_string(bytes))).collect();
         // No step runs before the call, which puts closure and arguments on the stack.
         let slot = self.top();
-        self.push(handler.unwrap_or_default());
-        if handler.is_some() {
+        if let Some(handler) = handler {
+            self.push(handler);
             // SAFETY: the reference ends here.
             unsafe { self.thread_mut() }.message_handler = slot as u32;
         }

@@ -159,15 +159,9 @@ impl Table {
     /// The value of an integer key.
     #[inline(always)]
     pub fn get_integer(&self, key: i64) -> Value {
-        *self.integer_value(key)
-    }
-
-    /// Where the value of an integer key stands.
-    #[inline(always)]
-    pub(crate) fn integer_value(&self, key: i64) -> &Value {
         match self.array.get((key as usize).wrapping_sub(1)) {
-            Some(value) => value,
-            None => self.find_integer_hashed(key).map_or(&Value::Nil, |node| &self.nodes[node].value),
+            Some(&value) => value,
+            None => self.get_integer_hashed(key),
         }
     }
 
@@ -183,13 +177,7 @@ impl Table {
     /// The value of a short string.
     #[inline(always)]
     pub(crate) fn get_short(&self, key: Gc<Str>) -> Value {
-        *self.short_value(key)
-    }
-
-    /// Where the value of a short string stands.
-    #[inline(always)]
-    pub(crate) fn short_value(&self, key: Gc<Str>) -> &Value {
-        self.find_short(key).map_or(&Value::Nil, |node| &self.nodes[node].value)
+        self.find_short(key).map_or(Value::Nil, |node| self.nodes[node].value)
     }
 
     /// The node of a short string.
@@ -262,17 +250,13 @@ impl Table {
         }
     }
 
-    /// The place that [`Table::find`] gave, to be written.
+    /// Replaces the value at a place that [`Table::find`] gave.
     #[inline(always)]
-    pub(crate) fn value_mut(&mut self, slot: Slot) -> &mut Value {
+    pub(crate) fn set_value_at(&mut self, slot: Slot, value: Value) {
         match slot {
-            Slot::Array(index) => &mut self.array[index],
-            Slot::Hash(index) => &mut self.nodes[index].value,
+            Slot::Array(index) => self.array[index] = value,
+            Slot::Hash(index) => self.nodes[index].value = value,
         }
-    }
-
-    fn set_value_at(&mut self, slot: Slot, value: Value) {
-        *self.value_mut(slot) = value;
     }
 
     /// Sets a key. Says whether the key is new to the table, which then refers to it.
@@ -407,8 +391,6 @@ impl Table {
             if values.len() > array {
                 surplus = values.split_off(array);
             }
-            // Exactly, lest the box be allocated a second time.
-            values.reserve_exact(array - values.len());
             values.resize(array, Value::Nil);
             self.array = values.into_boxed_slice();
         }
