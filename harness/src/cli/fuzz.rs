@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use moonphase::campaign::folder::FindingsFolder;
 use moonphase::campaign::fuzz::{Campaign, Progress, Summary};
 use moonphase::limits::Limits;
 use moonphase::settings::Settings;
@@ -34,6 +35,8 @@ pub fn main(args: &FuzzArgs) -> Result<Done, Failure> {
         findings: args.findings.clone(),
         disabled: args.without.iter().copied().collect(),
     };
+    // Known before anything is printed.
+    FindingsFolder::open(&campaign.findings)?;
     let stop = stop_flag()?;
     let human = args.format == Format::Human;
     if human {
