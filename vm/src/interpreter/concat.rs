@@ -4,6 +4,9 @@ use crate::interpreter::error::Operand;
 use crate::interpreter::{Throw, Vm};
 use crate::value::{Metamethod, Value, format_number};
 
+/// Bytes that are copied in the time of an instruction, roughly: what a concatenation charges to the instruction limit.
+const BYTES_PER_INSTRUCTION: u64 = 64;
+
 /// How far a concatenation got.
 pub(crate) enum Concat {
     /// The result is in the first slot.
@@ -45,6 +48,7 @@ impl Vm {
                 });
             }
             self.reserve(length)?;
+            self.charge(length as u64 / BYTES_PER_INSTRUCTION)?;
             let mut buffer = Vec::with_capacity(length);
             for slot in from..=last {
                 match self.slot(slot) {

@@ -4,10 +4,13 @@ use crate::bytecode::{Constant, Instruction, Template};
 use crate::compiler;
 use crate::gc::{Gc, Header, Site};
 use crate::interpreter::names::CodeView;
-use crate::interpreter::{Limit, Vm};
+use crate::interpreter::{Limit, Throw, Vm};
 use crate::syntax::{self, SyntaxError};
 use crate::value::{Closure, LocalName, Prototype, UpvalueName, Value};
 use std::cell::Cell;
+
+/// Bytes of source that take as long as an instruction, roughly: what loading charges to the instruction limit.
+const BYTES_PER_INSTRUCTION: u64 = 4;
 
 /// Why a chunk was not loaded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -26,6 +29,9 @@ impl Vm {
     /// # Errors
     /// The text is not Lua, or there is no memory for it.
     pub(crate) fn load(&mut self, source: &[u8], chunk_name: &[u8]) -> Result<Gc<Closure>, LoadError> {
+        if let Err(Throw::Limit(limit)) = self.charge(source.len() as u64 / BYTES_PER_INSTRUCTION) {
+            return Err(limit.into());
+        }
         let chunk = syntax::parse(source, chunk_name, self.options.version)?;
         let template = compiler::compile(&chunk, chunk_name, self.options.version)?;
         if !self.heap.has_room(template.code.len() * size_of::<Value>()) {

@@ -234,7 +234,11 @@ impl Vm {
             // SAFETY: the reference ends here.
             unsafe { self.thread_mut() }.message_handler = slot as u32;
         }
-        let result = self.call_nested(Value::Closure(closure), &args, Some(0)).map(drop);
+        let level = self.top();
+        let result = match self.call_nested(Value::Closure(closure), &args, Some(0)) {
+            Ok(_) => Ok(()),
+            Err(throw) => Err(self.close_after(level, throw)),
+        };
         // SAFETY: the reference ends here.
         unsafe { self.thread_mut() }.message_handler = 0;
         self.set_top(slot);

@@ -1,0 +1,63 @@
+//! Running scripts and reading what they print.
+
+#![allow(dead_code, reason = "each test program uses a part")]
+
+use moonphase_vm::{Options, ScriptError, Vm};
+use std::cell::RefCell;
+use std::io::Write;
+use std::rc::Rc;
+
+/// A sink whose content can be read while the VM owns it.
+#[derive(Clone, Default)]
+struct Output(Rc<RefCell<Vec<u8>>>);
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.borrow_mut().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Runs a script; what it printed and how it ended.
+pub fn run_with(options: Options, source: &str) -> (String, Result<(), ScriptError>) {
+    let output = Output::default();
+    let mut vm = Vm::new(options).expect("a sound policy");
+    vm.set_output(output.clone());
+    let result = vm.run(source.as_bytes(), b"@t", &[]);
+    drop(vm);
+    let printed = String::from_utf8_lossy(&output.0.borrow()).into_owned();
+    (printed, result)
+}
+
+/// What a script prints that ends without error.
+pub fn run(source: &str) -> String {
+    let (printed, result) = run_with(Options::default(), source);
+    assert_eq!(result, Ok(()), "{source}");
+    printed
+}
+
+/// The message of the error that ends a script.
+pub fn error_of(source: &str) -> String {
+    match run_with(Options::default(), source).1 {
+        Err(error) => error.to_string(),
+        Ok(()) => panic!("no error: {source}"),
+    }
+}
+
+/// Checks what a script prints, also when the collector takes a step after every few instructions, or is asked for its smallest
+/// steps.
+pub fn check(source: &str, expected: &str) {
+    let plain = run(source);
+    assert_eq!(plain, expected, "{source}");
+    for eager in [
+        "collectgarbage('incremental', 100, 100, 1) ",
+        "debug.sethook(function() collectgarbage('step', 0) end, '', 3) ",
+        "debug.sethook(function() collectgarbage() end, '', 100) ",
+    ] {
+        let printed = run(&format!("{eager}{source}"));
+        assert_eq!(printed, expected, "{eager}{source}");
+    }
+}

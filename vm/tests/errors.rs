@@ -1,0 +1,137 @@
+//! Errors: what they say, who handles them, and that every one of them can be caught.
+
+mod common;
+
+use common::{check, error_of};
+
+#[test]
+fn messages_name_the_value_that_is_to_blame() {
+    for (source, message) in [
+        ("local x x.y = 1", "attempt to index a nil value (local 'x')"),
+        ("x.y = 1", "attempt to index a nil value (global 'x')"),
+        ("local t = {} t.a.b = 1", "attempt to index a nil value (field 'a')"),
+        ("local t = {} t:nope()", "attempt to call a nil value (method 'nope')"),
+        ("local u; local function f() return u.x end f()", "attempt to index a nil value (upvalue 'u')"),
+        ("local a = {} return a + 1", "attempt to perform arithmetic on a table value (local 'a')"),
+        ("local a, b = 1 return a .. b", "attempt to concatenate a nil value (local 'b')"),
+        ("return #nil", "attempt to get length of a nil value"),
+        ("return {} < {}", "attempt to compare two table values"),
+        ("return 1 < 'x'", "attempt to compare number with string"),
+        ("local x = 1.5 return x | 1", "number (local 'x') has no integer representation"),
+        ("return 1 // 0", "attempt to divide by zero"),
+        ("return 1 % 0", "attempt to perform 'n%0'"),
+        ("for i = 1, {} do end", "bad 'for' limit (number expected, got table)"),
+        ("for i = 1, 2, 0 do end", "'for' step is zero"),
+        ("local t = {} t[nil] = 1", "table index is nil"),
+        ("local t = {} t[0 / 0] = 1", "table index is NaN"),
+        ("local x <close> = 1", "variable 'x' got a non-closable value"),
+    ] {
+        let found = error_of(source);
+        let found = found.strip_prefix("t:1: ").unwrap_or(&found);
+        assert_eq!(found, message, "{source}");
+    }
+}
+
+#[test]
+fn bitwise_operators_do_not_convert_strings() {
+    assert_eq!(
+        error_of("local x = '3' return x | 1"),
+        "t:1: attempt to perform bitwise operation on a string value (local 'x')"
+    );
+    assert_eq!(
+        error_of("return 1 << '3'"),
+        "t:1: attempt to perform bitwise operation on a string value (constant '3')"
+    );
+}
+
+#[test]
+fn a_traceback_from_a_closing_method_names_it() {
+    let printed = common::run(
+        "local function f() local x <close> = setmetatable({}, {__close = function() print(debug.traceback()) end}) return 1 end f()",
+    );
+    assert!(printed.contains("in metamethod 'close'"), "{printed}");
+}
+
+#[test]
+fn a_message_handler_sees_errors_of_closing_methods_too() {
+    check(
+        "print(xpcall(function()
+            local x <close> = setmetatable({}, {__close = function(_, e) error(e .. ' then second', 0) end})
+            error('first', 0)
+        end, function(m) return '<' .. m .. '>' end))",
+        "false\t<<first> then second>\n",
+    );
+}
+
+#[test]
+fn a_message_handler_that_fails_handles_its_own_error() {
+    check(
+        "print(xpcall(error, function(m)
+            if m == 'a' then error('b', 0) elseif m == 'b' then error('c', 0) end
+            return 'got ' .. m
+        end, 'a'))
+        local ok, message = xpcall(error, function() error('always') end, 'x')
+        print(ok, message)",
+        "false\tgot c\nfalse\terror in error handling\n",
+    );
+}
+
+#[test]
+fn stack_overflows_are_caught_again_and_again() {
+    let printed = common::run(
+        "local function deep() return 1 + deep() end
+        for i = 1, 3 do
+            local ok, message = pcall(deep)
+            print(ok, message:match('stack overflow'))
+        end
+        print(xpcall(deep, function(m) return 'handled ' .. m:match('stack overflow') end))
+        local co = coroutine.create(deep)
+        local ok, message = coroutine.resume(co)
+        print(ok, message:match('stack overflow'))",
+    );
+    assert_eq!(printed, "false\tstack overflow\n".repeat(3) + "false\thandled stack overflow\nfalse\tstack overflow\n");
+}
+
+#[test]
+fn recursion_through_native_functions_is_limited() {
+    let printed = common::run(
+        "local function sort() table.sort({1, 2}, sort) end
+        local function substitute() string.gsub('x', 'x', substitute) end
+        local function wrapped() return coroutine.wrap(wrapped)() end
+        local text = {} setmetatable(text, {__tostring = function(t) return tostring(t) end})
+        for _, f in ipairs {sort, substitute, wrapped, function() tostring(text) end} do
+            local ok, message = pcall(f)
+            print(ok, message:match('C stack overflow'))
+        end",
+    );
+    assert_eq!(printed, "false\tC stack overflow\n".repeat(4));
+}
+
+#[test]
+fn recursion_through_metamethods_is_limited() {
+    let printed = common::run(
+        "local meta = {
+            __index = function(t, k) return t[k] end, __add = function(a, b) return (a + b) end,
+            __concat = function(a, b) return (a .. b) end, __eq = function(a, b) return not (a == b) end,
+        }
+        local function new() return setmetatable({}, meta) end
+        for _, f in ipairs {
+            function() return (new().x) end, function() return (new() + 1) end,
+            function() return (new() .. 1) end, function() return new() == new() end,
+        } do
+            local ok, message = pcall(f)
+            print(ok, message:match('stack overflow'))
+        end",
+    );
+    assert_eq!(printed, "false\tstack overflow\n".repeat(4));
+}
+
+#[test]
+fn an_error_that_nobody_catches_closes_what_is_open() {
+    let (printed, result) = common::run_with(
+        Default::default(),
+        "local x <close> = setmetatable({}, {__close = function(_, e) print('closed', e) end}) error('lost', 0)",
+    );
+    assert_eq!(printed, "closed\tlost\n");
+    assert_eq!(result.map_err(|error| error.to_string()), Err("lost".into()));
+}

@@ -1,0 +1,179 @@
+//! The language: what programs compute, whatever the collector does meanwhile.
+
+mod common;
+
+use common::check;
+
+#[test]
+fn numeric_loops_take_strings_as_numbers() {
+    check("for i = '3', '1', '-2' do print(i) end for i = 1, '2.5' do print(i) end", "3.0\n1.0\n1\n2\n");
+}
+
+#[test]
+fn numeric_loops_stop_at_the_ends_of_the_integers() {
+    check(
+        "local top, bottom = math.maxinteger, math.mininteger
+        for i = top - 1, top do io.write(i - top, ' ') end
+        for i = bottom + 1, bottom, -1 do io.write(i - bottom, ' ') end
+        for i = top - 1, math.huge do io.write('h ') end
+        for i = bottom, bottom + 2, top do io.write('s ') end
+        for i = 1, -math.huge do io.write('never') end
+        for i = 1, 0 / 0 do io.write('never') end",
+        "-1 0 1 0 h h s ",
+    );
+}
+
+#[test]
+fn integer_division_and_modulo_round_down_and_wrap() {
+    check(
+        "local low = math.mininteger
+        print(low // -1 == low, low % -1, -7 // 2, -7 % 2, 7 % -2, 5.5 % -2, -5 % math.huge, 5 // 0.0, 1 << 64, -1 >> -1)",
+        "true\t0\t-4\t1\t-1\t-0.5\tinf\tinf\t0\t-2\n",
+    );
+}
+
+#[test]
+fn integers_and_floats_compare_exactly() {
+    check(
+        "local top = math.maxinteger
+        print(top < top + 0.0, top + 0.0 <= top, top == top + 0.0, 2^53 == 2^53 | 0, 1 < 0 / 0, -2^63 <= math.mininteger)",
+        "true\tfalse\tfalse\ttrue\tfalse\ttrue\n",
+    );
+}
+
+#[test]
+fn constructors_take_any_number_of_items_from_calls_and_varargs() {
+    check(
+        "local function some(n) local t = {} for i = 1, n do t[i] = i end return table.unpack(t) end
+        local function pack(...) return {0, ...} end
+        print(#{some(120)}, #{1, 2, some(60)}, #{some(60), 1}, #pack(some(200)), pack(some(70))[71])",
+        "120\t62\t2\t201\t70\n",
+    );
+}
+
+#[test]
+fn closures_of_one_scope_share_their_variables_and_those_of_other_turns_do_not() {
+    check(
+        "local made = {}
+        for i = 1, 3 do
+            local n = i * 10
+            made[i] = {get = function() return n end, add = function() n = n + 1 end}
+        end
+        made[1].add() made[1].add() made[3].add()
+        print(made[1].get(), made[2].get(), made[3].get())
+        local again = {}
+        local k = 0
+        ::top::
+        local x = k
+        again[#again + 1] = function() x = x + 1 return x end
+        k = k + 1
+        if k < 3 then goto top end
+        print(again[1](), again[1](), again[2](), again[3]())",
+        "12\t20\t31\n1\t2\t2\t3\n",
+    );
+}
+
+#[test]
+fn assignments_evaluate_everything_before_they_assign() {
+    check(
+        "local i, t = 1, {}
+        i, t[i] = i + 1, 20
+        local a, b, c = (function() return 1, 2 end)()
+        a, b = b, a
+        print(i, t[1], t[2], a, b, c)",
+        "2\t20\tnil\t2\t1\tnil\n",
+    );
+}
+
+#[test]
+fn tail_calls_need_no_stack() {
+    check(
+        "local function count(n) if n == 0 then return 'done' end return count(n - 1) end
+        local callable = setmetatable({}, {__call = function(self, n) if n == 0 then return 'called' end return self(n - 1) end})
+        print(count(20000), callable(5000))",
+        "done\tcalled\n",
+    );
+}
+
+#[test]
+fn a_chain_of_call_metamethods_may_be_long_but_not_endless() {
+    check(
+        "local f = function(...) return select('#', ...) end
+        for i = 1, 200 do f = setmetatable({}, {__call = f}) end
+        print(f('argument'))
+        local own = {}
+        own.__call = own
+        local ok, message = pcall(setmetatable(own, own))
+        print(ok, message:match('too long'))",
+        "201\nfalse\ttoo long\n",
+    );
+}
+
+#[test]
+fn entries_may_be_removed_while_a_table_is_traversed() {
+    check(
+        "local t = {}
+        for i = 1, 60 do t[i] = i t['k' .. i] = i t[{}] = i end
+        local seen = 0
+        for key in pairs(t) do t[key] = nil seen = seen + 1 end
+        print(seen, next(t))",
+        "180\tnil\n",
+    );
+}
+
+#[test]
+fn operators_of_every_kind_find_their_metamethods_on_either_side() {
+    check(
+        "local meta = {}
+        for name in ('add sub mul div mod pow idiv band bor bxor shl shr concat'):gmatch('%a+') do
+            meta['__' .. name] = function(a, b)
+                return name .. (type(a) == 'table' and 'T' or a) .. (type(b) == 'table' and 'T' or b)
+            end
+        end
+        local x = setmetatable({}, meta)
+        print(x + 1, 1 - x, x * 2.5, 2 / x, x % x, 2 ^ x, x // 3, 1 & x, x | 1, 1 ~ x, x << 1, 1 >> x, x .. 1, 'a' .. 'b' .. x)",
+        "addT1\tsub1T\tmulT2.5\tdiv2T\tmodTT\tpow2T\tidivT3\tband1T\tborT1\tbxor1T\tshlT1\tshr1T\tconcatT1\taconcatbT\n",
+    );
+}
+
+#[test]
+fn methods_are_found_through_chains_of_index_tables() {
+    check(
+        "local base = {name = function() return 'base' end}
+        local middle = setmetatable({other = 1}, {__index = base})
+        local object = setmetatable({}, {__index = middle})
+        print(object:name(), object.other, object.none)
+        base.name = function() return 'changed' end
+        middle.name = nil
+        print(object:name())
+        rawset(middle, 'name', function() return 'nearer' end)
+        print(object:name())",
+        "base\t1\tnil\nchanged\nnearer\n",
+    );
+}
+
+#[test]
+fn variables_to_be_closed_are_closed_on_every_way_out() {
+    check(
+        "local function closer(name) return setmetatable({}, {__close = function(_, e) io.write(name, e and '!' or '', ' ') end}) end
+        local function f() local a <close> = closer 'a' local b <close> = closer 'b' return 'r', 's' end
+        print(f())
+        for i = 1, 3 do local c <close> = closer(i) if i == 2 then break end end
+        do local n = 0 ::top:: local g <close> = closer('g' .. n) n = n + 1 if n < 2 then goto top end end
+        print(pcall(function() local e <close> = closer 'e' error('x', 0) end))
+        for k in next, {1}, nil, closer 'it' do end
+        print(select('#', (function() local v <close> = closer 'v' return table.unpack({}, 1, 300) end)()))",
+        "b a r\ts\n1 2 g0 g1 e! false\tx\nit v 300\n",
+    );
+}
+
+#[test]
+fn the_environment_can_be_replaced() {
+    check(
+        "local print, setmetatable = print, setmetatable
+        do local _ENV = {} x = 1 print(x) end
+        local _ENV = setmetatable({}, {__index = function(_, name) return name .. '?' end})
+        print(x, y)",
+        "1\nx?\ty?\n",
+    );
+}
