@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use mlua::chunk::ChunkMode;
 use mlua::{Lua, LuaOptions, StdLib};
-use moonphase_vm::gc::{Policy, SetupvalueRule};
+use moonphase_vm::gc::Policy;
 use moonphase_vm::{LuaVersion, compiler, syntax};
 use mutatis::Session;
 
@@ -281,13 +281,7 @@ pub struct Invariants {
 
 /// Every preset, put right where it is faulty.
 pub fn correct_policies() -> Vec<Policy> {
-    let mut policies = Policy::PRESETS.to_vec();
-    for policy in &mut policies {
-        if !policy.is_sound() {
-            policy.setupvalue = SetupvalueRule::Upvalue;
-        }
-    }
-    policies
+    Policy::PRESETS.iter().map(|policy| policy.corrected()).collect()
 }
 
 impl Invariants {

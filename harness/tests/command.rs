@@ -233,7 +233,7 @@ fn a_damaged_header_is_refused_with_its_line() {
     let scratch = Scratch::new();
     for (header, words) in [
         ("-- moonphase: gc=9", ["line 1", "unknown collector policy '9'"]),
-        ("-- moonphase: gc=5.1,closing=red", ["line 1", "rule 'closing' cannot be 'red'"]),
+        ("-- moonphase: gc=5.1,strings=red", ["line 1", "rule 'strings' cannot be 'red'"]),
         ("-- moonphase: lua=5.0", ["line 1", "unknown Lua version '5.0'"]),
         ("-- moonphase: check=often", ["line 1", "unknown check 'often'"]),
         ("-- moonphase: 5.4", ["line 1", "'5.4' is not of the form key=value"]),
@@ -274,7 +274,7 @@ fn wrong_words_are_refused_in_one_line() {
         ("check", &["required arguments", "<FILES>"]),
         ("check --bogus a.lua", &["unexpected argument '--bogus'"]),
         ("fuzz --finding x", &["unexpected argument '--finding'", "tip: a similar argument exists: '--findings'"]),
-        ("check --gc 6.0 a.lua", &["unknown collector policy '6.0' (known: 5.1, 5.2, 5.4)"]),
+        ("check --gc 6.0 a.lua", &["unknown collector policy '6.0' (known: 5.1, 5.2, 5.3, 5.4"]),
         ("run --gc 5.4,colour=red a.lua", &["unknown collector rule 'colour'"]),
         ("check --check often a.lua", &["unknown check 'often' (known: off, step, barrier, full)"]),
         ("check --reference lua99 a.lua", &["unknown reference 'lua99' (known: lua54, none)"]),

@@ -251,8 +251,8 @@ impl Checker {
             return self.whole(view, true);
         }
         match (before, view.phase()) {
-            (Phase::EnterAtomic, Phase::SweepAll) => looks::after_atomic(view, &mut self.scratch),
-            (Phase::SweepEnd, Phase::CallFinalizers) => {
+            (Phase::EnterAtomic, Phase::SweepAll | Phase::SweepStrings) => looks::after_atomic(view, &mut self.scratch),
+            (Phase::SweepAll | Phase::SweepEnd, Phase::CallFinalizers) | (Phase::SweepAll, Phase::Pause) => {
                 looks::after_sweep(view, &mut self.scratch)?;
                 self.sound = self.events;
                 Ok(())
@@ -271,6 +271,7 @@ impl Checker {
     fn follow_cycle(&mut self, view: HeapView<'_>, event: &Event<'_>) {
         match event {
             Event::StepBegin(StepKind::Turn) if view.phase() == Phase::Pause => self.newest_at_start = view.newest(),
+            Event::StepBegin(StepKind::BeginMarking) => self.newest_at_start = view.newest(),
             Event::StepEnd(StepKind::Turn, Phase::EnterAtomic) => {
                 self.finalized.clear();
                 // A list that is a circle is for the checks to find.

@@ -3,13 +3,14 @@
 //! Live is what the collector may still use: all that is not of the other white, which only dead objects that wait to
 //! be swept are. Weak references count: dead entries are cleared before anything is freed.
 
+use crate::lists::{holders, references};
 use crate::{Invariant, Verdict, Violation};
-use moonphase_vm::gc::{Colour, Edge, HeapView, ListName, ObjectView};
+use moonphase_vm::gc::{Colour, Edge, HeapView, ObjectView};
 
 /// Looks at the roots and at all references of all live objects.
 pub(crate) fn check(view: HeapView<'_>) -> Verdict {
     check_roots(view)?;
-    ListName::ALL.into_iter().flat_map(|list| view.list(list)).try_for_each(|object| check_object(view, object))
+    holders(view).try_for_each(|object| check_object(view, object))
 }
 
 pub(crate) fn check_roots(view: HeapView<'_>) -> Verdict {
@@ -30,7 +31,7 @@ fn check_object<'h>(view: HeapView<'h>, object: ObjectView<'h>) -> Verdict {
         return Ok(());
     }
     let mut freed = None;
-    view.references(object, |edge| {
+    references(view, object, |edge| {
         if edge.target.is_freed() {
             freed.get_or_insert(edge);
         }

@@ -1,14 +1,14 @@
 //! `gray-lists`: while marking, gray objects and members of gray lists are the same set, each in one list.
 //!
 //! A gray object on no list is never traversed, so what only it refers to is lost. Aside: open upvalues, which are gray
-//! on no list since their thread leads to them, and fixed objects. While sweeping the lists may hold white and even
+//! on no list since their thread leads to them, marked strings of Lua 5.1, counted upvalues and fixed objects. While sweeping the lists may hold white and even
 //! freed objects, since they are only emptied when the next cycle begins; nobody may look at them then.
 
 use crate::id_set::IdSet;
 use crate::lists::collected;
 use crate::looks::is_marking;
 use crate::{Invariant, Verdict, Violation};
-use moonphase_vm::gc::{GrayList, HeapView, ObjectView};
+use moonphase_vm::gc::{GrayList, HeapView, Kind, ObjectView};
 
 pub(crate) fn check(view: HeapView<'_>, listed: &mut IdSet) -> Verdict {
     if !is_marking(view) {
@@ -50,7 +50,7 @@ fn check_member<'h>(view: HeapView<'h>, list: GrayList, object: ObjectView<'h>) 
 
 /// Whether the object's colour says that it is on a gray list.
 fn is_listed_gray(object: ObjectView<'_>) -> bool {
-    object.is_gray() && !object.is_open_upvalue()
+    object.is_gray() && !object.is_open_upvalue() && object.kind() != Kind::String
 }
 
 fn unlisted<'h>(view: HeapView<'h>, object: ObjectView<'h>) -> Box<Violation> {

@@ -5,11 +5,31 @@
 
 use crate::id_set::IdSet;
 use crate::{Invariant, Verdict, Violation};
-use moonphase_vm::gc::{Colour, Edge, HeapView, Kind, ListName, ObjectView};
+use moonphase_vm::gc::{Colour, Edge, HeapView, Kind, ListName, ObjectView, OpenRule, SweepRule, Upvalues};
 
-/// The objects that the collector colours: all but fixed ones.
+/// The objects that the collector colours: all but fixed ones and counted upvalues.
 pub(crate) fn collected<'h>(view: HeapView<'h>) -> impl Iterator<Item = ObjectView<'h>> {
-    [ListName::All, ListName::Finalizable, ListName::ToBeFinalized].into_iter().flat_map(move |list| view.list(list))
+    ListName::COLLECTED.into_iter().flat_map(move |list| view.list(list))
+}
+
+/// The objects whose references mean something: all but counted upvalues, which only count through their closures.
+pub(crate) fn holders<'h>(view: HeapView<'h>) -> impl Iterator<Item = ObjectView<'h>> {
+    collected(view).chain(view.list(ListName::Fixed))
+}
+
+/// What an object refers to, and through a closed counted upvalue its value: one that only dead closures have may refer to
+/// what is freed already, so it is never looked at by itself. The value of an open one is on a stack.
+#[inline]
+pub(crate) fn references<'h>(view: HeapView<'h>, object: ObjectView<'h>, mut visit: impl FnMut(Edge<'h>)) {
+    if object.kind() != Kind::Closure || view.policy().upvalues != Upvalues::Counted {
+        return view.references(object, visit);
+    }
+    view.references(object, |edge| {
+        visit(edge);
+        if edge.target.kind() == Kind::Upvalue && !edge.target.is_freed() && !edge.target.is_open_upvalue() {
+            view.references(edge.target, &mut visit);
+        }
+    });
 }
 
 pub(crate) fn check(view: HeapView<'_>, listed: &mut IdSet) -> Verdict {
@@ -20,12 +40,15 @@ pub(crate) fn check(view: HeapView<'_>, listed: &mut IdSet) -> Verdict {
             missing = Some((None, edge));
         }
     });
-    for object in view.objects() {
-        view.references(object, |edge| {
-            if missing.is_none() && is_missing(listed, &edge) {
-                missing = Some((Some(object), edge));
-            }
-        });
+    for object in holders(view) {
+        // What a dead object refers to may be gone altogether.
+        if !is_dead(view, object) {
+            references(view, object, |edge| {
+                if missing.is_none() && is_missing(listed, &edge) {
+                    missing = Some((Some(object), edge));
+                }
+            });
+        }
         if missing.is_some() {
             break;
         }
@@ -57,7 +80,14 @@ pub(crate) fn check_member<'h>(
 ) -> Verdict {
     let finalizer = object.has_finalizer();
     let right_list = finalizer == matches!(list, ListName::Finalizable | ListName::ToBeFinalized);
-    let right_kind = !finalizer || matches!(object.kind(), Kind::Table | Kind::Userdata);
+    let right_kind = match list {
+        ListName::All => object.kind() != Kind::Upvalue && !object.is_short_string() || belongs_in_all(view, object),
+        ListName::Finalizable | ListName::ToBeFinalized => matches!(object.kind(), Kind::Table | Kind::Userdata),
+        ListName::Strings => object.is_short_string(),
+        ListName::OpenUpvalues => object.is_open_upvalue(),
+        ListName::CountedUpvalues => object.kind() == Kind::Upvalue,
+        ListName::Fixed => true,
+    };
     if listed.insert(object.id()) && !object.is_freed() && right_list && right_kind {
         return Ok(());
     }
@@ -68,11 +98,21 @@ pub(crate) fn check_member<'h>(
         let not = if finalizer { "" } else { " not" };
         format!("is in the list '{name}', but its header says that it has{not} a finalizer")
     } else if !right_kind {
-        "is of a kind that has no finalizers, and is listed among objects that do".to_owned()
+        format!("is of a kind that has no place in the list '{name}'")
     } else {
         format!("is twice in the lists, the second time in '{name}'")
     };
     Err(Violation::of_object(Invariant::Lists, view, object, &what))
+}
+
+/// Whether the policy has strings and upvalues in the list of all objects.
+fn belongs_in_all<'h>(view: HeapView<'h>, object: ObjectView<'h>) -> bool {
+    match view.policy().upvalues {
+        _ if object.is_short_string() => view.policy().sweep == SweepRule::Lists,
+        Upvalues::Objects { open: OpenRule::Global, .. } => !object.is_open_upvalue(),
+        Upvalues::Objects { open: OpenRule::ByThread, .. } => true,
+        Upvalues::Counted => false,
+    }
 }
 
 /// Whether a reference leads to an object that is in no list. Freed ones are the subject of `dangling`.

@@ -50,7 +50,7 @@ pub(crate) fn before_atomic(view: HeapView<'_>, scratch: &mut Scratch) -> Verdic
     for list in ListName::ALL {
         for object in view.list(list) {
             lists::check_member(view, ids, list, object)?;
-            if list != ListName::Fixed {
+            if ListName::COLLECTED.contains(&list) {
                 threads::check_thread(view, object)?;
                 threads::check_string(view, object)?;
                 gray_lists::check_object(view, gray, object)?;
@@ -78,10 +78,10 @@ pub(crate) fn after_sweep(view: HeapView<'_>, scratch: &mut Scratch) -> Verdict 
     for list in ListName::ALL {
         for object in view.list(list) {
             lists::check_member(view, listed, list, object)?;
-            if list != ListName::Fixed {
+            if ListName::COLLECTED.contains(&list) {
                 threads::check_string(view, object)?;
                 upvalues.check_object(view, object)?;
-                pause::check_object(view, object)?;
+                pause::check_member(view, list, object)?;
             }
             sum += object.size();
             short_strings += usize::from(intern::check_object(view, object)?);
@@ -89,9 +89,9 @@ pub(crate) fn after_sweep(view: HeapView<'_>, scratch: &mut Scratch) -> Verdict 
     }
     upvalues.finish(view)?;
     dangling::check_roots(view)?;
-    for object in view.objects() {
+    for object in lists::holders(view) {
         let mut broken = None;
-        view.references(object, |edge| {
+        lists::references(view, object, |edge| {
             // Freed objects are in no list either.
             if broken.is_none() && !listed.contains(edge.target.id()) {
                 broken = Some(edge);

@@ -4,16 +4,17 @@
 //! it goes away, the white object is freed while the black one still refers to it. Weak references may lead to white
 //! objects; while sweeping, black objects turn white one by one and the rule is off.
 
+use crate::lists::{holders, references};
 use crate::looks::is_marking;
 use crate::{Invariant, Verdict, Violation};
-use moonphase_vm::gc::{Edge, HeapView, Kind, ListName, ObjectView, Strength};
+use moonphase_vm::gc::{Edge, HeapView, Kind, ObjectView, Strength, Upvalues};
 
 /// Looks at all references of all black objects.
 pub(crate) fn check(view: HeapView<'_>) -> Verdict {
     if !is_marking(view) {
         return Ok(());
     }
-    ListName::ALL.into_iter().flat_map(|list| view.list(list)).try_for_each(|object| check_object(view, object))
+    holders(view).try_for_each(|object| check_object(view, object))
 }
 
 /// Looks at the references of one object.
@@ -22,7 +23,7 @@ pub(crate) fn check_object<'h>(view: HeapView<'h>, object: ObjectView<'h>) -> Ve
         return Ok(());
     }
     let mut white = None;
-    view.references(object, |edge| {
+    references(view, object, |edge| {
         if white.is_none() && is_strong_to_white(&edge) {
             white = Some(edge);
         }
@@ -35,7 +36,19 @@ pub(crate) fn check_object<'h>(view: HeapView<'h>, object: ObjectView<'h>) -> Ve
 
 /// Looks at one reference, which was just written.
 pub(crate) fn check_store<'h>(view: HeapView<'h>, holder: ObjectView<'h>, new: ObjectView<'h>) -> Verdict {
-    if !(holder.is_black() && new.is_white() && !new.is_freed() && is_marking(view)) {
+    if !is_marking(view) {
+        return Ok(());
+    }
+    if view.policy().upvalues == Upvalues::Counted {
+        // The value counts for the closures, which are black or not.
+        if new.kind() == Kind::Upvalue {
+            return check_object(view, holder);
+        }
+        if holder.kind() == Kind::Upvalue && new.is_white() && !holder.is_open_upvalue() {
+            return check(view);
+        }
+    }
+    if !(holder.is_black() && new.is_white() && !new.is_freed()) {
         return Ok(());
     }
     let mut broken = None;

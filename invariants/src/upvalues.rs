@@ -1,12 +1,14 @@
 //! `upvalues`: an open upvalue is never black, points into its thread's live stack, alone at its slot, and its thread's
-//! list is sorted; a closed one is never gray.
+//! list is sorted; a closed one is never gray. A counted one (Lua 5.3) has no colour; its count is the number of the
+//! closures that have it.
 //!
 //! Counting shows that the threads' lists and the open upvalues are the same: each list ascends strictly and has only
 //! open upvalues of its own thread, so no upvalue is listed twice.
 
 use crate::lists::collected;
 use crate::{Invariant, Verdict, Violation};
-use moonphase_vm::gc::{HeapView, Kind, ObjectView};
+use moonphase_vm::gc::{HeapView, Kind, ListName, ObjectView, Upvalues};
+use std::collections::BTreeMap;
 
 pub(crate) fn check(view: HeapView<'_>) -> Verdict {
     let mut count = Count::default();
@@ -14,11 +16,31 @@ pub(crate) fn check(view: HeapView<'_>) -> Verdict {
     count.finish(view)
 }
 
+/// Looks at the upvalues that are counted, given how many closures have each.
+fn check_counted(view: HeapView<'_>, held: &BTreeMap<u32, u32>) -> Result<usize, Box<Violation>> {
+    let mut open = 0;
+    for upvalue in view.list(ListName::CountedUpvalues) {
+        open += usize::from(check_upvalue(view, upvalue)?);
+        let (counted, held) = (view.holders(upvalue).unwrap_or(0), held.get(&upvalue.id()).copied().unwrap_or(0));
+        if counted != held {
+            let what = format!("counts {counted} closures, and {held} have it");
+            return Err(Violation::of_object(Invariant::Upvalues, view, upvalue, &what));
+        }
+        if held == 0 && !upvalue.is_open_upvalue() {
+            let what = "is closed, held by no closure, and not freed";
+            return Err(Violation::of_object(Invariant::Upvalues, view, upvalue, what));
+        }
+    }
+    Ok(open)
+}
+
 /// The upvalues seen on a walk over all objects.
 #[derive(Default)]
 pub(crate) struct Count {
     open: usize,
     listed: usize,
+    /// Of counted upvalues: how many closures have each.
+    held: BTreeMap<u32, u32>,
 }
 
 impl Count {
@@ -28,13 +50,19 @@ impl Count {
         match object.kind() {
             Kind::Upvalue => self.open += usize::from(check_upvalue(view, object)?),
             Kind::Thread => self.listed += check_thread(view, object)?,
+            Kind::Closure if view.policy().upvalues == Upvalues::Counted => view.references(object, |edge| {
+                if edge.target.kind() == Kind::Upvalue {
+                    *self.held.entry(edge.target.id()).or_default() += 1;
+                }
+            }),
             _ => {}
         }
         Ok(())
     }
 
     /// Compares, after the last object.
-    pub(crate) fn finish(self, view: HeapView<'_>) -> Verdict {
+    pub(crate) fn finish(mut self, view: HeapView<'_>) -> Verdict {
+        self.open += check_counted(view, &self.held)?;
         if self.open == self.listed { Ok(()) } else { Err(unlisted(view)) }
     }
 }
@@ -43,7 +71,8 @@ impl Count {
 fn check_upvalue<'h>(view: HeapView<'h>, upvalue: ObjectView<'h>) -> Result<bool, Box<Violation>> {
     let wrong = |what: &str| Err(Violation::of_object(Invariant::Upvalues, view, upvalue, what));
     if !upvalue.is_open_upvalue() {
-        return if upvalue.is_gray() { wrong("is closed and gray") } else { Ok(false) };
+        let counted = view.holders(upvalue).is_some();
+        return if upvalue.is_gray() && !counted { wrong("is closed and gray") } else { Ok(false) };
     }
     if upvalue.is_black() {
         return wrong("is black");
@@ -82,7 +111,8 @@ fn check_thread<'h>(view: HeapView<'h>, thread: ObjectView<'h>) -> Result<usize,
 }
 
 fn unlisted(view: HeapView<'_>) -> Box<Violation> {
-    for upvalue in collected(view).filter(|object| object.is_open_upvalue()) {
+    let counted = view.list(ListName::CountedUpvalues);
+    for upvalue in collected(view).chain(counted).filter(|object| object.is_open_upvalue()) {
         let listed = upvalue.upvalue_slot().is_some_and(|(thread, _)| thread.open_upvalues().contains(&upvalue));
         if !listed {
             let what = "is open and not in its thread's list of open upvalues";

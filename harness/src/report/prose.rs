@@ -4,7 +4,7 @@
 //! are called by their names with numbers, so that two of one name stay apart.
 
 use moonphase_invariants::Invariant;
-use moonphase_vm::gc::{Kind, Policy, SetupvalueRule, Site};
+use moonphase_vm::gc::{Kind, Policy, Site};
 
 use super::explanation::{Barrier, Broken, Crash, Difference, Direction, Link, Place, Shade, Store, Thing, When};
 
@@ -268,10 +268,9 @@ pub(super) fn remedy(broken: &Broken, gc: &str) -> Vec<String> {
 
 /// The policy with the right parent for `setupvalue`, if that is what is wrong with it.
 fn with_upvalue_as_parent(site: &str, gc: &str) -> Option<String> {
-    let mut policy: Policy = gc.parse().ok()?;
-    let faulty = site == Site::Setupvalue.name() && policy.setupvalue == SetupvalueRule::Closure;
-    policy.setupvalue = SetupvalueRule::Upvalue;
-    faulty.then(|| policy.to_string())
+    let policy: Policy = gc.parse().ok()?;
+    let faulty = site == Site::Setupvalue.name() && !policy.is_sound();
+    faulty.then(|| policy.corrected().to_string())
 }
 
 /// The lines of the script that had a part in it, in their order, each once.

@@ -5,7 +5,8 @@
 
 use crate::gc::event::Event;
 use crate::gc::object::bits;
-use crate::gc::{AnyGc, Gc, Header, Heap, Kind, Managed, Object, ObjectView};
+use crate::gc::upvalue::CountedUpvalue;
+use crate::gc::{AnyGc, Gc, Header, Heap, Kind, Managed, Object, ObjectView, Phase};
 use crate::interpreter::Builtin;
 use crate::value::{
     Closure, MAX_SHORT, NativeClosure, Prototype, Str, Table, Thread, ThreadStatus, Upvalue, Userdata, Value,
@@ -137,8 +138,9 @@ impl StringTable {
         None
     }
 
-    fn insert(&mut self, string: Gc<Str>) {
-        if self.count >= self.buckets.len() {
+    /// Adds a string. The table does not grow while it is being swept.
+    fn insert(&mut self, string: Gc<Str>, sweeping: bool) {
+        if self.count >= self.buckets.len() && !sweeping {
             self.resize(self.buckets.len() * 2);
         }
         let bucket = self.bucket(string.hash.get());
@@ -179,6 +181,16 @@ impl StringTable {
         }
     }
 
+    /// The number of buckets.
+    pub(super) fn bucket_count(&self) -> usize {
+        self.buckets.len()
+    }
+
+    /// The first string of a bucket; the others follow by `chain`.
+    pub(super) fn bucket_at(&self, index: usize) -> Option<Gc<Str>> {
+        self.buckets.get(index).copied().flatten()
+    }
+
     /// Every interned string.
     pub(super) fn iter(&self) -> impl Iterator<Item = Gc<Str>> + '_ {
         self.buckets.iter().flat_map(|&bucket| std::iter::successors(bucket, |string| string.chain.get()))
@@ -197,6 +209,12 @@ impl Heap {
     fn adopt(&mut self, object: AnyGc) {
         object.next.set(self.all.get());
         self.all.set(Some(object));
+        self.account(object);
+    }
+
+    /// Counts the bytes of a new object.
+    #[inline]
+    fn account(&mut self, object: AnyGc) {
         self.pacing.charge(size_of_object(object) as isize);
         if self.interests.fine {
             self.raise(Event::Allocate(ObjectView::new(object)));
@@ -224,7 +242,7 @@ impl Heap {
             return string;
         }
         let string = self.new_string_object(bytes, Some(hash));
-        self.strings.insert(string);
+        self.strings.insert(string, self.phase == Phase::SweepStrings);
         string
     }
 
@@ -246,7 +264,11 @@ impl Heap {
             pointer.add(1).cast::<u8>().copy_from_nonoverlapping(NonNull::from(bytes).cast(), bytes.len());
             Gc::from_pointer(pointer)
         };
-        self.adopt(string.erase());
+        if hash.is_some() && self.policy.sweeps_strings() {
+            self.account(string.erase());
+        } else {
+            self.adopt(string.erase());
+        }
         string
     }
 
@@ -315,11 +337,26 @@ impl Heap {
 
     /// A closed upvalue with the value nil.
     pub(crate) fn new_closed_upvalue(&mut self) -> Gc<Upvalue> {
+        self.new_upvalue(true)
+    }
+
+    /// A closed upvalue with the value nil. One that is not `listed` goes into a list of the caller's.
+    pub(super) fn new_upvalue(&mut self, listed: bool) -> Gc<Upvalue> {
         let header = self.new_header(Kind::Upvalue);
-        let upvalue =
-            self.new_boxed(Upvalue { header, location: Cell::new(std::ptr::null_mut()), own: Cell::new(Value::Nil) });
+        let upvalue = Upvalue { header, location: Cell::new(std::ptr::null_mut()), own: Cell::new(Value::Nil) };
+        // SAFETY: a leaked box is an initialized object.
+        let upvalue: Gc<Upvalue> = unsafe { Gc::from_pointer(NonNull::from(Box::leak(Box::new(upvalue)))) };
         // SAFETY: the pointer to the field is taken from the object's own pointer and stays inside it.
         upvalue.location.set(unsafe { addr_of_mut!((*upvalue.as_ptr()).own) }.cast());
+        if self.policy.counts_upvalues() {
+            upvalue.erase().set_colour(0);
+            self.counted.insert(upvalue.erase().id(), CountedUpvalue { upvalue, holders: 0, touched: false });
+            self.account(upvalue.erase());
+        } else if listed {
+            self.adopt(upvalue.erase());
+        } else {
+            self.account(upvalue.erase());
+        }
         upvalue
     }
 
@@ -329,11 +366,13 @@ impl Heap {
         self.new_boxed(make(header))
     }
 
-    /// Makes the newest object one that is never collected.
+    /// Makes the newest object one that is never collected. Such objects are made before all others.
     pub(super) fn fix_newest(&mut self, object: AnyGc) {
-        debug_assert_eq!(self.all.get(), Some(object));
         object.set_colour(0);
-        self.all.set(object.next.get());
+        if self.all.get() == Some(object) {
+            self.all.set(object.next.get());
+        }
+        self.fixed_count = object.id();
         object.next.set(self.fixed.get());
         self.fixed.set(Some(object));
     }
@@ -351,7 +390,8 @@ impl Heap {
         }
         match object.unpack() {
             Object::String(string) if string.short => self.strings.remove(string),
-            Object::Upvalue(upvalue) => self.unlink_open_upvalue(upvalue),
+            Object::Upvalue(upvalue) => self.forget_upvalue(upvalue),
+            Object::Closure(closure) if self.policy.counts_upvalues() => self.release_upvalues_of(closure),
             Object::Thread(thread) => self.close_all_upvalues_of_dead(thread),
             _ => {}
         }
@@ -365,26 +405,6 @@ impl Heap {
             // collector is for.
             unsafe { destroy(object) };
         }
-    }
-
-    /// Takes a dead open upvalue out of its thread's list.
-    fn unlink_open_upvalue(&mut self, upvalue: Gc<Upvalue>) {
-        if let Some(thread) = upvalue.thread() {
-            // SAFETY: the thread is not freed, since freeing it closes its upvalues; no other reference to its list is
-            // held while freeing.
-            let list = unsafe { &mut thread.as_mut().open_upvalues };
-            list.retain(|&open| open != upvalue);
-        }
-    }
-
-    /// Gives the open upvalues of a dead thread their values; they may outlive it, or wait to be swept themselves.
-    fn close_all_upvalues_of_dead(&mut self, thread: Gc<Thread>) {
-        // SAFETY: as above.
-        let list = std::mem::take(unsafe { &mut thread.as_mut().open_upvalues });
-        for upvalue in list {
-            self.close_upvalue(upvalue);
-        }
-        self.threads_with_upvalues.retain(|&other| other != thread);
     }
 }
 
@@ -413,7 +433,18 @@ impl Drop for Heap {
     fn drop(&mut self) {
         self.observer = None;
         self.release_quarantine();
-        for list in [&self.all, &self.finalizable, &self.to_be_finalized, &self.fixed] {
+        if self.policy.sweeps_strings() {
+            let strings: Vec<Gc<Str>> = self.strings.iter().filter(|string| !self.is_fixed(string.erase())).collect();
+            for string in strings {
+                // SAFETY: such a string is in no list, and the heap is gone after this.
+                unsafe { destroy(string.erase()) };
+            }
+        }
+        for counted in std::mem::take(&mut self.counted).into_values() {
+            // SAFETY: a counted upvalue is in no list, and the heap is gone after this.
+            unsafe { destroy(counted.upvalue.erase()) };
+        }
+        for list in [&self.all, &self.finalizable, &self.to_be_finalized, &self.open, &self.fixed] {
             let mut next = list.take();
             while let Some(object) = next {
                 next = object.next.get();

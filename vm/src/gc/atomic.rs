@@ -1,7 +1,7 @@
 //! The atomic phase: the end of marking, in one go.
 
 use crate::gc::mark::Work;
-use crate::gc::{Heap, Phase};
+use crate::gc::{Heap, Object, Phase, Upvalues};
 
 impl Heap {
     /// Marks all that is left, settles weak tables and finalizers, and flips the white: what is still white now is dead.
@@ -35,10 +35,18 @@ impl Heap {
         work
     }
 
-    /// For threads that are not marked, or have no open upvalue any more: the values of their marked upvalues are marked,
-    /// since no stack will be traversed for them.
+    /// Marks the values of marked upvalues for which no stack will be traversed: those of threads that are not marked or
+    /// have no open upvalue any more; where open upvalues are in one list, of all.
     fn remark_upvalues(&mut self) -> Work {
         let mut work = 0;
+        let mut next = self.open.get();
+        while let Some(object) = next {
+            next = object.next.get();
+            work += 1;
+            if let (Object::Upvalue(upvalue), true) = (object.unpack(), object.is_gray()) {
+                self.mark_value(upvalue.get());
+            }
+        }
         for thread in std::mem::take(&mut self.threads_with_upvalues) {
             work += 1;
             if !thread.erase().is_white() && !thread.open_upvalues.is_empty() {
@@ -49,7 +57,11 @@ impl Heap {
             for index in 0..thread.open_upvalues.len() {
                 let upvalue = thread.open_upvalues[index];
                 work += 1;
-                if !upvalue.erase().is_white() {
+                let used = match self.policy.upvalues {
+                    Upvalues::Objects { .. } => !upvalue.erase().is_white(),
+                    Upvalues::Counted => self.take_touched(upvalue),
+                };
+                if used {
                     self.mark_value(upvalue.get());
                 }
             }

@@ -4,7 +4,8 @@
 //! and the child white: only such a reference breaks the invariant.
 
 use crate::gc::event::{Direction, Event, Site};
-use crate::gc::{AnyGc, Heap, ObjectView};
+use crate::gc::{AnyGc, Gc, Heap, ObjectView};
+use crate::value::Upvalue;
 
 impl Heap {
     /// IF the parent is black AND the child is white THEN, while marking, mark the child; while sweeping, make the parent
@@ -34,6 +35,18 @@ impl Heap {
         }
         if self.interests.stores {
             self.raise_barrier(site, Direction::Backward, parent, child, acts);
+        }
+    }
+
+    /// The barrier of counted upvalues, which have no colour: IF the upvalue is closed AND the child is white THEN, while
+    /// marking, mark the child.
+    pub(super) fn barrier_counted(&mut self, site: Site, upvalue: Gc<Upvalue>, child: AnyGc) {
+        let acts = !upvalue.is_open() && child.is_white() && self.keeps_invariant();
+        if acts {
+            self.mark_object(child);
+        }
+        if self.interests.stores {
+            self.raise_barrier(site, Direction::Forward, upvalue.erase(), child, acts);
         }
     }
 

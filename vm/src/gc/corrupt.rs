@@ -83,6 +83,7 @@ impl Corrupt<'_> {
             prototypes: Box::default(),
             upvalues: names,
             locals: Box::default(),
+            cache: Cell::new(None),
         });
         let closure = self.heap.new_closure(prototype, upvalues.len() as u8);
         for (index, &upvalue) in upvalues.iter().enumerate() {
@@ -153,7 +154,9 @@ impl Corrupt<'_> {
     /// Takes an object out of its list. Its memory is leaked.
     pub fn unlink(&mut self, id: u32) {
         let object = self.find(id);
-        for list in [&self.heap.all, &self.heap.finalizable, &self.heap.to_be_finalized, &self.heap.fixed] {
+        for list in
+            [&self.heap.all, &self.heap.finalizable, &self.heap.to_be_finalized, &self.heap.open, &self.heap.fixed]
+        {
             let mut link: &Cell<Option<AnyGc>> = list;
             let mut at = link.get();
             // SAFETY: `current` is in a list, so it lives as long as the heap is borrowed.

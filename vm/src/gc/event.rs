@@ -48,6 +48,8 @@ pub enum Site {
     PrototypeSource,
     /// The environment of a loaded chunk.
     ChunkEnvironment,
+    /// The closure that a prototype keeps to use again. It is no reference.
+    ClosureCache,
 }
 
 impl Site {
@@ -73,6 +75,7 @@ impl Site {
         Site::PrototypeLocalName,
         Site::PrototypeSource,
         Site::ChunkEnvironment,
+        Site::ClosureCache,
     ];
 
     /// The name in signatures, such as `setupvalue`.
@@ -98,6 +101,7 @@ impl Site {
             Site::PrototypeLocalName => "prototype-local-name",
             Site::PrototypeSource => "prototype-source",
             Site::ChunkEnvironment => "chunk-environment",
+            Site::ClosureCache => "closure-cache",
         }
     }
 }
@@ -124,6 +128,8 @@ pub enum StepKind {
     Turn,
     /// The leap of a full collection from marking into sweeping, which undoes the marks.
     AbandonMarking,
+    /// In a full collection of Lua 5.1: the start of marking, before the finalizers of the cycle before are called.
+    BeginMarking,
 }
 
 /// Something that happened in the heap.

@@ -1,14 +1,25 @@
 //! Which objects have finalizers, and which of them are to be called (manual §2.5.3).
 
+use crate::gc::event::Event;
 use crate::gc::object::bits;
-use crate::gc::{AnyGc, Gc, Heap, Phase};
+use crate::gc::{AnyGc, Gc, Heap, Kind, ObjectView, Phase, SweepRule};
 use crate::value::Table;
 use std::cell::Cell;
 
 impl Heap {
+    /// Where the objects with finalizers begin: a list of their own, or, where that is not swept on its own, the part of the
+    /// list of all objects behind the main thread, which was the first object in it.
+    pub(super) fn finalizable_head(&self) -> &Cell<Option<AnyGc>> {
+        match (self.policy.sweep, &self.main_thread) {
+            (SweepRule::Strings, Some(main)) => &main.header.next,
+            _ => &self.finalizable,
+        }
+    }
+
     /// Moves an object to the list of those with finalizers, if its new metatable has `__gc` and it is not there yet.
     pub(super) fn check_finalizer(&mut self, object: AnyGc, metatable: Gc<Table>) {
-        if object.has(bits::FINALIZER) || !self.has_gc_metamethod(metatable) {
+        let allowed = self.semantics.table_finalizers || object.kind() == Kind::Userdata;
+        if !allowed || object.has(bits::FINALIZER | bits::FINALIZED) || !self.has_gc_metamethod(metatable) {
             return;
         }
         if self.is_sweeping() {
@@ -20,8 +31,9 @@ impl Heap {
             }
         }
         unlink(&self.all, object);
-        object.next.set(self.finalizable.get());
-        self.finalizable.set(Some(object));
+        let head = self.finalizable_head();
+        object.next.set(head.get());
+        head.set(Some(object));
         object.set(bits::FINALIZER);
     }
 
@@ -35,7 +47,7 @@ impl Heap {
             next = object.next.get();
         }
         let mut previous: Option<AnyGc> = None;
-        let mut next = self.finalizable.get();
+        let mut next = self.finalizable_head().get();
         while let Some(object) = next {
             next = object.next.get();
             if !all && !object.is_white() {
@@ -44,7 +56,7 @@ impl Heap {
             }
             match previous {
                 Some(previous) => previous.next.set(next),
-                None => self.finalizable.set(next),
+                None => self.finalizable_head().set(next),
             }
             object.next.set(None);
             match tail {
@@ -55,24 +67,34 @@ impl Heap {
         }
     }
 
-    /// Marks the objects that wait for their finalizer, and so what it may use.
+    /// Marks the objects that wait for their finalizer, and so what it may use. Where they are not swept, some may still
+    /// have the colour of the cycle before.
     pub(super) fn mark_being_finalized(&mut self) {
         let mut next = self.to_be_finalized.get();
         while let Some(object) = next {
             next = object.next.get();
+            if self.policy.sweep != SweepRule::Lists {
+                object.set_colour(self.current_white);
+            }
             self.mark_if_white(object);
         }
     }
 
-    /// Takes the next object to be finalized: it becomes an ordinary one, which the following cycle may free.
+    /// Takes the next object to be finalized and tells the observer: it becomes an ordinary one, which the following cycle may free.
     pub(crate) fn take_finalizable(&mut self) -> Option<AnyGc> {
         let object = self.to_be_finalized.get()?;
         self.to_be_finalized.set(object.next.get());
         object.next.set(self.all.get());
         self.all.set(Some(object));
         object.clear(bits::FINALIZER);
-        if self.is_sweeping() {
+        if !self.semantics.finalize_again {
+            object.set(bits::FINALIZED);
+        }
+        if !self.keeps_invariant() {
             object.set_colour(self.current_white);
+        }
+        if self.interests.fine {
+            self.raise(Event::Finalize(ObjectView::new(object)));
         }
         Some(object)
     }
@@ -83,12 +105,12 @@ impl Heap {
     }
 
     pub(super) fn is_sweeping(&self) -> bool {
-        (Phase::SweepAll..=Phase::SweepEnd).contains(&self.phase)
+        (Phase::SweepStrings..=Phase::SweepEnd).contains(&self.phase)
     }
 }
 
 /// Takes an object out of the list that it is in.
-fn unlink(head: &Cell<Option<AnyGc>>, object: AnyGc) {
+pub(super) fn unlink(head: &Cell<Option<AnyGc>>, object: AnyGc) {
     if head.get() == Some(object) {
         head.set(object.next.get());
         return;

@@ -5,8 +5,9 @@ use crate::gc::event::{Event, Interests, Observer};
 use crate::gc::object::bits;
 use crate::gc::pacing::{Pacing, Phase};
 use crate::gc::quarantine::Quarantine;
+use crate::gc::upvalue::CountedUpvalues;
 use crate::gc::view::HeapView;
-use crate::gc::{AnyGc, Gc, Policy};
+use crate::gc::{AnyGc, Gc, Policy, Semantics};
 use crate::value::{Metamethod, Str, Table, Thread, Value};
 use std::cell::Cell;
 use std::ptr::NonNull;
@@ -14,8 +15,10 @@ use std::ptr::NonNull;
 /// What a heap is made with.
 #[derive(Clone, Copy, Debug)]
 pub struct HeapOptions {
-    /// The rules of the collector.
+    /// The rules of the collector that no script can see.
     pub policy: Policy,
+    /// Those that scripts can see.
+    pub semantics: Semantics,
     /// Bytes of living and dead objects together at which a program ends; `usize::MAX` for none.
     pub memory_limit: usize,
     /// Bytes of swept objects that are kept while an observer is installed.
@@ -24,7 +27,12 @@ pub struct HeapOptions {
 
 impl Default for HeapOptions {
     fn default() -> Self {
-        HeapOptions { policy: Policy::default(), memory_limit: usize::MAX, quarantine_limit: 64 << 20 }
+        HeapOptions {
+            policy: Policy::default(),
+            semantics: Semantics::default(),
+            memory_limit: usize::MAX,
+            quarantine_limit: 64 << 20,
+        }
     }
 }
 
@@ -56,8 +64,9 @@ impl Metatables {
 /// Objects, collector and roots. It lives in a box: the sweep's position may point into it.
 pub struct Heap {
     pub(super) policy: Policy,
+    pub(super) semantics: Semantics,
     pub(super) phase: Phase,
-    pub(super) current_white: u8,
+    pub(super) current_white: u16,
 
     /// Every object that is in none of the other three lists.
     pub(super) all: Cell<Option<AnyGc>>,
@@ -65,8 +74,16 @@ pub struct Heap {
     pub(super) finalizable: Cell<Option<AnyGc>>,
     /// Unreachable objects whose finalizer will be called, in the order of the calls.
     pub(super) to_be_finalized: Cell<Option<AnyGc>>,
+    /// Open upvalues, where the policy has one list of them.
+    pub(super) open: Cell<Option<AnyGc>>,
+    /// Upvalues that are counted and not collected, where the policy has such.
+    pub(super) counted: CountedUpvalues,
     /// Objects that are never collected. They are gray for ever.
     pub(super) fixed: Cell<Option<AnyGc>>,
+    /// How many of those there are; they were made first.
+    pub(super) fixed_count: u32,
+    /// The bucket of the string table that the sweep looks at next, where strings are swept on their own.
+    pub(super) sweep_bucket: usize,
     /// The link to the object that the sweep looks at next; `None` once a list is swept.
     pub(super) sweep_at: Option<NonNull<Cell<Option<AnyGc>>>>,
 
@@ -109,12 +126,17 @@ impl Heap {
     pub fn new(options: HeapOptions) -> Box<Heap> {
         let mut heap = Box::new(Heap {
             policy: options.policy,
+            semantics: options.semantics,
             phase: Phase::Pause,
             current_white: bits::WHITE_0,
             all: Cell::new(None),
             finalizable: Cell::new(None),
             to_be_finalized: Cell::new(None),
+            open: Cell::new(None),
+            counted: CountedUpvalues::new(),
             fixed: Cell::new(None),
+            fixed_count: 0,
+            sweep_bucket: 0,
             sweep_at: None,
             gray: Vec::new(),
             gray_again: Vec::new(),
@@ -226,8 +248,14 @@ impl Heap {
         self.registry.unwrap_or_else(|| unreachable!("a heap has a registry"))
     }
 
+    /// Whether the object is one that is never collected.
+    #[inline]
+    pub(super) fn is_fixed(&self, object: AnyGc) -> bool {
+        object.id() <= self.fixed_count
+    }
+
     #[inline(always)]
-    pub(super) fn other_white(&self) -> u8 {
+    pub(super) fn other_white(&self) -> u16 {
         self.current_white ^ bits::WHITES
     }
 

@@ -2,7 +2,7 @@
 
 use crate::gc::event::Event;
 use crate::gc::object::bits;
-use crate::gc::{AnyGc, Gc, Heap, Object, ObjectView, Phase};
+use crate::gc::{AnyGc, Gc, Heap, Object, ObjectView, Phase, StringRule, SweepRule};
 use crate::value::{Closure, Metamethod, NativeClosure, Prototype, Table, Thread, Userdata, Value};
 
 /// Work is counted in references visited, as in Lua: one for the object and one for each slot.
@@ -50,7 +50,10 @@ impl Heap {
             self.raise(Event::Mark(ObjectView::new(object)));
         }
         match object.unpack() {
-            Object::String(_) => object.set_colour(bits::BLACK),
+            Object::String(_) => object.set_colour(match self.policy.strings {
+                StringRule::Black => bits::BLACK,
+                StringRule::Gray => 0,
+            }),
             Object::Upvalue(upvalue) => {
                 // An open upvalue is never black: its value is a stack slot, and stacks have no barrier.
                 object.set_colour(if upvalue.is_open() { 0 } else { bits::BLACK });
@@ -80,7 +83,10 @@ impl Heap {
         let main = self.main_thread();
         self.mark_if_white(main.erase());
         self.mark_registry_and_metatables();
-        self.mark_being_finalized();
+        // Lua 5.1 leaves that to the atomic phase.
+        if self.policy.sweep != SweepRule::Strings {
+            self.mark_being_finalized();
+        }
     }
 
     pub(super) fn clear_gray_lists(&mut self) {
@@ -139,9 +145,10 @@ impl Heap {
         match self.weakness(table) {
             Weakness::None => self.traverse_strong(table),
             Weakness::Values => self.traverse_weak_values(table),
-            Weakness::Keys => {
+            Weakness::Keys if self.semantics.ephemerons => {
                 self.traverse_ephemeron(table, false);
             }
+            Weakness::Keys => self.traverse_weak_keys(table),
             Weakness::Both => {
                 // Nothing to visit. A table that may still change is looked at again in the atomic phase.
                 table.erase().set_colour(0);
@@ -210,6 +217,27 @@ impl Heap {
         }
     }
 
+    /// Marks the values of a table with weak keys that are not ephemerons. In the atomic phase it is kept for clearing.
+    fn traverse_weak_keys(&mut self, table: Gc<Table>) {
+        for index in 0..table.array().len() {
+            self.mark_value(table.array()[index]);
+        }
+        for index in 0..table.node_count() {
+            let (_, value) = table.node(index);
+            if value.is_nil() {
+                self.bury_key(table, index);
+            } else {
+                self.mark_value(value);
+            }
+        }
+        table.erase().set_colour(0);
+        if self.phase == Phase::Propagate {
+            self.gray_again.push(table.erase());
+        } else {
+            self.all_weak.push(table);
+        }
+    }
+
     /// Marks the values of an ephemeron table whose keys are marked. Says whether it marked any.
     pub(super) fn traverse_ephemeron(&mut self, table: Gc<Table>, backwards: bool) -> bool {
         let mut marked = false;
@@ -255,7 +283,10 @@ impl Heap {
     fn traverse_closure(&mut self, closure: Gc<Closure>) -> Work {
         self.mark_if_white(closure.prototype.get().erase());
         for upvalue in closure.upvalues() {
-            self.mark_option(upvalue.get());
+            match upvalue.get() {
+                Some(upvalue) if self.policy.counts_upvalues() => self.mark_counted(upvalue),
+                upvalue => self.mark_option(upvalue),
+            }
         }
         1 + closure.upvalues().len()
     }
@@ -276,6 +307,10 @@ impl Heap {
     }
 
     fn traverse_prototype(&mut self, prototype: Gc<Prototype>) -> Work {
+        if prototype.cache.get().is_some_and(|closure| closure.erase().is_white()) {
+            // The cache is no reference: it lets the closure be collected.
+            prototype.cache.set(None);
+        }
         self.mark_option(prototype.source.get());
         for constant in &prototype.constants {
             self.mark_value(constant.get());
@@ -305,9 +340,10 @@ impl Heap {
         for index in 0..thread.top {
             self.mark_value(thread.stack[index]);
         }
-        for index in 0..thread.open_upvalues.len() {
-            // A living thread keeps its open upvalues alive, even those that no closure refers to.
-            self.mark_if_white(thread.open_upvalues[index].erase());
+        if self.policy.keeps_open_upvalues() {
+            for index in 0..thread.open_upvalues.len() {
+                self.mark_if_white(thread.open_upvalues[index].erase());
+            }
         }
         self.mark_value(thread.hook.function);
         self.mark_option(thread.resumer);
@@ -317,7 +353,8 @@ impl Heap {
             let data = unsafe { thread.as_mut() };
             let top = data.top;
             data.stack[top..].fill(Value::Nil);
-            if !thread.open_upvalues.is_empty() && !thread.in_upvalue_list.replace(true) {
+            let listed = self.policy.has_global_upvalues() || thread.open_upvalues.is_empty();
+            if !listed && !thread.in_upvalue_list.replace(true) {
                 self.threads_with_upvalues.push(thread);
             }
         }

@@ -6,7 +6,7 @@
 //!
 //! A collection goes through the [`Phase`]s in steps, one `Heap::step` each. `mark` traverses, `atomic` ends marking
 //! in one go, `weak` clears weak tables, `sweep` frees, `finalizer` keeps the lists of objects with `__gc`; `pacing` says
-//! how much to do and when. Every write of a reference is a method in `store`, which raises the event, and calls the
+//! how much to do and when. Every write of a reference is a method in `store` or `upvalue`, which raises the event, and calls the
 //! barrier that the [`Policy`] asks for.
 //!
 //! All of this is about objects and knows no code: finalizers are called by the interpreter.
@@ -24,8 +24,10 @@ mod object;
 mod pacing;
 mod policy;
 mod quarantine;
+mod semantics;
 mod store;
 mod sweep;
+mod upvalue;
 mod view;
 mod weak;
 
@@ -36,5 +38,8 @@ pub use heap::{Heap, HeapOptions, Metatables};
 pub use object::{AnyGc, Gc, Header, Kind, Managed, Object};
 pub use pacing::Phase;
 pub(crate) use pacing::Turn;
-pub use policy::{ClosingRule, Policy, PolicyError, SetupvalueRule};
+pub use policy::{
+    DirectionRule, FullCollectionRule, OpenRule, Policy, PolicyError, SetupvalueRule, StringRule, SweepRule, Upvalues,
+};
+pub use semantics::Semantics;
 pub use view::{Age, Colour, Edge, GrayList, HeapView, Label, ListName, Location, ObjectView, Strength};

@@ -62,15 +62,17 @@ impl fmt::Display for Kind {
 
 /// The colour bits of an object. Exactly one of the two whites, or black, or none of them, which is gray.
 pub(crate) mod bits {
-    pub const WHITE_0: u8 = 1 << 0;
-    pub const WHITE_1: u8 = 1 << 1;
-    pub const BLACK: u8 = 1 << 2;
+    pub const WHITE_0: u16 = 1 << 0;
+    pub const WHITE_1: u16 = 1 << 1;
+    pub const BLACK: u16 = 1 << 2;
     /// The object is in the list of objects with finalizers.
-    pub const FINALIZER: u8 = 1 << 3;
+    pub const FINALIZER: u16 = 1 << 3;
     /// Swept, and kept in quarantine.
-    pub const FREED: u8 = 1 << 4;
-    pub const WHITES: u8 = WHITE_0 | WHITE_1;
-    pub const COLOURS: u8 = WHITES | BLACK;
+    pub const FREED: u16 = 1 << 4;
+    /// The finalizer was called, and will not be again.
+    pub const FINALIZED: u16 = 1 << 5;
+    pub const WHITES: u16 = WHITE_0 | WHITE_1;
+    pub const COLOURS: u16 = WHITES | BLACK;
 }
 
 /// The beginning of every object.
@@ -79,12 +81,12 @@ pub struct Header {
     /// The next object in the collector's list.
     pub(crate) next: Cell<Option<AnyGc>>,
     id: u32,
-    marked: Cell<u8>,
+    marked: Cell<u16>,
     kind: Kind,
 }
 
 impl Header {
-    pub(crate) fn new(kind: Kind, id: u32, white: u8) -> Header {
+    pub(crate) fn new(kind: Kind, id: u32, white: u16) -> Header {
         Header { next: Cell::new(None), id, marked: Cell::new(white), kind }
     }
 
@@ -101,7 +103,7 @@ impl Header {
     }
 
     #[inline]
-    pub(crate) fn has(&self, bits: u8) -> bool {
+    pub(crate) fn has(&self, bits: u16) -> bool {
         self.marked.get() & bits != 0
     }
 
@@ -122,23 +124,23 @@ impl Header {
 
     /// Whether a sweep with this `other_white` frees the object.
     #[inline]
-    pub(crate) fn is_dead(&self, other_white: u8) -> bool {
+    pub(crate) fn is_dead(&self, other_white: u16) -> bool {
         self.has(other_white)
     }
 
     /// Replaces the colour; `colour` is one of the whites, [`bits::BLACK`], or 0 for gray.
     #[inline]
-    pub(crate) fn set_colour(&self, colour: u8) {
+    pub(crate) fn set_colour(&self, colour: u16) {
         self.marked.set(self.marked.get() & !bits::COLOURS | colour);
     }
 
     #[inline]
-    pub(crate) fn set(&self, bits: u8) {
+    pub(crate) fn set(&self, bits: u16) {
         self.marked.set(self.marked.get() | bits);
     }
 
     #[inline]
-    pub(crate) fn clear(&self, bits: u8) {
+    pub(crate) fn clear(&self, bits: u16) {
         self.marked.set(self.marked.get() & !bits);
     }
 }

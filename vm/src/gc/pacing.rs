@@ -5,7 +5,7 @@
 //! §2.5.1.
 
 use crate::gc::event::{Event, StepKind};
-use crate::gc::{AnyGc, Heap};
+use crate::gc::{AnyGc, FullCollectionRule, Heap};
 
 /// Where the collector is in its cycle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -16,6 +16,8 @@ pub enum Phase {
     EnterAtomic,
     /// The end of marking. No program runs in it.
     Atomic,
+    /// Sweeping the string table, where strings are swept on their own.
+    SweepStrings,
     /// Sweeping the list of all objects.
     SweepAll,
     /// Sweeping the objects with finalizers.
@@ -37,6 +39,7 @@ impl Phase {
             Phase::Propagate => "propagate",
             Phase::EnterAtomic => "enter-atomic",
             Phase::Atomic => "atomic",
+            Phase::SweepStrings => "sweep-strings",
             Phase::SweepAll => "sweep-all",
             Phase::SweepFinalizable => "sweep-finalizable",
             Phase::SweepToBeFinalized => "sweep-to-be-finalized",
@@ -182,39 +185,25 @@ impl Heap {
                 self.pacing.estimate = self.pacing.bytes;
                 work
             }
-            Phase::SweepAll => self.sweep_and_estimate(Phase::SweepFinalizable, Some(self.finalizable_link())),
-            Phase::SweepFinalizable => {
-                self.sweep_and_estimate(Phase::SweepToBeFinalized, Some(self.to_be_finalized_link()))
+            Phase::SweepStrings | Phase::SweepAll | Phase::SweepFinalizable | Phase::SweepToBeFinalized => {
+                let before = self.pacing.bytes;
+                let work = self.sweep_step();
+                let freed = before.saturating_sub(self.pacing.bytes);
+                self.pacing.estimate = self.pacing.estimate.saturating_sub(freed);
+                work
             }
-            Phase::SweepToBeFinalized => self.sweep_and_estimate(Phase::SweepEnd, None),
             Phase::SweepEnd => {
                 self.enter(Phase::CallFinalizers);
                 0
             }
             Phase::CallFinalizers => match self.take_finalizable() {
-                Some(object) => {
-                    if self.interests.fine {
-                        self.raise(Event::Finalize(crate::gc::ObjectView::new(object)));
-                    }
-                    return Turn::Finalize(object);
-                }
+                Some(object) => return Turn::Finalize(object),
                 None => {
                     self.enter(Phase::Pause);
                     0
                 }
             },
         })
-    }
-
-    fn sweep_and_estimate(
-        &mut self,
-        next: Phase,
-        head: Option<std::ptr::NonNull<std::cell::Cell<Option<AnyGc>>>>,
-    ) -> usize {
-        let before = self.pacing.bytes;
-        let work = self.sweep_step(next, head);
-        self.pacing.estimate = self.pacing.estimate.saturating_sub(before.saturating_sub(self.pacing.bytes));
-        work
     }
 
     /// The work that one automatic step has to do: turns go on until it is done or the cycle ends.
@@ -291,18 +280,39 @@ impl Heap {
         self.set_debt((self.pacing.bytes as isize - threshold).min(0));
     }
 
-    /// First part of a full collection: from the middle of marking straight to sweep, which undoes the marks without
-    /// freeing anything, since the white was not flipped.
+    /// First part of a full collection. From the middle of marking it goes straight to sweep, which undoes the marks
+    /// without freeing anything, since the white was not flipped; under the rule of Lua 5.1 from pause too, and the gray
+    /// lists are forgotten at once.
     pub(crate) fn abandon_marking(&mut self) {
-        if self.keeps_invariant() {
-            if self.interests.steps {
-                self.raise(Event::StepBegin(StepKind::AbandonMarking));
-            }
-            let phase = self.phase;
-            self.enter_sweep();
-            if self.interests.steps {
-                self.raise(Event::StepEnd(StepKind::AbandonMarking, phase));
-            }
+        let restarts = self.policy.full_collection == FullCollectionRule::Restart;
+        if self.keeps_invariant() || restarts && self.phase == Phase::Pause {
+            self.leap(StepKind::AbandonMarking, |heap| {
+                if restarts {
+                    heap.clear_gray_lists();
+                }
+                heap.enter_sweep();
+            });
+        }
+    }
+
+    /// Second part of a full collection under the rule of Lua 5.1: marking begins before the finalizers of the cycle
+    /// before are called.
+    pub(crate) fn begin_marking(&mut self) {
+        self.leap(StepKind::BeginMarking, |heap| {
+            heap.restart();
+            heap.enter(Phase::Propagate);
+        });
+    }
+
+    /// A step that is no turn of the state machine.
+    fn leap(&mut self, kind: StepKind, work: impl FnOnce(&mut Heap)) {
+        if self.interests.steps {
+            self.raise(Event::StepBegin(kind));
+        }
+        let phase = self.phase;
+        work(self);
+        if self.interests.steps {
+            self.raise(Event::StepEnd(kind, phase));
         }
     }
 

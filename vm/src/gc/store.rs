@@ -1,12 +1,12 @@
-//! Every write of a reference into an object.
+//! Every write of a reference into an object; those into and of upvalues are in `upvalue`.
 //!
 //! A method here writes, calls the barrier that its site and the policy ask for, and then tells the observer who wrote
 //! what. The event comes from the write and not from the barrier, so a barrier that is missing or looks at the wrong
 //! parent cannot hide the store.
 
 use crate::gc::event::{Event, Site};
-use crate::gc::{AnyGc, ClosingRule, Gc, Heap, ObjectView, SetupvalueRule};
-use crate::value::{Closure, Metamethod, Prototype, Slot, Str, Table, TableKeyError, Thread, Upvalue, Userdata, Value};
+use crate::gc::{AnyGc, DirectionRule, Gc, Heap, ObjectView};
+use crate::value::{Metamethod, NativeClosure, Prototype, Slot, Str, Table, TableKeyError, Userdata, Value};
 use std::cell::Cell;
 
 impl Heap {
@@ -23,6 +23,14 @@ impl Heap {
         if let Some(new) = new {
             let (holder, old, new) = (ObjectView::new(holder), old.map(ObjectView::new), ObjectView::new(new));
             self.raise(Event::Store { site, holder, old, new });
+        }
+    }
+
+    /// The barrier in the direction that a rule asks for.
+    fn barrier(&mut self, direction: DirectionRule, site: Site, parent: AnyGc, child: AnyGc) {
+        match direction {
+            DirectionRule::Forward => self.barrier_forward(site, parent, child),
+            DirectionRule::Backward => self.barrier_back(site, parent, child),
         }
     }
 
@@ -106,7 +114,8 @@ impl Heap {
     pub(crate) fn set_table_metatable(&mut self, table: Gc<Table>, metatable: Option<Gc<Table>>) {
         let old = table.metatable.replace(metatable);
         if let Some(metatable) = metatable {
-            self.barrier_forward(Site::TableMetatable, table.erase(), metatable.erase());
+            let direction = self.policy.table_metatable;
+            self.barrier(direction, Site::TableMetatable, table.erase(), metatable.erase());
             self.note_store(Site::TableMetatable, table.erase(), old.map(Gc::erase), Some(metatable.erase()));
             self.check_finalizer(table.erase(), metatable);
         }
@@ -127,160 +136,20 @@ impl Heap {
         let Some(slot) = userdata.user_values.get(index) else { return false };
         let old = slot.replace(value);
         if let Some(object) = value.object() {
-            self.barrier_back(Site::UserValue, userdata.erase(), object);
+            self.barrier(self.policy.user_value, Site::UserValue, userdata.erase(), object);
             self.note_store(Site::UserValue, userdata.erase(), old.object(), Some(object));
         }
         true
     }
 
-    // Upvalues and closures.
-
-    /// The assignment of an upvalue by Lua code.
-    #[inline(always)]
-    pub(crate) fn store_upvalue(&mut self, upvalue: Gc<Upvalue>, value: Value) {
-        let old = if self.interests.stores { upvalue.get().object() } else { None };
-        upvalue.write(value);
-        if let Some(object) = value.object() {
-            self.barrier_forward(Site::UpvalueStore, upvalue.erase(), object);
-            self.note_store(Site::UpvalueStore, upvalue.erase(), old, Some(object));
-        }
-    }
-
-    /// `debug.setupvalue` on a Lua closure, counted from 0. The closure has such an upvalue.
-    pub(crate) fn setupvalue(&mut self, closure: Gc<Closure>, index: usize, value: Value) {
-        let Some(upvalue) = closure.upvalues()[index].get() else { return };
-        let old = upvalue.get();
-        upvalue.write(value);
-        if let Some(object) = value.object() {
-            let parent = match self.policy.setupvalue {
-                SetupvalueRule::Closure => closure.erase(),
-                SetupvalueRule::Upvalue => upvalue.erase(),
-            };
-            self.barrier_forward(Site::Setupvalue, parent, object);
-            self.note_store(Site::Setupvalue, upvalue.erase(), old.object(), Some(object));
-        }
-    }
+    // Native closures.
 
     /// `debug.setupvalue` on a native closure, counted from 0.
-    pub(crate) fn set_native_upvalue(&mut self, closure: Gc<crate::value::NativeClosure>, index: usize, value: Value) {
+    pub(crate) fn set_native_upvalue(&mut self, closure: Gc<NativeClosure>, index: usize, value: Value) {
         let old = closure.upvalues[index].replace(value);
         if let Some(object) = value.object() {
             self.barrier_forward(Site::NativeUpvalue, closure.erase(), object);
             self.note_store(Site::NativeUpvalue, closure.erase(), old.object(), Some(object));
-        }
-    }
-
-    /// `debug.upvaluejoin`: the closure's upvalue `index` becomes `upvalue`.
-    pub(crate) fn upvaluejoin(&mut self, closure: Gc<Closure>, index: usize, upvalue: Gc<Upvalue>) {
-        let old = closure.upvalues()[index].replace(Some(upvalue));
-        self.barrier_forward(Site::Upvaluejoin, closure.erase(), upvalue.erase());
-        self.note_store(Site::Upvaluejoin, closure.erase(), old.map(Gc::erase), Some(upvalue.erase()));
-    }
-
-    /// Gives a new closure an upvalue.
-    pub(crate) fn set_closure_upvalue(&mut self, site: Site, closure: Gc<Closure>, index: usize, upvalue: Gc<Upvalue>) {
-        closure.upvalues()[index].set(Some(upvalue));
-        self.barrier_forward(site, closure.erase(), upvalue.erase());
-        self.note_store(site, closure.erase(), None, Some(upvalue.erase()));
-    }
-
-    /// The upvalue of a stack slot: the one that is open there, or a new one.
-    pub(crate) fn find_upvalue(&mut self, thread: Gc<Thread>, slot: usize) -> Gc<Upvalue> {
-        // SAFETY: nothing else refers to the thread's list or moves its stack here.
-        let data = unsafe { thread.as_mut() };
-        let location: *mut Value = &mut data.stack[slot];
-        let mut place = data.open_upvalues.len();
-        while place > 0 && data.open_upvalues[place - 1].location.get() >= location {
-            if data.open_upvalues[place - 1].location.get() == location {
-                return data.open_upvalues[place - 1];
-            }
-            place -= 1;
-        }
-        let upvalue = self.new_closed_upvalue();
-        upvalue.own.set(Value::Thread(thread));
-        upvalue.location.set(location);
-        // SAFETY: as above; making the object has not touched the thread.
-        unsafe { thread.as_mut() }.open_upvalues.insert(place, upvalue);
-        if !thread.in_upvalue_list.replace(true) {
-            self.threads_with_upvalues.push(thread);
-        }
-        if self.interests.fine {
-            self.raise(Event::OpenUpvalue(ObjectView::new(upvalue.erase())));
-        }
-        upvalue
-    }
-
-    /// Closes the upvalues of the thread's slots at and above `level`.
-    pub(crate) fn close_upvalues(&mut self, thread: Gc<Thread>, level: usize) {
-        loop {
-            // SAFETY: the reference to the thread ends before anything else is called.
-            let upvalue = unsafe {
-                let data = thread.as_mut();
-                match data.open_upvalues.last() {
-                    Some(upvalue) if upvalue.location.get().cast_const() >= data.stack.as_ptr().add(level) => {
-                        let upvalue = *upvalue;
-                        data.open_upvalues.pop();
-                        upvalue
-                    }
-                    _ => return,
-                }
-            };
-            self.close_upvalue(upvalue);
-        }
-    }
-
-    /// Closes an upvalue that was taken off its thread's list.
-    pub(super) fn close_upvalue(&mut self, upvalue: Gc<Upvalue>) {
-        let value = upvalue.get();
-        upvalue.own.set(value);
-        upvalue.location.set(upvalue.own.as_ptr());
-        let object = upvalue.erase();
-        match self.policy.closing {
-            ClosingRule::Black if !object.is_white() => {
-                object.set_colour(crate::gc::object::bits::BLACK);
-                self.upvalue_close_barrier(upvalue, value);
-            }
-            ClosingRule::ByPhase if object.is_gray() => {
-                if self.keeps_invariant() {
-                    object.set_colour(crate::gc::object::bits::BLACK);
-                    self.upvalue_close_barrier(upvalue, value);
-                } else {
-                    object.set_colour(self.current_white);
-                }
-            }
-            _ => {}
-        }
-        if self.interests.fine {
-            self.raise(Event::CloseUpvalue(ObjectView::new(object)));
-        }
-        self.note_store(Site::UpvalueClose, object, None, value.object());
-    }
-
-    fn upvalue_close_barrier(&mut self, upvalue: Gc<Upvalue>, value: Value) {
-        if let Some(child) = value.object() {
-            self.barrier_forward(Site::UpvalueClose, upvalue.erase(), child);
-        }
-    }
-
-    /// Points the open upvalues of a thread to where its stack has moved.
-    pub(crate) fn stack_moved(&mut self, thread: Gc<Thread>, old_base: *const Value) {
-        // SAFETY: nothing else refers to the thread's list here.
-        let data = unsafe { thread.as_mut() };
-        let base = data.stack.as_mut_ptr();
-        for upvalue in &data.open_upvalues {
-            let slot = (upvalue.location.get() as usize - old_base as usize) / size_of::<Value>();
-            // SAFETY: the slot was inside the old stack, and a stack with open upvalues above a slot never shrinks
-            // below it.
-            upvalue.location.set(unsafe { base.add(slot) });
-        }
-    }
-
-    /// The environment of a loaded chunk: the value of its first upvalue.
-    pub(crate) fn set_environment(&mut self, upvalue: Gc<Upvalue>, value: Value) {
-        upvalue.write(value);
-        if let Some(object) = value.object() {
-            self.barrier_forward(Site::ChunkEnvironment, upvalue.erase(), object);
-            self.note_store(Site::ChunkEnvironment, upvalue.erase(), None, Some(object));
         }
     }
 

@@ -1,7 +1,7 @@
 //! Sweeping: dead objects are freed, living ones turn white for the next cycle.
 
 use crate::gc::event::Event;
-use crate::gc::{AnyGc, Heap, ObjectView, Phase};
+use crate::gc::{AnyGc, Heap, Object, ObjectView, Phase, SweepRule};
 use std::cell::Cell;
 use std::ptr::NonNull;
 
@@ -12,24 +12,80 @@ const SWEEP_STEP: usize = 100;
 type Link = NonNull<Cell<Option<AnyGc>>>;
 
 impl Heap {
-    /// Begins to sweep. The first living object is found at once, so that the sweep's position is behind all objects that
-    /// are made from now on: those are of the right white already.
+    /// Begins to sweep. Where the list of all objects is first, its first living object is found at once, so that the
+    /// sweep's position is behind all objects that are made from now on: those are of the right white already.
     pub(super) fn enter_sweep(&mut self) {
-        self.enter(Phase::SweepAll);
-        let head = NonNull::from(&self.all);
-        self.sweep_at = self.sweep_to_living(head);
+        if self.policy.sweeps_strings() {
+            self.enter(Phase::SweepStrings);
+            self.sweep_bucket = 0;
+        } else {
+            self.enter(Phase::SweepAll);
+            self.sweep_at = self.sweep_to_living(NonNull::from(&self.all));
+        }
     }
 
-    /// One step through the list of the current phase; then on to `next`, whose list begins at `head`.
-    pub(super) fn sweep_step(&mut self, next: Phase, head: Option<Link>) -> usize {
+    /// One step through what the current phase sweeps; at its end on to the next phase. Gives how much was looked at.
+    pub(super) fn sweep_step(&mut self) -> usize {
+        if self.phase == Phase::SweepStrings {
+            return self.sweep_strings();
+        }
         let Some(link) = self.sweep_at else {
-            self.enter(next);
-            self.sweep_at = head;
+            self.enter_next_stage();
             return 0;
         };
         let (rest, count) = self.sweep_list(link, SWEEP_STEP);
         self.sweep_at = rest;
         count
+    }
+
+    fn enter_next_stage(&mut self) {
+        use SweepRule::{Lists, Strings, StringsFinalizable};
+        let next = match (self.policy.sweep, self.phase) {
+            (Strings, Phase::SweepStrings) | (StringsFinalizable, Phase::SweepFinalizable) => Phase::SweepAll,
+            (StringsFinalizable, Phase::SweepStrings) | (Lists, Phase::SweepAll) => Phase::SweepFinalizable,
+            (Lists, Phase::SweepFinalizable) => Phase::SweepToBeFinalized,
+            (Lists, _) => Phase::SweepEnd,
+            (Strings, _) => Phase::CallFinalizers,
+            (StringsFinalizable, _) => Phase::Pause,
+        };
+        self.enter(next);
+        self.sweep_at = match next {
+            Phase::SweepAll => Some(NonNull::from(&self.all)),
+            Phase::SweepFinalizable => Some(NonNull::from(&self.finalizable)),
+            Phase::SweepToBeFinalized => Some(NonNull::from(&self.to_be_finalized)),
+            _ => None,
+        };
+    }
+
+    /// Sweeps some buckets of the string table.
+    fn sweep_strings(&mut self) -> usize {
+        let dead = self.other_white();
+        let end = self.strings.bucket_count().min(self.sweep_bucket + SWEEP_STEP);
+        let first = std::mem::replace(&mut self.sweep_bucket, end);
+        for bucket in first..end {
+            let mut next = self.strings.bucket_at(bucket);
+            while let Some(string) = next {
+                next = string.chain.get();
+                if string.erase().is_dead(dead) {
+                    self.free(string.erase());
+                } else if !self.is_fixed(string.erase()) {
+                    self.turn_white(string.erase());
+                }
+            }
+        }
+        if end == self.strings.bucket_count() {
+            self.enter_next_stage();
+        }
+        end - first
+    }
+
+    /// A sweep has met the object alive.
+    #[inline]
+    pub(super) fn turn_white(&mut self, object: AnyGc) {
+        object.set_colour(self.current_white);
+        if self.interests.fine {
+            self.raise(Event::SweepAlive(ObjectView::new(object)));
+        }
     }
 
     /// Sweeps at most `limit` objects. Gives the link to go on from, `None` at the end of the list, and the objects seen.
@@ -44,9 +100,9 @@ impl Heap {
                 current.set(object.next.get());
                 self.free(object);
             } else {
-                object.set_colour(self.current_white);
-                if self.interests.fine {
-                    self.raise(Event::SweepAlive(ObjectView::new(object)));
+                self.turn_white(object);
+                if let (true, Object::Thread(thread)) = (self.policy.has_global_upvalues(), object.unpack()) {
+                    self.sweep_open_upvalues(thread);
                 }
                 link = link_after(object);
             }
@@ -65,14 +121,6 @@ impl Heap {
                 other => return other,
             }
         }
-    }
-
-    pub(super) fn finalizable_link(&self) -> Link {
-        NonNull::from(&self.finalizable)
-    }
-
-    pub(super) fn to_be_finalized_link(&self) -> Link {
-        NonNull::from(&self.to_be_finalized)
     }
 
     /// Whether the sweep will go on from the object's `next`.

@@ -4,7 +4,7 @@
 
 use crate::gc::mark::Weakness;
 use crate::gc::object::bits;
-use crate::gc::{AnyGc, Heap, Kind, Object, Phase, Policy};
+use crate::gc::{AnyGc, Heap, Kind, Object, Phase, Policy, Semantics, SweepRule};
 use crate::value::{FrameKind, Thread, Value, format_number};
 use std::fmt;
 use std::marker::PhantomData;
@@ -48,7 +48,8 @@ pub enum Age {
     New,
 }
 
-/// A list of objects that belong to the collector. Every object is in one of them.
+/// A list of objects that belong to the collector. Every object is in one of them. Which there are is a choice of the
+/// policy ([`SweepRule`](crate::gc::SweepRule), [`Upvalues`](crate::gc::Upvalues)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ListName {
     /// All ordinary objects.
@@ -57,13 +58,31 @@ pub enum ListName {
     Finalizable,
     /// Unreachable objects whose finalizer is to be called.
     ToBeFinalized,
+    /// Interned strings, where they are swept on their own.
+    Strings,
+    /// Open upvalues, where they are in one list.
+    OpenUpvalues,
+    /// Upvalues that are counted and not collected. They have no colour, and are gray.
+    CountedUpvalues,
     /// Objects that are never collected.
     Fixed,
 }
 
 impl ListName {
     /// Every list.
-    pub const ALL: [ListName; 4] = [ListName::All, ListName::Finalizable, ListName::ToBeFinalized, ListName::Fixed];
+    pub const ALL: [ListName; 7] = [
+        ListName::All,
+        ListName::Finalizable,
+        ListName::ToBeFinalized,
+        ListName::Strings,
+        ListName::OpenUpvalues,
+        ListName::CountedUpvalues,
+        ListName::Fixed,
+    ];
+
+    /// Those whose objects are collected, and so have colours.
+    pub const COLLECTED: [ListName; 5] =
+        [ListName::All, ListName::Finalizable, ListName::ToBeFinalized, ListName::Strings, ListName::OpenUpvalues];
 
     /// The word in reports.
     pub fn name(self) -> &'static str {
@@ -71,6 +90,9 @@ impl ListName {
             ListName::All => "all",
             ListName::Finalizable => "finalizable",
             ListName::ToBeFinalized => "to-be-finalized",
+            ListName::Strings => "strings",
+            ListName::OpenUpvalues => "open upvalues",
+            ListName::CountedUpvalues => "counted upvalues",
             ListName::Fixed => "fixed",
         }
     }
@@ -371,6 +393,11 @@ impl<'h> HeapView<'h> {
         self.heap.policy
     }
 
+    /// The rules of the collector that scripts can see.
+    pub fn semantics(self) -> Semantics {
+        self.heap.semantics
+    }
+
     /// Where the collector is.
     pub fn phase(self) -> Phase {
         self.heap.phase
@@ -402,13 +429,27 @@ impl<'h> HeapView<'h> {
 
     /// The objects of a list. Endless if the list has a cycle.
     pub fn list(self, list: ListName) -> impl Iterator<Item = ObjectView<'h>> + 'h {
-        let head = match list {
-            ListName::All => &self.heap.all,
-            ListName::Finalizable => &self.heap.finalizable,
-            ListName::ToBeFinalized => &self.heap.to_be_finalized,
-            ListName::Fixed => &self.heap.fixed,
+        let heap = self.heap;
+        // Where objects with finalizers have no list of their own, they stand behind the main thread.
+        let border = match (heap.policy.sweep, heap.main_thread) {
+            (SweepRule::Strings, Some(main)) if list == ListName::All => Some(main.erase()),
+            _ => None,
         };
-        std::iter::successors(head.get(), |object| object.next.get()).map(ObjectView::new)
+        let head = match list {
+            ListName::All => heap.all.get(),
+            ListName::Finalizable => heap.finalizable_head().get(),
+            ListName::ToBeFinalized => heap.to_be_finalized.get(),
+            ListName::OpenUpvalues => heap.open.get(),
+            ListName::Fixed => heap.fixed.get(),
+            ListName::Strings | ListName::CountedUpvalues => None,
+        };
+        let linked = std::iter::successors(head, move |object| object.next.get().filter(|_| Some(*object) != border));
+        let strings = (list == ListName::Strings && heap.policy.sweeps_strings()).then(|| heap.strings.iter());
+        let strings = strings.into_iter().flatten().map(|string| string.erase());
+        let strings = strings.filter(|string| !heap.is_fixed(*string));
+        let counted = (list == ListName::CountedUpvalues).then(|| heap.counted.values());
+        let counted = counted.into_iter().flatten().map(|counted| counted.upvalue.erase());
+        linked.chain(strings).chain(counted).map(ObjectView::new)
     }
 
     /// All objects of all lists.
@@ -426,6 +467,11 @@ impl<'h> HeapView<'h> {
             GrayList::AllWeak => (&[], &self.heap.all_weak),
         };
         objects.iter().copied().chain(tables.iter().map(|table| table.erase())).map(ObjectView::new)
+    }
+
+    /// How many closures the heap counts for an upvalue; `None` for one that is not counted.
+    pub fn holders(self, upvalue: ObjectView<'h>) -> Option<u32> {
+        self.heap.counted.get(&upvalue.id()).map(|counted| counted.holders)
     }
 
     /// The threads that the collector knows to have open upvalues.
@@ -478,7 +524,7 @@ impl<'h> HeapView<'h> {
         }
     }
 
-    /// What an object refers to. Keys of entries without a value, and stack slots above the live top, are no references.
+    /// What an object refers to. The closure cache, keys of entries without a value, and stack slots above the live top, are no references.
     /// A freed object refers to nothing.
     pub fn references(self, object: ObjectView<'h>, mut visit: impl FnMut(Edge<'h>)) {
         if object.is_freed() {
@@ -538,8 +584,11 @@ impl<'h> HeapView<'h> {
                         strong(Label::StackSlot(slot, slot_name(&thread, slot)), Some(target));
                     }
                 }
-                for (index, upvalue) in thread.open_upvalues.iter().enumerate() {
-                    strong(Label::OpenUpvalue(index), Some(upvalue.erase()));
+                // Elsewhere only closures keep them; the thread just knows them.
+                if self.heap.policy.keeps_open_upvalues() {
+                    for (index, upvalue) in thread.open_upvalues.iter().enumerate() {
+                        strong(Label::OpenUpvalue(index), Some(upvalue.erase()));
+                    }
                 }
                 strong(Label::Hook, thread.hook.function.object());
                 strong(Label::Resumer, thread.resumer.map(|thread| thread.erase()));
@@ -571,7 +620,8 @@ impl<'h> HeapView<'h> {
                         visit(Edge { label: Label::Key, target, strength: strength(weak_keys) });
                     }
                     if let Some(target) = value.object() {
-                        let strength = match (weak_keys, weak_values, key.object()) {
+                        let ephemeron = weak_keys && self.heap.semantics.ephemerons;
+                        let strength = match (ephemeron, weak_values, key.object()) {
                             (_, true, _) => Strength::Weak,
                             (true, false, Some(key)) if key.kind() != Kind::String => {
                                 Strength::Ephemeron { key: key.id() }

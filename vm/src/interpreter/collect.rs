@@ -1,11 +1,14 @@
 //! Running the collector: at safe points, on request, and at the end. Finalizers are called here.
 
-use crate::gc::{AnyGc, Phase};
+use crate::gc::{AnyGc, FullCollectionRule, Phase, SweepRule};
 use crate::interpreter::{Limit, Throw, Vm};
 use crate::value::{Metamethod, Value, flags};
 
 /// Debt of a stopped collector: how soon a safe point asks again (as in Lua).
 const STOPPED_DEBT: isize = -2000;
+
+/// Finalizers called after a step that did not end its cycle (`GCFINALIZENUM` of Lua 5.2).
+const FINALIZERS_PER_STEP: usize = 4;
 
 /// A mode of the collector, as `collectgarbage` names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +53,20 @@ impl Vm {
             }
         }
         self.heap.settle(budget);
+        // A few finalizers, or all of them at the end of a cycle.
+        let all = self.heap.phase() == Phase::Pause;
+        self.call_finalizers_between_steps(if all { usize::MAX } else { FINALIZERS_PER_STEP })
+    }
+
+    /// Under the rules of Lua 5.2, which has no phase for it: calls finalizers after a step.
+    fn call_finalizers_between_steps(&mut self, limit: usize) -> Result<(), Throw> {
+        if self.heap.policy().sweep != SweepRule::StringsFinalizable {
+            return Ok(());
+        }
+        for _ in 0..limit {
+            let Some(object) = self.heap.take_finalizable() else { break };
+            self.call_finalizer(object)?;
+        }
         Ok(())
     }
 
@@ -62,7 +79,8 @@ impl Vm {
                 // What has become unreachable since the last atomic phase is found by a whole cycle; one that waits for
                 // finalizers is left there, for they may allocate.
                 if self.heap.phase() == Phase::Pause {
-                    self.run_until(|phase| phase == Phase::CallFinalizers)?;
+                    self.run_until(|phase| phase == Phase::Propagate)?;
+                    self.run_until(|phase| matches!(phase, Phase::CallFinalizers | Phase::Pause))?;
                 }
             }
         }
@@ -79,14 +97,22 @@ impl Vm {
     /// A full collection (`collectgarbage("collect")`): ends the cycle that is under way as fast as can be, and runs
     /// another one, finalizers included.
     pub(crate) fn collect_full(&mut self) -> Result<(), Throw> {
+        self.call_finalizers_between_steps(usize::MAX)?;
         self.heap.abandon_marking();
-        self.run_until(|phase| phase == Phase::Pause)?;
-        self.run_until(|phase| phase == Phase::Propagate)?;
+        match self.heap.policy().full_collection {
+            FullCollectionRule::Restart => {
+                self.run_until(|phase| matches!(phase, Phase::CallFinalizers | Phase::Pause))?;
+                self.heap.begin_marking();
+            }
+            FullCollectionRule::ToSweep => {
+                self.run_until(|phase| phase == Phase::Pause)?;
+                self.run_until(|phase| phase == Phase::Propagate)?;
+            }
+        }
         self.heap.skip_to_atomic();
-        self.run_until(|phase| phase == Phase::CallFinalizers)?;
         self.run_until(|phase| phase == Phase::Pause)?;
         self.heap.rest();
-        Ok(())
+        self.call_finalizers_between_steps(usize::MAX)
     }
 
     /// `collectgarbage("step", kilobytes)`: a basic step for 0, else as if so much had been allocated. Says whether a cycle

@@ -195,6 +195,10 @@ impl Vm {
         };
         let thread = self.heap.current();
         let count = prototype.upvalues.len();
+        if let Some(closure) = self.heap.cached_closure(prototype, thread, base, parent) {
+            self.set_slot(anchor, Value::Closure(closure));
+            return closure;
+        }
         let closure = self.heap.new_closure(prototype, count as u8);
         self.set_slot(anchor, Value::Closure(closure));
         for number in 0..count {
@@ -209,6 +213,7 @@ impl Vm {
             };
             self.heap.set_closure_upvalue(Site::ClosureCapture, closure, number, upvalue);
         }
+        self.heap.cache_closure(prototype, closure);
         closure
     }
 }

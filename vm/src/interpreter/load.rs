@@ -84,6 +84,7 @@ impl Vm {
                 .iter()
                 .map(|local| LocalName { name: Cell::new(None), start: local.start, end: local.end })
                 .collect(),
+            cache: Cell::new(None),
         });
         let source = self.heap.new_string(&template.source);
         self.heap.set_prototype_string(Site::PrototypeSource, prototype, |prototype| &prototype.source, source);

@@ -28,7 +28,7 @@ pub use load::LoadError;
 pub use native::{Builtin, Call, Control, Function, NativeResult};
 pub(crate) use native::{to_integer, to_number};
 
-use crate::gc::{Gc, Heap, HeapOptions, Policy};
+use crate::gc::{Gc, Heap, HeapOptions, Policy, Semantics};
 use crate::library;
 use crate::value::{Table, Value};
 use crate::version::LuaVersion;
@@ -40,8 +40,10 @@ use std::io::Write;
 pub struct Options {
     /// The language.
     pub version: LuaVersion,
-    /// The collector's rules.
+    /// The collector's rules that no script can see.
     pub policy: Policy,
+    /// Those that scripts can see; `None` for those of the language's version.
+    pub semantics: Option<Semantics>,
     /// Bytes of all objects together; `usize::MAX` for no limit.
     pub memory_limit: usize,
     /// Instructions that the program may execute; `None` for no limit.
@@ -65,6 +67,7 @@ impl Default for Options {
         Options {
             version: LuaVersion::default(),
             policy: Policy::default(),
+            semantics: None,
             memory_limit: usize::MAX,
             instruction_limit: None,
             nesting_limit: 200,
@@ -129,6 +132,7 @@ impl Vm {
     fn create(options: Options) -> Vm {
         let heap = Heap::new(HeapOptions {
             policy: options.policy,
+            semantics: options.semantics.unwrap_or_else(|| options.version.into()),
             memory_limit: options.memory_limit,
             quarantine_limit: options.quarantine_limit,
         });

@@ -2,7 +2,7 @@
 
 use crate::bytecode::Instruction;
 use crate::gc::{Gc, Header};
-use crate::value::{Str, Value};
+use crate::value::{Closure, Str, Value};
 use std::cell::Cell;
 
 /// The code of a function and what it refers to.
@@ -23,6 +23,8 @@ pub struct Prototype {
     pub(crate) prototypes: Box<[Cell<Option<Gc<Prototype>>>]>,
     pub(crate) upvalues: Box<[UpvalueName]>,
     pub(crate) locals: Box<[LocalName]>,
+    /// The closure made last, where equal closures may be one.
+    pub(crate) cache: Cell<Option<Gc<Closure>>>,
 }
 
 /// Where a closure captures an upvalue from, and its name.
