@@ -16,12 +16,14 @@ pub const STATES: usize = Site::ALL.len() * PHASES * COLOURS * COLOURS;
 #[derive(Clone, Debug)]
 pub struct Coverage {
     seen: Vec<bool>,
+    /// How many of them are.
+    count: usize,
     new: Vec<u16>,
 }
 
 impl Default for Coverage {
     fn default() -> Self {
-        Coverage { seen: vec![false; STATES], new: Vec::new() }
+        Coverage { seen: vec![false; STATES], count: 0, new: Vec::new() }
     }
 }
 
@@ -42,10 +44,18 @@ impl Coverage {
         state = state * PHASES + heap.phase() as usize;
         state = state * COLOURS + colour(heap.colour(holder));
         state = state * COLOURS + colour(heap.colour(new));
-        if !std::mem::replace(&mut self.seen[state], true) {
-            // There are fewer states than 2^16.
-            self.new.push(state as u16);
+        // There are fewer states than 2^16.
+        let state = state as u16;
+        if self.cover(state) {
+            self.new.push(state);
         }
+    }
+
+    /// Notes that a state was seen. Says whether it is new.
+    fn cover(&mut self, state: u16) -> bool {
+        let new = self.seen.get_mut(state as usize).is_some_and(|seen| !std::mem::replace(seen, true));
+        self.count += usize::from(new);
+        new
     }
 
     /// The states that were new since the last call.
@@ -56,15 +66,13 @@ impl Coverage {
     /// Adds states that another process saw.
     pub fn add(&mut self, states: &[u16]) {
         for &state in states {
-            if let Some(seen) = self.seen.get_mut(state as usize) {
-                *seen = true;
-            }
+            self.cover(state);
         }
     }
 
     /// How many states were seen.
     pub fn count(&self) -> usize {
-        self.seen.iter().filter(|&&seen| seen).count()
+        self.count
     }
 }
 
