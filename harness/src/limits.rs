@@ -15,8 +15,9 @@ pub struct Limits {
     pub instructions: u64,
     /// Bytes of the Lua heap.
     pub memory_bytes: u64,
-    /// Nested calls. Reference Lua has fixed limits of its own (200 C calls, a million stack slots) and ignores this.
-    pub depth: u32,
+    /// Values on one Lua stack, which bounds nested calls. Reference Lua has its own limit (`LUAI_MAXSTACK`) and ignores
+    /// this.
+    pub stack_slots: usize,
     /// Bytes that a script may print.
     pub output_bytes: usize,
     /// Wall-clock time of a case in all engines together.
@@ -28,7 +29,8 @@ impl Default for Limits {
         Limits {
             instructions: 5_000_000,
             memory_bytes: 64 << 20,
-            depth: 190_000,
+            // That of reference Lua: a recursion overflows there and here, or in neither.
+            stack_slots: 1_000_000,
             output_bytes: 1 << 20,
             deadline: Duration::from_secs(10),
         }

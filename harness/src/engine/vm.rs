@@ -63,7 +63,7 @@ impl VmEngine {
         options.policy = self.settings.gc;
         options.memory_limit = usize::try_from(limits.memory_bytes).unwrap_or(usize::MAX);
         options.instruction_limit = (limits.instructions < u64::MAX).then_some(limits.instructions);
-        options.stack_limit = limits.depth as usize * 5;
+        options.stack_limit = limits.stack_slots;
         let checker = self.settings.check.level().map(|level| {
             let checker = Checker::new(level);
             if look.history { checker.with_history() } else { checker }
