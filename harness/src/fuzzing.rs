@@ -21,7 +21,7 @@ use mutatis::Session;
 use crate::engine::vm::{Look, VmEngine};
 use crate::header::{Header, HeaderError};
 use crate::limits::Limits;
-use crate::oracle::{CHUNK_NAME, Oracles};
+use crate::oracle::{CHUNK_NAME, Oracles, Purpose};
 use crate::outcome::{Comparison, Outcome, compare};
 use crate::script::{self, DecodeError, GeneratorOptions, Repair, Script, ScriptMutator, generate};
 use crate::settings::{Check, Reference, SettingError, Settings};
@@ -266,7 +266,7 @@ impl Differential {
     /// An oracle has spoken.
     pub fn run(&mut self, bytes: &[u8]) -> Verdict {
         let Ok(input) = decode_input(bytes) else { return Verdict::Rejected };
-        let judgement = self.oracles.judge(input.source.as_bytes(), Look::default(), false, &mut |_| {});
+        let judgement = self.oracles.judge(input.source.as_bytes(), Purpose::Detect, &mut |_| {});
         if let Some(detected) = judgement.detected {
             report(&detected.signature, self.gc);
         }

@@ -65,6 +65,17 @@ pub struct Judgement {
     pub times: Times,
 }
 
+/// What is asked about a script.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Purpose {
+    /// Whether it shows something.
+    Detect,
+    /// As well whether it runs on plain Lua, for the minimizer.
+    Minimize,
+    /// As well all that explains a finding.
+    Explain,
+}
+
 /// All oracles with their engines.
 pub struct Oracles {
     settings: Settings,
@@ -96,14 +107,17 @@ impl Oracles {
 
     /// Puts a script before the oracles. `stage` is told which engine runs, in case that it never returns.
     ///
-    /// The reference is not asked about a script in which the checker found something, unless `plain` wants to know
-    /// whether it runs on plain Lua.
-    pub fn judge(&mut self, source: &[u8], look: Look, plain: bool, stage: &mut dyn FnMut(Stage)) -> Judgement {
+    /// The reference is not asked about a script in which the checker found something, unless the minimizer wants to know
+    /// whether it runs there.
+    pub fn judge(&mut self, source: &[u8], purpose: Purpose, stage: &mut dyn FnMut(Stage)) -> Judgement {
         self.runs += 1;
-        let timed = self.settings.check.level().is_some() && self.runs % MEASURED == 1;
+        let look = Look {
+            history: purpose == Purpose::Explain,
+            timed: self.settings.check.level().is_some() && self.runs % MEASURED == 1,
+        };
         stage(Stage::Vm);
-        let (ours, whole) = measure(|| self.vm.run_observed(source, CHUNK_NAME, &self.limits, Look { timed, ..look }));
-        if timed && !whole.is_zero() {
+        let (ours, whole) = measure(|| self.vm.run_observed(source, CHUNK_NAME, &self.limits, look));
+        if look.timed && !whole.is_zero() {
             self.checker_share = ours.checking.as_secs_f64() / whole.as_secs_f64();
         }
         let whole = whole.as_secs_f64();
@@ -121,7 +135,7 @@ impl Oracles {
             },
         };
         let Some(reference) = &mut self.reference else { return judgement };
-        if judgement.detected.is_some() && !plain {
+        if judgement.detected.is_some() && purpose != Purpose::Minimize {
             return judgement;
         }
         stage(Stage::Reference);

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use super::folder::{FindingFolder, FindingsFolder};
-use super::job::{Ended, Job, Purpose};
+use super::job::{Ended, Job};
 use super::process::WorkerCommand;
 use super::supervisor::{Control, Numbers, StoppedBy, Supervisor};
 use super::triage::{Triage, TriageError, isolation};
@@ -19,7 +19,7 @@ use crate::engine::reference::ReferenceEngine;
 use crate::finding::{Detected, Oracle};
 use crate::limits::Limits;
 use crate::minimize::Subject;
-use crate::oracle::Times;
+use crate::oracle::{Purpose, Times};
 use crate::report::Style;
 use crate::script::{GeneratorOptions, OpKind, generate};
 use crate::settings::{Reference, Settings};

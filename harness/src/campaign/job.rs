@@ -9,25 +9,13 @@ use super::lane::{CaseEnd, Crash};
 use super::process::Death;
 use super::protocol::{CaseInput, Stage};
 use super::worker::CaseRunner;
-use crate::engine::vm::Look;
 use crate::finding::{Detected, Oracle};
 use crate::limits::Limits;
-use crate::oracle::{CHUNK_NAME, Judgement, Oracles, Times};
+use crate::oracle::{CHUNK_NAME, Judgement, Oracles, Purpose, Times};
 use crate::outcome::{Difference, End, Inconclusive};
 use crate::report::Explanation;
 use crate::script::{GeneratorOptions, OpKind, generate};
 use crate::settings::{Settings, SettingsText};
-
-/// What a worker is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Purpose {
-    /// To say which cases show something.
-    Detect,
-    /// To say as well whether the script runs on plain Lua, for the minimizer.
-    Minimize,
-    /// To record all that explains a finding.
-    Explain,
-}
 
 /// What a campaign's workers have to know.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -109,9 +97,7 @@ impl CaseRunner for Runner {
             CaseInput::Bytes(bytes) => bytes.clone(),
         };
         let generating = start.elapsed();
-        let look = Look { history: self.purpose == Purpose::Explain, timed: false };
-        let plain = self.purpose == Purpose::Minimize;
-        let judgement = self.oracles.judge(&source, look, plain, stage);
+        let judgement = self.oracles.judge(&source, self.purpose, stage);
         let mut report = self.report(judgement);
         report.times.generate = generating.as_secs_f64();
         report

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::folder::FolderError;
-use super::job::{CaseReport, Ended, Job, Purpose};
+use super::job::{CaseReport, Ended, Job};
 use super::lane::{IsolationError, IsolationOptions};
 use super::process::WorkerCommand;
 use super::protocol::CaseInput;
@@ -13,6 +13,7 @@ use crate::finding::{Detected, Oracle};
 use crate::header::{Header, body};
 use crate::limits::Limits;
 use crate::minimize::{Budget, Judge, Subject, Verdict, minimize};
+use crate::oracle::Purpose;
 use crate::outcome::End;
 use crate::report::{Context, Explanation, Style, render};
 use crate::settings::{Reference, Settings};

@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
-use moonphase::campaign::job::{Ended, Purpose};
+use moonphase::campaign::job::Ended;
 use moonphase::campaign::triage::Triage;
 use moonphase::finding::{Detected, Oracle};
 use moonphase::limits::Limits;
+use moonphase::oracle::Purpose;
 use moonphase::report::Style;
 use moonphase::settings::Settings;
 use moonphase_vm::gc::Policy;

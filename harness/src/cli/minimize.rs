@@ -3,9 +3,9 @@
 use std::io::Write;
 
 use moonphase::campaign::folder::{try_to_write, write_atomically};
-use moonphase::campaign::job::Purpose;
 use moonphase::campaign::triage::Triage;
 use moonphase::limits::Limits;
+use moonphase::oracle::Purpose;
 
 use super::args::MinimizeArgs;
 use super::fuzz::refuse_dangling;
