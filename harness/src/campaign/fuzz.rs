@@ -386,9 +386,10 @@ impl State<'_> {
             None => (triage.with_header(&original, &detected), folder.path_of("original.lua")),
         };
         let file = shown(&path);
-        let report = triage.explain(&text, &file, &detected, Style::Plain)?;
-        folder.write("report.txt", &report)?;
-        let colourful = triage.explain(&text, &file, &detected, Style::Colour)?;
+        let explanation = triage.explain(&text)?;
+        let page = |style| triage.page(&explanation, &text, &file, &detected, style);
+        folder.write("report.txt", &page(Style::Plain))?;
+        let colourful = page(Style::Colour);
         let settings = self.campaign.settings;
         let json = serde_json::to_string_pretty(&FindingFile {
             schema: SCHEMA,

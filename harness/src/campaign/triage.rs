@@ -108,21 +108,32 @@ impl Triage<'_> {
         header.to_text() + body(text)
     }
 
-    /// The report of a script, which is in `file`.
+    /// What explains a script that shows something: it is run once more, with its history recorded.
     ///
     /// # Errors
     /// Workers do not work.
-    pub fn explain(&self, text: &str, file: &str, detected: &Detected, style: Style) -> Result<String, IsolationError> {
+    pub fn explain(&self, text: &str) -> Result<Explanation, IsolationError> {
         let ended = self.examine(text.as_bytes(), Purpose::Explain)?;
-        let explanation = match (&ended.report, &ended.crash) {
-            (Some(CaseReport { explanation: Some(explanation), .. }), _) => (**explanation).clone(),
+        Ok(match (ended.report, &ended.crash) {
+            (Some(CaseReport { explanation: Some(explanation), .. }), _) => *explanation,
             (Some(CaseReport { difference: Some(difference), .. }), _) => {
-                Explanation::of_difference(difference, "moonphase", &self.settings.reference.to_string())
+                Explanation::of_difference(&difference, "moonphase", &self.settings.reference.to_string())
             }
             (_, Some(crash)) => Explanation::of_crash(crash.stage.name(), &crash.death.to_string(), &crash.stderr),
             // It was found, and a deterministic run does not find it again: only a defect of ours does that.
             _ => Explanation::NotRepeated,
-        };
+        })
+    }
+
+    /// The report of a script, which is in `file`.
+    pub fn page(
+        &self,
+        explanation: &Explanation,
+        text: &str,
+        file: &str,
+        detected: &Detected,
+        style: Style,
+    ) -> String {
         let context = Context {
             script: text,
             file,
@@ -132,7 +143,7 @@ impl Triage<'_> {
             gc: &self.settings.gc.to_string(),
             check: &self.settings.check.to_string(),
         };
-        Ok(render(&explanation, &context, style))
+        render(explanation, &context, style)
     }
 }
 

@@ -88,7 +88,8 @@ fn check(path: &Path, input: &Input, format: Format) -> Result<FileResult, Failu
         match &ended.detected {
             None => print(&format!("{file}: {}\n", quiet(&ended)))?,
             Some(detected) => {
-                let report = triage.explain(&input.text, &file, detected, Style::Colour)?;
+                let explanation = triage.explain(&input.text)?;
+                let report = triage.page(&explanation, &input.text, &file, detected, Style::Colour);
                 print(&format!("{file}: {}\n\n{report}\n", detected.signature))?;
             }
         }
