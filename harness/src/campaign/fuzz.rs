@@ -21,7 +21,7 @@ use crate::limits::Limits;
 use crate::minimize::Subject;
 use crate::oracle::{Purpose, Times};
 use crate::report::Style;
-use crate::script::{GeneratorOptions, OpKind, generate};
+use crate::script::{GeneratorOptions, OpKind, Script, generate};
 use crate::settings::{Reference, Settings};
 
 /// What a campaign is to do.
@@ -285,6 +285,9 @@ struct State<'a> {
 /// A finding that is saved and not looked into yet.
 struct Waiting {
     detected: Detected,
+    script: Script,
+    /// The text of `original.lua`.
+    original: String,
     folder: FindingFolder,
     summary: FindingSummary,
 }
@@ -339,7 +342,8 @@ impl State<'_> {
     fn save(&mut self, case: u64, detected: Detected, seconds: f64) -> Result<Waiting, TriageError> {
         let script = generate(self.campaign.seed, case, &self.campaign.generator());
         let text = script.render(self.campaign.settings.lua).text;
-        let folder = self.folder.add(&detected.signature, &self.triage().with_header(&text, &detected))?;
+        let original = self.triage().with_header(&text, &detected);
+        let folder = self.folder.add(&detected.signature, &original)?;
         let summary = FindingSummary {
             oracle: detected.oracle,
             kind: detected.kind.clone(),
@@ -353,7 +357,7 @@ impl State<'_> {
             minimize_seconds: None,
             minimize_calls: None,
         };
-        Ok(Waiting { detected, folder, summary })
+        Ok(Waiting { detected, script, original, folder, summary })
     }
 
     fn triage(&self) -> Triage<'_> {
@@ -366,10 +370,8 @@ impl State<'_> {
     }
 
     fn look_into(&mut self, waiting: Waiting) -> Result<(), TriageError> {
-        let Waiting { detected, folder, mut summary } = waiting;
+        let Waiting { detected, script, original, folder, mut summary } = waiting;
         let start = Instant::now();
-        let script = generate(self.campaign.seed, summary.run, &self.campaign.generator());
-        let original = script.render(self.campaign.settings.lua).text;
         let triage = self.triage();
         let shrunk = triage.shrink(Subject::Script(script), &detected)?;
         let (text, path) = match &shrunk {
@@ -383,7 +385,7 @@ impl State<'_> {
                 summary.minimize_calls = Some(shrunk.calls);
                 (shrunk.text.clone(), path)
             }
-            None => (triage.with_header(&original, &detected), folder.path_of("original.lua")),
+            None => (original, folder.path_of("original.lua")),
         };
         let file = shown(&path);
         let explanation = triage.explain(&text)?;
