@@ -126,14 +126,7 @@ impl Triage<'_> {
     }
 
     /// The report of a script, which is in `file`.
-    pub fn page(
-        &self,
-        explanation: &Explanation,
-        text: &str,
-        file: &str,
-        detected: &Detected,
-        style: Style,
-    ) -> String {
+    pub fn page(&self, explanation: &Explanation, text: &str, file: &str, detected: &Detected, style: Style) -> String {
         let context = Context {
             script: text,
             file,

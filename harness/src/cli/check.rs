@@ -1,6 +1,10 @@
 //! `moonphase check`.
 
+use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::thread;
 
 use moonphase::campaign::job::Ended;
 use moonphase::campaign::triage::Triage;
@@ -13,7 +17,7 @@ use moonphase_vm::gc::Policy;
 use serde::Serialize;
 
 use super::args::{CheckArgs, Format};
-use super::fuzz::{json, refuse_dangling};
+use super::fuzz::{jobs, json, refuse_dangling};
 use super::input::Input;
 use super::{Done, Failure, print, stop_flag, worker_command};
 
@@ -48,12 +52,20 @@ pub fn main(args: &CheckArgs) -> Result<Done, Failure> {
         .iter()
         .map(|path| Input::read(path, &args.settings).map(|input| (path.as_path(), input)))
         .collect::<Result<Vec<_>, _>>()?;
-    let mut results = Vec::new();
-    for (path, input) in &inputs {
+    for (_, input) in &inputs {
         refuse_dangling(&input.header.settings)?;
-        let result = if args.expect { expect(path, input, args.format)? } else { check(path, input, args.format)? };
-        results.push(result);
     }
+    let look = if args.expect { expect } else { check };
+    let mut results = Vec::new();
+    in_order(
+        &inputs,
+        jobs(args.jobs),
+        |(path, input)| look(path, input),
+        |(text, result)| {
+            results.push(result);
+            if args.format == Format::Human { print(&text) } else { Ok(()) }
+        },
+    )?;
     let done = if args.expect {
         results.iter().all(|result| result.expected == Some(true))
     } else {
@@ -63,6 +75,43 @@ pub fn main(args: &CheckArgs) -> Result<Done, Failure> {
         print(&json(&Checked { schema: 1, version: env!("CARGO_PKG_VERSION"), files: results })?)?;
     }
     Ok(if done { Done::Clean } else { Done::Found })
+}
+
+/// Does `work` for every item, several at a time, and gives the results to `deliver` in the order of the items. The first
+/// failure in that order ends it.
+fn in_order<I: Sync, T: Send>(
+    items: &[I],
+    jobs: usize,
+    work: impl Fn(&I) -> Result<T, Failure> + Sync,
+    mut deliver: impl FnMut(T) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let next = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        let (sender, receiver) = mpsc::channel();
+        for _ in 0..jobs.min(items.len()) {
+            let (sender, next, work) = (sender.clone(), &next, &work);
+            scope.spawn(move || {
+                loop {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(item) = items.get(index) else { break };
+                    if sender.send((index, work(item))).is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+        drop(sender);
+        let mut early = BTreeMap::new();
+        let mut due = 0;
+        for (index, result) in receiver {
+            early.insert(index, result);
+            while let Some(result) = early.remove(&due) {
+                deliver(result?)?;
+                due += 1;
+            }
+        }
+        Ok(())
+    })
 }
 
 fn triage(settings: Settings) -> Result<Triage<'static>, Failure> {
@@ -78,24 +127,22 @@ fn found(detected: &Detected, policy: Policy) -> Found {
     }
 }
 
-/// Runs a file and says what it shows.
-fn check(path: &Path, input: &Input, format: Format) -> Result<FileResult, Failure> {
+/// Runs a file: what it shows, for people and as a result.
+fn check(path: &Path, input: &Input) -> Result<(String, FileResult), Failure> {
     let file = path.display().to_string();
     let settings = input.header.settings;
     let triage = triage(settings)?;
     let ended = triage.examine(input.text.as_bytes(), Purpose::Detect)?;
-    if format == Format::Human {
-        match &ended.detected {
-            None => print(&format!("{file}: {}\n", quiet(&ended)))?,
-            Some(detected) => {
-                let explanation = triage.explain(&input.text)?;
-                let report = triage.page(&explanation, &input.text, &file, detected, Style::Colour);
-                print(&format!("{file}: {}\n\n{report}\n", detected.signature))?;
-            }
+    let text = match &ended.detected {
+        None => format!("{file}: {}\n", quiet(&ended)),
+        Some(detected) => {
+            let explanation = triage.explain(&input.text)?;
+            let report = triage.page(&explanation, &input.text, &file, detected, Style::Colour);
+            format!("{file}: {}\n\n{report}\n", detected.signature)
         }
-    }
+    };
     let findings = ended.detected.iter().map(|detected| found(detected, settings.gc)).collect();
-    Ok(FileResult { file, expected: None, findings })
+    Ok((text, FileResult { file, expected: None, findings }))
 }
 
 fn quiet(ended: &Ended) -> String {
@@ -107,7 +154,7 @@ fn quiet(ended: &Ended) -> String {
 }
 
 /// Runs a file under its settings and under each policy that its header calls clean.
-fn expect(path: &Path, input: &Input, format: Format) -> Result<FileResult, Failure> {
+fn expect(path: &Path, input: &Input) -> Result<(String, FileResult), Failure> {
     let file = path.display().to_string();
     let header = &input.header;
     let mut findings = Vec::new();
@@ -128,13 +175,11 @@ fn expect(path: &Path, input: &Input, format: Format) -> Result<FileResult, Fail
             complaints.push(format!("gc {gc}: {}", quiet(&ended)));
         }
     }
-    if format == Format::Human {
-        match complaints.as_slice() {
-            [] => print(&format!("{file}: as expected\n"))?,
-            complaints => print(&format!("{file}: {}\n", complaints.join("; ")))?,
-        }
-    }
-    Ok(FileResult { file, expected: Some(complaints.is_empty()), findings })
+    let text = match complaints.as_slice() {
+        [] => format!("{file}: as expected\n"),
+        complaints => format!("{file}: {}\n", complaints.join("; ")),
+    };
+    Ok((text, FileResult { file, expected: Some(complaints.is_empty()), findings }))
 }
 
 fn list(signatures: &[impl AsRef<str>]) -> String {
