@@ -8,9 +8,10 @@ pub mod compiler;
 pub mod gc;
 pub mod interpreter;
 mod library;
+mod random;
 pub mod syntax;
 pub mod value;
 mod version;
 
-pub use interpreter::{Limit, LoadError, Options, ScriptError, Vm};
+pub use interpreter::{Limit, LoadError, Options, Schedule, ScriptError, Step, Turned, UnknownSchedule, Vm};
 pub use version::{LuaVersion, UnknownVersion};

@@ -99,6 +99,11 @@ impl Heap {
         Some(object)
     }
 
+    /// Whether the next turn calls a finalizer.
+    pub(crate) fn finalizer_is_due(&self) -> bool {
+        self.phase == Phase::CallFinalizers && self.to_be_finalized.get().is_some()
+    }
+
     /// Makes every object with a finalizer wait for it: the state is being closed.
     pub(crate) fn finalize_all(&mut self) {
         self.separate_unreachable_finalizable(true);

@@ -116,6 +116,8 @@ pub struct Heap {
     /// Values that the host keeps: the globals and what `require` loaded.
     pub(crate) registry: Option<Gc<Table>>,
     pub(crate) metatables: Metatables,
+    /// What native code has made and stored nowhere yet, each with the depth of nested runs that it was made at.
+    pub(super) anchors: Vec<(AnyGc, u32)>,
     pub(super) names: Vec<Gc<Str>>,
 }
 
@@ -156,6 +158,7 @@ impl Heap {
             current_thread: None,
             registry: None,
             metatables: Metatables::default(),
+            anchors: Vec::new(),
             names: Vec::new(),
         });
         for &metamethod in Metamethod::ALL {
@@ -252,6 +255,29 @@ impl Heap {
     #[inline]
     pub(super) fn is_fixed(&self, object: AnyGc) -> bool {
         object.id() <= self.fixed_count
+    }
+
+    /// Makes an object a root, since native code made it at this depth and may not have stored it before a step. Like a
+    /// stack slot this has no barrier: the atomic phase marks it again.
+    pub(crate) fn anchor(&mut self, object: AnyGc, depth: u32) {
+        self.anchors.push((object, depth));
+    }
+
+    /// Lets go of what was anchored at this depth or deeper.
+    pub(crate) fn let_go_from(&mut self, depth: u32) {
+        while self.anchors.last().is_some_and(|&(_, anchored)| anchored >= depth) {
+            self.anchors.pop();
+        }
+    }
+
+    /// How many objects are anchored, for [`Heap::let_go_above`].
+    pub(crate) fn anchored(&self) -> usize {
+        self.anchors.len()
+    }
+
+    /// Lets go of what was anchored since there were so many.
+    pub(crate) fn let_go_above(&mut self, count: usize) {
+        self.anchors.truncate(count);
     }
 
     #[inline(always)]

@@ -103,6 +103,9 @@ impl Heap {
         for metatable in self.metatables.all() {
             self.mark_option(metatable);
         }
+        for index in 0..self.anchors.len() {
+            self.mark_if_white(self.anchors[index].0);
+        }
     }
 
     /// Traverses one gray object.

@@ -52,6 +52,8 @@ impl Phase {
 
 /// Bytes that a unit of work stands for (Lua's `WORK2MEM`: the size of a value).
 const WORK_TO_BYTES: isize = 16;
+/// What the debt is raised by where every safe point is to see a positive one: more than any heap has.
+const ALERT: isize = isize::MAX / 2;
 /// Units of work that a finalizer counts as.
 const FINALIZER_COST: usize = 50;
 
@@ -60,8 +62,10 @@ const FINALIZER_COST: usize = 50;
 pub(super) struct Pacing {
     /// Bytes of all objects that are not freed.
     pub bytes: usize,
-    /// Bytes allocated beyond what has been paid for.
+    /// Bytes allocated beyond what has been paid for, and the alert.
     pub debt: isize,
+    /// By how much the debt is raised to bring every safe point to a schedule; 0 without one.
+    alert: isize,
     /// Bytes that were alive at the end of the last cycle.
     estimate: usize,
     /// Percent of the estimate at which the next cycle begins.
@@ -80,6 +84,7 @@ impl Default for Pacing {
         Pacing {
             bytes: 0,
             debt: 0,
+            alert: 0,
             estimate: 0,
             pause: 200,
             step_multiplier: 100,
@@ -130,7 +135,7 @@ impl Heap {
         self.pacing.bytes
     }
 
-    /// Whether a safe point should run the collector.
+    /// Whether a safe point should look at the debt and the schedule.
     #[inline(always)]
     pub(crate) fn wants_step(&self) -> bool {
         self.pacing.debt > 0
@@ -213,7 +218,7 @@ impl Heap {
             0..=62 => ((1isize << self.pacing.step_size) / WORK_TO_BYTES).saturating_mul(multiplier),
             _ => isize::MAX,
         };
-        StepBudget { debt: (self.pacing.debt / WORK_TO_BYTES).saturating_mul(multiplier), size, multiplier }
+        StepBudget { debt: (self.debt() / WORK_TO_BYTES).saturating_mul(multiplier), size, multiplier }
     }
 
     /// Settles the debt after a step.
@@ -228,11 +233,18 @@ impl Heap {
     /// Sets the debt, but no lower than what leads to a safe point before the memory limit is passed.
     pub(crate) fn set_debt(&mut self, debt: isize) {
         let room = self.memory_limit.saturating_sub(self.pacing.bytes).min(isize::MAX as usize) as isize;
-        self.pacing.debt = debt.max(-room);
+        self.pacing.debt = debt.max(-room).saturating_add(self.pacing.alert);
     }
 
     pub(crate) fn debt(&self) -> isize {
-        self.pacing.debt
+        self.pacing.debt - self.pacing.alert
+    }
+
+    /// Whether every safe point is to act as if there were a debt, since there is a schedule.
+    pub(crate) fn alert(&mut self, alert: bool) {
+        let debt = self.debt();
+        self.pacing.alert = if alert { ALERT } else { 0 };
+        self.set_debt(debt);
     }
 
     /// Lets the collector run, once the library is there.

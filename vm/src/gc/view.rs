@@ -516,6 +516,9 @@ impl<'h> HeapView<'h> {
         root("metatable of functions", metatables.function.map(|table| table.erase()));
         root("metatable of threads", metatables.thread.map(|table| table.erase()));
         root("metatable of light userdata", metatables.light_userdata.map(|table| table.erase()));
+        for (object, _) in &heap.anchors {
+            root("object that native code has just made", Some(*object));
+        }
         for object in self.list(ListName::Fixed) {
             root("fixed object", Some(object.object));
         }

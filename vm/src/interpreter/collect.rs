@@ -1,6 +1,7 @@
 //! Running the collector: at safe points, on request, and at the end. Finalizers are called here.
 
 use crate::gc::{AnyGc, FullCollectionRule, Phase, SweepRule};
+use crate::interpreter::schedule::Point;
 use crate::interpreter::{Limit, Throw, Vm};
 use crate::value::{Metamethod, Value, flags};
 
@@ -21,7 +22,7 @@ pub enum Mode {
 
 impl Vm {
     /// One turn of the collector, with the finalizer that it may call. Gives the work done.
-    fn turn(&mut self) -> Result<usize, Throw> {
+    pub(super) fn turn(&mut self) -> Result<usize, Throw> {
         let turn = self.heap.step();
         if self.heap.is_halted() {
             return Err(Throw::Halted);
@@ -32,13 +33,16 @@ impl Vm {
         Ok(turn.work())
     }
 
-    /// What a safe point does when the debt is positive.
+    /// What a safe point does when the debt is positive, or there is a schedule.
     #[cold]
     pub(crate) fn pay_debt(&mut self) -> Result<(), Throw> {
-        if self.heap.is_stopped_by_program() || self.heap.is_stopped_inside() {
-            self.heap.set_debt(STOPPED_DEBT);
-        } else {
-            self.automatic_step()?;
+        self.schedule_point(Point::Allocation)?;
+        if self.heap.debt() > 0 {
+            if self.heap.is_stopped_by_program() || self.heap.is_stopped_inside() {
+                self.heap.set_debt(STOPPED_DEBT);
+            } else {
+                self.automatic_step()?;
+            }
         }
         if self.heap.over_limit() { self.make_room() } else { Ok(()) }
     }
@@ -128,7 +132,7 @@ impl Vm {
             let bytes = kilobytes.saturating_mul(1024) as isize;
             debt = bytes.saturating_add(self.heap.debt());
             self.heap.set_debt(debt);
-            if self.heap.wants_step() { self.automatic_step() } else { Ok(()) }
+            if debt > 0 { self.automatic_step() } else { Ok(()) }
         };
         self.heap.set_stopped_by_program(stopped);
         result?;

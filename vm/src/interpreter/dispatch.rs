@@ -780,6 +780,7 @@ impl Vm {
             return Err(Throw::Limit(Limit::Instructions));
         }
         self.fuel -= 1;
+        let moved = self.scheduler.is_some() && self.schedule_instruction()?;
         // SAFETY: the reference ends here.
         let hook = &mut unsafe { self.thread_mut() }.hook;
         if hook.count > 0 && !hook.running {
@@ -790,7 +791,7 @@ impl Vm {
                 return Ok(true);
             }
         }
-        Ok(false)
+        Ok(moved)
     }
 
     /// Calls a metamethod for the running instruction. Its result finishes the instruction.

@@ -1,4 +1,7 @@
 //! From source to a closure: parse, compile, and make the objects.
+//!
+//! Under a schedule the collector turns while the objects are made, so every store into a prototype is one that a barrier
+//! may be needed for; what is not stored yet is anchored ([`Vm::made`]).
 
 use crate::bytecode::{Constant, Instruction, Template};
 use crate::compiler;
@@ -6,7 +9,7 @@ use crate::gc::{Gc, Header, Site};
 use crate::interpreter::names::CodeView;
 use crate::interpreter::{Limit, Throw, Vm};
 use crate::syntax::{self, SyntaxError};
-use crate::value::{Closure, LocalName, Prototype, UpvalueName, Value};
+use crate::value::{Closure, LocalName, Prototype, Str, UpvalueName, Value};
 use std::cell::Cell;
 
 /// Bytes of source that take as long as an instruction, roughly: what loading charges to the instruction limit.
@@ -40,29 +43,33 @@ impl Vm {
         Ok(self.instantiate(&template))
     }
 
-    /// Makes a closure of a main function.
+    /// Makes a closure of a main function. The main prototype, what it refers to by then and the closure stay while a
+    /// schedule's turns run in between.
     pub(crate) fn instantiate(&mut self, template: &Template) -> Gc<Closure> {
+        let anchored = self.heap.anchored();
         let prototype = self.new_prototype(template);
-        self.push(Value::Nil); // A place for what is made.
+        let prototype = self.made(prototype);
+        self.fill_prototype(prototype, template);
         let count = template.upvalues.len() as u8;
         let closure = self.heap.new_closure(prototype, count);
-        let top = self.top();
-        self.set_slot(top - 1, Value::Closure(closure));
+        let closure = self.made(closure);
         for index in 0..count as usize {
             let upvalue = self.heap.new_closed_upvalue();
+            let upvalue = self.made(upvalue);
             self.heap.set_closure_upvalue(Site::ClosureFresh, closure, index, upvalue);
             if index == 0 {
                 let globals = Value::Table(self.globals());
                 self.heap.set_environment(upvalue, globals);
             }
         }
-        self.pop();
+        self.heap.let_go_above(anchored);
         closure
     }
 
+    /// A prototype whose constants, names and nested prototypes are missing.
     fn new_prototype(&mut self, template: &Template) -> Gc<Prototype> {
         let cells = |count| (0..count).map(|_| Cell::new(Value::Nil)).collect();
-        let prototype = self.heap.new_prototype(|header: Header| Prototype {
+        self.heap.new_prototype(|header: Header| Prototype {
             header,
             source: Cell::new(None),
             line_defined: template.line_defined,
@@ -85,8 +92,19 @@ impl Vm {
                 .map(|local| LocalName { name: Cell::new(None), start: local.start, end: local.end })
                 .collect(),
             cache: Cell::new(None),
-        });
-        let source = self.heap.new_string(&template.source);
+        })
+    }
+
+    /// A string that a prototype will refer to. It may be in use already, and is kept until it is stored all the same.
+    fn loaded_string(&mut self, bytes: &[u8]) -> Gc<Str> {
+        let string = self.heap.new_string(bytes);
+        self.made(string)
+    }
+
+    /// Makes what a prototype refers to. A nested prototype is stored before its own parts are made, as in Lua.
+    fn fill_prototype(&mut self, prototype: Gc<Prototype>, template: &Template) {
+        let anchored = self.heap.anchored();
+        let source = self.loaded_string(&template.source);
         self.heap.set_prototype_string(Site::PrototypeSource, prototype, |prototype| &prototype.source, source);
         for (index, constant) in template.constants.iter().enumerate() {
             let value = match constant {
@@ -94,25 +112,27 @@ impl Vm {
                 Constant::Boolean(b) => Value::Boolean(*b),
                 Constant::Integer(i) => Value::Integer(*i),
                 Constant::Float(f) => Value::Float(*f),
-                Constant::String(bytes) => Value::String(self.heap.new_string(bytes)),
+                Constant::String(bytes) => Value::String(self.loaded_string(bytes)),
             };
             self.heap.set_prototype_constant(prototype, index, value);
         }
         for (index, upvalue) in template.upvalues.iter().enumerate() {
-            let name = self.heap.new_string(&upvalue.name);
+            let name = self.loaded_string(&upvalue.name);
             let site = Site::PrototypeUpvalueName;
             self.heap.set_prototype_string(site, prototype, |prototype| &prototype.upvalues[index].name, name);
         }
         for (index, local) in template.locals.iter().enumerate() {
-            let name = self.heap.new_string(&local.name);
+            let name = self.loaded_string(&local.name);
             let site = Site::PrototypeLocalName;
             self.heap.set_prototype_string(site, prototype, |prototype| &prototype.locals[index].name, name);
         }
         for (index, nested) in template.prototypes.iter().enumerate() {
-            let nested = self.new_prototype(nested);
-            self.heap.set_prototype_nested(prototype, index, nested);
+            let made = self.new_prototype(nested);
+            let made = self.made(made);
+            self.heap.set_prototype_nested(prototype, index, made);
+            self.fill_prototype(made, nested);
         }
-        prototype
+        self.heap.let_go_above(anchored);
     }
 }
 

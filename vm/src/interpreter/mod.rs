@@ -18,6 +18,7 @@ mod instructions;
 mod load;
 pub(crate) mod names;
 mod native;
+mod schedule;
 mod stack;
 mod unwind;
 
@@ -27,6 +28,7 @@ pub use error::{Limit, ScriptError, Throw};
 pub use load::LoadError;
 pub use native::{Builtin, Call, Control, Function, NativeResult};
 pub(crate) use native::{to_integer, to_number};
+pub use schedule::{Schedule, Step, Turned, UnknownSchedule};
 
 use crate::gc::{Gc, Heap, HeapOptions, Policy, Semantics};
 use crate::library;
@@ -35,7 +37,7 @@ use crate::version::LuaVersion;
 use std::io::Write;
 
 /// What the host decides about a VM.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Options {
     /// The language.
@@ -60,6 +62,8 @@ pub struct Options {
     pub real_time: bool,
     /// Whether the program may read files.
     pub files: bool,
+    /// When the collector turns, besides what the program asks for and what its debt does.
+    pub schedule: Schedule,
 }
 
 impl Default for Options {
@@ -76,6 +80,7 @@ impl Default for Options {
             seed: 0,
             real_time: false,
             files: false,
+            schedule: Schedule::None,
         }
     }
 }
@@ -94,6 +99,8 @@ pub struct Vm {
     pub(crate) warnings: bool,
     pub(crate) globals: Option<Gc<Table>>,
     mode: Mode,
+    /// What decides about turns where there is a schedule.
+    scheduler: Option<Box<schedule::Scheduler>>,
     /// How many objects had their finalizer's turn.
     finalized: u64,
     output: Box<dyn Write>,
@@ -138,16 +145,17 @@ impl Vm {
         });
         let mut vm = Vm {
             heap,
-            options,
             fuel: options.instruction_limit.unwrap_or(u64::MAX),
             depth: 0,
             random: [0; 4],
             warnings: false,
             globals: None,
             mode: Mode::Incremental,
+            scheduler: None,
             finalized: 0,
             output: Box::new(std::io::sink()),
             checked: options.instruction_limit.is_some(),
+            options,
         };
         vm.init_main_thread();
         let globals = vm.heap.new_table();
@@ -155,6 +163,7 @@ impl Vm {
         vm.heap.keep_globals(globals);
         library::open_all(&mut vm);
         vm.heap.start_collector();
+        vm.start_schedule();
         vm
     }
 
@@ -246,6 +255,7 @@ impl Vm {
         // SAFETY: the reference ends here.
         unsafe { self.thread_mut() }.message_handler = 0;
         self.set_top(slot);
+        self.heap.let_go_from(0);
         result.map_err(|throw| self.script_error(throw))
     }
 
@@ -301,8 +311,10 @@ impl Vm {
 
     /// Chooses the loop after a change of limits, observer or hooks.
     pub(crate) fn update_checked(&mut self) {
-        self.checked =
-            self.options.instruction_limit.is_some() || self.heap.is_observed() || self.heap.current().hook.count > 0;
+        self.checked = self.options.instruction_limit.is_some()
+            || self.heap.is_observed()
+            || self.heap.current().hook.count > 0
+            || self.scheduler.is_some();
     }
 
     /// Charges work of a native function to the instruction limit.

@@ -2,14 +2,16 @@
 //!
 //! A native function finds its arguments on the Lua stack, pushes its results and returns how many they are. The collector
 //! does not run inside it, except while it calls back into Lua ([`Call::call`] and whatever may call a metamethod): what it
-//! needs after such a call must be an argument, or pushed.
+//! needs after such a call must be an argument, or pushed. Under a schedule there are turns where it makes an object too,
+//! for which the methods here are to be used: they keep what they make until the function has returned.
 
 use crate::gc::{Gc, Heap};
 use crate::interpreter::access::Lookup;
 use crate::interpreter::arithmetic::Operator;
 use crate::interpreter::{Throw, Vm};
 use crate::value::{
-    FloatRounding, NativeClosure, Str, Table, TableKeyError, Value, float_to_integer, format_number, str_to_number,
+    FloatRounding, NativeClosure, Str, Table, TableKeyError, Thread, Value, float_to_integer, format_number,
+    str_to_number,
 };
 
 /// What a native function gives back: how many results it pushed.
@@ -131,7 +133,7 @@ impl Call<'_> {
             number @ (Value::Integer(_) | Value::Float(_)) => {
                 let string = self.vm.number_to_string(number);
                 self.vm.set_slot(self.base + index, Value::String(string));
-                Ok(string)
+                Ok(self.vm.made(string))
             }
             _ => Err(self.type_error(index, "string")),
         }
@@ -250,17 +252,32 @@ impl Call<'_> {
     /// A string, if memory allows.
     pub fn new_string(&mut self, bytes: &[u8]) -> Result<Gc<Str>, Throw> {
         self.vm.reserve(bytes.len())?;
-        Ok(self.vm.heap.new_string(bytes))
+        let string = self.vm.heap.new_string(bytes);
+        Ok(self.vm.made(string))
     }
 
     /// An empty table.
     pub fn new_table(&mut self) -> Gc<Table> {
-        self.vm.heap.new_table()
+        let table = self.vm.heap.new_table();
+        self.vm.made(table)
+    }
+
+    /// A native closure with these upvalues.
+    pub(crate) fn new_native_closure(&mut self, builtin: &'static Builtin, upvalues: &[Value]) -> Gc<NativeClosure> {
+        let closure = self.vm.heap.new_native_closure(builtin, upvalues);
+        self.vm.made(closure)
+    }
+
+    /// A coroutine that will run a function.
+    pub(crate) fn new_coroutine(&mut self, function: Value) -> Gc<Thread> {
+        let thread = self.vm.new_coroutine(function);
+        self.vm.made(thread)
     }
 
     /// Sets a field without metamethods.
     pub fn set_field(&mut self, table: Gc<Table>, name: &str, value: Value) {
         let key = self.vm.heap.new_string(name.as_bytes());
+        let key = self.vm.made(key);
         self.raw_set(table, Value::String(key), value).unwrap_or_else(|_| unreachable!("a string is a valid key"));
     }
 
@@ -313,7 +330,8 @@ impl Call<'_> {
 
     /// `tostring(value)`
     pub fn to_string(&mut self, value: Value) -> Result<Gc<Str>, Throw> {
-        self.vm.text_of(value)
+        let text = self.vm.text_of(value)?;
+        Ok(self.vm.made(text))
     }
 
     // Calls into Lua.

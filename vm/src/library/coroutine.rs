@@ -32,14 +32,14 @@ fn check_thread(call: &mut Call<'_>) -> Result<Gc<Thread>, Throw> {
 
 fn create(call: &mut Call<'_>) -> NativeResult {
     let function = check_function(call, 0)?;
-    let thread = call.vm.new_coroutine(function);
+    let thread = call.new_coroutine(function);
     call.ret(Value::Thread(thread))
 }
 
 fn wrap(call: &mut Call<'_>) -> NativeResult {
     let function = check_function(call, 0)?;
-    let thread = call.vm.new_coroutine(function);
-    let closure = call.heap().new_native_closure(&WRAPPED, &[Value::Thread(thread)]);
+    let thread = call.new_coroutine(function);
+    let closure = call.new_native_closure(&WRAPPED, &[Value::Thread(thread)]);
     call.ret(Value::NativeClosure(closure))
 }
 

@@ -4,6 +4,7 @@
 
 use super::{plain, register, set_field};
 use crate::interpreter::{Builtin, Call, NativeResult, Vm, to_integer};
+use crate::random;
 use crate::value::{FloatRounding, Value, float_to_integer};
 
 pub(crate) static FUNCTIONS: &[Builtin] = &[
@@ -45,7 +46,7 @@ pub(crate) fn open(vm: &mut Vm) {
     set_field(vm, math, "huge", Value::Float(f64::INFINITY));
     set_field(vm, math, "maxinteger", Value::Integer(i64::MAX));
     set_field(vm, math, "mininteger", Value::Integer(i64::MIN));
-    vm.random = seeded(vm.options.seed, 0);
+    vm.random = random::seeded(vm.options.seed, 0);
 }
 
 fn unary(call: &mut Call<'_>, function: fn(f64) -> f64) -> NativeResult {
@@ -220,24 +221,6 @@ fn ult(call: &mut Call<'_>) -> NativeResult {
 
 // Random numbers.
 
-/// The next output of xoshiro256**.
-fn next_random(state: &mut [u64; 4]) -> u64 {
-    let [a, b, c, d] = *state;
-    let result = b.wrapping_mul(5).rotate_left(7).wrapping_mul(9);
-    let (c, d) = (c ^ a, d ^ b);
-    *state = [a ^ d, b ^ c, c ^ (b << 17), d.rotate_left(45)];
-    result
-}
-
-/// The state that Lua makes of two seeds.
-fn seeded(first: u64, second: u64) -> [u64; 4] {
-    let mut state = [first, 0xFF, second, 0];
-    for _ in 0..16 {
-        next_random(&mut state);
-    }
-    state
-}
-
 /// Projects a random number into `0..=limit`, without bias: draws again while it is outside.
 fn project(mut random: u64, limit: u64, state: &mut [u64; 4]) -> u64 {
     let mask = u64::MAX.checked_shr(limit.leading_zeros()).unwrap_or(0);
@@ -246,12 +229,12 @@ fn project(mut random: u64, limit: u64, state: &mut [u64; 4]) -> u64 {
         if random <= limit {
             return random;
         }
-        random = next_random(state);
+        random = random::next(state);
     }
 }
 
 fn random(call: &mut Call<'_>) -> NativeResult {
-    let random = next_random(&mut call.vm.random);
+    let random = random::next(&mut call.vm.random);
     let (low, high) = match call.arg_count() {
         0 => {
             // The high 53 bits make a float in [0, 1).
@@ -278,7 +261,7 @@ fn randomseed(call: &mut Call<'_>) -> NativeResult {
     } else {
         (call.check_integer(0)?, call.opt_integer(1, 0)?)
     };
-    call.vm.random = seeded(first as u64, second as u64);
+    call.vm.random = random::seeded(first as u64, second as u64);
     call.ret_all(&[Value::Integer(first), Value::Integer(second)])
 }
 
@@ -289,17 +272,17 @@ mod tests {
     #[test]
     fn random_numbers_are_those_of_lua_for_the_same_seed() {
         // math.randomseed(42); print(math.random(0), math.random(0)) in Lua 5.4
-        let mut state = seeded(42, 0);
-        let numbers = [next_random(&mut state) as i64, next_random(&mut state) as i64];
+        let mut state = random::seeded(42, 0);
+        let numbers = [random::next(&mut state) as i64, random::next(&mut state) as i64];
         assert_eq!(numbers, [-1276290044721465627, 8333941968102511665]);
     }
 
     #[test]
     fn projection_stays_inside_the_interval() {
-        let mut state = seeded(7, 0);
+        let mut state = random::seeded(7, 0);
         for limit in [0, 1, 2, 6, 1000, u64::MAX - 1, u64::MAX] {
             for _ in 0..100 {
-                let random = next_random(&mut state);
+                let random = random::next(&mut state);
                 assert!(project(random, limit, &mut state) <= limit);
             }
         }

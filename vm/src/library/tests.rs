@@ -109,7 +109,7 @@ fn long_work_of_a_native_function_meets_the_instruction_limit() {
 #[test]
 fn a_native_function_that_fills_a_table_meets_the_memory_limit() {
     let options = Options { memory_limit: 16 << 20, ..Options::default() };
-    let (_, result) = run_with(options, "table.move(setmetatable({}, {__index = math.abs}), 1, 1e9, 1, {})");
+    let (_, result) = run_with(options.clone(), "table.move(setmetatable({}, {__index = math.abs}), 1, 1e9, 1, {})");
     assert!(result.is_err());
     let (_, result) = run_with(
         options,

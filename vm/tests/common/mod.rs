@@ -32,6 +32,9 @@ pub fn run_with(options: Options, source: &str) -> (String, Result<(), ScriptErr
     (printed, result)
 }
 
+/// One schedule of each kind that turns, and more of those that differ by a seed.
+pub const SCHEDULES: &[&str] = &["stress", "barriers", "random:1", "random:2", "random:3", "steps:1x500,20x7,300"];
+
 /// What a script prints that ends without error.
 pub fn run(source: &str) -> String {
     let (printed, result) = run_with(Options::default(), source);
@@ -47,8 +50,8 @@ pub fn error_of(source: &str) -> String {
     }
 }
 
-/// Checks what a script prints, also when the collector takes a step after every few instructions, or is asked for its smallest
-/// steps.
+/// Checks what a script prints, also when the collector takes a step after every few instructions, is asked for its smallest
+/// steps, or turns as a schedule says.
 pub fn check(source: &str, expected: &str) {
     let plain = run(source);
     assert_eq!(plain, expected, "{source}");
@@ -59,5 +62,11 @@ pub fn check(source: &str, expected: &str) {
     ] {
         let printed = run(&format!("{eager}{source}"));
         assert_eq!(printed, expected, "{eager}{source}");
+    }
+    for schedule in SCHEDULES {
+        let mut options = Options::default();
+        options.schedule = schedule.parse().expect("a schedule");
+        let (printed, result) = run_with(options, source);
+        assert_eq!((printed.as_str(), result), (expected, Ok(())), "{schedule}: {source}");
     }
 }

@@ -152,7 +152,7 @@ pub(super) fn gmatch(call: &mut Call<'_>) -> NativeResult {
         Value::Integer(init.min(subject.as_bytes().len() + 1) as i64),
         Value::Integer(-1),
     ];
-    let iterator = call.heap().new_native_closure(&GMATCH_ITERATOR, &upvalues);
+    let iterator = call.new_native_closure(&GMATCH_ITERATOR, &upvalues);
     call.ret(Value::NativeClosure(iterator))
 }
 
