@@ -15,6 +15,8 @@ pub enum Oracle {
     Dangling,
     /// The outcome differs from the reference's.
     Differential,
+    /// Under a schedule of the collector the outcome is another one than without.
+    Schedule,
     /// An engine died, hung or panicked.
     Crash,
 }
@@ -25,6 +27,7 @@ impl fmt::Display for Oracle {
             Oracle::Invariant => "invariant",
             Oracle::Dangling => "dangling",
             Oracle::Differential => "differential",
+            Oracle::Schedule => "schedule",
             Oracle::Crash => "crash",
         })
     }

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use mlua::chunk::ChunkMode;
 use mlua::{Lua, LuaOptions, StdLib};
 use moonphase_vm::gc::Policy;
-use moonphase_vm::{LuaVersion, compiler, syntax};
+use moonphase_vm::{LuaVersion, Schedule, compiler, syntax};
 use mutatis::Session;
 
 use crate::engine::vm::{Look, VmEngine};
@@ -266,7 +266,7 @@ impl Differential {
     /// An oracle has spoken.
     pub fn run(&mut self, bytes: &[u8]) -> Verdict {
         let Ok(input) = decode_input(bytes) else { return Verdict::Rejected };
-        let judgement = self.oracles.judge(input.source.as_bytes(), Purpose::Detect, &mut |_| {});
+        let judgement = self.oracles.judge(input.source.as_bytes(), &[], Purpose::Detect, &mut |_| {});
         if let Some(detected) = judgement.detected {
             report(&detected.signature, self.gc);
         }
@@ -301,7 +301,8 @@ impl Invariants {
         let mut verdict = Verdict::Executed;
         let mut first: Option<Outcome> = None;
         for (gc, engine) in &mut self.engines {
-            let run = engine.run_observed(input.source.as_bytes(), CHUNK_NAME, &Limits::default(), Look::default());
+            let source = input.source.as_bytes();
+            let run = engine.run_observed(source, CHUNK_NAME, &Limits::default(), &Schedule::None, Look::default());
             if let Some(violation) = run.violation {
                 report(&violation.signature(), *gc);
             }

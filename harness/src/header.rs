@@ -89,8 +89,9 @@ impl Header {
             "lua" => settings.lua = value.parse().map_err(|error| text(SettingError::Version(error)))?,
             "gc" => settings.gc = value.parse().map_err(|error| text(SettingError::Policy(error)))?,
             "check" => settings.check = value.parse().map_err(text)?,
+            "schedule" => settings.schedules = value.parse().map_err(|error| text(SettingError::Schedule(error)))?,
             "reference" => settings.reference = value.parse().map_err(text)?,
-            _ => return Err(format!("unknown setting '{key}' (known: lua, gc, check, reference)")),
+            _ => return Err(format!("unknown setting '{key}' (known: lua, gc, check, schedule, reference)")),
         }
         Ok(())
     }
@@ -122,7 +123,7 @@ pub fn body(text: &str) -> &str {
 mod tests {
     use super::*;
 
-    const TEXT: &str = "-- moonphase: lua=5.4 gc=5.1 check=full\n-- finding: black-to-white setupvalue upvalue->table\n\
+    const TEXT: &str = "-- moonphase: lua=5.4 gc=5.1 check=full schedule=steps:3,5x20\n-- finding: black-to-white setupvalue upvalue->table\n\
                         -- clean: gc=5.4\n-- clean: gc=5.1,setupvalue=upvalue\nprint(1)\n";
 
     fn parse(text: &str) -> Result<Option<Header>, HeaderError> {
@@ -152,7 +153,7 @@ mod tests {
         assert_eq!(reason("-- moonphase: lua"), "line 1: 'lua' is not of the form key=value");
         assert_eq!(
             reason("-- moonphase: lua=5.4 x=1"),
-            "line 1: unknown setting 'x' (known: lua, gc, check, reference)"
+            "line 1: unknown setting 'x' (known: lua, gc, check, schedule, reference)"
         );
         assert_eq!(reason("-- moonphase: lua=5.4\n-- finding:  "), "line 2: a finding needs a signature");
         assert!(reason("-- moonphase: lua=5.4\n-- clean: 5.4").starts_with("line 2: "));

@@ -16,5 +16,6 @@ pub mod minimize;
 pub mod oracle;
 pub mod outcome;
 pub mod report;
+pub mod schedule;
 pub mod script;
 pub mod settings;

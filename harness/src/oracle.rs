@@ -1,12 +1,13 @@
 //! The oracles: puts one script before all of them.
 //!
 //! The invariant and dangling oracles listen while our VM runs the script; the differential oracle compares its outcome with
-//! the reference's. The crash oracle is not here but in the supervisor, since an engine that dies takes this process with
+//! the reference's, and the schedule oracle with its own under schedules of the collector. The crash oracle is not here but in the supervisor, since an engine that dies takes this process with
 //! it.
 
 use std::time::{Duration, Instant};
 
 use moonphase_invariants::{Invariant, Violation};
+use moonphase_vm::Schedule;
 use serde::{Deserialize, Serialize};
 
 use crate::campaign::protocol::Stage;
@@ -53,9 +54,11 @@ pub struct Judgement {
     pub detected: Option<Detected>,
     /// Why the outcomes could not be compared.
     pub inconclusive: Option<Inconclusive>,
-    /// What differs from the reference.
+    /// The schedule under which it went wrong.
+    pub schedule: Schedule,
+    /// What differs from the reference, or under the schedule.
     pub difference: Option<Difference>,
-    /// What our VM made of it.
+    /// What our VM made of it under that schedule.
     pub ours: VmRun,
     /// What the reference made of it, if it was asked.
     pub reference: Option<Outcome>,
@@ -82,8 +85,14 @@ pub struct Oracles {
     limits: Limits,
     vm: VmEngine,
     reference: Option<ReferenceEngine>,
-    /// Part of a run's time that the checker takes, as last measured.
-    checker_share: f64,
+    /// The checker's part of the time of runs without and with a schedule.
+    shares: [CheckerShare; 2],
+}
+
+/// Part of a run's time that the checker takes, as last measured.
+#[derive(Clone, Copy, Debug, Default)]
+struct CheckerShare {
+    share: f64,
     runs: u64,
 }
 
@@ -97,7 +106,7 @@ impl Oracles {
             Reference::Lua54 => Some(ReferenceEngine::new()),
             Reference::None => None,
         };
-        Oracles { settings, limits, vm: VmEngine::new(settings), reference, checker_share: 0.0, runs: 0 }
+        Oracles { vm: VmEngine::new(settings.clone()), settings, limits, reference, shares: Default::default() }
     }
 
     /// States of the collector seen for the first time since the last call.
@@ -105,59 +114,124 @@ impl Oracles {
         self.vm.take_new_states()
     }
 
-    /// Puts a script before the oracles. `stage` is told which engine runs, in case that it never returns.
+    /// Puts a script before the oracles: without a schedule and then under each of these, until something is found. `stage`
+    /// is told which engine runs, in case that it never returns.
     ///
-    /// The reference is not asked about a script in which the checker found something, unless the minimizer wants to know
-    /// whether it runs there.
-    pub fn judge(&mut self, source: &[u8], purpose: Purpose, stage: &mut dyn FnMut(Stage)) -> Judgement {
-        self.runs += 1;
-        let look = Look {
-            history: purpose == Purpose::Explain,
-            timed: self.settings.check.level().is_some() && self.runs % MEASURED == 1,
-        };
+    /// The reference runs once, and not a script in which the checker has found something, unless the minimizer wants to
+    /// know whether it runs there.
+    pub fn judge(
+        &mut self,
+        source: &[u8],
+        schedules: &[Schedule],
+        purpose: Purpose,
+        stage: &mut dyn FnMut(Stage),
+    ) -> Judgement {
+        let mut times = Times::default();
         stage(Stage::Vm);
-        let (ours, whole) = measure(|| self.vm.run_observed(source, CHUNK_NAME, &self.limits, look));
-        if look.timed && !whole.is_zero() {
-            self.checker_share = ours.checking.as_secs_f64() / whole.as_secs_f64();
-        }
-        let whole = whole.as_secs_f64();
+        let ours = self.run(source, &Schedule::None, purpose, &mut times);
         let mut judgement = Judgement {
             detected: ours.violation.as_deref().map(detected),
             inconclusive: None,
+            schedule: Schedule::None,
             difference: None,
             ours,
             reference: None,
             executions: 1,
-            times: Times {
-                vm: whole * (1.0 - self.checker_share),
-                check: whole * self.checker_share,
-                ..Times::default()
-            },
+            times,
         };
-        let Some(reference) = &mut self.reference else { return judgement };
-        if judgement.detected.is_some() && purpose != Purpose::Minimize {
-            return judgement;
-        }
-        stage(Stage::Reference);
-        let (outcome, time) = measure(|| reference.run(source, CHUNK_NAME, &self.limits));
-        judgement.executions += 1;
-        judgement.times.reference = time.as_secs_f64();
-        if judgement.detected.is_none() {
+        if let Some(reference) = &mut self.reference
+            && (judgement.detected.is_none() || purpose == Purpose::Minimize)
+        {
+            stage(Stage::Reference);
+            let (outcome, time) = measure(|| reference.run(source, CHUNK_NAME, &self.limits));
+            judgement.executions += 1;
+            judgement.times.reference = time.as_secs_f64();
             stage(Stage::Compare);
-            let (comparison, time) = measure(|| compare(&judgement.ours.outcome, &outcome));
-            judgement.times.compare = time.as_secs_f64();
-            match comparison {
-                Comparison::Agree => {}
-                Comparison::Inconclusive(reason) => judgement.inconclusive = Some(reason),
-                Comparison::Differ(difference) => {
-                    judgement.detected = Some(differential(&difference, &judgement.ours.outcome, &outcome));
-                    judgement.difference = Some(difference);
-                }
-            }
+            judgement.add_reference(outcome);
         }
-        judgement.reference = Some(outcome);
+        for schedule in schedules {
+            if judgement.detected.is_some() {
+                break;
+            }
+            stage(Stage::Vm);
+            let run = self.run(source, schedule, purpose, &mut judgement.times);
+            judgement.executions += 1;
+            stage(Stage::Compare);
+            judgement.add_scheduled(run, schedule);
+        }
         judgement
     }
+
+    /// Runs our VM, and adds the time that it takes.
+    fn run(&mut self, source: &[u8], schedule: &Schedule, purpose: Purpose, times: &mut Times) -> VmRun {
+        let measured = &mut self.shares[usize::from(*schedule != Schedule::None)];
+        measured.runs += 1;
+        let look = Look {
+            history: purpose == Purpose::Explain,
+            timed: self.settings.check.level().is_some() && measured.runs % MEASURED == 1,
+        };
+        let (run, whole) = measure(|| self.vm.run_observed(source, CHUNK_NAME, &self.limits, schedule, look));
+        if look.timed && !whole.is_zero() {
+            measured.share = run.checking.as_secs_f64() / whole.as_secs_f64();
+        }
+        let whole = whole.as_secs_f64();
+        times.vm += whole * (1.0 - measured.share);
+        times.check += whole * measured.share;
+        run
+    }
+}
+
+impl Judgement {
+    /// Takes in what the reference made of the script.
+    fn add_reference(&mut self, outcome: Outcome) {
+        if self.detected.is_none() {
+            let contrast = contrast(Oracle::Differential, &self.ours.outcome, &outcome);
+            self.add_contrast(contrast);
+        }
+        self.reference = Some(outcome);
+    }
+
+    /// Takes in what our VM made of the script under a schedule, where nothing had been found before. What is kept is the
+    /// run that shows something.
+    fn add_scheduled(&mut self, run: VmRun, schedule: &Schedule) {
+        match run.violation.as_deref() {
+            Some(violation) => self.detected = Some(detected(violation)),
+            None => {
+                let contrast = contrast(Oracle::Schedule, &run.outcome, &self.ours.outcome);
+                self.add_contrast(contrast);
+            }
+        }
+        if self.detected.is_some() {
+            self.schedule = schedule.clone();
+            self.ours = run;
+        }
+    }
+
+    fn add_contrast(&mut self, contrast: Contrast) {
+        self.times.compare += contrast.seconds;
+        self.detected = contrast.detected;
+        match contrast.comparison {
+            Comparison::Agree => {}
+            Comparison::Inconclusive(reason) => self.inconclusive = Some(reason),
+            Comparison::Differ(difference) => self.difference = Some(difference),
+        }
+    }
+}
+
+/// Two outcomes, compared.
+struct Contrast {
+    comparison: Comparison,
+    detected: Option<Detected>,
+    seconds: f64,
+}
+
+fn contrast(oracle: Oracle, ours: &Outcome, other: &Outcome) -> Contrast {
+    let (comparison, time) = measure(|| compare(ours, other));
+    let detected = match &comparison {
+        Comparison::Differ(difference) => Some(differing(oracle, difference, ours, other)),
+        Comparison::Agree | Comparison::Inconclusive(_) => None,
+    };
+    Contrast { comparison, detected, seconds: time.as_secs_f64() }
 }
 
 fn measure<T>(work: impl FnOnce() -> T) -> (T, Duration) {
@@ -172,9 +246,9 @@ fn detected(violation: &Violation) -> Detected {
     Detected::new(oracle, violation.signature())
 }
 
-/// The finding that a difference is. Its signature says how the scripts ended and whether a line differs; what was printed
+/// The finding that a difference is: `differential output returned/error`. Its signature says how the scripts ended and whether a line differs; what was printed
 /// is the script's own.
-fn differential(difference: &Difference, ours: &Outcome, reference: &Outcome) -> Detected {
+fn differing(oracle: Oracle, difference: &Difference, ours: &Outcome, other: &Outcome) -> Detected {
     use crate::outcome::End;
     let word = |outcome: &Outcome| match outcome.end {
         End::Returned => "returned",
@@ -183,5 +257,5 @@ fn differential(difference: &Difference, ours: &Outcome, reference: &Outcome) ->
         End::Died(_) => "died",
     };
     let what = if difference.line.is_some() { "output" } else { "end" };
-    Detected::new(Oracle::Differential, format!("differential {what} {}/{}", word(ours), word(reference)))
+    Detected::new(oracle, format!("{oracle} {what} {}/{}", word(ours), word(other)))
 }

@@ -1,4 +1,4 @@
-//! How a case is run: language, collector, reference and checks. Given on the command line or in a file's header.
+//! How a case is run: language, collector, schedule, reference and checks. Given on the command line or in a file's header.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,6 +7,8 @@ use moonphase_invariants::Level;
 use moonphase_vm::LuaVersion;
 use moonphase_vm::gc::Policy;
 use serde::{Deserialize, Serialize};
+
+use crate::schedule::Schedules;
 
 /// How often the invariants are checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -51,6 +53,8 @@ pub enum SettingError {
     Reference(String),
     #[error(transparent)]
     Policy(#[from] moonphase_vm::gc::PolicyError),
+    #[error(transparent)]
+    Schedule(#[from] moonphase_vm::UnknownSchedule),
     #[error(transparent)]
     Version(#[from] moonphase_vm::UnknownVersion),
 }
@@ -98,7 +102,7 @@ impl FromStr for Reference {
 }
 
 /// How a case is run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Settings {
     /// The language.
     pub lua: LuaVersion,
@@ -108,6 +112,8 @@ pub struct Settings {
     pub reference: Reference,
     /// When to check the invariants.
     pub check: Check,
+    /// When the collector turns, beside what scripts ask for.
+    pub schedules: Schedules,
     /// Returns freed objects to the allocator at once though the policy is unsound: undefined behaviour, for a
     /// sanitizer to see. Only with [`Check::Off`].
     pub allow_dangling: bool,
@@ -120,6 +126,7 @@ pub struct SettingsText {
     gc: String,
     reference: String,
     check: String,
+    schedules: String,
     allow_dangling: bool,
 }
 
@@ -130,6 +137,7 @@ impl From<Settings> for SettingsText {
             gc: settings.gc.to_string(),
             reference: settings.reference.to_string(),
             check: settings.check.to_string(),
+            schedules: settings.schedules.to_string(),
             allow_dangling: settings.allow_dangling,
         }
     }
@@ -144,14 +152,16 @@ impl TryFrom<SettingsText> for Settings {
             gc: text.gc.parse()?,
             reference: text.reference.parse()?,
             check: text.check.parse()?,
+            schedules: text.schedules.parse()?,
             allow_dangling: text.allow_dangling,
         })
     }
 }
 
 impl fmt::Display for Settings {
-    /// As in a header and on the command line: `lua=5.4 gc=5.1 check=barrier`.
+    /// As in a header and on the command line: `lua=5.4 gc=5.1 check=barrier`, with the schedule if there is one.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "lua={} gc={} check={}", self.lua, self.gc, self.check)
+        write!(f, "lua={} gc={} check={}", self.lua, self.gc, self.check)?;
+        if self.schedules == Schedules::default() { Ok(()) } else { write!(f, " schedule={}", self.schedules) }
     }
 }

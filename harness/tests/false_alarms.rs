@@ -9,6 +9,7 @@ use moonphase::limits::Limits;
 use moonphase::outcome::{Comparison, End, compare};
 use moonphase::settings::{Check, Settings};
 use moonphase_invariants::Level;
+use moonphase_vm::Schedule;
 
 /// A program, how large its work is where every barrier is checked, and where all of the heap is looked at each time.
 struct Program {
@@ -53,7 +54,8 @@ fn assert_no_alarm(program: &Program, size: u32, level: Level) {
     assert!(!reference.lines.is_empty(), "{name} prints nothing");
     for gc in correct_policies() {
         let settings = Settings { gc, check: Check::At(level), ..Settings::default() };
-        let run = VmEngine::new(settings).run_observed(source.as_bytes(), name, &limits(), Look::default());
+        let run =
+            VmEngine::new(settings).run_observed(source.as_bytes(), name, &limits(), &Schedule::None, Look::default());
         if let Some(violation) = run.violation {
             panic!("{name} under {gc}, check {level}: {violation}");
         }

@@ -69,7 +69,9 @@ impl CaseRunner for TestRunner {
     fn run(&mut self, case: &CaseInput, stage: &mut dyn FnMut(Stage)) -> TestReport {
         let source = match case {
             CaseInput::Number(number) => numbered_script(*number),
-            CaseInput::Bytes(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+            CaseInput::Bytes(bytes) | CaseInput::Scheduled { text: bytes, .. } => {
+                String::from_utf8_lossy(bytes).into_owned()
+            }
         };
         stage(Stage::Vm);
         match source.as_str() {

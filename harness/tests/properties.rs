@@ -24,9 +24,9 @@ use moonphase::outcome::{Comparison, End, Outcome, compare};
 use moonphase::script::{GeneratorOptions, Script};
 use moonphase::settings::{Check, Settings};
 use moonphase_invariants::Level;
-use moonphase_vm::LuaVersion;
 use moonphase_vm::gc::Policy;
 use moonphase_vm::syntax::{code_lines, parse, print_chunk, strip_spans};
+use moonphase_vm::{LuaVersion, Schedule};
 use proptest::strategy::{NewTree, Strategy, ValueTree};
 use proptest::test_runner::{Config, FileFailurePersistence, RngSeed, TestCaseError, TestError, TestRunner};
 use rand::Rng;
@@ -214,7 +214,8 @@ fn nothing_is_found(subject: &Subject, level: Level) -> Result<(), String> {
     let text = text(subject);
     for gc in correct_policies() {
         let mut engine = engine(gc, Check::At(level));
-        let run = engine.run_observed(text.as_bytes(), CHUNK_NAME, &Limits::default(), Look::default());
+        let run =
+            engine.run_observed(text.as_bytes(), CHUNK_NAME, &Limits::default(), &Schedule::None, Look::default());
         if let Some(violation) = run.violation {
             return Err(format!("gc {gc}, check {level}: {violation}"));
         }
@@ -239,7 +240,7 @@ fn all_invariants_hold_at_every_moment_under_every_correct_policy() {
 /// What is found in a script under the faulty policy, if it runs on plain Lua.
 fn signature(text: &str) -> Option<String> {
     let mut engine = engine(Policy::LUA_51, Check::Usual);
-    let run = engine.run_observed(text.as_bytes(), CHUNK_NAME, &Limits::default(), Look::default());
+    let run = engine.run_observed(text.as_bytes(), CHUNK_NAME, &Limits::default(), &Schedule::None, Look::default());
     let signature = run.violation?.signature();
     (on_reference(text).end == End::Returned).then_some(signature)
 }

@@ -89,9 +89,17 @@ fn what_is_recorded_makes_the_same_run_when_it_is_the_schedule() {
 
 #[test]
 fn a_script_that_does_not_ask_has_no_turns_without_a_schedule() {
-    for schedule in ["none", "generational"] {
-        assert_eq!(observe(schedule, MIXED).0.turns, 0, "{schedule}");
-    }
+    assert_eq!(observe("none", MIXED).0.turns, 0);
+}
+
+#[test]
+fn the_generational_schedule_sets_the_mode_and_collects_now_and_then() {
+    let script = format!("print(collectgarbage('generational')) {MIXED}");
+    assert!(observe("generational", &script).0.turns > 0);
+    common::check("local mode = collectgarbage('incremental') collectgarbage(mode)", "");
+    let mut options = Options::default();
+    options.schedule = Schedule::Generational;
+    assert_eq!(common::run_with(options, "print(collectgarbage('incremental'))").0, "generational\n");
 }
 
 #[test]

@@ -145,7 +145,7 @@ pub struct FindingSummary {
     pub signature: String,
     /// Number of the first case that showed it.
     pub run: u64,
-    /// The collector's schedule; null, as long as scripts alone decide.
+    /// The collector's schedule that was needed; null where the script alone was enough.
     pub schedule: Option<String>,
     /// From the start to the detection.
     pub seconds: f64,
@@ -186,7 +186,7 @@ impl Campaign {
         let start = Instant::now();
         let folder = FindingsFolder::open(&self.findings)?;
         let job = Job {
-            settings: self.settings.into(),
+            settings: self.settings.clone().into(),
             limits: self.limits,
             seed: self.seed,
             disabled: self.disabled.iter().map(|kind| kind.name().to_owned()).collect(),
@@ -285,6 +285,8 @@ struct State<'a> {
 /// A finding that is saved and not looked into yet.
 struct Waiting {
     detected: Detected,
+    /// How it was found, with the schedule that it took.
+    settings: Settings,
     script: Script,
     /// The text of `original.lua`.
     original: String,
@@ -305,20 +307,20 @@ impl State<'_> {
         }
         self.counts.states = self.coverage.count();
         let mut flow = ControlFlow::Continue(());
-        if let Some(detected) = ended.detected {
+        if let Some(detected) = &ended.detected {
             let accepted = self.campaign.known.contains(&detected.signature);
             if !accepted && self.seen.insert(detected.signature.clone()) {
-                flow = self.found(case, detected);
+                flow = self.found(case, detected, &ended);
             }
         }
         (self.progress)(Progress::Counts(&self.counts));
         flow
     }
 
-    fn found(&mut self, case: u64, detected: Detected) -> ControlFlow<()> {
+    fn found(&mut self, case: u64, detected: &Detected, ended: &Ended) -> ControlFlow<()> {
         self.counts.findings += 1;
         let seconds = self.start.elapsed().as_secs_f64();
-        let waiting = match self.save(case, detected, seconds) {
+        let waiting = match self.save(case, detected, ended, seconds) {
             Ok(waiting) => waiting,
             Err(failure) => {
                 self.failure = Some(failure);
@@ -339,17 +341,21 @@ impl State<'_> {
         }
     }
 
-    fn save(&mut self, case: u64, detected: Detected, seconds: f64) -> Result<Waiting, TriageError> {
+    fn save(&mut self, case: u64, detected: &Detected, ended: &Ended, seconds: f64) -> Result<Waiting, TriageError> {
         let script = generate(self.campaign.seed, case, &self.campaign.generator());
         let text = script.render(self.campaign.settings.lua).text;
-        let original = self.triage().with_header(&text, &detected);
+        let schedules = self.campaign.settings.schedules.of_case(self.campaign.seed, case);
+        let triage = self.triage();
+        let triage = triage.with_schedule_of(ended, text.as_bytes(), &schedules)?;
+        let settings = triage.settings.clone();
+        let original = triage.with_header(&text, detected);
         let folder = self.folder.add(&detected.signature, &original)?;
         let summary = FindingSummary {
             oracle: detected.oracle,
             kind: detected.kind.clone(),
             signature: detected.signature.clone(),
             run: case,
-            schedule: None,
+            schedule: settings.schedules.name_of_one(),
             seconds,
             script: folder.path_of("original.lua"),
             minimized: None,
@@ -357,22 +363,22 @@ impl State<'_> {
             minimize_seconds: None,
             minimize_calls: None,
         };
-        Ok(Waiting { detected, script, original, folder, summary })
+        Ok(Waiting { detected: detected.clone(), settings, script, original, folder, summary })
     }
 
     fn triage(&self) -> Triage<'_> {
         Triage {
             command: self.campaign.command.clone(),
-            settings: self.campaign.settings,
+            settings: self.campaign.settings.clone(),
             limits: self.campaign.limits,
             stop: self.stop,
         }
     }
 
     fn look_into(&mut self, waiting: Waiting) -> Result<(), TriageError> {
-        let Waiting { detected, script, original, folder, mut summary } = waiting;
+        let Waiting { detected, settings, script, original, folder, mut summary } = waiting;
         let start = Instant::now();
-        let triage = self.triage();
+        let mut triage = Triage { settings, ..self.triage() };
         let shrunk = triage.shrink(Subject::Script(script), &detected)?;
         let (text, path) = match &shrunk {
             Some(shrunk) => {
@@ -383,6 +389,7 @@ impl State<'_> {
                 summary.minimized_lines = Some(shrunk.lines);
                 summary.minimize_seconds = Some(shrunk.time.as_secs_f64());
                 summary.minimize_calls = Some(shrunk.calls);
+                triage.settings = shrunk.settings.clone();
                 (shrunk.text.clone(), path)
             }
             None => (original, folder.path_of("original.lua")),
@@ -392,7 +399,7 @@ impl State<'_> {
         let page = |style| triage.page(&explanation, &text, &file, &detected, style);
         folder.write("report.txt", &page(Style::Plain))?;
         let colourful = page(Style::Colour);
-        let settings = self.campaign.settings;
+        let settings = &self.campaign.settings;
         let json = serde_json::to_string_pretty(&FindingFile {
             schema: SCHEMA,
             version: VERSION,

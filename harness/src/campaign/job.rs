@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
+use moonphase_vm::Schedule;
 use serde::{Deserialize, Serialize};
 
 use super::lane::{CaseEnd, Crash};
@@ -14,6 +15,7 @@ use crate::limits::Limits;
 use crate::oracle::{CHUNK_NAME, Judgement, Oracles, Purpose, Times};
 use crate::outcome::{Difference, End, Inconclusive};
 use crate::report::Explanation;
+use crate::schedule::{Schedules, TurnsAt};
 use crate::script::{GeneratorOptions, OpKind, generate};
 use crate::settings::{Settings, SettingsText};
 
@@ -48,6 +50,10 @@ pub struct CaseReport {
     pub inconclusive: Option<Inconclusive>,
     /// How the script ended on the reference, if it was asked.
     pub plain: Option<End>,
+    /// The schedule under which something is wrong, by its name; `None` where none was needed.
+    pub schedule: Option<String>,
+    /// What the schedule did, if an explanation was asked.
+    pub turned: Vec<TurnsAt>,
     /// What differs, if something does.
     pub difference: Option<Difference>,
     /// What explains a violation, if that was asked.
@@ -63,6 +69,7 @@ pub struct CaseReport {
 /// Runs the cases of a [`Job`].
 pub struct Runner {
     oracles: Oracles,
+    schedules: Schedules,
     generator: GeneratorOptions,
     seed: u64,
     purpose: Purpose,
@@ -80,8 +87,9 @@ impl CaseRunner for Runner {
             .map(|name| name.parse::<OpKind>().map_err(|error| error.to_string()))
             .collect::<Result<BTreeSet<_>, _>>()?;
         Ok(Runner {
-            oracles: Oracles::new(settings, job.limits),
             generator: GeneratorOptions { version: settings.lua, disabled },
+            schedules: settings.schedules.clone(),
+            oracles: Oracles::new(settings, job.limits),
             seed: job.seed,
             purpose: job.purpose,
         })
@@ -90,14 +98,21 @@ impl CaseRunner for Runner {
     fn run(&mut self, case: &CaseInput, stage: &mut dyn FnMut(Stage)) -> CaseReport {
         stage(Stage::Prepare);
         let start = Instant::now();
-        let source = match case {
+        let (source, schedules) = match case {
             CaseInput::Number(number) => {
-                generate(self.seed, *number, &self.generator).render(self.generator.version).text.into_bytes()
+                let script = generate(self.seed, *number, &self.generator);
+                let source = script.render(self.generator.version).text.into_bytes();
+                (source, self.schedules.of_case(self.seed, *number))
             }
-            CaseInput::Bytes(bytes) => bytes.clone(),
+            CaseInput::Bytes(bytes) => (bytes.clone(), self.schedules.of_script()),
+            CaseInput::Scheduled { text, schedule } => {
+                // The name was made from a schedule.
+                let schedule = schedule.parse().unwrap_or_default();
+                (text.clone(), Schedules::Only(schedule).of_script())
+            }
         };
         let generating = start.elapsed();
-        let judgement = self.oracles.judge(&source, self.purpose, stage);
+        let judgement = self.oracles.judge(&source, &schedules, self.purpose, stage);
         let mut report = self.report(judgement);
         report.times.generate = generating.as_secs_f64();
         report
@@ -116,6 +131,8 @@ impl Runner {
             detected: judgement.detected,
             inconclusive: judgement.inconclusive,
             plain: judgement.reference.map(|outcome| outcome.end),
+            schedule: (judgement.schedule != Schedule::None).then(|| judgement.schedule.to_string()),
+            turned: judgement.ours.turned.into_iter().map(TurnsAt::from).collect(),
             difference: judgement.difference,
             explanation,
             states: self.oracles.take_new_states(),

@@ -6,6 +6,7 @@ pub mod job;
 pub mod lane;
 pub mod process;
 pub mod protocol;
+mod shrink;
 pub mod supervisor;
 pub mod triage;
 pub mod worker;

@@ -18,8 +18,15 @@ const MAX_FRAME: usize = 256 << 20;
 pub enum CaseInput {
     /// The number of a case that the worker generates.
     Number(u64),
-    /// A given input: the text of a file, a candidate of the minimizer.
+    /// A given input: the text of a file.
     Bytes(Vec<u8>),
+    /// A candidate of the minimizer, and the name of the schedule to run it under.
+    Scheduled {
+        /// The candidate.
+        text: Vec<u8>,
+        /// The schedule.
+        schedule: String,
+    },
 }
 
 /// What a worker was doing; tells to whom a death belongs.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use moonphase::schedule::Schedules;
 use moonphase::script::OpKind;
 use moonphase::settings::{Check, Reference, Settings};
 use moonphase_vm::LuaVersion;
@@ -47,6 +48,10 @@ pub struct SettingsArgs {
     /// When to check the invariants: off, step, barrier or full
     #[arg(long)]
     pub check: Option<Check>,
+    /// When the collector turns besides what scripts ask for: none, stress, random:SEED, barriers, generational or
+    /// steps:POINT[xTURNS],…; also usual (each case under none and one other; for fuzz the default) or all
+    #[arg(long, value_name = "SCHEDULE")]
+    pub schedule: Option<Schedules>,
     /// With --check off: return freed objects to the allocator even under an unsound policy. Undefined behaviour, for a
     /// sanitizer to see
     #[arg(long)]
@@ -59,6 +64,7 @@ impl SettingsArgs {
         Settings {
             lua: self.lua.unwrap_or(usual.lua),
             gc: self.gc.unwrap_or(usual.gc),
+            schedules: self.schedule.clone().unwrap_or(usual.schedules),
             reference: self.reference.unwrap_or(usual.reference),
             check: self.check.unwrap_or(usual.check),
             allow_dangling: self.allow_dangling || usual.allow_dangling,

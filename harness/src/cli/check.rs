@@ -8,7 +8,7 @@ use std::thread;
 
 use moonphase::campaign::job::Ended;
 use moonphase::campaign::triage::Triage;
-use moonphase::finding::{Detected, Oracle};
+use moonphase::finding::Oracle;
 use moonphase::limits::Limits;
 use moonphase::oracle::Purpose;
 use moonphase::report::Style;
@@ -43,6 +43,8 @@ struct Found {
     kind: String,
     signature: String,
     gc: String,
+    /// The collector's schedule that was needed; null where the script alone was enough.
+    schedule: Option<String>,
 }
 
 pub fn main(args: &CheckArgs) -> Result<Done, Failure> {
@@ -118,30 +120,35 @@ fn triage(settings: Settings) -> Result<Triage<'static>, Failure> {
     Ok(Triage { command: worker_command()?, settings, limits: Limits::default(), stop: stop_flag()? })
 }
 
-fn found(detected: &Detected, policy: Policy) -> Found {
-    Found {
+/// What a run under a policy showed.
+fn found(ended: &Ended, policy: Policy) -> Option<Found> {
+    let detected = ended.detected.as_ref()?;
+    Some(Found {
         oracle: detected.oracle,
         kind: detected.kind.clone(),
         signature: detected.signature.clone(),
         gc: policy.to_string(),
-    }
+        schedule: ended.report.as_ref().and_then(|report| report.schedule.clone()),
+    })
 }
 
 /// Runs a file: what it shows, for people and as a result.
 fn check(path: &Path, input: &Input) -> Result<(String, FileResult), Failure> {
     let file = path.display().to_string();
-    let settings = input.header.settings;
-    let triage = triage(settings)?;
+    let settings = &input.header.settings;
+    let triage = triage(settings.clone())?;
     let ended = triage.examine(input.text.as_bytes(), Purpose::Detect)?;
     let text = match &ended.detected {
         None => format!("{file}: {}\n", quiet(&ended)),
         Some(detected) => {
+            let schedules = settings.schedules.of_script();
+            let triage = triage.with_schedule_of(&ended, input.text.as_bytes(), &schedules)?;
             let explanation = triage.explain(&input.text)?;
             let report = triage.page(&explanation, &input.text, &file, detected, Style::Colour);
             format!("{file}: {}\n\n{report}\n", detected.signature)
         }
     };
-    let findings = ended.detected.iter().map(|detected| found(detected, settings.gc)).collect();
+    let findings = found(&ended, settings.gc).into_iter().collect();
     Ok((text, FileResult { file, expected: None, findings }))
 }
 
@@ -159,18 +166,18 @@ fn expect(path: &Path, input: &Input) -> Result<(String, FileResult), Failure> {
     let header = &input.header;
     let mut findings = Vec::new();
     let mut complaints = Vec::new();
-    let settings = header.settings;
-    let ended = triage(settings)?.examine(input.text.as_bytes(), Purpose::Detect)?;
+    let settings = &header.settings;
+    let ended = triage(settings.clone())?.examine(input.text.as_bytes(), Purpose::Detect)?;
     let seen: Vec<&str> = ended.detected.iter().map(|detected| detected.signature.as_str()).collect();
     if seen != header.findings {
         complaints.push(format!("gc {}: expected {}, found {}", settings.gc, list(&header.findings), list(&seen)));
     }
-    findings.extend(ended.detected.iter().map(|detected| found(detected, settings.gc)));
+    findings.extend(found(&ended, settings.gc));
     for &gc in &header.clean {
-        let ended = triage(Settings { gc, ..settings })?.examine(input.text.as_bytes(), Purpose::Detect)?;
+        let ended = triage(Settings { gc, ..settings.clone() })?.examine(input.text.as_bytes(), Purpose::Detect)?;
         if let Some(detected) = &ended.detected {
             complaints.push(format!("gc {gc}: expected nothing, found {}", detected.signature));
-            findings.push(found(detected, gc));
+            findings.extend(found(&ended, gc));
         } else if ended.inconclusive {
             complaints.push(format!("gc {gc}: {}", quiet(&ended)));
         }

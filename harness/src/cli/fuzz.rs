@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use moonphase::campaign::folder::FindingsFolder;
 use moonphase::campaign::fuzz::{Campaign, Progress, Summary};
 use moonphase::limits::Limits;
+use moonphase::schedule::Schedules;
 use moonphase::settings::Settings;
 
 use super::args::{Format, FuzzArgs};
@@ -19,7 +20,7 @@ use super::{Done, Failure, print, stop_flag, worker_command};
 const USUAL_TIME: Duration = Duration::from_secs(60);
 
 pub fn main(args: &FuzzArgs) -> Result<Done, Failure> {
-    let settings = args.settings.over(Settings::default());
+    let settings = args.settings.over(Settings { schedules: Schedules::Usual, ..Settings::default() });
     refuse_dangling(&settings)?;
     let campaign = Campaign {
         command: worker_command()?,
@@ -123,11 +124,12 @@ fn read_known(path: &Path) -> Result<BTreeSet<String>, Failure> {
 fn heading(campaign: &Campaign) -> String {
     let settings = &campaign.settings;
     format!(
-        "moonphase {}: lua {}, gc {}, check {}, reference {}, seed {}, {} job{}\n",
+        "moonphase {}: lua {}, gc {}, check {}, schedule {}, reference {}, seed {}, {} job{}\n",
         env!("CARGO_PKG_VERSION"),
         settings.lua,
         settings.gc,
         settings.check,
+        settings.schedules,
         settings.reference,
         campaign.seed,
         campaign.jobs,

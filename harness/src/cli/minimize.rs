@@ -14,16 +14,17 @@ use super::{Done, Failure, print, stop_flag, worker_command};
 
 pub fn main(args: &MinimizeArgs) -> Result<Done, Failure> {
     let input = Input::read(&args.file, &args.settings)?;
-    let settings = input.header.settings;
+    let settings = input.header.settings.clone();
     refuse_dangling(&settings)?;
     if let Some(path) = &args.output {
         try_to_write(path)?;
     }
+    let schedules = settings.schedules.of_script();
     let triage = Triage { command: worker_command()?, settings, limits: Limits::default(), stop: stop_flag()? };
     let shown = args.file.display();
     let ended = triage.examine(input.text.as_bytes(), Purpose::Detect)?;
-    let Some(detected) = ended.detected else {
-        note(&format!("{shown}: nothing found ({settings}), so there is nothing to shrink"));
+    let Some(detected) = &ended.detected else {
+        note(&format!("{shown}: nothing found ({}), so there is nothing to shrink", triage.settings));
         return Ok(Done::Found);
     };
     if let Some(wanted) = input.header.findings.first()
@@ -32,7 +33,8 @@ pub fn main(args: &MinimizeArgs) -> Result<Done, Failure> {
         note(&format!("{shown}: its header says '{wanted}', but it shows '{}'", detected.signature));
         return Ok(Done::Found);
     }
-    let Some(shrunk) = triage.shrink(input.subject(), &detected)? else {
+    let triage = triage.with_schedule_of(&ended, input.text.as_bytes(), &schedules)?;
+    let Some(shrunk) = triage.shrink(input.subject(), detected)? else {
         note(&format!("{shown}: '{}' does not show a second time", detected.signature));
         return Ok(Done::Found);
     };

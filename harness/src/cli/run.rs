@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{self, BufWriter, Write};
 
+use moonphase::schedule::Schedules;
 use moonphase::settings::{Check, Settings};
 use moonphase_invariants::Checker;
 use moonphase_vm::{Limit, Options, ScriptError, Vm, syntax};
@@ -20,6 +21,10 @@ pub fn main(args: &RunArgs) -> Result<Done, Failure> {
     let mut options = Options::default();
     options.version = settings.lua;
     options.policy = settings.gc;
+    options.schedule = match &settings.schedules {
+        Schedules::Only(schedule) => schedule.clone(),
+        several => return Err(Failure::Usage(format!("a script runs under one schedule, not '{several}'"))),
+    };
     options.real_time = true;
     options.files = true;
     let mut vm = match settings.check.level() {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use moonphase_invariants::{Checker, History, Violation};
 use moonphase_vm::gc::{Event, HeapView, Interests, Observer};
-use moonphase_vm::{Limit, Options, ScriptError, Vm};
+use moonphase_vm::{Limit, Options, Schedule, ScriptError, Turned, Vm};
 
 use super::Engine;
 use crate::coverage::Coverage;
@@ -27,7 +27,7 @@ pub struct VmEngine {
 /// How closely a run is looked at, beyond what the settings say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Look {
-    /// Record the history of every object, to explain a violation.
+    /// Record the history of every object and the turns of the schedule, to explain a violation.
     pub history: bool,
     /// Measure the time that the checker takes.
     pub timed: bool,
@@ -41,6 +41,8 @@ pub struct VmRun {
     pub violation: Option<Box<Violation>>,
     /// The history of every object, if it was asked for.
     pub history: History,
+    /// The turns of the schedule, if they were asked for.
+    pub turned: Vec<Turned>,
     /// Time spent in the checker, if it was measured.
     pub checking: Duration,
 }
@@ -56,14 +58,22 @@ impl VmEngine {
         self.coverage.as_mut().map(Coverage::take_new).unwrap_or_default()
     }
 
-    /// Runs a script.
-    pub fn run_observed(&mut self, source: &[u8], chunk_name: &str, limits: &Limits, look: Look) -> VmRun {
+    /// Runs a script under a schedule.
+    pub fn run_observed(
+        &mut self,
+        source: &[u8],
+        chunk_name: &str,
+        limits: &Limits,
+        schedule: &Schedule,
+        look: Look,
+    ) -> VmRun {
         let mut options = Options::default();
         options.version = self.settings.lua;
         options.policy = self.settings.gc;
         options.memory_limit = usize::try_from(limits.memory_bytes).unwrap_or(usize::MAX);
         options.instruction_limit = (limits.instructions < u64::MAX).then_some(limits.instructions);
         options.stack_limit = limits.stack_slots;
+        options.schedule = schedule.clone();
         let checker = self.settings.check.level().map(|level| {
             let checker = Checker::new(level);
             if look.history { checker.with_history() } else { checker }
@@ -81,7 +91,11 @@ impl VmEngine {
         };
         let output = SharedOutput(Rc::new(RefCell::new(Output::new(limits.output_bytes))));
         vm.set_output(SharedOutput(Rc::clone(&output.0)));
+        if look.history {
+            vm.record_schedule();
+        }
         let result = vm.run(source, chunk_name.as_bytes(), &[]);
+        let turned = vm.take_scheduled_turns();
         let lines = output.0.borrow_mut().take_lines();
         // What is printed from now on is not part of the outcome: the reference's last finalizers are not either.
         let mut halted = result == Err(ScriptError::Halted);
@@ -92,6 +106,7 @@ impl VmEngine {
             outcome: Outcome { lines, end: end_of(result) },
             violation: None,
             history: History::default(),
+            turned,
             checking: Duration::ZERO,
         };
         if let Some(observer) = vm.take_observer().and_then(|observer| observer.into_any().downcast().ok()) {
@@ -132,7 +147,7 @@ impl Engine for VmEngine {
     }
 
     fn run(&mut self, source: &[u8], chunk_name: &str, limits: &Limits) -> Outcome {
-        self.run_observed(source, chunk_name, limits, Look::default()).outcome
+        self.run_observed(source, chunk_name, limits, &Schedule::None, Look::default()).outcome
     }
 }
 

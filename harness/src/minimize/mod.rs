@@ -9,6 +9,7 @@
 mod expressions;
 mod inline;
 mod model;
+mod schedule;
 mod statements;
 mod syntax;
 mod timing;
@@ -25,6 +26,8 @@ use moonphase_vm::LuaVersion;
 use moonphase_vm::syntax::{code_lines, parse, print_chunk};
 
 use crate::script::Script;
+
+pub(crate) use schedule::{generational, one_statement_a_line, with_bursts, with_steps};
 
 /// What to shrink.
 #[derive(Clone, Debug)]
@@ -110,6 +113,17 @@ pub fn minimize(subject: Subject, judge: &mut dyn Judge, budget: Budget) -> Mini
                 text = syntax::reduce(&mut session, chunk, printed);
             }
         }
+    }
+    Minimized { code_lines: lines_of(&text), text, calls: session.calls, reproduced }
+}
+
+/// Shrinks `script` as a model only: the quick part of minimizing it, and the text is still one that was rendered.
+pub(crate) fn minimize_model(script: &Script, judge: &mut dyn Judge, budget: Budget) -> Minimized {
+    let mut session = Session { judge, budget, calls: 0, enough: false, verdicts: HashMap::new() };
+    let mut text = script.render(LuaVersion::default()).text;
+    let reproduced = session.keeps(&text);
+    if reproduced {
+        text = model::reduce(&mut session, script).render(LuaVersion::default()).text;
     }
     Minimized { code_lines: lines_of(&text), text, calls: session.calls, reproduced }
 }

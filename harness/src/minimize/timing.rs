@@ -12,7 +12,7 @@ use super::statements::repetition;
 use super::tree::{collect_garbage, edit_statement, for_each_expression, repeated, replacements};
 
 /// As many steps as a small heap needs for a whole cycle, and some more.
-const CYCLE: i64 = 120;
+pub(super) const CYCLE: i64 = 120;
 
 /// By how much the number of steps is changed for a candidate.
 const REACH: i64 = 12;

@@ -27,12 +27,10 @@ pub struct Context<'a> {
     pub command: &'a str,
     /// The signature of the finding.
     pub signature: &'a str,
-    /// The language, as in options.
-    pub lua: &'a str,
     /// The collector's policy, as in options.
     pub gc: &'a str,
-    /// The level of checks, as in options.
-    pub check: &'a str,
+    /// How it was run, as in a header.
+    pub settings: &'a str,
 }
 
 /// How a page looks.
@@ -48,7 +46,7 @@ pub enum Style {
 pub fn render(explanation: &Explanation, context: &Context<'_>, style: Style) -> String {
     let mut page = Page { text: String::new(), style };
     page.line(&page.paint(STRONG, context.signature));
-    page.line(&format!("lua={} gc={} check={}", context.lua, context.gc, context.check));
+    page.line(context.settings);
     page.blank();
     let marks = match explanation {
         Explanation::Violation(broken) => page.violation(broken, context),

@@ -126,9 +126,8 @@ fn context<'a>(script: &'a str, signature: &'a str) -> Context<'a> {
         file: "case.lua",
         command: "moonphase check case.lua",
         signature,
-        lua: "5.4",
         gc: "5.1",
-        check: "barrier",
+        settings: "lua=5.4 gc=5.1 check=barrier",
     }
 }
 

@@ -48,7 +48,7 @@ impl Vm {
     }
 
     /// Turns until the debt is paid, at least one.
-    fn automatic_step(&mut self) -> Result<(), Throw> {
+    pub(super) fn automatic_step(&mut self) -> Result<(), Throw> {
         let mut budget = self.heap.step_budget();
         loop {
             let work = self.turn()?;

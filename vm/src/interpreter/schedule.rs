@@ -40,11 +40,15 @@ pub enum Schedule {
     Random(u64),
     /// One turn at every point before and after an instruction that may reach a barrier.
     Barriers,
-    /// The program runs in generational mode from its start.
+    /// The program runs in generational mode from its start, with an automatic step, which is a collection there, at every
+    /// eighth allocation.
     Generational,
     /// Turns at these points.
     Steps(Vec<Step>),
 }
+
+/// Allocations between two automatic steps of [`Schedule::Generational`].
+const ALLOCATIONS: u64 = 8;
 
 /// Turns at one point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -149,15 +153,27 @@ pub(super) struct Scheduler {
 
 enum Rule {
     At(Point),
-    Random { state: [u64; 4], odds: u64, most: u64 },
-    Steps { steps: Vec<Step>, next: usize },
+    /// Automatic steps, by the number of allocations.
+    Automatic {
+        allocations: u64,
+    },
+    Random {
+        state: [u64; 4],
+        odds: u64,
+        most: u64,
+    },
+    Steps {
+        steps: Vec<Step>,
+        next: usize,
+    },
 }
 
 impl Rule {
     /// What decides in a schedule; `None` where nothing is to be decided.
     fn of(schedule: &Schedule) -> Option<Rule> {
         Some(match schedule {
-            Schedule::None | Schedule::Generational => return None,
+            Schedule::None => return None,
+            Schedule::Generational => Rule::Automatic { allocations: 0 },
             Schedule::Stress => Rule::At(Point::Allocation),
             Schedule::Barriers => Rule::At(Point::Store),
             Schedule::Random(seed) => {
@@ -176,6 +192,7 @@ impl Rule {
             // What is made inside is an allocation too.
             Rule::At(Point::Allocation) => u64::from(point != Point::Store),
             Rule::At(wanted) => u64::from(point == *wanted),
+            Rule::Automatic { .. } => 0,
             Rule::Random { state, odds, most } => match random::next(state).is_multiple_of(*odds) {
                 true => 1 + random::next(state) % *most,
                 false => 0,
@@ -225,6 +242,11 @@ impl Vm {
         let Some(scheduler) = &mut self.scheduler else { return Ok(()) };
         scheduler.points += 1;
         let number = scheduler.points;
+        if let Rule::Automatic { allocations } = &mut scheduler.rule {
+            *allocations += u64::from(point == Point::Allocation);
+            let due = point == Point::Allocation && allocations.is_multiple_of(ALLOCATIONS);
+            return if due { self.automatic_step() } else { Ok(()) };
+        }
         let wanted = scheduler.rule.turns(number, point);
         if wanted == 0 {
             return Ok(());

@@ -33,7 +33,8 @@ pub fn run_with(options: Options, source: &str) -> (String, Result<(), ScriptErr
 }
 
 /// One schedule of each kind that turns, and more of those that differ by a seed.
-pub const SCHEDULES: &[&str] = &["stress", "barriers", "random:1", "random:2", "random:3", "steps:1x500,20x7,300"];
+pub const SCHEDULES: &[&str] =
+    &["stress", "barriers", "generational", "random:1", "random:2", "random:3", "steps:1x500,20x7,300"];
 
 /// What a script prints that ends without error.
 pub fn run(source: &str) -> String {

@@ -1,0 +1,278 @@
+//! Shrinking one finding, with candidates judged in a worker process.
+//!
+//! A finding that was made under a schedule is to need none: once it is small, the schedule's turns become steps that the
+//! script makes itself. Where that shows something else, the schedule stays, as the few turns that are needed.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use moonphase_vm::{Schedule, Step};
+
+use super::job::{CaseReport, Ended, Job};
+use super::lane::IsolationError;
+use super::protocol::CaseInput;
+use super::supervisor::Isolated;
+use super::triage::{Shrunk, Triage, isolation};
+use crate::finding::{Detected, Oracle};
+use crate::minimize::{
+    Budget, Judge, Minimized, Subject, Verdict, generational, minimize, minimize_model, one_statement_a_line,
+    with_bursts, with_steps,
+};
+use crate::oracle::Purpose;
+use crate::outcome::End;
+use crate::schedule::{Schedules, TurnsAt};
+use crate::settings::{Reference, Settings};
+
+/// How long shrinking one finding may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How many scripts may be judged for it.
+const MAX_CALLS: u64 = 20_000;
+/// How many explicit schedules may be judged.
+const MAX_SCHEDULES: u64 = 1_000;
+
+/// Shrinks a script that shows `detected`; `None` where it does not show it.
+pub(super) fn shrink(
+    triage: &Triage<'_>,
+    subject: Subject,
+    detected: &Detected,
+) -> Result<Option<Shrunk>, IsolationError> {
+    let start = Instant::now();
+    let job = Job::of_given(triage.settings.clone(), triage.limits, Purpose::Minimize);
+    let judge = IsolatedJudge {
+        isolated: Isolated::new(triage.command.clone(), isolation(&triage.limits), &job)?,
+        wanted: &detected.signature,
+        schedule: triage.settings.schedules.of_script().into_iter().next().unwrap_or_default(),
+        compares: triage.settings.reference != Reference::None,
+        may_fail: None,
+        stop: triage.stop,
+        failure: None,
+    };
+    let mut shrinker = Shrinker { triage, judge, calls: 0, deadline: start + PATIENCE };
+    let minimized = shrinker.run(subject, detected)?;
+    if let Some(failure) = shrinker.judge.failure {
+        return Err(failure);
+    }
+    let Some(minimized) = minimized else { return Ok(None) };
+    let settings = Settings { schedules: Schedules::Only(shrinker.judge.schedule), ..triage.settings.clone() };
+    let text = Triage { settings: settings.clone(), ..triage.clone() }.with_header(&minimized.text, detected);
+    Ok(Some(Shrunk { text, settings, lines: minimized.code_lines, time: start.elapsed(), calls: shrinker.calls }))
+}
+
+struct Shrinker<'a> {
+    triage: &'a Triage<'a>,
+    judge: IsolatedJudge<'a>,
+    calls: u64,
+    deadline: Instant,
+}
+
+impl Shrinker<'_> {
+    fn run(&mut self, subject: Subject, detected: &Detected) -> Result<Option<Minimized>, IsolationError> {
+        // Without a schedule there is no other one to differ from.
+        if self.judge.schedule == Schedule::None || detected.oracle == Oracle::Schedule {
+            return self.minimize(subject).map(|minimized| self.with_fewer_turns(minimized)).transpose();
+        }
+        // Both ways to reduce a script need it to show the finding after many a change. The quick one comes before the
+        // schedule is replaced, the thorough one after, or else under the schedule.
+        let subject = match subject {
+            Subject::Script(script) => {
+                let budget = self.budget();
+                let reduced = minimize_model(&script, &mut self.judge, budget);
+                self.calls += reduced.calls;
+                if !reduced.reproduced {
+                    return Ok(None);
+                }
+                reduced.text
+            }
+            Subject::Text(text) => text,
+        };
+        if let Some(unscheduled) = self.without_schedule(&subject, false)? {
+            return Ok(Some(unscheduled));
+        }
+        self.prefer_regular(&subject);
+        let Some(minimized) = self.minimize(Subject::Text(subject)) else { return Ok(None) };
+        if let Some(unscheduled) = self.without_schedule(&minimized.text, true)? {
+            return Ok(Some(unscheduled));
+        }
+        self.with_fewer_turns(minimized).map(Some)
+    }
+
+    /// Lets the text make the schedule's turns itself, and minimizes that; `None` where it shows something else then, and
+    /// nothing has changed. Costly proposals are tried only if that is wanted.
+    fn without_schedule(&mut self, text: &str, costly: bool) -> Result<Option<Minimized>, IsolationError> {
+        let Some(text) = one_statement_a_line(text) else { return Ok(None) };
+        let turned = self.turns(&text, &self.judge.schedule)?;
+        let scheduled = std::mem::take(&mut self.judge.schedule);
+        let modes = if scheduled == Schedule::Generational { generational(&text) } else { Vec::new() };
+        let bursts = costly.then(|| with_bursts(&text)).into_iter().flatten();
+        let candidates = std::iter::once(text.clone()).chain(modes).chain(with_steps(&text, &turned)).chain(bursts);
+        for candidate in candidates {
+            if self.keeps(&candidate)
+                && let Some(minimized) = self.minimize(Subject::Text(candidate))
+            {
+                return Ok(Some(minimized));
+            }
+        }
+        self.judge.schedule = scheduled;
+        Ok(None)
+    }
+
+    /// Takes a schedule that is the same everywhere in the place of a random one, whose turns all shift with every change
+    /// of the text.
+    fn prefer_regular(&mut self, text: &str) {
+        if !matches!(self.judge.schedule, Schedule::Random(_)) {
+            return;
+        }
+        let random = std::mem::take(&mut self.judge.schedule);
+        for regular in [Schedule::Stress, Schedule::Barriers] {
+            self.judge.schedule = regular;
+            if self.keeps(text) {
+                return;
+            }
+        }
+        self.judge.schedule = random;
+    }
+
+    fn budget(&self) -> Budget {
+        Budget { max_calls: MAX_CALLS.saturating_sub(self.calls), deadline: Some(self.deadline) }
+    }
+
+    /// Runs the minimizer with what is left of the budget.
+    fn minimize(&mut self, subject: Subject) -> Option<Minimized> {
+        let budget = self.budget();
+        let minimized = minimize(subject, &mut self.judge, budget);
+        self.calls += minimized.calls;
+        minimized.reproduced.then_some(minimized)
+    }
+
+    /// Whether a text shows the finding, as far as the budget goes.
+    fn keeps(&mut self, text: &str) -> bool {
+        if self.calls >= MAX_CALLS || Instant::now() >= self.deadline {
+            return false;
+        }
+        self.calls += 1;
+        self.judge.judge(text) == Verdict::Keeps
+    }
+
+    /// The turns that a schedule makes in a script, up to what it shows.
+    fn turns(&self, text: &str, schedule: &Schedule) -> Result<Vec<TurnsAt>, IsolationError> {
+        let schedules = Schedules::Only(schedule.clone());
+        let settings = Settings { schedules, ..self.triage.settings.clone() };
+        let ended = Triage { settings, ..self.triage.clone() }.examine(text.as_bytes(), Purpose::Explain)?;
+        Ok(ended.report.map(|report| report.turned).unwrap_or_default())
+    }
+
+    /// Puts the few turns that are needed in the place of a schedule.
+    fn with_fewer_turns(&mut self, minimized: Minimized) -> Result<Minimized, IsolationError> {
+        if matches!(self.judge.schedule, Schedule::None | Schedule::Generational) {
+            return Ok(minimized);
+        }
+        let turned = self.turns(&minimized.text, &self.judge.schedule)?;
+        let mut steps: Vec<Step> = turned.iter().map(|&TurnsAt { point, turns, .. }| Step { point, turns }).collect();
+        let schedule = std::mem::take(&mut self.judge.schedule);
+        let last = self.calls.saturating_add(MAX_SCHEDULES);
+        let mut shows = |steps: &[Step]| {
+            self.judge.schedule = Schedule::Steps(steps.to_vec());
+            self.calls < last && self.keeps(&minimized.text)
+        };
+        if steps.is_empty() || !shows(&steps) {
+            self.judge.schedule = schedule;
+            return Ok(minimized);
+        }
+        let mut length = steps.len();
+        while length > 0 {
+            let mut at = 0;
+            while at < steps.len() {
+                let end = (at + length).min(steps.len());
+                let smaller = smaller(&steps, at, end).into_iter().find(|candidate| shows(candidate));
+                match smaller {
+                    Some(smaller) => steps = smaller,
+                    None => at = end,
+                }
+            }
+            length /= 2;
+        }
+        self.judge.schedule = Schedule::Steps(steps);
+        Ok(minimized)
+    }
+}
+
+/// Explicit schedules without some of the steps, with all of those turns at the last of their points, or with fewer turns.
+fn smaller(steps: &[Step], at: usize, end: usize) -> Vec<Vec<Step>> {
+    let with = |part: &[Step]| [&steps[..at], part, &steps[end..]].concat();
+    let mut candidates = Vec::new();
+    if end - at < steps.len() {
+        candidates.push(with(&[]));
+    }
+    let turns: u32 = steps[at..end].iter().map(|step| step.turns).sum();
+    let Step { point, .. } = steps[end - 1];
+    if end - at > 1 {
+        candidates.push(with(&[Step { point, turns }]));
+    } else {
+        let fewer = [turns / 2, turns - 1].into_iter().filter(|&fewer| fewer > 0);
+        candidates.extend(fewer.map(|turns| with(&[Step { point, turns }])));
+    }
+    candidates
+}
+
+/// Judges candidates in a worker process.
+struct IsolatedJudge<'a> {
+    isolated: Isolated<CaseReport>,
+    wanted: &'a str,
+    /// The schedule that candidates are judged under.
+    schedule: Schedule,
+    /// Whether there is a plain Lua to run candidates on.
+    compares: bool,
+    /// Whether a candidate may end with an error on plain Lua: only if the first one does, which is the original.
+    may_fail: Option<bool>,
+    stop: &'a AtomicBool,
+    failure: Option<IsolationError>,
+}
+
+impl Judge for IsolatedJudge<'_> {
+    fn judge(&mut self, text: &str) -> Verdict {
+        if self.stop.load(Ordering::Relaxed) || self.failure.is_some() {
+            return Verdict::Enough;
+        }
+        let text = text.as_bytes().to_vec();
+        let ended = match self.isolated.run_one(CaseInput::Scheduled { text, schedule: self.schedule.to_string() }) {
+            Ok(end) => Ended::from(end),
+            Err(error) => {
+                self.failure = Some(error);
+                return Verdict::Enough;
+            }
+        };
+        let Some(detected) = &ended.detected else { return Verdict::Loses };
+        if detected.signature != self.wanted {
+            return Verdict::Loses;
+        }
+        if !self.compares || detected.oracle == Oracle::Crash {
+            return Verdict::Keeps;
+        }
+        let plain = ended.report.and_then(|report| report.plain);
+        let may_fail = *self.may_fail.get_or_insert(matches!(plain, Some(End::Error(_))));
+        match plain {
+            Some(End::Returned) => Verdict::Keeps,
+            Some(End::Error(_)) if may_fail => Verdict::Keeps,
+            _ => Verdict::Loses,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn smaller_schedules_have_fewer_steps_or_turns() {
+        let steps = |text: &str| match text.parse() {
+            Ok(Schedule::Steps(steps)) => steps,
+            other => panic!("{other:?}"),
+        };
+        let shown = |candidates: Vec<Vec<Step>>| -> Vec<String> {
+            candidates.into_iter().map(|steps| Schedule::Steps(steps).to_string()).collect()
+        };
+        assert_eq!(shown(smaller(&steps("steps:1,2x2,5"), 0, 2)), ["steps:5", "steps:2x3,5"]);
+        assert_eq!(shown(smaller(&steps("steps:1,2x5"), 1, 2)), ["steps:1", "steps:1,2x2", "steps:1,2x4"]);
+        assert_eq!(shown(smaller(&steps("steps:7x2"), 0, 1)), ["steps:7", "steps:7"]);
+    }
+}
