@@ -59,7 +59,11 @@ fn a_correct_policy_is_not_accused_and_a_pipe_gets_no_progress_line() {
     // Standard error, where the line would be, is empty.
     ran.assert_quiet(0);
     let lines: Vec<&str> = ran.stdout.lines().collect();
-    assert!(lines[0].contains("lua 5.4, gc 5.4, check barrier, reference lua54, seed 7"), "{}", lines[0]);
+    assert!(
+        lines[0].contains("lua 5.4, gc 5.4, check barrier, schedule usual, reference lua54, seed 7"),
+        "{}",
+        lines[0]
+    );
     assert!(lines[1].starts_with("100 cases in "), "{}", lines[1]);
     assert_eq!(lines[2..], ["nothing found"]);
     assert_eq!(scratch.list("findings"), Vec::<String>::new());
@@ -93,10 +97,13 @@ fn the_summary_has_all_the_fields_of_the_contract() {
     assert_eq!((&finding["oracle"], &finding["kind"]), (&"invariant".into(), &"black-to-white".into()));
     // Cases are counted from 0, and nothing runs beside the case that ends the campaign.
     assert_eq!(json["runs"].as_u64(), finding["run"].as_u64().map(|run| run + 1));
-    // Each case runs on our VM and, but for the last one, on the reference.
-    assert_eq!(json["executions"].as_u64(), json["runs"].as_u64().map(|runs| 2 * runs - 1));
+    // Each case runs on our VM, on the reference and on our VM under a schedule; but for the last one, which showed
+    // something at once.
+    assert!(finding["schedule"].is_null());
+    assert_eq!(json["executions"].as_u64(), json["runs"].as_u64().map(|runs| 3 * runs - 2));
 
-    let (code, json) = scratch.json(&["fuzz", "--reference", "none", "--runs", "5", "--format", "json"]);
+    let words = ["fuzz", "--reference", "none", "--schedule", "none", "--runs", "5", "--format", "json"];
+    let (code, json) = scratch.json(&words);
     assert_eq!((code, &json["executions"], &json["stopped_by"]), (0, &5.into(), &"runs".into()));
     assert_eq!((&json["reference"]["name"], json["reference"]["version"].is_null()), (&"none".into(), true));
 }

@@ -21,6 +21,7 @@ use moonphase::limits::Limits;
 use moonphase::minimize::{Budget, Minimized, Subject, Verdict, minimize};
 use moonphase::oracle::CHUNK_NAME;
 use moonphase::outcome::{Comparison, End, Outcome, compare};
+use moonphase::schedule::Schedules;
 use moonphase::script::{GeneratorOptions, Script};
 use moonphase::settings::{Check, Settings};
 use moonphase_invariants::Level;
@@ -210,17 +211,44 @@ fn the_vm_and_the_reference_agree() {
 
 // --- all invariants hold under every correct policy ---
 
+/// The schedules that a text is run under: for each correct policy another one, and for each text others.
+fn schedules_for(text: &str) -> impl Iterator<Item = (Policy, Schedule)> + use<> {
+    let seed = text.len() as u64;
+    let mut schedules = Schedules::All.of_case(seed, seed);
+    schedules.push(Schedule::None);
+    correct_policies().into_iter().zip(schedules.into_iter().cycle().skip(text.len() % 5))
+}
+
 fn nothing_is_found(subject: &Subject, level: Level) -> Result<(), String> {
     let text = text(subject);
-    for gc in correct_policies() {
+    for (gc, schedule) in schedules_for(&text) {
         let mut engine = engine(gc, Check::At(level));
-        let run =
-            engine.run_observed(text.as_bytes(), CHUNK_NAME, &Limits::default(), &Schedule::None, Look::default());
+        let run = engine.run_observed(text.as_bytes(), CHUNK_NAME, &Limits::default(), &schedule, Look::default());
         if let Some(violation) = run.violation {
-            return Err(format!("gc {gc}, check {level}: {violation}"));
+            return Err(format!("gc {gc}, check {level}, schedule {schedule}: {violation}"));
         }
     }
     Ok(())
+}
+
+fn no_schedule_shows(subject: &Subject) -> Result<(), String> {
+    let text = text(subject);
+    let mut engine = engine(Policy::default(), Check::Off);
+    let mut run = |schedule: &Schedule| {
+        engine.run_observed(text.as_bytes(), CHUNK_NAME, &Limits::default(), schedule, Look::default()).outcome
+    };
+    let plain = run(&Schedule::None);
+    for schedule in Schedules::All.of_case(text.len() as u64, 0) {
+        if let Comparison::Differ(difference) = compare(&run(&schedule), &plain) {
+            return Err(format!("schedule {schedule}: {difference:?}"));
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn what_a_script_does_depends_on_no_schedule() {
+    Property { name: "schedules", cases: 300, wanted: any, holds: no_schedule_shows }.check();
 }
 
 #[test]
