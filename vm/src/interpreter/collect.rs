@@ -9,7 +9,7 @@ use crate::value::{Metamethod, Value, flags};
 const STOPPED_DEBT: isize = -2000;
 
 /// Finalizers called after a step that did not end its cycle (`GCFINALIZENUM` of Lua 5.2).
-const FINALIZERS_PER_STEP: usize = 4;
+pub(super) const FINALIZERS_PER_STEP: usize = 4;
 
 /// A mode of the collector, as `collectgarbage` names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +63,7 @@ impl Vm {
     }
 
     /// Under the rules of Lua 5.2, which has no phase for it: calls finalizers after a step.
-    fn call_finalizers_between_steps(&mut self, limit: usize) -> Result<(), Throw> {
+    pub(super) fn call_finalizers_between_steps(&mut self, limit: usize) -> Result<(), Throw> {
         if self.heap.policy().sweep != SweepRule::StringsFinalizable {
             return Ok(());
         }

@@ -21,6 +21,7 @@
 
 use crate::bytecode::Opcode;
 use crate::gc::{AnyGc, Gc, Managed};
+use crate::interpreter::collect::FINALIZERS_PER_STEP;
 use crate::interpreter::{Mode, Throw, Vm};
 use crate::random;
 use crate::value::{FrameKind, Value};
@@ -102,6 +103,7 @@ impl fmt::Display for Schedule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Schedule::None => f.write_str("none"),
+            Schedule::Steps(steps) if steps.is_empty() => f.write_str("none"),
             Schedule::Stress => f.write_str("stress"),
             Schedule::Random(seed) => write!(f, "random:{seed}"),
             Schedule::Barriers => f.write_str("barriers"),
@@ -262,7 +264,10 @@ impl Vm {
             }
             self.turn()?;
         }
-        Ok(())
+        match point {
+            Point::Inside => Ok(()),
+            Point::Allocation | Point::Store => self.call_finalizers_between_steps(FINALIZERS_PER_STEP),
+        }
     }
 
     fn record_turn(&mut self, point: u64, line: u32, first: bool) {
