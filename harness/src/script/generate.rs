@@ -99,6 +99,8 @@ const MAKERS: &[OpKind] = &[
     OpKind::NewModule,
     OpKind::NewWeakTable,
     OpKind::NewCoroutine,
+    OpKind::ClosedScope,
+    OpKind::CoroutineScope,
 ];
 
 /// The kinds that print what others stored.
@@ -117,6 +119,9 @@ impl Generator<'_> {
         if self.options.allows(OpKind::SetPace) && !start.is_multiple_of(16) {
             let multiplier = *u.choose(&[100, 100, 100, 40, 400])?;
             self.body.push(Operation::SetPace(SetPace { pause: 100, multiplier, size: 1 }));
+        }
+        if self.options.allows(OpKind::SetGenerational) && u.arbitrary::<u8>()?.is_multiple_of(10) {
+            self.body.push(draw(OpKind::SetGenerational, u, self.options, Surroundings::default())?);
         }
         if self.options.allows(OpKind::StopCollector) && start & 0x60 != 0 {
             self.body.push(Operation::StopCollector(StopCollector {}));
@@ -219,6 +224,11 @@ fn restrict(operation: &mut Operation, options: &GeneratorOptions) {
         match operation {
             Operation::Reload(reload) if reload.keep != Keep::Nothing => reload.keep = Keep::Copy,
             Operation::HotFix(fix) => fix.share = false,
+            Operation::NewFinalizable(finalizable)
+                if matches!(finalizable.finalizer, Finalizer::UpvalueJoin | Finalizer::Reload) =>
+            {
+                finalizable.finalizer = Finalizer::Assign;
+            }
             _ => {}
         }
     }
@@ -234,6 +244,9 @@ fn restrict(operation: &mut Operation, options: &GeneratorOptions) {
                 }
             }
             Operation::LoadChunk(load) => load.set = false,
+            Operation::NewFinalizable(finalizable) if finalizable.finalizer == Finalizer::SetUpvalue => {
+                finalizable.finalizer = Finalizer::Assign;
+            }
             _ => {}
         }
     }

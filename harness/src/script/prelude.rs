@@ -7,6 +7,14 @@ pub(super) enum Helper {
     Finalized,
     /// What finalizers made reachable again.
     Saved,
+    /// Functions that give the state which finalizers change.
+    Kept,
+    /// Steps as an expression.
+    Steps,
+    /// A function that calls itself: its frames and variable arguments fill the stack.
+    Deep,
+    /// A reader for `load` that gives one line at a time, with steps before each.
+    Pieces,
     /// Counts the entries of a weak table after full collections.
     Survivors,
     /// Takes a value that is a Lua function with upvalues, or else another function.
@@ -15,13 +23,15 @@ pub(super) enum Helper {
     Show,
     /// Prints values by their content.
     Report,
+    /// The contents of a list, in an order that does not depend on that of the list.
+    Sorted,
 }
 
 impl Helper {
     /// The helpers that this one needs.
     pub(super) fn needs(self) -> Option<Helper> {
         match self {
-            Helper::Report => Some(Helper::Show),
+            Helper::Report | Helper::Sorted => Some(Helper::Show),
             _ => None,
         }
     }
@@ -31,13 +41,49 @@ impl Helper {
         match self {
             Helper::Finalized => "local finalized = 0\n",
             Helper::Saved => "local saved = {}\n",
+            Helper::Kept => "local kept = {}\n",
+            Helper::Steps => STEPS,
+            Helper::Deep => DEEP,
+            Helper::Pieces => PIECES,
             Helper::Survivors => SURVIVORS,
             Helper::Pick => PICK,
             Helper::Show => SHOW,
             Helper::Report => REPORT,
+            Helper::Sorted => SORTED,
         }
     }
 }
+
+const STEPS: &str = r#"local function steps(count)
+  for _ = 1, count do
+    collectgarbage("step", 0)
+  end
+  return count
+end
+"#;
+
+const DEEP: &str = r##"local function deep(depth, steps, ...)
+  local kept = { depth }
+  if depth > 0 then
+    return deep(depth - 1, steps, kept, ...) + kept[1]
+  end
+  for _ = 1, steps do
+    collectgarbage("step", 0)
+  end
+  return select("#", ...)
+end
+"##;
+
+const PIECES: &str = r#"local function pieces(text, steps)
+  local lines = text:gmatch("[^\n]+\n?")
+  return function()
+    for _ = 1, steps do
+      collectgarbage("step", 0)
+    end
+    return lines()
+  end
+end
+"#;
 
 // An object with a finalizer leaves a table with weak keys only in the collection after the finalizer.
 const SURVIVORS: &str = r#"local function survivors(weak)
@@ -105,5 +151,15 @@ const REPORT: &str = r#"local function report(...)
     values[i] = show(values[i], 3)
   end
   print(table.concat(values, " "))
+end
+"#;
+
+const SORTED: &str = r#"local function sorted(list)
+  local texts = {}
+  for i, value in ipairs(list) do
+    texts[i] = show(value, 3)
+  end
+  table.sort(texts)
+  return table.concat(texts, " ")
 end
 "#;

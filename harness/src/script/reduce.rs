@@ -58,13 +58,10 @@ impl Script {
         let text = self.render(LuaVersion::default()).text;
         let mut repetitions = 0;
         self.for_each(&mut |operation| {
-            repetitions += match operation {
-                Operation::Step(Step { size, times }) => u64::from(*size) + u64::from(*times),
-                Operation::Loop(Loop { times: count, .. })
-                | Operation::Garbage(Garbage { count, .. })
-                | Operation::Strings(Strings { count, .. }) => u64::from(*count),
-                _ => 0,
-            };
+            repetitions += operation.counts().into_iter().map(|&count| u64::from(count)).sum::<u64>();
+            if let Operation::Step(Step { size, .. }) = operation {
+                repetitions += u64::from(*size);
+            }
         });
         let lines = text.lines().map(|line| 1 + 2 * inline_blocks(line)).sum();
         Cost { lines, operations: self.len(), characters: text.len(), repetitions }

@@ -19,6 +19,28 @@ pub(super) fn simpler(operation: &Operation) -> Vec<Operation> {
     };
     simpler_structure(operation, &mut offer);
     let mut scratch = operation.clone();
+    if let Some((locals, functions)) = scratch.scope_mut() {
+        for index in 0..functions.len() {
+            offer(&|operation| {
+                if let Some((_, functions)) = operation.scope_mut() {
+                    functions.remove(index);
+                }
+            });
+        }
+        for index in 0..locals.len() {
+            offer(&|operation| {
+                if let Some((locals, functions)) = operation.scope_mut() {
+                    locals.remove(index);
+                    functions.iter_mut().for_each(|function| drop_capture(&mut function.body, index as u8));
+                }
+            });
+        }
+    }
+    for (index, &&count) in operation.counts().iter().enumerate() {
+        for fewer in [0, 1, count / 2, count - count / 4, count - count / 8, count.saturating_sub(1)] {
+            offer(&|operation| *operation.counts_mut()[index] = fewer);
+        }
+    }
     for index in 0..bodies(&mut scratch).len() {
         for body in simpler_bodies(bodies(&mut scratch)[index]) {
             offer(&|operation| *bodies(operation)[index] = body.clone());
@@ -40,22 +62,7 @@ pub(super) fn simpler(operation: &Operation) -> Vec<Operation> {
 /// Simplifies what is neither a value, a place nor the body of a function.
 fn simpler_structure(operation: &Operation, offer: &mut dyn FnMut(Change<'_>)) {
     match operation {
-        Operation::NewScope(NewScope { locals, functions, .. }) => {
-            for index in 0..functions.len() {
-                offer(&|operation| {
-                    if let Operation::NewScope(scope) = operation {
-                        scope.functions.remove(index);
-                    }
-                });
-            }
-            for index in 0..locals.len() {
-                offer(&|operation| {
-                    if let Operation::NewScope(scope) = operation {
-                        scope.locals.remove(index);
-                        scope.functions.iter_mut().for_each(|function| drop_capture(&mut function.body, index as u8));
-                    }
-                });
-            }
+        Operation::NewScope(_) => {
             for open in [false, true] {
                 offer(&|operation| {
                     if let Operation::NewScope(scope) = operation {
@@ -63,6 +70,44 @@ fn simpler_structure(operation: &Operation, offer: &mut dyn FnMut(Change<'_>)) {
                     }
                 });
             }
+        }
+        // Other kinds of scopes do less than these, or the same without what makes them special.
+        Operation::ClosedScope(ClosedScope { locals, functions, steps, .. }) => {
+            offer_scope(locals, functions, offer);
+            for closing in [Closing::Recaptured, Closing::Loop] {
+                offer(&|operation| {
+                    if let Operation::ClosedScope(scope) = operation {
+                        (scope.closing, scope.steps) = (closing, *steps);
+                    }
+                });
+            }
+        }
+        Operation::CoroutineScope(CoroutineScope { locals, functions, .. }) => {
+            offer_scope(locals, functions, offer);
+            for (wrapped, fails) in [(false, false), (true, false), (false, true)] {
+                offer(&|operation| {
+                    if let Operation::CoroutineScope(scope) = operation {
+                        (scope.wrapped, scope.fails) = (wrapped, fails);
+                    }
+                });
+            }
+        }
+        Operation::LoadFunction(LoadFunction { id, place, locals, body, .. }) => {
+            let function = NewFunction { id: *id, place: *place, body: body.clone() };
+            offer_scope(locals, &[function], offer);
+            for index in 0..locals.len() {
+                offer(&|operation| {
+                    if let Operation::LoadFunction(load) = operation {
+                        load.locals.remove(index);
+                        drop_capture(&mut load.body, index as u8);
+                    }
+                });
+            }
+            offer(&|operation| {
+                if let Operation::LoadFunction(load) = operation {
+                    load.environment = None;
+                }
+            });
         }
         Operation::NewFactory(NewFactory { functions, .. }) => {
             for index in 0..functions.len() {
@@ -90,27 +135,9 @@ fn simpler_structure(operation: &Operation, offer: &mut dyn FnMut(Change<'_>)) {
                 }
             });
         }
-        Operation::NewModule(module) => {
+        Operation::NewModule(NewModule { locals, functions, .. }) => {
             // A scope does what a module does that is never loaded again.
-            offer(&|operation| {
-                let (locals, functions) = (module.locals.clone(), module.functions.clone());
-                *operation = Operation::NewScope(NewScope { open: false, locals, functions });
-            });
-            for index in 0..module.functions.len() {
-                offer(&|operation| {
-                    if let Operation::NewModule(module) = operation {
-                        module.functions.remove(index);
-                    }
-                });
-            }
-            for index in 0..module.locals.len() {
-                offer(&|operation| {
-                    if let Operation::NewModule(module) = operation {
-                        module.locals.remove(index);
-                        module.functions.iter_mut().for_each(|function| drop_capture(&mut function.body, index as u8));
-                    }
-                });
-            }
+            offer_scope(locals, functions, offer);
             offer(&|operation| {
                 if let Operation::NewModule(module) = operation {
                     module.text = false;
@@ -193,40 +220,73 @@ fn simpler_structure(operation: &Operation, offer: &mut dyn FnMut(Change<'_>)) {
             }
         }
         Operation::NewFinalizable(finalizable) => {
-            for (table, resurrect) in [(None, finalizable.resurrect), (finalizable.table, false)] {
+            for (table, finalizer) in [(None, finalizable.finalizer), (finalizable.table, Finalizer::Count)] {
                 offer(&|operation| {
                     if let Operation::NewFinalizable(finalizable) = operation {
-                        (finalizable.table, finalizable.resurrect) = (table, resurrect);
+                        (finalizable.table, finalizable.finalizer) = (table, finalizer);
+                    }
+                });
+            }
+            offer(&|operation| {
+                if let Operation::NewFinalizable(finalizable) = operation {
+                    finalizable.as_key = false;
+                }
+            });
+        }
+        Operation::EphemeronChain(chain) => {
+            for index in 0..chain.tables.len() {
+                offer(&|operation| {
+                    if let Operation::EphemeronChain(chain) = operation {
+                        chain.tables.remove(index);
+                    }
+                });
+            }
+            for (backward, holder) in [(false, chain.holder), (chain.backward, Holder::Nobody)] {
+                offer(&|operation| {
+                    if let Operation::EphemeronChain(chain) = operation {
+                        (chain.backward, chain.holder) = (backward, holder);
                     }
                 });
             }
         }
+        Operation::NewList(NewList { id, place, .. }) => offer(&|operation| {
+            let items = vec![Value::NewTable];
+            *operation = Operation::NewTable(NewTable { id: *id, place: *place, items });
+        }),
+        Operation::RebuildStrings(_) => offer(&|operation| {
+            if let Operation::RebuildStrings(strings) = operation {
+                strings.as_key = false;
+            }
+        }),
+        Operation::SetTypeMetatable(_) => {
+            offer(&|operation| {
+                if let Operation::SetTypeMetatable(metatable) = operation {
+                    metatable.index = Index::None;
+                }
+            });
+            offer(&|operation| {
+                if let Operation::SetTypeMetatable(metatable) = operation {
+                    metatable.call = None;
+                }
+            });
+        }
+        Operation::SetGenerational(_) => offer(&|operation| {
+            *operation = Operation::SetGenerational(SetGenerational { minor: 1, major: 100 });
+        }),
+        Operation::DeepCall(_) => offer(&|operation| {
+            if let Operation::DeepCall(DeepCall { steps, .. }) = operation {
+                *operation = Operation::Step(Step { size: 0, times: *steps });
+            }
+        }),
         Operation::Call(_) => offer(&|operation| {
             if let Operation::Call(call) = operation {
                 call.result = None;
             }
         }),
-        Operation::Step(step) => {
-            let times = step.times;
-            for times in [1, times / 2, times - times / 4, times - times / 8, times.saturating_sub(1)] {
-                offer(&|operation| {
-                    if let Operation::Step(step) = operation {
-                        step.times = times;
-                    }
-                });
-            }
+        Operation::Step(_) => {
             // One larger step instead of many small ones, without a loop.
             for size in 1..=8 {
                 offer(&|operation| *operation = Operation::Step(Step { size, times: 1 }));
-            }
-        }
-        Operation::Loop(_) => {
-            for times in [1, 2] {
-                offer(&|operation| {
-                    if let Operation::Loop(repeat) = operation {
-                        repeat.times = times;
-                    }
-                });
             }
         }
         Operation::Protected(_) => offer(&|operation| {
@@ -234,13 +294,8 @@ fn simpler_structure(operation: &Operation, offer: &mut dyn FnMut(Change<'_>)) {
                 protected.handler = false;
             }
         }),
-        Operation::Garbage(Garbage { kind, .. }) => {
-            for kind in [*kind, GarbageKind::Strings] {
-                offer(&|operation| *operation = Operation::Garbage(Garbage { kind, count: 1 }));
-            }
-        }
-        Operation::Strings(Strings { build, .. }) => {
-            offer(&|operation| *operation = Operation::Strings(Strings { build: *build, count: 1 }));
+        Operation::Garbage(Garbage { count, .. }) => {
+            offer(&|operation| *operation = Operation::Garbage(Garbage { kind: GarbageKind::Strings, count: *count }));
         }
         Operation::LoadChunk(_) => offer(&|operation| {
             if let Operation::LoadChunk(load) = operation {
@@ -249,6 +304,14 @@ fn simpler_structure(operation: &Operation, offer: &mut dyn FnMut(Change<'_>)) {
         }),
         _ => {}
     }
+}
+
+/// Offers a plain scope with these functions.
+fn offer_scope(locals: &[Value], functions: &[NewFunction], offer: &mut dyn FnMut(Change<'_>)) {
+    offer(&|operation| {
+        let (locals, functions) = (locals.to_vec(), functions.to_vec());
+        *operation = Operation::NewScope(NewScope { open: false, locals, functions });
+    });
 }
 
 /// Takes a local of the scope out of the numbers that a function uses.
@@ -289,12 +352,12 @@ fn simpler_bodies(body: &Body) -> Vec<Body> {
 
 fn bodies(operation: &mut Operation) -> Vec<&mut Body> {
     match operation {
-        Operation::NewScope(NewScope { functions, .. }) | Operation::NewModule(NewModule { functions, .. }) => {
-            functions.iter_mut().map(|function| &mut function.body).collect()
-        }
         Operation::NewFactory(factory) => factory.functions.iter_mut().collect(),
         Operation::HotFix(fix) => vec![&mut fix.body],
-        _ => Vec::new(),
+        Operation::LoadFunction(load) => vec![&mut load.body],
+        _ => operation
+            .scope_mut()
+            .map_or(Vec::new(), |(_, functions)| functions.iter_mut().map(|function| &mut function.body).collect()),
     }
 }
 
@@ -302,12 +365,19 @@ fn places(operation: &mut Operation) -> Vec<&mut Place> {
     match operation {
         Operation::NewTable(NewTable { place, .. })
         | Operation::NewWeakTable(NewWeakTable { place, .. })
+        | Operation::NewList(NewList { place, .. })
         | Operation::CallMaker(CallMaker { place, .. })
         | Operation::PickFunction(PickFunction { place, .. })
         | Operation::HotFix(HotFix { place, .. })
+        | Operation::LoadFunction(LoadFunction { place, .. })
         | Operation::NewCoroutine(NewCoroutine { place, .. })
         | Operation::MoveObject(MoveObject { place, .. }) => vec![place],
-        Operation::NewScope(scope) => scope.functions.iter_mut().map(|function| &mut function.place).collect(),
+        Operation::CoroutineScope(CoroutineScope { place, functions, .. }) => {
+            functions.iter_mut().map(|function| &mut function.place).chain([place]).collect()
+        }
+        Operation::NewScope(NewScope { functions, .. }) | Operation::ClosedScope(ClosedScope { functions, .. }) => {
+            functions.iter_mut().map(|function| &mut function.place).collect()
+        }
         Operation::Instantiate(made) => made.functions.iter_mut().map(|target| &mut target.place).collect(),
         _ => Vec::new(),
     }
@@ -318,7 +388,10 @@ fn values(operation: &mut Operation) -> Vec<&mut Value> {
         Operation::NewTable(NewTable { items: values, .. })
         | Operation::NewScope(NewScope { locals: values, .. })
         | Operation::NewModule(NewModule { locals: values, .. })
+        | Operation::CoroutineScope(CoroutineScope { locals: values, .. })
+        | Operation::LoadFunction(LoadFunction { locals: values, .. })
         | Operation::Instantiate(Instantiate { arguments: values, .. }) => values.iter_mut().collect(),
+        Operation::ClosedScope(ClosedScope { locals, value, .. }) => locals.iter_mut().chain([value]).collect(),
         Operation::HotFix(fix) => fix
             .locals
             .iter_mut()
@@ -338,6 +411,9 @@ fn values(operation: &mut Operation) -> Vec<&mut Value> {
         | Operation::ShowCall(ShowCall { argument: value, .. })
         | Operation::Throw(Throw { error: Error::Value(value) })
         | Operation::CloseVariable(CloseVariable { value, .. })
+        | Operation::NewFinalizable(NewFinalizable { content: value, .. })
+        | Operation::SetTypeMetatable(SetTypeMetatable { value, .. })
+        | Operation::ShowType(ShowType { usage: TypeUsage::Call(value), .. })
         | Operation::CallTable(CallTable { argument: value, .. }) => vec![value],
         Operation::SetKey(SetKey { key, value, .. }) => vec![key, value],
         _ => Vec::new(),

@@ -7,15 +7,21 @@
 //! What it enforces, beyond references:
 //! - bounded sizes: operations, nesting, iterations, locals and upvalues;
 //! - tables that are weak are used only where it makes no difference when their entries go away;
+//! - no chain of objects takes more than two collections to go away: tables with weak values and strong keys have only
+//!   fresh objects as keys;
 //! - list items have no holes, since `#` may then be any border;
 //! - a variable is released or moved only where no coroutine may still use it by its old name;
+//! - what finalizers do is settled after two full collections: an object that is set up for its finalizer again holds
+//!   nothing that a weak table may hold, and is no key of one;
 //! - once an error may have ended a coroutine, survivors of a collection are not counted: whether the stack of a dead
 //!   coroutine keeps its values alive is up to the implementation.
+
+mod scopes;
 
 use std::collections::HashSet;
 
 use super::function::MAX_SCOPE_LOCALS;
-use super::operation::MAX_STEPS;
+use super::payload::MAX_STEPS;
 use super::*;
 
 /// What fixup does with a reference to a variable that is not there.
@@ -35,6 +41,12 @@ const MAX_LOCALS: usize = 110;
 const MAX_DEPTH: usize = 3;
 /// The most often that any operation runs.
 const MAX_ITERATIONS: u8 = 12;
+/// The most objects that one operation makes.
+const MAX_ITEMS: u8 = 120;
+/// The most entries of a chain of ephemerons.
+const MAX_LINKS: u8 = 12;
+/// The deepest recursion: every level passes on one more argument.
+const MAX_RECURSION: u8 = 60;
 
 impl Script {
     /// Makes the script valid.
@@ -59,7 +71,13 @@ struct Variable<T> {
 }
 
 struct TableInfo {
-    weak: bool,
+    weakness: Option<Weakness>,
+}
+
+impl TableInfo {
+    fn is_weak(&self) -> bool {
+        self.weakness.is_some()
+    }
 }
 
 struct FunctionInfo {
@@ -190,10 +208,10 @@ impl Fixer {
         }
     }
 
-    fn define_table(&mut self, id: &mut TableId, place: Place, weak: bool) {
+    fn define_table(&mut self, id: &mut TableId, place: Place, weakness: Option<Weakness>) {
         let new = self.number(0);
         let block = self.current_block;
-        self.tables.push(Variable { old: id.0, new, block, gone: false, place, info: TableInfo { weak } });
+        self.tables.push(Variable { old: id.0, new, block, gone: false, place, info: TableInfo { weakness } });
         id.0 = new;
     }
 
@@ -202,6 +220,15 @@ impl Fixer {
         let block = self.current_block;
         let info = FunctionInfo { shape, in_module };
         self.functions.push(Variable { old: id.0, new, block, gone: false, place, info });
+        id.0 = new;
+    }
+
+    fn define_coroutine(&mut self, id: &mut CoroutineId, place: &mut Place, wrapped: bool) {
+        self.place(place);
+        let new = self.number(4);
+        let block = self.current_block;
+        let info = CoroutineInfo { wrapped };
+        self.coroutines.push(Variable { old: id.0, new, block, gone: false, place: *place, info });
         id.0 = new;
     }
 
@@ -229,12 +256,20 @@ impl Fixer {
     }
 
     fn plain_table(&mut self, id: &mut TableId) -> Option<()> {
-        self.any_table(id, |table| !table.info.weak)
+        self.any_table(id, |table| !table.info.is_weak())
     }
 
     /// Fixes a reference to a function and returns the function's shape.
     fn function(&mut self, id: &mut FunctionId) -> Option<Shape> {
         self.function_where(id, |_| true)
+    }
+
+    fn optional_function(&mut self, function: &mut Option<FunctionId>) {
+        if let Some(id) = function
+            && self.function(id).is_none()
+        {
+            *function = None;
+        }
     }
 
     fn function_where(&mut self, id: &mut FunctionId, accept: impl Fn(&FunctionInfo) -> bool) -> Option<Shape> {
@@ -395,13 +430,22 @@ impl Fixer {
                 items.truncate(3);
                 items.iter_mut().for_each(|item| self.item(item));
                 self.place(place);
-                self.define_table(id, *place, false);
+                self.define_table(id, *place, None);
             }
-            Operation::NewWeakTable(NewWeakTable { id, place, weakness: _ }) => {
+            Operation::NewWeakTable(NewWeakTable { id, place, weakness }) => {
                 self.place(place);
-                self.define_table(id, *place, true);
+                self.define_table(id, *place, Some(*weakness));
+            }
+            Operation::NewList(NewList { id, place, before, steps, after }) => {
+                (*before, *after) = ((*before).min(MAX_ITEMS), (*after).min(MAX_ITEMS));
+                *steps = (*steps).min(MAX_STEPS);
+                self.place(place);
+                self.define_table(id, *place, None);
             }
             Operation::NewScope(scope) => self.scope(scope)?,
+            Operation::ClosedScope(scope) => self.closed_scope(scope)?,
+            Operation::CoroutineScope(scope) => self.coroutine_scope(scope)?,
+            Operation::LoadFunction(load) => self.load_function(load)?,
             Operation::NewFactory(NewFactory { id, parameters, functions }) => {
                 *parameters = (*parameters).clamp(1, MAX_SCOPE_LOCALS as u8);
                 functions.truncate(3);
@@ -450,12 +494,7 @@ impl Fixer {
             Operation::HotFix(fix) => self.hot_fix(fix)?,
             Operation::NewCoroutine(NewCoroutine { id, place, wrapped, body }) => {
                 self.nested(body, true, false)?;
-                self.place(place);
-                let new = self.number(4);
-                let block = self.current_block;
-                let info = CoroutineInfo { wrapped: *wrapped };
-                self.coroutines.push(Variable { old: id.0, new, block, gone: false, place: *place, info });
-                id.0 = new;
+                self.define_coroutine(id, place, *wrapped);
             }
             Operation::Resume(Resume { coroutine, argument }) => {
                 self.coroutine(coroutine, |_| true)?;
@@ -483,6 +522,18 @@ impl Fixer {
                     *key = Value::NewTable;
                 }
                 self.value(value);
+                if self
+                    .tables
+                    .iter()
+                    .any(|variable| variable.new == table.0 && variable.info.weakness == Some(Weakness::Values))
+                {
+                    // It has strong keys: chains of them would take a collection for each link.
+                    match key {
+                        Value::Table(_) => *key = Value::NewTable,
+                        Value::Function(_) => *key = Value::NewClosure(1),
+                        _ => {}
+                    }
+                }
             }
             Operation::Append(Append { table, value }) => {
                 self.plain_table(table)?;
@@ -500,26 +551,50 @@ impl Fixer {
                 self.plain_table(table)?;
                 if let Index::Table(indexed) = index {
                     let new = table.0;
-                    if self.any_table(indexed, |other| !other.info.weak && other.new < new).is_none() {
+                    if self.any_table(indexed, |other| !other.info.is_weak() && other.new < new).is_none() {
                         *index = Index::Function;
                     }
                 }
-                if let Some(function) = call
-                    && self.function(function).is_none()
-                {
-                    *call = None;
-                }
+                self.optional_function(call);
             }
             Operation::ShareMetatable(ShareMetatable { table, from }) => {
                 self.plain_table(table)?;
                 let new = table.0;
-                self.any_table(from, |other| !other.info.weak && other.new < new)?;
+                self.any_table(from, |other| !other.info.is_weak() && other.new < new)?;
             }
-            Operation::NewFinalizable(NewFinalizable { table, key: _, resurrect: _ }) => {
+            Operation::NewFinalizable(NewFinalizable { table, key: _, as_key, content, finalizer }) => {
                 if let Some(holder) = table
                     && self.table(holder).is_none()
                 {
                     *table = None;
+                }
+                self.value(content);
+                if *finalizer == Finalizer::Again {
+                    *as_key = false;
+                    if matches!(content, Value::Table(_) | Value::Function(_)) {
+                        *content = Value::NewTable;
+                    }
+                }
+            }
+            Operation::FinalizeMany(FinalizeMany { count, steps }) => {
+                *count = (*count).clamp(1, MAX_ITEMS);
+                *steps = (*steps).min(MAX_STEPS);
+            }
+            Operation::EphemeronChain(EphemeronChain { tables, links, backward: _, holder }) => {
+                tables.truncate(3);
+                for table in tables.iter_mut() {
+                    self.any_table(table, |table| {
+                        table.info.weakness.is_some_and(|weakness| weakness != Weakness::Values)
+                    })?;
+                }
+                if tables.is_empty() {
+                    return None;
+                }
+                *links = (*links).clamp(1, MAX_LINKS);
+                if let Holder::Field(table, _) = holder
+                    && self.table(table).is_none()
+                {
+                    *holder = Holder::Nobody;
                 }
             }
             Operation::MoveObject(MoveObject { object, place }) => {
@@ -581,9 +656,13 @@ impl Fixer {
                 *multiplier = (*multiplier).clamp(4, 400);
                 *size = (*size).clamp(1, 13);
             }
+            Operation::SetGenerational(SetGenerational { minor, major }) => {
+                *minor = (*minor).clamp(1, 100);
+                *major = (*major).clamp(4, 400);
+            }
             Operation::CountWeak(CountWeak { table }) => {
                 self.may_count_survivors()?;
-                self.any_table(table, |table| table.info.weak)?;
+                self.any_table(table, |table| table.info.is_weak())?;
             }
             Operation::CountFinalized(_) => self.may_count_survivors()?,
             Operation::Loop(Loop { times, body }) => {
@@ -626,6 +705,28 @@ impl Fixer {
                 self.plain_table(table)?;
                 self.value(argument);
             }
+            Operation::RebuildStrings(RebuildStrings { table, key: _, as_key: _, count }) => {
+                self.table(table)?;
+                *count = (*count).clamp(1, MAX_STEPS);
+            }
+            Operation::DeepCall(DeepCall { depth, steps }) => {
+                *depth = (*depth).min(MAX_RECURSION);
+                *steps = (*steps).min(MAX_STEPS);
+            }
+            Operation::SetTypeMetatable(SetTypeMetatable { of: _, value, index, call, clear: _ }) => {
+                self.value(value);
+                if let Index::Table(table) = index
+                    && self.plain_table(table).is_none()
+                {
+                    *index = Index::Function;
+                }
+                self.optional_function(call);
+            }
+            Operation::ShowType(ShowType { of: _, usage }) => {
+                if let TypeUsage::Call(argument) = usage {
+                    self.value(argument);
+                }
+            }
         }
         Some(())
     }
@@ -642,80 +743,6 @@ impl Fixer {
         if let Place::Field(table) = found.place {
             self.hold_table(table.0);
         }
-        Some(())
-    }
-
-    fn scope(&mut self, scope: &mut NewScope) -> Option<()> {
-        let NewScope { open, locals, functions } = scope;
-        if functions.is_empty() {
-            return None;
-        }
-        let count = self.scope_locals(locals);
-        if *open {
-            // All of them, or none: a scope that is half open does not exist.
-            *open = self.locals + locals.len() <= MAX_LOCALS;
-            self.locals += if *open { locals.len() } else { 0 };
-        }
-        functions.truncate(4);
-        for function in functions.iter_mut() {
-            function.body.fixup(count);
-            self.place(&mut function.place);
-        }
-        for function in functions {
-            let shape = function.body.shape();
-            self.define_function(&mut function.id, function.place, shape, false);
-        }
-        Some(())
-    }
-
-    fn module(&mut self, module: &mut NewModule) -> Option<()> {
-        let NewModule { id, text, locals, functions } = module;
-        functions.truncate(3);
-        if functions.is_empty() || !self.take_local() {
-            return None;
-        }
-        for local in locals.iter_mut() {
-            // The chunk runs again later, when a variable may be gone; and text cannot see locals of the script.
-            if matches!(local, Value::Table(_) | Value::Function(_)) || (*text && matches!(local, Value::NewClosure(_)))
-            {
-                *local = Value::NewTable;
-            }
-        }
-        let count = self.scope_locals(locals);
-        let new = self.number(3);
-        let block = self.current_block;
-        self.modules.push(Variable { old: id.0, new, block, gone: false, place: Place::Local, info: () });
-        id.0 = new;
-        for function in functions {
-            function.place = Place::Local;
-            function.body.fixup(count);
-            let shape = function.body.shape();
-            self.define_function(&mut function.id, Place::Local, shape, true);
-        }
-        Some(())
-    }
-
-    fn hot_fix(&mut self, fix: &mut HotFix) -> Option<()> {
-        let HotFix { id, place, old, locals, body, share: _, replace } = fix;
-        let old_shape = self.function_where(old, |function| function.shape.upvalues() > 0)?;
-        let old_count = old_shape.upvalues();
-        locals.truncate(MAX_SCOPE_LOCALS);
-        if locals.is_empty() {
-            locals.push(FixLocal::Old(1));
-        }
-        for local in locals.iter_mut() {
-            match local {
-                FixLocal::Old(upvalue) if !(1..=old_count).contains(upvalue) => *upvalue = 1 + *upvalue % old_count,
-                FixLocal::Old(_) => {}
-                FixLocal::Own(value) => self.value(value),
-            }
-        }
-        body.fixup(locals.len() as u8);
-        let shape = body.shape();
-        // Whoever uses the old function by its name relies on its shape.
-        *replace &= shape.upvalues() >= old_count && old_shape.returns_closure.is_none();
-        self.place(place);
-        self.define_function(id, *place, shape, false);
         Some(())
     }
 }

@@ -4,6 +4,9 @@
 //! the script uses. The text relies on what [`Script::fixup`] ensures; text of a model that did not go through it may
 //! be invalid Lua, but rendering never fails.
 
+mod functions;
+mod objects;
+
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::RangeInclusive;
 
@@ -86,6 +89,12 @@ fn state_names(count: usize, suffix: &str) -> Vec<String> {
     STATE_NAMES.iter().take(count).map(|name| format!("{name}{suffix}")).collect()
 }
 
+/// Steps of the collector on one line.
+fn step_text(size: u8, times: u8) -> String {
+    let step = format!("collectgarbage(\"step\", {size})");
+    if times > 1 { format!("for _ = 1, {times} do {step} end") } else { step }
+}
+
 fn long_string(number: u8) -> String {
     format!("(\"long{number}\"):rep(9)")
 }
@@ -143,6 +152,11 @@ impl Renderer {
 
     fn use_helper(&mut self, helper: Helper) {
         self.helpers.insert(helper);
+    }
+
+    fn full_collections(&mut self) {
+        self.push("collectgarbage()");
+        self.push("collectgarbage()");
     }
 
     fn report(&mut self, values: impl AsRef<str>) {
@@ -270,7 +284,17 @@ impl Renderer {
                 };
                 self.define_table(*id, *place, &format!("setmetatable({{}}, {{ __mode = \"{mode}\" }})"));
             }
+            Operation::NewList(NewList { id, place, before, steps, after }) => {
+                self.use_helper(Helper::Steps);
+                let mut items = vec!["{}".to_owned(); usize::from(*before)];
+                items.push(format!("steps({steps})"));
+                items.resize(items.len() + usize::from(*after), "{}".to_owned());
+                self.define_table(*id, *place, &format!("{{ {} }}", items.join(", ")));
+            }
             Operation::NewScope(scope) => self.scope(scope),
+            Operation::ClosedScope(scope) => self.closed_scope(scope),
+            Operation::CoroutineScope(scope) => self.coroutine_scope(scope),
+            Operation::LoadFunction(load) => self.load_function(load),
             Operation::NewFactory(factory) => self.factory(factory),
             Operation::Instantiate(Instantiate { factory, arguments, functions }) => {
                 let arguments = self.values(arguments);
@@ -302,24 +326,14 @@ impl Renderer {
             Operation::Reload(reload) => self.reload(reload),
             Operation::HotFix(fix) => self.hot_fix(fix),
             Operation::NewCoroutine(NewCoroutine { id, place, wrapped, body }) => {
-                let make = if *wrapped { "wrap" } else { "create" };
-                let keyword = if *place == Place::Local { "local " } else { "" };
-                let target = self.at(id.to_string(), *place);
-                self.push(format!("{keyword}{target} = coroutine.{make}(function(v)"));
+                self.begin_coroutine(*id, *place, *wrapped, "v");
                 self.indented(|inner| {
                     inner.block(body);
                     inner.push("return v");
                 });
                 self.push("end)");
-                self.coroutines.insert(*id, (*place, *wrapped));
             }
-            Operation::Resume(Resume { coroutine, argument }) => {
-                let wrapped = self.coroutines.get(coroutine).is_some_and(|(_, wrapped)| *wrapped);
-                let resume = if wrapped { "pcall" } else { "coroutine.resume" };
-                let argument = self.argument(*argument);
-                let comma = if argument.is_empty() { "" } else { ", " };
-                self.report(format!("{resume}({}{comma}{argument})", self.coroutine(*coroutine)));
-            }
+            Operation::Resume(Resume { coroutine, argument }) => self.resume(*coroutine, *argument),
             Operation::CloseCoroutine(CloseCoroutine { coroutine }) => {
                 self.report(format!("coroutine.close({})", self.coroutine(*coroutine)));
             }
@@ -358,21 +372,9 @@ impl Renderer {
             Operation::ShareMetatable(ShareMetatable { table, from }) => {
                 self.push(format!("setmetatable({}, getmetatable({}))", self.table(*table), self.table(*from)));
             }
-            Operation::NewFinalizable(NewFinalizable { table, key, resurrect }) => {
-                self.use_helper(Helper::Finalized);
-                let (parameter, save) = if *resurrect {
-                    self.use_helper(Helper::Saved);
-                    ("object", " saved[#saved + 1] = object")
-                } else {
-                    ("", "")
-                };
-                let count = "finalized = finalized + 1";
-                let object = format!("setmetatable({{}}, {{ __gc = function({parameter}) {count}{save} end }})");
-                match table {
-                    Some(table) => self.push(format!("{}.{key} = {object}", self.table(*table))),
-                    None => self.push(object),
-                }
-            }
+            Operation::NewFinalizable(finalizable) => self.finalizable(finalizable),
+            Operation::FinalizeMany(FinalizeMany { count, steps }) => self.finalize_many(*count, *steps),
+            Operation::EphemeronChain(chain) => self.ephemeron_chain(chain),
             Operation::MoveObject(MoveObject { object, place }) => self.move_object(*object, *place),
             Operation::Release(Release { object }) => self.push(format!("{} = nil", self.object(*object))),
             Operation::SetUpvalue(SetUpvalue { function, upvalue, value }) => {
@@ -403,12 +405,7 @@ impl Renderer {
                 self.push(format!("print({left} == {right})"));
             }
             Operation::Step(Step { size, times }) => {
-                let step = format!("collectgarbage(\"step\", {size})");
-                if *times > 1 {
-                    self.push(format!("for _ = 1, {times} do {step} end"));
-                } else {
-                    self.push(step);
-                }
+                self.push(step_text(*size, *times));
             }
             Operation::FullCollection(_) => self.push("collectgarbage()"),
             Operation::StopCollector(_) => self.push("collectgarbage(\"stop\")"),
@@ -417,18 +414,18 @@ impl Renderer {
             Operation::SetPace(SetPace { pause, multiplier, size }) => {
                 self.push(format!("collectgarbage(\"incremental\", {pause}, {multiplier}, {size})"));
             }
+            Operation::SetGenerational(SetGenerational { minor, major }) => {
+                self.push(format!("collectgarbage(\"generational\", {minor}, {major})"));
+            }
             Operation::CountWeak(CountWeak { table }) => {
                 self.use_helper(Helper::Survivors);
                 self.push(format!("print(\"survivors\", survivors({}))", self.table(*table)));
             }
-            Operation::CountFinalized(_) => {
-                self.use_helper(Helper::Finalized);
-                self.push("collectgarbage()");
-                self.push("collectgarbage()");
-                self.push("print(\"finalized\", finalized)");
-            }
+            Operation::CountFinalized(_) => self.count_finalized(),
             Operation::ForgetSaved(_) => {
                 self.use_helper(Helper::Saved);
+                // Whatever has become garbage by now is finalized before, at any schedule.
+                self.full_collections();
                 self.push("saved = {}");
             }
             Operation::Loop(Loop { times, body }) => {
@@ -474,172 +471,45 @@ impl Renderer {
             Operation::CallTable(CallTable { table, argument }) => {
                 self.report(format!("pcall({}, {})", self.table(*table), self.value(*argument)));
             }
+            Operation::RebuildStrings(RebuildStrings { table, key, as_key, count }) => {
+                let (table, string) = (self.table(*table), "\"k\" .. i % 3");
+                let store = if *as_key {
+                    format!("{table}[{string}] = i % 2 == 0 and i or nil")
+                } else {
+                    format!("{table}.{key} = {string}")
+                };
+                self.push(format!("for i = 1, {count} do {store} collectgarbage(\"step\", 0) end"));
+            }
+            Operation::DeepCall(DeepCall { depth, steps }) => {
+                self.use_helper(Helper::Deep);
+                self.push(format!("print(deep({depth}, {steps}))"));
+            }
+            Operation::SetTypeMetatable(metatable) => self.type_metatable(metatable),
+            Operation::ShowType(ShowType { of, usage }) => self.show_type(*of, *usage),
         }
+    }
+
+    /// The line that defines a coroutine, up to the parameters of its function.
+    fn begin_coroutine(&mut self, id: CoroutineId, place: Place, wrapped: bool, parameter: &str) {
+        let make = if wrapped { "wrap" } else { "create" };
+        let keyword = if place == Place::Local { "local " } else { "" };
+        let target = self.at(id.to_string(), place);
+        self.push(format!("{keyword}{target} = coroutine.{make}(function({parameter})"));
+        self.coroutines.insert(id, (place, wrapped));
+    }
+
+    fn resume(&mut self, coroutine: CoroutineId, argument: Value) {
+        let wrapped = self.coroutines.get(&coroutine).is_some_and(|(_, wrapped)| *wrapped);
+        let resume = if wrapped { "pcall" } else { "coroutine.resume" };
+        let argument = self.argument(argument);
+        let comma = if argument.is_empty() { "" } else { ", " };
+        self.report(format!("{resume}({}{comma}{argument})", self.coroutine(coroutine)));
     }
 
     fn define_table(&mut self, id: TableId, place: Place, value: &str) {
         self.tables.insert(id, place);
         let keyword = if place == Place::Local { "local " } else { "" };
         self.push(format!("{keyword}{} = {value}", self.table(id)));
-    }
-
-    fn join(&mut self, function: &str, upvalue: u8, from: &str, from_upvalue: u8) {
-        self.push(format!("debug.upvaluejoin({function}, {upvalue}, {from}, {from_upvalue})"));
-    }
-
-    fn scope(&mut self, NewScope { open, locals, functions }: &NewScope) {
-        let names = state_names(locals.len(), &self.next_scope());
-        let values: Vec<_> = locals.iter().map(|&local| self.value(local)).collect();
-        let targets: Vec<_> = functions.iter().map(|function| (function.id, function.place)).collect();
-        if *open {
-            self.state(&names, &values);
-            for NewFunction { id, place, body } in functions {
-                let target = self.function_target(*id, *place);
-                self.push_all(&format!("{target} = "), body.lines(&names), "");
-            }
-        } else {
-            self.declare_locals(targets.iter());
-            self.push("do");
-            self.indented(|inner| {
-                inner.state(&names, &values);
-                for NewFunction { id, place, body } in functions {
-                    inner.declare_function(*id, *place);
-                    let target = inner.function(*id);
-                    inner.push_all(&format!("{target} = "), body.lines(&names), "");
-                }
-            });
-            self.push("end");
-        }
-    }
-
-    fn factory(&mut self, NewFactory { id, parameters, functions }: &NewFactory) {
-        let names = state_names(usize::from(*parameters), &self.next_scope());
-        self.push(format!("local function {id}({})", names.join(", ")));
-        self.indented(|inner| {
-            let last = functions.len().saturating_sub(1);
-            for (index, body) in functions.iter().enumerate() {
-                let before = if index == 0 { "return " } else { "" };
-                let after = if index == last { "" } else { "," };
-                inner.push_all(before, body.lines(&names), after);
-            }
-        });
-        self.push("end");
-    }
-
-    fn module(&mut self, NewModule { id, text, locals, functions }: &NewModule) {
-        let names = state_names(locals.len(), "");
-        let values: Vec<_> = locals.iter().map(|&local| self.value(local)).collect();
-        let (first, last) = if *text {
-            ("load([[".to_owned(), format!("]], \"={id}\")"))
-        } else {
-            ("function()".to_owned(), "end".into())
-        };
-        self.push(format!("package.preload.{id} = {first}"));
-        self.indented(|inner| {
-            inner.state(&names, &values);
-            inner.push("local M = {}");
-            for NewFunction { id: function, place: _, body } in functions {
-                inner.functions.insert(*function, FunctionText { place: Place::Local, module: Some(*id) });
-                inner.push_all(&format!("M.{function} = "), body.lines(&names), "");
-            }
-            inner.push("return M");
-        });
-        self.push(last);
-        self.push(format!("local {id} = require(\"{id}\")"));
-        let shapes = functions.iter().map(|function| (function.id, function.body.shape().upvalues())).collect();
-        self.modules.insert(*id, shapes);
-    }
-
-    fn reload(&mut self, Reload { module, keep, in_place }: &Reload) {
-        let functions = self.modules.get(module).cloned().unwrap_or_default();
-        self.push("do");
-        self.indented(|inner| {
-            inner.push(format!("local old = {module}"));
-            inner.push(format!("package.loaded.{module} = nil"));
-            inner.push(format!("{module} = require(\"{module}\")"));
-            for &(function, upvalues) in &functions {
-                let (new, old) = (format!("{module}.{function}"), format!("old.{function}"));
-                for upvalue in 1..=upvalues {
-                    match keep {
-                        Keep::Join => inner.join(&new, upvalue, &old, upvalue),
-                        Keep::JoinOld => inner.join(&old, upvalue, &new, upvalue),
-                        Keep::Copy => inner.copy_upvalue(&new, upvalue, &old, upvalue),
-                        Keep::Nothing => {}
-                    }
-                }
-                if *in_place {
-                    inner.push(format!("{old} = {new}"));
-                }
-            }
-            if *in_place {
-                inner.push(format!("{module}, package.loaded.{module} = old, old"));
-            }
-        });
-        self.push("end");
-    }
-
-    fn copy_upvalue(&mut self, function: &str, upvalue: u8, from: &str, from_upvalue: u8) {
-        self.push(format!(
-            "debug.setupvalue({function}, {upvalue}, select(2, debug.getupvalue({from}, {from_upvalue})))"
-        ));
-    }
-
-    fn hot_fix(&mut self, HotFix { id, place, old, locals, body, share, replace }: &HotFix) {
-        let names = state_names(locals.len(), &self.next_scope());
-        let values: Vec<_> = locals
-            .iter()
-            .map(|local| match local {
-                FixLocal::Old(_) => "nil".to_owned(),
-                FixLocal::Own(value) => self.value(*value),
-            })
-            .collect();
-        let old = self.function(*old);
-        if *place == Place::Local {
-            self.push(format!("local {id}"));
-        }
-        self.declare_function(*id, *place);
-        let new = self.function(*id);
-        self.push("do");
-        self.indented(|inner| {
-            inner.state(&names, &values);
-            inner.push_all(&format!("{new} = "), body.lines(&names), "");
-        });
-        self.push("end");
-        for (index, local) in body.shape().captures.into_iter().enumerate() {
-            if let Some(FixLocal::Old(upvalue)) = locals.get(usize::from(local)) {
-                let number = index as u8 + 1;
-                if *share {
-                    self.join(&new, number, &old, *upvalue);
-                } else {
-                    self.copy_upvalue(&new, number, &old, *upvalue);
-                }
-            }
-        }
-        if *replace {
-            self.push(format!("{old} = {new}"));
-        }
-    }
-
-    fn metatable(&mut self, SetMetatable { table, index, newindex, call, gc }: &SetMetatable) {
-        let mut fields = Vec::new();
-        match index {
-            Index::None => {}
-            Index::Table(table) => fields.push(format!("__index = {}", self.table(*table))),
-            Index::Function => fields.push("__index = function(_, k) return { k } end".to_owned()),
-        }
-        if *newindex {
-            fields.push("__newindex = function(t, k, v) rawset(t, k, v) end".to_owned());
-        }
-        if let Some(function) = call {
-            fields.push(format!("__call = {}", self.function(*function)));
-        }
-        if let Some(fails) = gc {
-            self.use_helper(Helper::Finalized);
-            let error = if *fails { " error(\"in a finalizer\")" } else { "" };
-            fields.push(format!("__gc = function() finalized = finalized + 1{error} end"));
-        }
-        let fields = if fields.is_empty() { "{}".to_owned() } else { format!("{{ {} }}", fields.join(", ")) };
-        self.push(format!("setmetatable({}, {fields})", self.table(*table)));
     }
 
     fn move_object(&mut self, object: Object, place: Place) {
@@ -670,50 +540,6 @@ impl Renderer {
             Error::Call => {
                 self.push("local none");
                 self.push("none()");
-            }
-        }
-    }
-
-    fn garbage(&mut self, kind: GarbageKind, count: u8) {
-        self.push(format!("for i = 1, {count} do"));
-        self.indented(|inner| match kind {
-            GarbageKind::Tables => {
-                inner.push("local a, b = {}, { i }");
-                inner.push("a.b, b.a = b, a");
-            }
-            GarbageKind::Strings => inner.push("local s = \"garbage\" .. i"),
-            GarbageKind::Closures => {
-                inner.push("local up = { i }");
-                inner.push("local f = function() return up end");
-            }
-            GarbageKind::Coroutines => inner.push("local co = coroutine.create(function() return i end)"),
-        });
-        self.push("end");
-    }
-
-    fn strings(&mut self, build: StringBuild, count: u8) {
-        match build {
-            StringBuild::Concatenate | StringBuild::Join => {
-                let join = build == StringBuild::Join;
-                let (empty, add, result) = if join {
-                    ("{}", "s[i] = \"part\" .. i", "table.concat(s, \",\")")
-                } else {
-                    ("\"\"", "s = s .. \"part\" .. i", "s")
-                };
-                self.push("do");
-                self.indented(|inner| {
-                    inner.push(format!("local s = {empty}"));
-                    inner.push(format!("for i = 1, {count} do {add} end"));
-                    inner.push(format!("print({result})"));
-                });
-                self.push("end");
-            }
-            StringBuild::Format => {
-                let format = "(\"%s-%d\"):format(\"x\", ";
-                self.push(format!("print(({format}{count}):gsub(\"%w\", {{ x = \"y\" }})))"));
-            }
-            StringBuild::Split => {
-                self.push(format!("for word in (\"w\" .. {count} .. \" end\"):gmatch(\"%w+\") do print(word) end"));
             }
         }
     }
