@@ -259,7 +259,8 @@ impl Body {
     }
 }
 
-fn name(names: &[String], local: u8) -> &str {
+/// The name of a local of the scope.
+pub(super) fn name(names: &[String], local: u8) -> &str {
     names.get(usize::from(local)).map_or("nil", String::as_str)
 }
 

@@ -135,7 +135,7 @@ impl Generator<'_> {
             let operation = draw(kind, u, self.options, Surroundings::default())?;
             self.body.push(operation);
         }
-        for _ in 0..u.int_in_range(14..=48)? {
+        for _ in 0..u.int_in_range(12..=44)? {
             if u.is_empty() {
                 break;
             }
@@ -176,20 +176,18 @@ fn choose_kind(
     options: &GeneratorOptions,
     surroundings: Surroundings,
 ) -> arbitrary::Result<Option<OpKind>> {
-    let weights =
-        || OpKind::ALL.iter().filter(|&&kind| options.allows(kind)).map(|&kind| (kind, weight(kind, surroundings)));
-    let total: u32 = weights().map(|(_, weight)| weight).sum();
+    // The sums of the weights so far.
+    let mut total = 0;
+    let sums: [u32; OpKind::ALL.len()] = std::array::from_fn(|index| {
+        let kind = OpKind::ALL[index];
+        total += if options.allows(kind) { weight(kind, surroundings) } else { 0 };
+        total
+    });
     if total == 0 {
         return Ok(None);
     }
-    let mut rest = u.int_in_range(0..=total - 1)?;
-    for (kind, weight) in weights() {
-        match rest.checked_sub(weight) {
-            Some(less) => rest = less,
-            None => return Ok(Some(kind)),
-        }
-    }
-    Ok(None)
+    let drawn = u.int_in_range(0..=total - 1)?;
+    Ok(Some(OpKind::ALL[sums.partition_point(|&sum| sum <= drawn)]))
 }
 
 /// An operation of the given kind, with a block where it has one; it needs fixup.

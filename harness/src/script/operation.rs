@@ -125,7 +125,7 @@ operations! {
     SetGenerational "generational" 4,
     CountWeak "count-weak" 4,
     CountFinalized "count-finalized" 4,
-    ForgetSaved "forget-saved" 3,
+    ForgetSaved "forget-saved" 2,
     Loop "loop" 6,
     Protected "protected" 6,
     Throw "throw" 5,

@@ -324,7 +324,7 @@ payloads! {
     /// Makes many objects, then gives all of them a finalizer at one moment of a cycle.
     FinalizeMany {
         /// How many.
-        #[arbitrary(with = |u: &mut Unstructured<'_>| u.int_in_range(1..=100))]
+        #[arbitrary(with = |u: &mut Unstructured<'_>| u.int_in_range(1..=60))]
         count: u8,
         /// How many steps there are in between.
         #[arbitrary(with = burst)]

@@ -77,6 +77,65 @@ fn ten_thousand_scripts_load_and_contain_every_kind_of_operation() {
     assert!((20.0..=80.0).contains(&average), "{average} operations a script");
 }
 
+/// Texts that stand for one way of an operation that has several.
+const WAYS: &[&str] = &[
+    // Ways to close upvalues.
+    "f = collectgarbage(\"step\", 0)",
+    "for i = 1, 2 do\n",
+    "goto continue",
+    "local guard <close> = setmetatable({}, { __close = function() c",
+    "pcall(function(...)",
+    "error(\"closed\")\nend)",
+    "coroutine.wrap(function()\n  local cfg",
+    "coroutine.resume(coroutine.create(function()",
+    "pcall(coroutine.wrap(function()",
+    "local co = coroutine.create(function()\n",
+    // What finalizers do.
+    "saved[#saved + 1] = object",
+    "object.again = setmetatable(object, getmetatable(object))",
+    "if not object.again then saved",
+    "state = { object }",
+    "debug.setupvalue(get, 1, { object })",
+    "debug.upvaluejoin(get, 1, from, 1)",
+    "debug.upvaluejoin(new_get, 1, get, 1)",
+    "object[i] = { \"a\" .. i }",
+    "__gc = function() finalized = finalized + 1 setmetatable({}, {",
+    "finalized = finalized + 1 collectgarbage(\"step\", 0) collectgarbage()",
+    "error(\"in a finalizer\")",
+    // Chains of ephemerons.
+    "setmetatable({ keys[1] }",
+    "] = keys[i + 1] end\n  t",
+    ", 1, -1 do",
+    // Metatables of basic types.
+    "debug.setmetatable(nil, {",
+    "debug.setmetatable(true, {",
+    "debug.setmetatable(0, {",
+    "getmetatable(\"\").a, getmetatable(\"\").__call",
+    "debug.setmetatable(type, {",
+    "debug.setmetatable(coroutine.running(), {",
+    // The rest.
+    "error(cfg",
+    "return cfg1",
+    "pieces([[",
+    "\"=chunk\", \"t\", t",
+    "i % 2 == 0 and i or nil",
+    "steps(",
+    "collectgarbage(\"generational\"",
+];
+
+#[test]
+fn every_way_of_an_operation_is_in_one_script_of_a_hundred() {
+    let mut counts = vec![0; WAYS.len()];
+    for case in 0..3_000 {
+        let text = text(&script(1, case));
+        for (count, way) in counts.iter_mut().zip(WAYS) {
+            *count += u32::from(text.contains(way));
+        }
+    }
+    let rare: Vec<_> = WAYS.iter().zip(&counts).filter(|&(_, &count)| count < 30).collect();
+    assert!(rare.is_empty(), "of 3000 scripts: {rare:#?}");
+}
+
 #[test]
 fn scripts_end_without_error_and_print_the_same_every_time() {
     let mut failed = Vec::new();

@@ -1,5 +1,6 @@
 //! Scopes, factories, modules and whatever else makes functions, as text.
 
+use super::super::function::name;
 use super::*;
 
 impl Renderer {
@@ -65,7 +66,7 @@ impl Renderer {
             } else {
                 inner.state(&names, &values);
             }
-            let first = &names[0];
+            let first = name(&names, 0);
             if *closing == Closing::Recaptured {
                 inner.push(format!("for _ = 1, {steps} do"));
                 inner.indented(|inner| {
@@ -114,7 +115,7 @@ impl Renderer {
         self.indented(|inner| {
             inner.state(&names, &values);
             inner.assign_functions(functions, &names);
-            let first = &names[0];
+            let first = name(&names, 0);
             let exchange = format!("{first} = coroutine.yield({first})");
             inner.push(if *yields > 1 { format!("for _ = 1, {yields} do {exchange} end") } else { exchange });
             inner.push(if *fails { format!("error({first}, 0)") } else { format!("return {first}") });
@@ -134,7 +135,7 @@ impl Renderer {
         self.indented(|inner| {
             inner.state(&names, &values);
             for part in 1..=*parts {
-                let last = &names[usize::from(part) % names.len()];
+                let last = name(&names, part % (names.len() as u8).max(1));
                 inner.push(format!("local function p{part}() return {last}, \"c{part}\", {part}.5 end"));
             }
             inner.push_all("return ", body.lines(&names), "");

@@ -53,7 +53,7 @@ fn finalizer_text(finalizer: Finalizer) -> (&'static [&'static str], &'static [&
         ),
         Finalizer::Allocate => (&[], &["for i = 1, 20 do object[i] = { \"a\" .. i } end"]),
         Finalizer::Create => (&[], &["setmetatable({}, { __gc = function() finalized = finalized + 1 end })"]),
-        Finalizer::Collect => (&[], &["collectgarbage(\"step\", 0)", "collectgarbage()"]),
+        Finalizer::Collect => (&[], &["collectgarbage(\"step\", 0) collectgarbage()"]),
         Finalizer::Throw => (&[], &["error(\"in a finalizer\")"]),
     }
 }
