@@ -46,7 +46,7 @@ pub(crate) fn describe_with_path<'h>(object: ObjectView<'h>, path: &[(Label<'h>,
 }
 
 /// The name that a reference gives to its target, if it gives one.
-fn name_of(label: &Label<'_>) -> Option<String> {
+pub fn name_of(label: &Label<'_>) -> Option<String> {
     let bytes = match label {
         Label::Root(name) => return Some((*name).to_owned()),
         Label::Upvalue { name: Some(name), .. } | Label::StackSlot(_, Some(name)) => name.as_bytes()?,
@@ -56,7 +56,8 @@ fn name_of(label: &Label<'_>) -> Option<String> {
     Some(excerpt(&bytes))
 }
 
-fn excerpt(bytes: &[u8]) -> String {
+/// The beginning of a string's contents, escaped.
+pub fn excerpt(bytes: &[u8]) -> String {
     let shown = &bytes[..bytes.len().min(EXCERPT)];
     let dots = if shown.len() < bytes.len() { "..." } else { "" };
     format!("{}{dots}", shown.escape_ascii())

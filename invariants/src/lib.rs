@@ -33,7 +33,7 @@ mod violation;
 pub use checker::{Checker, Level, UnknownLevel};
 pub use complete::check_complete;
 pub use dangling::met as dangling_met;
-pub use describe::{describe, describe_location};
+pub use describe::{describe, describe_location, excerpt, name_of};
 pub use history::{BarrierRecord, History, Moment, StoreRecord};
 pub use invariant::{Invariant, UnknownInvariant};
 pub use violation::{ObjectInfo, PathStep, Verdict, Violation};

@@ -132,6 +132,17 @@ pub enum StepKind {
     BeginMarking,
 }
 
+/// Where a new closure has an upvalue from.
+#[derive(Clone, Copy, Debug)]
+pub enum CaptureOrigin<'h> {
+    /// From the running function's stack: the upvalue of this register.
+    Stack(usize),
+    /// From the closure that runs: its upvalue of this index.
+    Enclosing(ObjectView<'h>, usize),
+    /// It was made for the closure: a main chunk's.
+    Fresh,
+}
+
 /// Something that happened in the heap.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
@@ -175,8 +186,44 @@ pub enum Event<'h> {
     Traverse(ObjectView<'h>),
     /// A step of propagation is done with an object: what it refers to is marked. Not raised in the atomic phase.
     Traversed(ObjectView<'h>),
-    /// A variable was captured for the first time: an upvalue was opened.
+    /// A prototype is being made, inside of another one (as its nested prototype of this index) or as a main chunk. Its
+    /// names and constants are there; its nested prototypes follow.
+    LoadPrototype {
+        /// The new prototype.
+        prototype: ObjectView<'h>,
+        /// The enclosing one.
+        parent: Option<(ObjectView<'h>, usize)>,
+    },
+    /// A Lua function is about to be entered: its caller is still the one that runs.
+    Call(ObjectView<'h>),
+    /// A Lua function is about to be left by a return. One that an error leaves is not told.
+    Return(ObjectView<'h>),
+    /// A new closure was given an upvalue.
+    Capture {
+        /// The closure.
+        closure: ObjectView<'h>,
+        /// Which of its upvalues, from 0.
+        index: usize,
+        /// What it was given.
+        upvalue: ObjectView<'h>,
+        /// Where that was found.
+        origin: CaptureOrigin<'h>,
+    },
+    /// `debug.upvaluejoin`: a closure refers to another upvalue now.
+    JoinUpvalue {
+        /// The closure.
+        closure: ObjectView<'h>,
+        /// Which of its upvalues, from 0.
+        index: usize,
+        /// The one that it referred to.
+        old: Option<ObjectView<'h>>,
+        /// The one that it refers to.
+        new: ObjectView<'h>,
+    },
+    /// A variable was captured for the first time: an upvalue was opened, and entered its thread's open list.
     OpenUpvalue(ObjectView<'h>),
+    /// A variable was captured again: the upvalue was found in its thread's open list.
+    FindUpvalue(ObjectView<'h>),
     /// An upvalue was closed.
     CloseUpvalue(ObjectView<'h>),
     /// A sweep met a living object and made it white.
@@ -185,6 +232,8 @@ pub enum Event<'h> {
     Free(ObjectView<'h>),
     /// A finalizer is about to be called for the object.
     Finalize(ObjectView<'h>),
+    /// The program wrote to its output.
+    Output(&'h [u8]),
     /// The collector met a freed object where only living ones may be.
     Dangling(ObjectView<'h>),
 }

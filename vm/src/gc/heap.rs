@@ -6,7 +6,7 @@ use crate::gc::object::bits;
 use crate::gc::pacing::{Pacing, Phase};
 use crate::gc::quarantine::Quarantine;
 use crate::gc::upvalue::CountedUpvalues;
-use crate::gc::view::HeapView;
+use crate::gc::view::{HeapView, ObjectView};
 use crate::gc::{AnyGc, Gc, Policy, Semantics};
 use crate::value::{Metamethod, Str, Table, Thread, Value};
 use std::cell::Cell;
@@ -318,6 +318,24 @@ impl Heap {
     /// A look at everything.
     pub fn view(&self) -> HeapView<'_> {
         HeapView::new(self)
+    }
+
+    /// Tells the observer of a fine event, if it wants those.
+    #[inline(always)]
+    pub(crate) fn note<'a>(&mut self, event: impl FnOnce() -> Event<'a>) {
+        if self.interests.fine {
+            self.raise(event());
+        }
+    }
+
+    /// Tells the observer that the frame on top is about to be left, if it is that of a Lua function.
+    #[inline(always)]
+    pub(crate) fn note_return(&mut self) {
+        if self.interests.fine
+            && let Some(closure) = self.view().running_function()
+        {
+            self.raise(Event::Return(ObjectView::new(closure)));
+        }
     }
 
     #[cold]

@@ -33,7 +33,7 @@ mod weak;
 
 #[cfg(feature = "corrupt")]
 pub use corrupt::Corrupt;
-pub use event::{Direction, Event, Interests, Observer, Site, StepKind};
+pub use event::{CaptureOrigin, Direction, Event, Interests, Observer, Site, StepKind};
 pub use heap::{Heap, HeapOptions, Metatables};
 pub use object::{AnyGc, Gc, Header, Kind, Managed, Object};
 pub use pacing::Phase;

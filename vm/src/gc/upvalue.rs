@@ -38,6 +38,7 @@ impl Heap {
                     // No closure had it any more, but the sweep has not come to it: it is wanted again, so it lives.
                     open.erase().set_colour(self.current_white);
                 }
+                self.note(|| Event::FindUpvalue(ObjectView::new(open.erase())));
                 return open;
             }
             place -= 1;
@@ -187,6 +188,8 @@ impl Heap {
         }
         let old = old.map(Gc::erase).filter(|old| !old.has(bits::FREED));
         self.note_store(Site::Upvaluejoin, closure.erase(), old, Some(upvalue.erase()));
+        let (closure, old, new) = (ObjectView::new(closure.erase()), old.map(ObjectView::new), upvalue.erase());
+        self.note(|| Event::JoinUpvalue { closure, index, old, new: ObjectView::new(new) });
     }
 
     /// Gives a new closure an upvalue.

@@ -4,8 +4,9 @@
 
 use crate::gc::mark::Weakness;
 use crate::gc::object::bits;
-use crate::gc::{AnyGc, Heap, Kind, Object, Phase, Policy, Semantics, SweepRule};
-use crate::value::{FrameKind, Thread, Value, format_number};
+use crate::gc::{AnyGc, Gc, Heap, Kind, Object, Phase, Policy, Semantics, SweepRule};
+use crate::interpreter::names;
+use crate::value::{Closure, FrameKind, Thread, Value, format_number};
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -254,6 +255,52 @@ impl<'h> ObjectView<'h> {
             _ => return None,
         };
         Some(Location { source: prototype.source_bytes(), line: prototype.line_defined })
+    }
+
+    /// What the code of the enclosing prototype calls its nested prototype of this index: the variable or the field that
+    /// the function is put into, such as `f`, `M.f` or `M:f`. `None` for a function without a name.
+    pub fn nested_name(self, index: usize) -> Option<Vec<u8>> {
+        match self.object.unpack() {
+            Object::Prototype(prototype) => names::nested_name(&*prototype, index),
+            _ => None,
+        }
+    }
+
+    /// Whether a prototype is that of a method: its first parameter is `self`.
+    pub fn is_method(self) -> bool {
+        match self.object.unpack() {
+            Object::Prototype(prototype) => {
+                let first = prototype.locals.first().and_then(|local| local.name.get());
+                prototype.parameters > 0 && first.is_some_and(|name| name.as_bytes() == b"self")
+            }
+            _ => false,
+        }
+    }
+
+    /// The prototype of a closure.
+    pub fn prototype(self) -> Option<ObjectView<'h>> {
+        match self.object.unpack() {
+            Object::Closure(closure) => Some(ObjectView::new(closure.prototype.get().erase())),
+            _ => None,
+        }
+    }
+
+    /// The name that a closure's code has for its upvalue of this index.
+    pub fn upvalue_name(self, index: usize) -> Option<Vec<u8>> {
+        match self.object.unpack() {
+            Object::Closure(closure) => {
+                names::CodeView::upvalue_name(&*closure.prototype.get(), index).map(<[u8]>::to_vec)
+            }
+            _ => None,
+        }
+    }
+
+    /// The name of the variable in a slot of a thread's stack.
+    pub fn slot_name(self, slot: usize) -> Option<Vec<u8>> {
+        match self.object.unpack() {
+            Object::Thread(thread) => slot_name(&thread, slot).and_then(|name| name.as_bytes()),
+            _ => None,
+        }
     }
 
     /// The name of a native closure's function.
@@ -648,12 +695,39 @@ impl<'h> HeapView<'h> {
 
     /// Where the running script is: the innermost Lua function of the running thread.
     pub fn location(self) -> Option<Location> {
+        let (closure, address) = self.innermost()?;
+        let prototype = closure.prototype.get();
+        Some(Location { source: prototype.source_bytes(), line: prototype.line_at(address)? })
+    }
+
+    /// What the running script calls the object that its running instruction makes: the variable or the field that will
+    /// hold it.
+    pub fn destination(self) -> Option<Vec<u8>> {
+        let (closure, address) = self.innermost()?;
+        names::result_name(&*closure.prototype.get(), address)
+    }
+
+    /// How deep the calls are nested that are running: the frames of the running thread and of those that wait for it. One
+    /// of a native function counts too.
+    pub fn depth(self) -> usize {
+        let threads = std::iter::successors(self.heap.current_thread, |thread| thread.resumer);
+        // Every stack has a bottom frame, and the script's is entered across a boundary.
+        threads.map(|thread| thread.frames.len().saturating_sub(1)).sum::<usize>().saturating_sub(1)
+    }
+
+    /// The innermost Lua function of the running thread, with the address of its running instruction.
+    fn innermost(self) -> Option<(Gc<Closure>, usize)> {
         let thread = self.heap.current_thread?;
         let frame = thread.frames.iter().rev().find(|frame| frame.kind == FrameKind::Lua)?;
         let Value::Closure(closure) = *thread.stack.get(frame.func as usize)? else { return None };
-        let prototype = closure.prototype.get();
-        let line = prototype.line_at((frame.pc as usize).saturating_sub(1))?;
-        Some(Location { source: prototype.source_bytes(), line })
+        Some((closure, (frame.pc as usize).saturating_sub(1)))
+    }
+
+    /// The closure whose frame is on top, if it is that of a Lua function.
+    pub(super) fn running_function(self) -> Option<AnyGc> {
+        let thread = self.heap.current_thread?;
+        let frame = thread.frames.last().filter(|frame| frame.kind == FrameKind::Lua)?;
+        thread.stack.get(frame.func as usize)?.object()
     }
 }
 

@@ -4,7 +4,7 @@
 //! may be in the middle of an instruction; `pcall` and its kin; the bottom of a coroutine; or the boundary where a native
 //! function called back.
 
-use crate::gc::Gc;
+use crate::gc::{Event, Gc, ObjectView};
 use crate::interpreter::access::MAX_CHAIN;
 use crate::interpreter::native::{Call, Control, Function, NativeResult};
 use crate::interpreter::stack::NATIVE_SLOTS;
@@ -71,6 +71,7 @@ impl Vm {
         wanted: i32,
         flags: u8,
     ) -> Result<Next, Throw> {
+        self.heap.note(|| Event::Call(ObjectView::new(closure.erase())));
         let prototype = closure.prototype.get();
         let parameters = prototype.parameters as usize;
         let max_stack = prototype.max_stack as usize;
@@ -224,6 +225,7 @@ impl Vm {
     /// Ends the frame on top, whose results are the `count` values from slot `first` on.
     pub(super) fn return_values(&mut self, mut first: usize, mut count: usize) -> Result<Next, Throw> {
         loop {
+            self.heap.note_return();
             // SAFETY: the references end before anything else is called.
             let thread = unsafe { self.thread_mut() };
             let Some(frame) = thread.frames.pop() else { unreachable!("a bottom frame never returns") };

@@ -1,6 +1,6 @@
 //! Running the collector: at safe points, on request, and at the end. Finalizers are called here.
 
-use crate::gc::{AnyGc, FullCollectionRule, Phase, SweepRule};
+use crate::gc::{AnyGc, Event, FullCollectionRule, ObjectView, Phase, SweepRule};
 use crate::interpreter::schedule::Point;
 use crate::interpreter::{Limit, Throw, Vm};
 use crate::value::{Metamethod, Value, flags};
@@ -224,6 +224,7 @@ impl Vm {
         self.heap.set_stopped_inside(true);
         self.heap.finalize_all();
         while let Some(object) = self.heap.take_finalizable() {
+            self.heap.note(|| Event::Finalize(ObjectView::new(object)));
             self.call_finalizer(object)?;
         }
         Ok(())

@@ -1,10 +1,10 @@
 //! What single instructions do that is too long for the dispatch loop.
 
-use crate::gc::{Gc, Site};
+use crate::gc::{CaptureOrigin, Event, Gc, ObjectView, Site};
 use crate::interpreter::access::MAX_CHAIN;
 use crate::interpreter::call::Next;
 use crate::interpreter::{Throw, Vm, to_number};
-use crate::value::{Closure, FloatRounding, Metamethod, Value, flags, float_to_integer};
+use crate::value::{Closure, FloatRounding, Metamethod, Upvalue, Value, flags, float_to_integer};
 
 impl Vm {
     /// Calls the count hook of the running thread.
@@ -203,17 +203,32 @@ impl Vm {
         self.set_slot(anchor, Value::Closure(closure));
         for number in 0..count {
             let from = &prototype.upvalues[number];
-            let upvalue = if from.in_stack {
-                self.heap.find_upvalue(thread, base + from.index as usize)
+            let source = from.index as usize;
+            let (upvalue, origin) = if from.in_stack {
+                (self.heap.find_upvalue(thread, base + source), CaptureOrigin::Stack(source))
             } else {
-                match parent.upvalues()[from.index as usize].get() {
-                    Some(upvalue) => upvalue,
+                match parent.upvalues()[source].get() {
+                    Some(upvalue) => (upvalue, CaptureOrigin::Enclosing(ObjectView::new(parent.erase()), source)),
                     None => unreachable!("a complete closure has its upvalues"),
                 }
             };
             self.heap.set_closure_upvalue(Site::ClosureCapture, closure, number, upvalue);
+            self.note_capture(closure, number, upvalue, origin);
         }
         self.heap.cache_closure(prototype, closure);
         closure
+    }
+
+    /// Tells the observer of an upvalue that a new closure was given.
+    #[inline(always)]
+    pub(super) fn note_capture(
+        &mut self,
+        closure: Gc<Closure>,
+        index: usize,
+        upvalue: Gc<Upvalue>,
+        origin: CaptureOrigin<'_>,
+    ) {
+        let (closure, upvalue) = (ObjectView::new(closure.erase()), ObjectView::new(upvalue.erase()));
+        self.heap.note(|| Event::Capture { closure, index, upvalue, origin });
     }
 }

@@ -5,7 +5,7 @@
 
 use crate::bytecode::{Constant, Instruction, Template};
 use crate::compiler;
-use crate::gc::{Gc, Header, Site};
+use crate::gc::{CaptureOrigin, Event, Gc, Header, ObjectView, Site};
 use crate::interpreter::names::CodeView;
 use crate::interpreter::{Limit, Throw, Vm};
 use crate::syntax::{self, SyntaxError};
@@ -49,7 +49,7 @@ impl Vm {
         let anchored = self.heap.anchored();
         let prototype = self.new_prototype(template);
         let prototype = self.made(prototype);
-        self.fill_prototype(prototype, template);
+        self.fill_prototype(prototype, template, None);
         let count = template.upvalues.len() as u8;
         let closure = self.heap.new_closure(prototype, count);
         let closure = self.made(closure);
@@ -57,6 +57,7 @@ impl Vm {
             let upvalue = self.heap.new_closed_upvalue();
             let upvalue = self.made(upvalue);
             self.heap.set_closure_upvalue(Site::ClosureFresh, closure, index, upvalue);
+            self.note_capture(closure, index, upvalue, CaptureOrigin::Fresh);
             if index == 0 {
                 let globals = Value::Table(self.globals());
                 self.heap.set_environment(upvalue, globals);
@@ -102,7 +103,13 @@ impl Vm {
     }
 
     /// Makes what a prototype refers to. A nested prototype is stored before its own parts are made, as in Lua.
-    fn fill_prototype(&mut self, prototype: Gc<Prototype>, template: &Template) {
+    /// `parent` is where the prototype is nested itself.
+    fn fill_prototype(
+        &mut self,
+        prototype: Gc<Prototype>,
+        template: &Template,
+        parent: Option<(Gc<Prototype>, usize)>,
+    ) {
         let anchored = self.heap.anchored();
         let source = self.loaded_string(&template.source);
         self.heap.set_prototype_string(Site::PrototypeSource, prototype, |prototype| &prototype.source, source);
@@ -126,11 +133,15 @@ impl Vm {
             let site = Site::PrototypeLocalName;
             self.heap.set_prototype_string(site, prototype, |prototype| &prototype.locals[index].name, name);
         }
+        self.heap.note(|| Event::LoadPrototype {
+            prototype: ObjectView::new(prototype.erase()),
+            parent: parent.map(|(parent, index)| (ObjectView::new(parent.erase()), index)),
+        });
         for (index, nested) in template.prototypes.iter().enumerate() {
             let made = self.new_prototype(nested);
             let made = self.made(made);
             self.heap.set_prototype_nested(prototype, index, made);
-            self.fill_prototype(made, nested);
+            self.fill_prototype(made, nested, Some((prototype, index)));
         }
         self.heap.let_go_above(anchored);
     }

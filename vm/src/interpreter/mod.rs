@@ -30,7 +30,7 @@ pub use native::{Builtin, Call, Control, Function, NativeResult};
 pub(crate) use native::{to_integer, to_number};
 pub use schedule::{Schedule, Step, Turned, UnknownSchedule};
 
-use crate::gc::{Gc, Heap, HeapOptions, Policy, Semantics};
+use crate::gc::{Event, Gc, Heap, HeapOptions, Policy, Semantics};
 use crate::library;
 use crate::value::{Table, Value};
 use crate::version::LuaVersion;
@@ -301,6 +301,7 @@ impl Vm {
 
     /// Sends bytes to the program's output.
     pub(crate) fn write_output(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.heap.note(|| Event::Output(bytes));
         self.output.write_all(bytes)
     }
 

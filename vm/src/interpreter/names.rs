@@ -102,6 +102,92 @@ pub(crate) fn function_name(proto: &impl CodeView, pc: usize) -> Option<Descript
     Some(("metamethod", event))
 }
 
+/// Instructions that are followed to learn where a value goes.
+const FOLLOWED: usize = 500;
+/// Tables inside of tables whose names are put together.
+const NESTED_FIELDS: usize = 4;
+
+/// What the code calls the value that the instruction at `pc` makes, if that is a call, a table or a function: the variable
+/// or the field that is to hold it, such as `f` or `M.f`.
+pub(crate) fn result_name(proto: &impl CodeView, mut pc: usize) -> Option<Vec<u8>> {
+    let mut instruction = *proto.code().get(pc)?;
+    if instruction.opcode() == Opcode::ExtraArg {
+        pc = pc.checked_sub(1)?;
+        instruction = proto.code()[pc];
+    }
+    match instruction.opcode() {
+        Opcode::NewTable | Opcode::Closure | Opcode::Call => destination(proto, pc, instruction.a(), NESTED_FIELDS),
+        _ => None,
+    }
+}
+
+/// What the code calls the nested function of this index.
+pub(crate) fn nested_name(proto: &impl CodeView, index: usize) -> Option<Vec<u8>> {
+    let makes = |i: &Instruction| i.opcode() == Opcode::Closure && i.bx() as usize == index;
+    result_name(proto, proto.code().iter().position(makes)?)
+}
+
+/// Where the value goes that the instruction at `pc` puts into a register. The code is followed in the order in which it
+/// stands, as far as the value surely gets there.
+fn destination(proto: &impl CodeView, pc: usize, mut register: u8, levels: usize) -> Option<Vec<u8>> {
+    let variable = |pc, register: u8| {
+        let name = local_name(proto, pc, register as usize)?;
+        (!name.starts_with(b"(")).then(|| name.to_vec())
+    };
+    if let Some(name) = variable(pc, register) {
+        return Some(name);
+    }
+    for (address, instruction) in proto.code().iter().enumerate().skip(pc + 1).take(FOLLOWED) {
+        if let Some(name) = variable(address, register) {
+            return Some(name);
+        }
+        let (a, b, c) = (instruction.a(), instruction.b(), instruction.c());
+        let item = |table: Option<Vec<u8>>, key: &[u8]| match table {
+            Some(table) => [table.as_slice(), b".", key].concat(),
+            None => key.to_vec(),
+        };
+        match instruction.opcode() {
+            Opcode::Move if b == register => register = a,
+            Opcode::SetUpval if a == register => return proto.upvalue_name(b as usize).map(<[u8]>::to_vec),
+            Opcode::SetTabUp if c == register => {
+                let table = proto.upvalue_name(a as usize).filter(|&name| name != b"_ENV");
+                return Some(item(table.map(<[u8]>::to_vec), constant_name(proto, b)));
+            }
+            Opcode::SetField if c == register => {
+                let table =
+                    if is_environment(proto, address, a) { None } else { table_name(proto, address, a, levels) };
+                return Some(item(table, constant_name(proto, b)));
+            }
+            Opcode::SetI if c == register => {
+                let table = table_name(proto, address, a, levels)?;
+                return Some([table, format!("[{b}]").into_bytes()].concat());
+            }
+            // `setmetatable` gives back its first argument.
+            Opcode::Call if a.checked_add(1) == Some(register) => match register_name(proto, address, a) {
+                Some(("global", b"setmetatable")) => register = a,
+                _ => return None,
+            },
+            // Below the function that is called nothing changes.
+            Opcode::Call | Opcode::TForCall if a > register => {}
+            Opcode::Call | Opcode::TailCall | Opcode::TForCall | Opcode::Jmp | Opcode::Return | Opcode::Return1 => {
+                return None;
+            }
+            opcode if a == register && sets_a(opcode) => return None,
+            _ => {}
+        }
+    }
+    None
+}
+
+/// The name of the table in a register, which may still be on its way to the variable that will hold it.
+fn table_name(proto: &impl CodeView, pc: usize, register: u8, levels: usize) -> Option<Vec<u8>> {
+    if let Some((_, name)) = register_name(proto, pc, register) {
+        return Some(name.to_vec());
+    }
+    let setter = find_setter(proto.code(), pc, register)?;
+    destination(proto, setter, register, levels.checked_sub(1)?)
+}
+
 /// How far the name of a register was found.
 enum Found<'a> {
     Name(Description<'a>),
@@ -336,6 +422,50 @@ mod tests {
         assert_eq!(local_name(&main, 1, 0), None);
         assert_eq!(local_name(&main, 3, 0), Some(b"b".as_slice()));
         assert_eq!(local_name(&main, 3, 1), None);
+    }
+
+    /// The names of the functions nested in a chunk.
+    fn nested(source: &str) -> Vec<Option<String>> {
+        let main = template(source);
+        let name = |index| nested_name(&main, index).map(|name| name.escape_ascii().to_string());
+        (0..main.prototypes.len()).map(name).collect()
+    }
+
+    /// What the tables of a chunk are called.
+    fn tables(source: &str) -> Vec<Option<String>> {
+        let main = template(source);
+        let makes = |&pc: &usize| main.code[pc].opcode() == Opcode::NewTable;
+        let name = |pc| result_name(&main, pc).map(|name| name.escape_ascii().to_string());
+        (0..main.code.len()).filter(makes).map(name).collect()
+    }
+
+    fn some(names: &[&str]) -> Vec<Option<String>> {
+        names.iter().map(|&name| Some(name.to_owned())).collect()
+    }
+
+    #[test]
+    fn functions_are_called_as_what_they_are_put_into() {
+        assert_eq!(nested("local function f() end local g = function() end"), some(&["f", "g"]));
+        assert_eq!(nested("function f() end g = function() end"), some(&["f", "g"]));
+        assert_eq!(nested("local M = {} function M.f() end M.g = function() end"), some(&["M.f", "M.g"]));
+        assert_eq!(nested("function M.f() end function a.b.c() end"), some(&["M.f", "b.c"]));
+        assert_eq!(nested("local t = { f = function() end, g = function() end }"), some(&["t.f", "t.g"]));
+        assert_eq!(nested("local f f = function() end"), some(&["f"]));
+        assert_eq!(nested("local a, b = function() end, function() end"), some(&["a", "b"]));
+        assert_eq!(nested("return { f = function() end }"), some(&["f"]));
+        assert_eq!(nested("return function() end"), [None]);
+        assert_eq!(nested("print(function() end)"), [None]);
+        assert_eq!(nested("(function() end)()"), [None]);
+    }
+
+    #[test]
+    fn tables_are_called_as_what_they_are_put_into() {
+        assert_eq!(tables("local t = {}"), some(&["t"]));
+        assert_eq!(tables("local t = { 1, 2, x = 1 } t = {}"), some(&["t", "t"]));
+        assert_eq!(tables("local t = { a = { b = {} } }"), some(&["t", "t.a", "t.a.b"]));
+        assert_eq!(tables("local t = setmetatable({}, { __mode = 'k' })").first(), Some(&Some("t".to_owned())));
+        assert_eq!(tables("f({})"), [None]);
+        assert_eq!(tables("return {}"), [None]);
     }
 
     #[test]
