@@ -19,3 +19,4 @@ pub mod report;
 pub mod schedule;
 pub mod script;
 pub mod settings;
+pub mod trace;

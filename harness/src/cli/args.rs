@@ -28,6 +28,8 @@ pub enum Command {
     Check(CheckArgs),
     /// Shrink a finding
     Minimize(MinimizeArgs),
+    /// Print what the collector does, event by event
+    Trace(TraceArgs),
     /// Serve a supervisor (not for people)
     #[command(hide = true)]
     Worker,
@@ -156,6 +158,30 @@ pub struct MinimizeArgs {
     /// Where to write the result; standard output if not given
     #[arg(short, long, value_name = "OUT")]
     pub output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct TraceArgs {
+    /// Language version
+    #[arg(long, value_name = "VERSION")]
+    pub lua: Option<LuaVersion>,
+    /// Collector policy: a preset, then rules to change, as in 5.1,setupvalue=upvalue
+    #[arg(long, value_name = "PRESET[,RULE=VALUE…]")]
+    pub gc: Option<Policy>,
+    /// Kinds of objects to show, as closure,upvalue,table; `all` adds the library's objects and constants
+    #[arg(long, value_name = "KINDS", value_delimiter = ',')]
+    pub only: Vec<String>,
+    /// Events to show, as open,close,free; `all` for every one
+    #[arg(long, value_name = "EVENTS", value_delimiter = ',')]
+    pub events: Vec<String>,
+    /// Object to show, as f, 'closure f' or f#2; may be given more than once
+    #[arg(long, value_name = "NAME")]
+    pub object: Vec<String>,
+    /// How to print the trace; json is one object a line
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+    /// The script
+    pub file: PathBuf,
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

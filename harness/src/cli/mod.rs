@@ -10,6 +10,7 @@ mod input;
 mod minimize;
 mod progress;
 mod run;
+mod trace;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -83,6 +84,7 @@ pub fn main() -> ExitCode {
         Command::Fuzz(args) => fuzz::main(&args),
         Command::Check(args) => check::main(&args),
         Command::Minimize(args) => minimize::main(&args),
+        Command::Trace(args) => trace::main(&args),
         Command::Worker => worker::serve::<Runner>()
             .map(|()| Done::Clean)
             .map_err(|error| Failure::Internal(format!("the worker lost its supervisor: {error}"))),
@@ -93,8 +95,7 @@ pub fn main() -> ExitCode {
         Err(Failure::OutputClosed) => ExitCode::from(1),
         Err(failure) => {
             let code = if matches!(failure, Failure::Usage(_)) { 2 } else { 3 };
-            // Where even this cannot be printed, the exit code tells.
-            let _ = writeln!(io::stderr(), "moonphase: {failure}");
+            complain(&failure.to_string());
             ExitCode::from(code)
         }
     }
@@ -137,6 +138,12 @@ pub fn worker_command() -> Result<WorkerCommand, Failure> {
 pub fn print(text: &str) -> Result<(), Failure> {
     let mut out = anstream::stdout().lock();
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(output_failure)
+}
+
+/// Prints a line to standard error.
+pub fn complain(text: &str) {
+    // Where errors cannot be printed the exit code tells.
+    let _ = writeln!(io::stderr(), "moonphase: {text}");
 }
 
 /// What a failure to write to standard output means.

@@ -1,7 +1,7 @@
 //! `moonphase run`.
 
 use std::fs;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter};
 
 use moonphase::schedule::Schedules;
 use moonphase::settings::{Check, Settings};
@@ -10,7 +10,7 @@ use moonphase_vm::{Limit, Options, ScriptError, Vm, syntax};
 
 use super::args::RunArgs;
 use super::fuzz::refuse_dangling;
-use super::{Done, Failure};
+use super::{Done, Failure, complain};
 
 pub fn main(args: &RunArgs) -> Result<Done, Failure> {
     let usual = Settings { check: Check::Off, ..Settings::default() };
@@ -67,9 +67,4 @@ pub fn main(args: &RunArgs) -> Result<Done, Failure> {
             Ok(Done::Found)
         }
     }
-}
-
-fn complain(text: &str) {
-    // Where errors cannot be printed the exit code tells.
-    let _ = writeln!(io::stderr(), "moonphase: {text}");
 }

@@ -14,4 +14,5 @@ mod tests;
 pub use explanation::{
     Barrier, Blackened, Broken, Crash, Difference, Direction, Explanation, Link, Place, Shade, Step, Store, Thing, When,
 };
+pub(crate) use render::printable;
 pub use render::{Context, Style, render};

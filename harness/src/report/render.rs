@@ -42,6 +42,29 @@ pub enum Style {
     Colour,
 }
 
+impl Style {
+    /// A text in a style, where there are colours.
+    pub(crate) fn paint(self, style: anstyle::Style, text: &str) -> String {
+        match self {
+            Style::Plain => text.to_owned(),
+            Style::Colour => format!("{style}{text}{style:#}"),
+        }
+    }
+}
+
+impl Shade {
+    /// How its word is shown.
+    pub(crate) fn style(self) -> anstyle::Style {
+        match self {
+            Shade::White => AnsiColor::BrightWhite.on_default().bold(),
+            Shade::OtherWhite | Shade::Freed => AnsiColor::Red.on_default(),
+            Shade::Gray => AnsiColor::BrightBlack.on_default(),
+            // Black on black would not be seen.
+            Shade::Black => AnsiColor::Blue.on_default().bold(),
+        }
+    }
+}
+
 /// The report of a finding: many lines, the last with its line end.
 pub fn render(explanation: &Explanation, context: &Context<'_>, style: Style) -> String {
     let mut page = Page { text: String::new(), style };
@@ -227,21 +250,11 @@ impl Page {
     }
 
     fn paint(&self, style: anstyle::Style, text: &str) -> String {
-        match self.style {
-            Style::Plain => text.to_owned(),
-            Style::Colour => format!("{style}{text}{style:#}"),
-        }
+        self.style.paint(style, text)
     }
 
     fn shade(&self, shade: Shade) -> String {
-        let style = match shade {
-            Shade::White => AnsiColor::BrightWhite.on_default().bold(),
-            Shade::OtherWhite | Shade::Freed => AnsiColor::Red.on_default(),
-            Shade::Gray => AnsiColor::BrightBlack.on_default(),
-            // Black on black would not be seen.
-            Shade::Black => AnsiColor::Blue.on_default().bold(),
-        };
-        self.paint(style, &shade.to_string())
+        self.paint(shade.style(), &shade.to_string())
     }
 }
 
@@ -270,7 +283,7 @@ fn wrap(text: &str, width: usize) -> Vec<String> {
 }
 
 /// A text whose control characters are escaped, so that a script cannot play tricks on a terminal.
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
         if character.is_control() && character != '\t' {

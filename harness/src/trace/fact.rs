@@ -1,0 +1,299 @@
+//! What a trace tells, as plain data: the fields of its JSON lines.
+
+use serde::Serialize;
+
+use super::names::Name;
+
+macro_rules! event_kinds {
+    ($($(#[doc = $doc:literal])* $variant:ident = $name:literal, $usual:literal;)*) => {
+        /// What an event is.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+        #[serde(rename_all = "kebab-case")]
+        pub enum EventKind { $($(#[doc = $doc])* $variant,)* }
+
+        impl EventKind {
+            /// Every kind.
+            pub const ALL: &'static [EventKind] = &[$(EventKind::$variant),*];
+
+            /// The word for it, on the command line and in every line.
+            pub fn name(self) -> &'static str {
+                match self { $(EventKind::$variant => $name,)* }
+            }
+
+            /// Whether it is shown where nobody says what to show.
+            pub fn is_usual(self) -> bool {
+                match self { $(EventKind::$variant => $usual,)* }
+            }
+        }
+    };
+}
+
+event_kinds! {
+    /// An object was made.
+    Allocate = "allocate", true;
+    /// A Lua function was entered.
+    Call = "call", true;
+    /// A Lua function returned.
+    Return = "return", true;
+    /// A new closure was given an upvalue.
+    Capture = "capture", true;
+    /// A variable became an upvalue.
+    Open = "open", true;
+    /// An upvalue entered its thread's open list, or was found there again.
+    Link = "link", true;
+    /// An upvalue took its value off the stack.
+    Close = "close", true;
+    /// `debug.upvaluejoin` gave a closure another upvalue.
+    Join = "join", true;
+    /// A reference was written.
+    Store = "store", false;
+    /// A write barrier changed a colour.
+    Barrier = "barrier", true;
+    /// A write barrier found nothing to do.
+    IdleBarrier = "idle-barrier", false;
+    /// White to gray, or to black where there is nothing to traverse.
+    Mark = "mark", true;
+    /// Gray to black: what the object refers to is being marked.
+    Blacken = "blacken", true;
+    /// Back to gray, to be traversed again in the atomic phase.
+    GrayAgain = "gray-again", true;
+    /// A sweep met a living object and made it white.
+    Whiten = "whiten", true;
+    /// A sweep freed an object.
+    Free = "free", true;
+    /// A finalizer is called.
+    Finalize = "finalize", true;
+    /// The collector went from one phase to another.
+    Phase = "phase", true;
+    /// A cycle of the collector began or ended.
+    Cycle = "cycle", true;
+    /// A step of the collector began or ended.
+    Step = "step", false;
+    /// The script printed a line.
+    Print = "print", true;
+    /// The collector met a freed object that is in use.
+    Dangling = "dangling", true;
+    /// The script ended.
+    End = "end", true;
+}
+
+/// Where a new closure has an upvalue from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Origin {
+    /// From the stack of the function that runs.
+    Stack,
+    /// From the closure that runs.
+    Enclosing,
+    /// It was made for the closure.
+    New,
+}
+
+/// The two ends of a cycle or step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Edge {
+    /// It begins.
+    Begin,
+    /// It is over.
+    End,
+}
+
+/// A few objects of maybe many.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Few {
+    /// The first ones.
+    pub refers: Vec<Name>,
+    /// How many more there are.
+    pub refers_more: usize,
+}
+
+/// What happened. The objects are in fields of their own; `object` is the one that it happened to.
+#[derive(Clone, Debug, Serialize)]
+#[serde(untagged)]
+#[allow(missing_docs)]
+pub enum Fact {
+    /// `prototype`: of a closure. `parent`: where a prototype is nested.
+    Allocate {
+        object: Name,
+        colour: &'static str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        prototype: Option<Name>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        parent: Option<Name>,
+    },
+    Call {
+        object: Name,
+    },
+    Return {
+        object: Name,
+    },
+    /// `index`: which upvalue of the closure, from 1. `enclosing_index`: which one it is of the enclosing closure.
+    Capture {
+        object: Name,
+        index: usize,
+        variable: String,
+        upvalue: Name,
+        from: Origin,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        register: Option<usize>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        enclosing: Option<Name>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        enclosing_index: Option<usize>,
+    },
+    Open {
+        object: Name,
+        thread: Option<Name>,
+        slot: Option<usize>,
+    },
+    /// `found`: whether it was in the list before. `open`: the list, innermost variable first.
+    Link {
+        object: Name,
+        thread: Option<Name>,
+        found: bool,
+        open: Vec<Name>,
+    },
+    Close {
+        object: Name,
+        colour: &'static str,
+        value: Option<Name>,
+    },
+    Join {
+        object: Name,
+        index: usize,
+        variable: String,
+        old: Option<Name>,
+        new: Name,
+    },
+    Store {
+        object: Name,
+        site: &'static str,
+        old: Option<Name>,
+        new: Name,
+    },
+    /// The colours are those after it.
+    Barrier {
+        object: Name,
+        site: &'static str,
+        direction: &'static str,
+        child: Name,
+        acted: bool,
+        colour: &'static str,
+        child_colour: &'static str,
+    },
+    /// `by`: the object whose traversal found it; null for roots and barriers.
+    Mark {
+        object: Name,
+        from: &'static str,
+        to: &'static str,
+        by: Option<Name>,
+        #[serde(flatten)]
+        few: Few,
+    },
+    Blacken {
+        object: Name,
+        from: &'static str,
+        to: &'static str,
+        #[serde(flatten)]
+        few: Few,
+    },
+    GrayAgain {
+        object: Name,
+        from: &'static str,
+        to: &'static str,
+    },
+    Whiten {
+        object: Name,
+        from: &'static str,
+        to: &'static str,
+    },
+    Free {
+        object: Name,
+    },
+    Finalize {
+        object: Name,
+    },
+    Phase {
+        from: &'static str,
+        to: &'static str,
+    },
+    /// `freed`: objects freed in the cycle, shown or not. `bytes`: in use.
+    Cycle {
+        edge: Edge,
+        freed: u64,
+        bytes: usize,
+    },
+    Step {
+        edge: Edge,
+        step: u64,
+        kind: &'static str,
+    },
+    Print {
+        text: String,
+    },
+    Dangling {
+        object: Name,
+    },
+    /// `how`: `returned`, `error`, `limit`, `dangling` or `halted`.
+    End {
+        how: &'static str,
+        message: Option<String>,
+    },
+}
+
+impl Fact {
+    /// What kind of event it is.
+    pub fn kind(&self) -> EventKind {
+        match self {
+            Fact::Allocate { .. } => EventKind::Allocate,
+            Fact::Call { .. } => EventKind::Call,
+            Fact::Return { .. } => EventKind::Return,
+            Fact::Capture { .. } => EventKind::Capture,
+            Fact::Open { .. } => EventKind::Open,
+            Fact::Link { .. } => EventKind::Link,
+            Fact::Close { .. } => EventKind::Close,
+            Fact::Join { .. } => EventKind::Join,
+            Fact::Store { .. } => EventKind::Store,
+            Fact::Barrier { acted: true, .. } => EventKind::Barrier,
+            Fact::Barrier { acted: false, .. } => EventKind::IdleBarrier,
+            Fact::Mark { .. } => EventKind::Mark,
+            Fact::Blacken { .. } => EventKind::Blacken,
+            Fact::GrayAgain { .. } => EventKind::GrayAgain,
+            Fact::Whiten { .. } => EventKind::Whiten,
+            Fact::Free { .. } => EventKind::Free,
+            Fact::Finalize { .. } => EventKind::Finalize,
+            Fact::Phase { .. } => EventKind::Phase,
+            Fact::Cycle { .. } => EventKind::Cycle,
+            Fact::Step { .. } => EventKind::Step,
+            Fact::Print { .. } => EventKind::Print,
+            Fact::Dangling { .. } => EventKind::Dangling,
+            Fact::End { .. } => EventKind::End,
+        }
+    }
+}
+
+/// A line of a trace.
+#[derive(Clone, Debug, Serialize)]
+pub struct Record {
+    /// The number of the event, from 1, counting those that are not shown.
+    pub number: u64,
+    /// What it is.
+    pub event: EventKind,
+    /// The cycle of the collector; 0 before the first one.
+    pub cycle: u64,
+    /// Where the collector was.
+    pub phase: &'static str,
+    /// The chunk that ran; null outside of one.
+    pub chunk: Option<String>,
+    /// The line that ran.
+    pub line: Option<u32>,
+    /// How deep calls are nested.
+    pub depth: usize,
+    /// Whether a step of the collector is under way.
+    #[serde(skip)]
+    pub in_step: bool,
+    /// The rest.
+    #[serde(flatten)]
+    pub fact: Fact,
+}

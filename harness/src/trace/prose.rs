@@ -1,0 +1,152 @@
+//! Facts in words.
+
+use std::fmt::Write;
+
+use anstyle::AnsiColor;
+
+use super::fact::{Edge, Fact, Few, Origin};
+use super::names::Name;
+use crate::report::{Shade, Style};
+
+const COUNT: anstyle::Style = anstyle::Style::new().bold();
+const FAULT: anstyle::Style = AnsiColor::Red.on_default().bold();
+
+/// What happened, in words. The kind of event stands before it.
+pub fn text(fact: &Fact, style: Style) -> String {
+    let shade = |word: &str| shade(word, style);
+    let change = |from: &str, to: &str| format!("{} → {}", shade(from), shade(to));
+    match fact {
+        Fact::Allocate { object, colour, prototype, parent } => {
+            let mut text = format!("{object}, {}", shade(colour));
+            if let Some(prototype) = prototype {
+                let _ = write!(text, ", of {}", prototype.short);
+            }
+            if let Some(parent) = parent {
+                let _ = write!(text, ", nested in {}", parent.short);
+            }
+            text
+        }
+        Fact::Call { object } | Fact::Return { object } => object.short.to_string(),
+        Fact::Capture { object, index, upvalue, from, register, enclosing, enclosing_index, .. } => {
+            let origin = match (from, register, enclosing, enclosing_index) {
+                (Origin::Stack, Some(register), ..) => format!("from the stack, register {register},"),
+                (Origin::Enclosing, _, Some(enclosing), Some(index)) => {
+                    format!("from the enclosing {}, whose upvalue {index} it is,", enclosing.short)
+                }
+                _ => "made for it".to_owned(),
+            };
+            format!("{} takes {} {origin} as its upvalue {index}", object.short, upvalue.short)
+        }
+        Fact::Open { object, thread, slot } => {
+            let mut text = format!("{} is a variable on the stack", object.short);
+            if let (Some(thread), Some(slot)) = (thread, slot) {
+                let _ = write!(text, " of {}, slot {slot}", thread.short);
+            }
+            text
+        }
+        Fact::Link { object, thread, found, open } => {
+            let of = thread.as_ref().map(|thread| format!(" of {}", thread.short)).unwrap_or_default();
+            let list = list(open, 0);
+            match found {
+                true => format!("{} is found in the open list{of}, and shared: {list}", object.short),
+                false => format!("{} enters the open list{of}: {list}", object.short),
+            }
+        }
+        Fact::Close { object, colour, value } => {
+            let value = value.as_ref().map(|value| format!(" ({})", value.short)).unwrap_or_default();
+            format!("{} takes its value{value} off the stack; it is {}", object.short, shade(colour))
+        }
+        Fact::Join { object, index, old, new, .. } => {
+            let old = old.as_ref().map(|old| format!(", no more {}", old.short)).unwrap_or_default();
+            format!("{} takes {} as its upvalue {index}{old}", object.short, new.short)
+        }
+        Fact::Store { object, site, old, new } => {
+            let old = old.as_ref().map(|old| format!(", no more to {}", old.short)).unwrap_or_default();
+            format!("{} refers to {}{old} ({site})", object.short, new.short)
+        }
+        Fact::Barrier { object, site, direction, child, acted, colour, child_colour } => {
+            let parties =
+                format!("{} ({}) refers to {} ({})", object.short, shade(colour), child.short, shade(child_colour));
+            match (acted, *direction) {
+                (false, _) => format!("{direction} at {site}: {parties}; nothing to do"),
+                (true, "backward") => format!("{direction} at {site}: {parties}; to be traversed again"),
+                (true, _) => format!("{direction} at {site}: {parties}"),
+            }
+        }
+        Fact::Mark { object, from, to, by, few } => {
+            let by = by.as_ref().map(|by| format!(", found through {}", by.short)).unwrap_or_default();
+            format!("{} {}{by}{}", object.short, change(from, to), refers(few))
+        }
+        Fact::Blacken { object, from, to, few } => format!("{} {}{}", object.short, change(from, to), refers(few)),
+        Fact::GrayAgain { object, from, to } => {
+            format!("{} {}: the atomic phase traverses it again", object.short, change(from, to))
+        }
+        Fact::Whiten { object, from, to } => format!("{} {}: it lives", object.short, change(from, to)),
+        Fact::Free { object } | Fact::Finalize { object } => object.to_string(),
+        Fact::Phase { from, to } => match phase(from, to) {
+            "" => (*to).to_owned(),
+            words => format!("{to}: {words}"),
+        },
+        Fact::Cycle { edge: Edge::Begin, .. } => style.paint(COUNT, "begins: the roots are marked"),
+        Fact::Cycle { edge: Edge::End, freed, .. } => {
+            let objects = if *freed == 1 { "object" } else { "objects" };
+            style.paint(COUNT, &format!("is over: {freed} {objects} freed"))
+        }
+        Fact::Step { edge, step, kind } => match edge {
+            Edge::Begin => format!("{step} begins: {kind}"),
+            Edge::End => format!("{step} is over"),
+        },
+        Fact::Print { text } => text.clone(),
+        Fact::Dangling { object } => style.paint(FAULT, &format!("{} was freed, and is in use", object.short)),
+        Fact::End { how, message } => match message {
+            Some(message) => style.paint(FAULT, &format!("{how}: {message}")),
+            None => "the script ran to its end".to_owned(),
+        },
+    }
+}
+
+fn shade(word: &str, style: Style) -> String {
+    let shade = match word {
+        "white" => Shade::White,
+        "gray" => Shade::Gray,
+        "black" => Shade::Black,
+        _ => Shade::OtherWhite,
+    };
+    style.paint(shade.style(), word)
+}
+
+fn list(names: &[Name], more: usize) -> String {
+    let mut text = names.iter().map(|name| &*name.short).collect::<Vec<_>>().join(", ");
+    if more > 0 {
+        let _ = write!(text, " and {more} more");
+    }
+    text
+}
+
+fn refers(few: &Few) -> String {
+    match few.refers.as_slice() {
+        [] => String::new(),
+        names => format!("; refers to {}", list(names, few.refers_more)),
+    }
+}
+
+/// What a phase is for.
+fn phase(from: &str, to: &str) -> &'static str {
+    if from == "propagate" && to.starts_with("sweep") {
+        return "marking is given up; the sweep undoes its marks and frees nothing";
+    }
+    match to {
+        "propagate" => "gray objects are traversed, one a step",
+        "enter-atomic" => "what is left of marking is done in one go",
+        "atomic" => "the end of marking; nothing of the script runs in it",
+        "sweep-all" => "the dead are freed, the living become white",
+        "sweep-strings" => "the same for strings",
+        "sweep-userdata" => "the same for userdata",
+        "sweep-finalizable" => "the same for objects with finalizers",
+        "sweep-to-be-finalized" => "the same for objects that wait for their finalizers",
+        "sweep-end" => "all is swept",
+        "call-finalizers" => "finalizers of dead objects are called",
+        "pause" => "the collector rests",
+        _ => "",
+    }
+}
