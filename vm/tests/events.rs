@@ -153,3 +153,28 @@ fn barriers_work_only_where_a_black_object_gets_a_white_one() {
     let idle = log.lines.iter().filter(|line| line.starts_with("Barrier") && line.contains("acted: false")).count();
     assert!(acted > 0 && idle > acted, "{acted} acted, {idle} idle");
 }
+
+#[test]
+fn calls_captures_and_joins_are_told_in_their_order() {
+    let script = "local shared = {}
+        local function outer() return function() return shared end end
+        local again = function() return shared end
+        local inner = outer()
+        debug.upvaluejoin(inner, 1, again, 1)";
+    let (result, log) = observe(Log::default(), Policy::LUA_54, script);
+    assert_eq!(result, Ok(()));
+    let told = ["LoadPrototype", "Call(", "Return(", "Capture", "JoinUpvalue", "OpenUpvalue", "FindUpvalue"];
+    let heads = log.lines.iter().filter_map(|line| told.iter().find(|head| line.starts_with(**head)).copied());
+    let expected = [
+        // The chunk, the two functions in it, and the one inside of the first.
+        ["LoadPrototype"; 4].as_slice(),
+        // `_ENV` of the chunk.
+        &["Capture", "Call("],
+        &["OpenUpvalue", "Capture", "FindUpvalue", "Capture"],
+        // `inner` has its upvalue from the closure of `outer`.
+        &["Call(", "Capture", "Return(", "JoinUpvalue", "Return("],
+    ];
+    assert_eq!(heads.collect::<Vec<_>>(), expected.concat());
+    let through = log.lines.iter().filter(|line| line.starts_with("Capture") && line.contains("Enclosing"));
+    assert_eq!(through.count(), 1);
+}

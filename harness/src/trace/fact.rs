@@ -35,6 +35,8 @@ event_kinds! {
     Call = "call", true;
     /// A Lua function returned.
     Return = "return", true;
+    /// A function expression gave the closure that it had made before (the cache of Lua 5.2 and 5.3).
+    Reuse = "reuse", true;
     /// A new closure was given an upvalue.
     Capture = "capture", true;
     /// A variable became an upvalue.
@@ -126,6 +128,9 @@ pub enum Fact {
         object: Name,
     },
     Return {
+        object: Name,
+    },
+    Reuse {
         object: Name,
     },
     /// `index`: which upvalue of the closure, from 1. `enclosing_index`: which one it is of the enclosing closure.
@@ -249,6 +254,7 @@ impl Fact {
             Fact::Allocate { .. } => EventKind::Allocate,
             Fact::Call { .. } => EventKind::Call,
             Fact::Return { .. } => EventKind::Return,
+            Fact::Reuse { .. } => EventKind::Reuse,
             Fact::Capture { .. } => EventKind::Capture,
             Fact::Open { .. } => EventKind::Open,
             Fact::Link { .. } => EventKind::Link,

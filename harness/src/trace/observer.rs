@@ -28,6 +28,17 @@ const GRAY: &str = "gray";
 /// The word for black.
 const BLACK: &str = "black";
 
+/// How far a cycle of the collector is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// There is none.
+    Idle,
+    /// Not swept yet.
+    Marking,
+    /// The sweep has begun: what is marked from now on belongs to the next cycle.
+    Sweeping,
+}
+
 /// An object whose references are being marked.
 struct Traversal {
     id: u32,
@@ -46,7 +57,7 @@ pub struct Tracer {
     number: u64,
     /// Cycles that have begun.
     cycle: u64,
-    in_cycle: bool,
+    stage: Stage,
     freed: u64,
     steps: u64,
     in_step: bool,
@@ -71,7 +82,7 @@ impl Tracer {
             running: false,
             number: 0,
             cycle: 0,
-            in_cycle: false,
+            stage: Stage::Idle,
             freed: 0,
             steps: 0,
             in_step: false,
@@ -155,10 +166,13 @@ impl Tracer {
     }
 
     fn cycle(&mut self, view: HeapView<'_>, edge: Edge) {
-        self.in_cycle = edge == Edge::Begin;
-        if edge == Edge::Begin {
-            self.cycle += 1;
-            self.freed = 0;
+        match edge {
+            Edge::Begin => {
+                self.stage = Stage::Marking;
+                self.cycle += 1;
+                self.freed = 0;
+            }
+            Edge::End => self.stage = Stage::Idle,
         }
         if self.wants(EventKind::Cycle, &[]) {
             self.write(view, Fact::Cycle { edge, freed: self.freed, bytes: view.bytes() });
@@ -310,7 +324,10 @@ impl Tracer {
     }
 
     fn marked(&mut self, view: HeapView<'_>, object: ObjectView<'_>) {
-        if self.in_step && !self.in_cycle {
+        if self.in_step && self.stage != Stage::Marking {
+            if self.stage == Stage::Sweeping {
+                self.cycle(view, Edge::End);
+            }
             self.cycle(view, Edge::Begin);
         }
         // Told before the colour changes. These have no turn of their own: what they refer to is marked at once.
@@ -349,15 +366,18 @@ impl Tracer {
 
     fn phase_changed(&mut self, view: HeapView<'_>, before: Phase) {
         let now = view.phase();
-        if before == Phase::Pause && now < Phase::SweepAll && !self.in_cycle {
+        if before == Phase::Pause && now <= Phase::Atomic && self.stage == Stage::Idle {
             self.cycle(view, Edge::Begin);
         }
         if self.wants(EventKind::Phase, &[]) {
             self.write(view, Fact::Phase { from: before.name(), to: now.name() });
         }
-        let over = now == Phase::Pause || now == Phase::Propagate && before > Phase::Atomic && before != Phase::Pause;
-        if over && self.in_cycle {
-            self.cycle(view, Edge::End);
+        match (self.stage, now) {
+            (Stage::Marking | Stage::Sweeping, Phase::Pause) | (Stage::Sweeping, Phase::Propagate) => {
+                self.cycle(view, Edge::End);
+            }
+            (Stage::Marking, now) if now > Phase::Atomic => self.stage = Stage::Sweeping,
+            _ => {}
         }
     }
 
@@ -381,6 +401,7 @@ impl Tracer {
             let kind = match kind {
                 StepKind::Turn => "turn",
                 StepKind::AbandonMarking => "abandon-marking",
+                StepKind::BeginMarking => "begin-marking",
             };
             self.write(view, Fact::Step { edge, step: self.steps, kind });
         }
@@ -398,6 +419,10 @@ impl Tracer {
             Event::Return(object) if self.wants(EventKind::Return, &[object]) => {
                 let object = self.name(view, object);
                 self.write(view, Fact::Return { object });
+            }
+            Event::ReuseClosure(object) if self.wants(EventKind::Reuse, &[object]) => {
+                let object = self.name(view, object);
+                self.write(view, Fact::Reuse { object });
             }
             Event::Capture { closure, index, upvalue, origin } => self.captured(view, closure, index, upvalue, origin),
             Event::OpenUpvalue(upvalue) => self.opened(view, upvalue),

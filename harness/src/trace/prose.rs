@@ -27,6 +27,9 @@ pub fn text(fact: &Fact, style: Style) -> String {
             text
         }
         Fact::Call { object } | Fact::Return { object } => object.short.to_string(),
+        Fact::Reuse { object } => {
+            format!("{} is given again: it has the upvalues that a new one would have", object.short)
+        }
         Fact::Capture { object, index, upvalue, from, register, enclosing, enclosing_index, .. } => {
             let origin = match (from, register, enclosing, enclosing_index) {
                 (Origin::Stack, Some(register), ..) => format!("from the stack, register {register},"),
@@ -132,6 +135,9 @@ fn refers(few: &Few) -> String {
 
 /// What a phase is for.
 fn phase(from: &str, to: &str) -> &'static str {
+    if from == "pause" && to.starts_with("sweep") {
+        return "a full collection first makes all white; nothing is freed";
+    }
     if from == "propagate" && to.starts_with("sweep") {
         return "marking is given up; the sweep undoes its marks and frees nothing";
     }
@@ -139,8 +145,8 @@ fn phase(from: &str, to: &str) -> &'static str {
         "propagate" => "gray objects are traversed, one a step",
         "enter-atomic" => "what is left of marking is done in one go",
         "atomic" => "the end of marking; nothing of the script runs in it",
+        "sweep-strings" => "dead strings are freed, living ones become white",
         "sweep-all" => "the dead are freed, the living become white",
-        "sweep-strings" => "the same for strings",
         "sweep-userdata" => "the same for userdata",
         "sweep-finalizable" => "the same for objects with finalizers",
         "sweep-to-be-finalized" => "the same for objects that wait for their finalizers",

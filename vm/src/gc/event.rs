@@ -198,6 +198,8 @@ pub enum Event<'h> {
     Call(ObjectView<'h>),
     /// A Lua function is about to be left by a return. One that an error leaves is not told.
     Return(ObjectView<'h>),
+    /// A function expression gave the closure that the cache of its prototype had, and not a new one.
+    ReuseClosure(ObjectView<'h>),
     /// A new closure was given an upvalue.
     Capture {
         /// The closure.

@@ -197,6 +197,7 @@ impl Vm {
         let count = prototype.upvalues.len();
         if let Some(closure) = self.heap.cached_closure(prototype, thread, base, parent) {
             self.set_slot(anchor, Value::Closure(closure));
+            self.heap.note(|| Event::ReuseClosure(ObjectView::new(closure.erase())));
             return closure;
         }
         let closure = self.heap.new_closure(prototype, count as u8);
