@@ -210,11 +210,11 @@ impl Names {
         }
     }
 
-    /// The name of an object. One that nobody has named is called by its kind.
-    pub fn name(&mut self, view: HeapView<'_>, object: ObjectView<'_>) -> Name {
+    /// The name of an object. One that has none yet is a new one of its kind.
+    pub fn name(&self, object: ObjectView<'_>) -> Name {
         match self.objects.get(&object.id()) {
             Some(entry) => entry.name.clone(),
-            None => self.admit(view, object, None, None, true),
+            None => Name { short: format!("new {}", object.kind()).into(), place: None },
         }
     }
 

@@ -14,7 +14,7 @@ use moonphase_vm::gc::{
 use super::Traced;
 use super::fact::{Edge, EventKind, Fact, Few, Origin, Record};
 use super::filter::Filter;
-use super::names::{Name, Names};
+use super::names::Names;
 use super::page::Page;
 
 /// Objects of a list that are named; of more there is the number.
@@ -161,10 +161,6 @@ impl Tracer {
         }
     }
 
-    fn name(&mut self, view: HeapView<'_>, object: ObjectView<'_>) -> Name {
-        self.names.name(view, object)
-    }
-
     fn cycle(&mut self, view: HeapView<'_>, edge: Edge) {
         match edge {
             Edge::Begin => {
@@ -211,10 +207,10 @@ impl Tracer {
     ) {
         if self.wants(EventKind::Allocate, &[object]) {
             let fact = Fact::Allocate {
-                object: self.name(view, object),
+                object: self.names.name(object),
                 colour: view.colour(object).name(),
-                prototype: prototype.map(|prototype| self.name(view, prototype)),
-                parent: parent.map(|parent| self.name(view, parent)),
+                prototype: prototype.map(|prototype| self.names.name(prototype)),
+                parent: parent.map(|parent| self.names.name(parent)),
             };
             self.write(view, fact);
         }
@@ -244,8 +240,8 @@ impl Tracer {
         self.new_upvalue(view, upvalue, place.and_then(|(thread, slot)| thread.slot_name(slot)));
         if self.wants(EventKind::Open, &[upvalue]) {
             let fact = Fact::Open {
-                object: self.name(view, upvalue),
-                thread: place.map(|(thread, _)| self.name(view, thread)),
+                object: self.names.name(upvalue),
+                thread: place.map(|(thread, _)| self.names.name(thread)),
                 slot: place.map(|(_, slot)| slot),
             };
             self.write(view, fact);
@@ -257,9 +253,9 @@ impl Tracer {
         if self.wants(EventKind::Link, &[upvalue]) {
             let thread = upvalue.upvalue_slot().map(|(thread, _)| thread);
             let list = thread.map(ObjectView::open_upvalues).unwrap_or_default();
-            let open = list.into_iter().rev().take(LISTED).map(|upvalue| self.name(view, upvalue)).collect();
-            let thread = thread.map(|thread| self.name(view, thread));
-            let fact = Fact::Link { object: self.name(view, upvalue), thread, found, open };
+            let open = list.into_iter().rev().take(LISTED).map(|upvalue| self.names.name(upvalue)).collect();
+            let thread = thread.map(|thread| self.names.name(thread));
+            let fact = Fact::Link { object: self.names.name(upvalue), thread, found, open };
             self.write(view, fact);
         }
     }
@@ -284,13 +280,13 @@ impl Tracer {
             CaptureOrigin::Fresh => (Origin::New, None, None, None),
         };
         let fact = Fact::Capture {
-            object: self.name(view, closure),
+            object: self.names.name(closure),
             index: index + 1,
             variable: variable(closure, index),
-            upvalue: self.name(view, upvalue),
+            upvalue: self.names.name(upvalue),
             from,
             register,
-            enclosing: enclosing.map(|enclosing| self.name(view, enclosing)),
+            enclosing: enclosing.map(|enclosing| self.names.name(enclosing)),
             enclosing_index,
         };
         self.write(view, fact);
@@ -302,19 +298,19 @@ impl Tracer {
         if self.wants(EventKind::Close, &[upvalue]) {
             let mut value = None;
             view.references(upvalue, |edge| value = Some(edge.target));
-            let value = value.map(|value| self.name(view, value));
-            let fact = Fact::Close { object: self.name(view, upvalue), colour, value };
+            let value = value.map(|value| self.names.name(value));
+            let fact = Fact::Close { object: self.names.name(upvalue), colour, value };
             self.write(view, fact);
         }
     }
 
     /// The objects that this one keeps alive, those of the library aside unless they are shown too.
-    fn few(&mut self, view: HeapView<'_>, object: ObjectView<'_>) -> Few {
+    fn few(&self, view: HeapView<'_>, object: ObjectView<'_>) -> Few {
         let mut few = Few::default();
         view.references(object, |edge| {
             if edge.strength == Strength::Strong && self.filter.admits(self.names.subject(edge.target)) {
                 if few.refers.len() < LISTED {
-                    few.refers.push(self.names.name(view, edge.target));
+                    few.refers.push(self.names.name(edge.target));
                 } else {
                     few.refers_more += 1;
                 }
@@ -345,7 +341,7 @@ impl Tracer {
             // What has a turn of its own tells then what it refers to.
             let few = if at_once { self.few(view, object) } else { Few::default() };
             let by = by.and_then(|id| self.names.known(id));
-            let fact = Fact::Mark { object: self.name(view, object), from, to, by, few };
+            let fact = Fact::Mark { object: self.names.name(object), from, to, by, few };
             self.write(view, fact);
         }
         self.marked = at_once.then(|| Traversal::with_targets(view, object));
@@ -359,7 +355,7 @@ impl Tracer {
         let from = self.names.recolour(object, BLACK);
         if self.wants(EventKind::Blacken, &[object]) {
             let few = self.few(view, object);
-            let fact = Fact::Blacken { object: self.name(view, object), from, to: BLACK, few };
+            let fact = Fact::Blacken { object: self.names.name(object), from, to: BLACK, few };
             self.write(view, fact);
         }
     }
@@ -413,15 +409,15 @@ impl Tracer {
             Event::Allocate(object) => self.allocated(view, object),
             Event::LoadPrototype { prototype, parent } => self.prototype_loaded(view, prototype, parent),
             Event::Call(object) if self.wants(EventKind::Call, &[object]) => {
-                let object = self.name(view, object);
+                let object = self.names.name(object);
                 self.write(view, Fact::Call { object });
             }
             Event::Return(object) if self.wants(EventKind::Return, &[object]) => {
-                let object = self.name(view, object);
+                let object = self.names.name(object);
                 self.write(view, Fact::Return { object });
             }
             Event::ReuseClosure(object) if self.wants(EventKind::Reuse, &[object]) => {
-                let object = self.name(view, object);
+                let object = self.names.name(object);
                 self.write(view, Fact::Reuse { object });
             }
             Event::Capture { closure, index, upvalue, origin } => self.captured(view, closure, index, upvalue, origin),
@@ -430,20 +426,20 @@ impl Tracer {
             Event::CloseUpvalue(upvalue) => self.closed(view, upvalue),
             Event::JoinUpvalue { closure, index, old, new } if self.wants(EventKind::Join, &[new, closure]) => {
                 let fact = Fact::Join {
-                    object: self.name(view, closure),
+                    object: self.names.name(closure),
                     index: index + 1,
                     variable: variable(closure, index),
-                    old: old.map(|old| self.name(view, old)),
-                    new: self.name(view, new),
+                    old: old.map(|old| self.names.name(old)),
+                    new: self.names.name(new),
                 };
                 self.write(view, fact);
             }
             Event::Store { site, holder, old, new } if self.wants(EventKind::Store, &[new, holder]) => {
                 let fact = Fact::Store {
-                    object: self.name(view, holder),
+                    object: self.names.name(holder),
                     site: site.name(),
-                    old: old.map(|old| self.name(view, old)),
-                    new: self.name(view, new),
+                    old: old.map(|old| self.names.name(old)),
+                    new: self.names.name(new),
                 };
                 self.write(view, fact);
             }
@@ -454,13 +450,13 @@ impl Tracer {
                 let kind = if acted { EventKind::Barrier } else { EventKind::IdleBarrier };
                 if self.wants(kind, &[child, parent]) {
                     let fact = Fact::Barrier {
-                        object: self.name(view, parent),
+                        object: self.names.name(parent),
                         site: site.name(),
                         direction: match direction {
                             Direction::Forward => "forward",
                             Direction::Backward => "backward",
                         },
-                        child: self.name(view, child),
+                        child: self.names.name(child),
                         acted,
                         colour: colours[0],
                         child_colour: colours[1],
@@ -478,7 +474,7 @@ impl Tracer {
                 if object.is_gray() {
                     let from = self.names.recolour(object, GRAY);
                     if self.wants(EventKind::GrayAgain, &[object]) {
-                        let fact = Fact::GrayAgain { object: self.name(view, object), from, to: GRAY };
+                        let fact = Fact::GrayAgain { object: self.names.name(object), from, to: GRAY };
                         self.write(view, fact);
                     }
                 }
@@ -487,20 +483,20 @@ impl Tracer {
                 let to = view.colour(object).name();
                 let from = self.names.recolour(object, to);
                 if from != WHITE && from != to && self.wants(EventKind::Whiten, &[object]) {
-                    let fact = Fact::Whiten { object: self.name(view, object), from, to };
+                    let fact = Fact::Whiten { object: self.names.name(object), from, to };
                     self.write(view, fact);
                 }
             }
             Event::Free(object) => {
                 self.freed += 1;
                 if self.wants(EventKind::Free, &[object]) {
-                    let fact = Fact::Free { object: self.name(view, object) };
+                    let fact = Fact::Free { object: self.names.name(object) };
                     self.write(view, fact);
                 }
                 self.names.forget(object);
             }
             Event::Finalize(object) if self.wants(EventKind::Finalize, &[object]) => {
-                let fact = Fact::Finalize { object: self.name(view, object) };
+                let fact = Fact::Finalize { object: self.names.name(object) };
                 self.write(view, fact);
             }
             Event::PhaseChange(before) => self.phase_changed(view, before),
@@ -509,7 +505,7 @@ impl Tracer {
             Event::Output(bytes) => self.printed(view, bytes),
             Event::Dangling(object) => {
                 self.dangling = true;
-                let object = self.name(view, object);
+                let object = self.names.name(object);
                 self.write(view, Fact::Dangling { object });
             }
             _ => {}
