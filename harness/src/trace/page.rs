@@ -13,7 +13,7 @@ use crate::report::{Style, printable};
 /// Columns for the event's text before the script's line.
 const TEXT_WIDTH: usize = 80;
 /// Columns for the name of an event.
-const EVENT_WIDTH: usize = 12;
+const EVENT_WIDTH: usize = 13;
 /// Levels of nesting that are shown by indentation.
 const LEVELS: usize = 12;
 /// Columns for the script's line.
