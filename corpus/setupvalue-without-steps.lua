@@ -4,9 +4,12 @@
 -- clean: gc=5.2
 -- clean: gc=5.4
 -- The script never asks for the collector and makes too little garbage to wake it: only a schedule shows the fault.
-local shared
-local function make()
-  return function() return shared end
+local make
+do
+  local shared
+  make = function()
+    return function() return shared end
+  end
 end
 
 kept = make()
