@@ -74,7 +74,9 @@ fn a_run_under_a_schedule_is_the_same_each_time() {
         let (second, again) = observe(schedule, MIXED);
         assert_eq!(first.events, second.events, "{schedule}");
         assert_eq!(turned, again, "{schedule}");
-        assert!(first.turns > 100, "{schedule} made {} turns only", first.turns);
+        // In generational mode a turn is a whole collection, and comes at every eighth allocation only.
+        let least = if *schedule == "generational" { 50 } else { 100 };
+        assert!(first.turns > least, "{schedule} made {} turns only", first.turns);
     }
 }
 

@@ -41,7 +41,7 @@ pub struct SettingsArgs {
     /// Language version
     #[arg(long, value_name = "VERSION")]
     pub lua: Option<LuaVersion>,
-    /// Collector policy: a preset (5.1, 5.2, 5.3, 5.4), then rules to change, as in 5.1,setupvalue=upvalue
+    /// Collector policy: a preset (5.1, 5.2, 5.3, 5.4, generational), then rules to change, as in 5.1,setupvalue=upvalue
     #[arg(long, value_name = "PRESET[,RULE=VALUE…]")]
     pub gc: Option<Policy>,
     /// Reference to compare with: lua54 or none

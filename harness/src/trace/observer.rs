@@ -394,12 +394,7 @@ impl Tracer {
         self.in_step = edge == Edge::Begin;
         self.steps += u64::from(self.in_step);
         if self.wants(EventKind::Step, &[]) {
-            let kind = match kind {
-                StepKind::Turn => "turn",
-                StepKind::AbandonMarking => "abandon-marking",
-                StepKind::BeginMarking => "begin-marking",
-            };
-            self.write(view, Fact::Step { edge, step: self.steps, kind });
+            self.write(view, Fact::Step { edge, step: self.steps, kind: kind.name() });
         }
     }
 

@@ -6,7 +6,7 @@
 use crate::gc::event::Event;
 use crate::gc::object::bits;
 use crate::gc::upvalue::CountedUpvalue;
-use crate::gc::{AnyGc, Gc, Header, Heap, Kind, Managed, Object, ObjectView, Phase};
+use crate::gc::{Age, AnyGc, Gc, Header, Heap, Kind, Managed, Object, ObjectView, Phase};
 use crate::interpreter::Builtin;
 use crate::value::{
     Closure, MAX_SHORT, NativeClosure, Prototype, Str, Table, Thread, ThreadStatus, Upvalue, Userdata, Value,
@@ -369,6 +369,7 @@ impl Heap {
     /// Makes the newest object one that is never collected. Such objects are made before all others.
     pub(super) fn fix_newest(&mut self, object: AnyGc) {
         object.set_colour(0);
+        object.set_age(Age::Old);
         if self.all.get() == Some(object) {
             self.all.set(object.next.get());
         }

@@ -4,21 +4,18 @@
 //! and the child white: only such a reference breaks the invariant.
 
 use crate::gc::event::{Direction, Event, Site};
-use crate::gc::{AnyGc, Gc, Heap, ObjectView};
+use crate::gc::{Age, AnyGc, Gc, Heap, Mode, ObjectView};
 use crate::value::Upvalue;
 
 impl Heap {
-    /// IF the parent is black AND the child is white THEN, while marking, mark the child; while sweeping, make the parent
-    /// white, so that it calls no further barriers in this cycle.
+    /// IF the parent is black AND the child is white THEN, while marking, mark the child, AND IF the parent is old THEN make
+    /// the child old0; while sweeping, make the parent white, so that it calls no further barriers in this cycle. A sweep
+    /// of generational mode would take a white parent for dead: there nothing is done.
     #[inline]
     pub(super) fn barrier_forward(&mut self, site: Site, parent: AnyGc, child: AnyGc) {
         let acts = parent.is_black() && child.is_white();
         if acts {
-            if self.keeps_invariant() {
-                self.mark_object(child);
-            } else {
-                parent.set_colour(self.current_white);
-            }
+            self.go_forward(parent, child);
         }
         if self.interests.stores {
             self.raise_barrier(site, Direction::Forward, parent, child, acts);
@@ -50,12 +47,30 @@ impl Heap {
         }
     }
 
+    #[cold]
+    fn go_forward(&mut self, parent: AnyGc, child: AnyGc) {
+        if self.keeps_invariant() {
+            self.mark_object(child);
+            if parent.is_old() {
+                self.make_old0(child);
+            }
+        } else if self.mode() == Mode::Incremental {
+            parent.set_colour(self.current_white);
+        }
+    }
+
     /// Makes a black object gray and has it traversed again in the atomic phase. While sweeping it only waits there until
-    /// its turn to become white comes, and the list is emptied when the next cycle begins.
+    /// its turn to become white comes, and the list is emptied when the next cycle begins. An old object is touched.
     #[cold]
     fn gray_black_again(&mut self, object: AnyGc) {
+        // A touched2 object is black and on the list.
+        if object.age() != Age::Touched2 {
+            self.gray_again.push(object);
+        }
         object.set_colour(0);
-        self.gray_again.push(object);
+        if object.is_old() {
+            object.set_age(Age::Touched1);
+        }
     }
 
     #[cold]

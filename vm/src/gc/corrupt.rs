@@ -8,7 +8,7 @@
 use crate::bytecode::Instruction;
 use crate::gc::object::bits;
 use crate::gc::view::{Colour, GrayList, ListName};
-use crate::gc::{AnyGc, Gc, Heap, Object, Phase, Site};
+use crate::gc::{Age, AnyGc, Gc, Heap, Object, Phase, Site};
 use crate::value::{Closure, Prototype, Table, Thread, Upvalue, UpvalueName, Value};
 use std::cell::Cell;
 
@@ -36,6 +36,15 @@ impl Corrupt<'_> {
     /// Turns of the collector until it has come to this phase; at least one.
     pub fn turn_until(&mut self, phase: Phase) {
         while self.turn() != phase {}
+    }
+
+    /// Ends the cycle and enters generational mode, where a turn is a minor collection. Finalizers that are due are not
+    /// called.
+    pub fn enter_generational(&mut self) {
+        while self.heap.phase != Phase::Pause {
+            self.heap.step();
+        }
+        self.heap.collect_major();
     }
 
     /// The table of what the host keeps, which is a root.
@@ -143,6 +152,11 @@ impl Corrupt<'_> {
             Colour::Black => bits::BLACK,
         };
         self.find(id).set_colour(bits);
+    }
+
+    /// Gives an object another age and leaves all else as it is.
+    pub fn set_age(&mut self, id: u32, age: Age) {
+        self.find(id).set_age(age);
     }
 
     /// Turns the mark that an object has a finalizer.

@@ -130,6 +130,27 @@ pub enum StepKind {
     AbandonMarking,
     /// In a full collection of Lua 5.1: the start of marking, before the finalizers of the cycle before are called.
     BeginMarking,
+    /// A minor collection of generational mode, from marking to the end of the sweep.
+    Minor,
+    /// A major collection of generational mode, from the roots on. After it all that lives is old; where it follows a bad
+    /// one and is bad itself, sweeping has just begun, and turns go on with it.
+    Major,
+    /// The end of generational mode: all objects become white and new.
+    EnterIncremental,
+}
+
+impl StepKind {
+    /// The word in traces.
+    pub fn name(self) -> &'static str {
+        match self {
+            StepKind::Turn => "turn",
+            StepKind::AbandonMarking => "abandon-marking",
+            StepKind::BeginMarking => "begin-marking",
+            StepKind::Minor => "minor",
+            StepKind::Major => "major",
+            StepKind::EnterIncremental => "enter-incremental",
+        }
+    }
 }
 
 /// Where a new closure has an upvalue from.

@@ -2,7 +2,7 @@
 
 use crate::gc::event::Event;
 use crate::gc::object::bits;
-use crate::gc::{AnyGc, Gc, Heap, Kind, ObjectView, Phase, SweepRule};
+use crate::gc::{Age, AnyGc, Gc, Heap, Kind, Mode, ObjectView, Phase, SweepRule};
 use crate::value::Table;
 use std::cell::Cell;
 
@@ -29,6 +29,8 @@ impl Heap {
                 // The position would go astray with the object: move it on first.
                 self.sweep_at = self.sweep_at.and_then(|link| self.sweep_to_living(link));
             }
+        } else {
+            self.generations.leave_all(object);
         }
         unlink(&self.all, object);
         let head = self.finalizable_head();
@@ -48,12 +50,16 @@ impl Heap {
         }
         let mut previous: Option<AnyGc> = None;
         let mut next = self.finalizable_head().get();
-        while let Some(object) = next {
+        // What is old, and what follows it, is not white at the end of a minor collection's marking.
+        while next != self.generations.finalizable.first_old1()
+            && let Some(object) = next
+        {
             next = object.next.get();
             if !all && !object.is_white() {
                 previous = Some(object);
                 continue;
             }
+            self.generations.finalizable.leave(object);
             match previous {
                 Some(previous) => previous.next.set(next),
                 None => self.finalizable_head().set(next),
@@ -92,6 +98,8 @@ impl Heap {
         }
         if !self.keeps_invariant() {
             object.set_colour(self.current_white);
+        } else if object.age() == Age::Old1 {
+            self.generations.first_old1 = Some(object);
         }
         if self.interests.fine {
             self.raise(Event::Finalize(ObjectView::new(object)));
@@ -106,6 +114,9 @@ impl Heap {
 
     /// Makes every object with a finalizer wait for it: the state is being closed.
     pub(crate) fn finalize_all(&mut self) {
+        if self.mode() == Mode::Generational {
+            self.enter_incremental();
+        }
         self.separate_unreachable_finalizable(true);
     }
 

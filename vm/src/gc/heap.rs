@@ -2,6 +2,7 @@
 
 use crate::gc::allocate::StringTable;
 use crate::gc::event::{Event, Interests, Observer};
+use crate::gc::generational::Generations;
 use crate::gc::object::bits;
 use crate::gc::pacing::{Pacing, Phase};
 use crate::gc::quarantine::Quarantine;
@@ -102,6 +103,7 @@ pub struct Heap {
 
     pub(super) strings: StringTable,
     pub(super) pacing: Pacing,
+    pub(super) generations: Generations,
     pub(super) memory_limit: usize,
     pub(super) next_id: u32,
     pub(super) quarantine: Quarantine,
@@ -148,6 +150,7 @@ impl Heap {
             threads_with_upvalues: Vec::new(),
             strings: StringTable::new(),
             pacing: Pacing::default(),
+            generations: Generations::new(),
             memory_limit: options.memory_limit,
             next_id: 1,
             quarantine: Quarantine::new(options.quarantine_limit),

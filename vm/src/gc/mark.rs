@@ -189,6 +189,7 @@ impl Heap {
                 self.mark_value(value);
             }
         }
+        self.link_if_touched(table.erase());
     }
 
     /// The key of an empty entry is not a reference: it may be collected.
@@ -217,6 +218,8 @@ impl Heap {
         } else if has_white {
             table.erase().set_colour(0);
             self.weak_values.push(table);
+        } else {
+            self.link_if_touched(table.erase());
         }
     }
 
@@ -279,6 +282,7 @@ impl Heap {
             self.all_weak.push(table);
         } else {
             object.set_colour(bits::BLACK);
+            self.link_if_touched(object);
         }
         marked
     }
@@ -306,6 +310,7 @@ impl Heap {
         for value in &userdata.user_values {
             self.mark_value(value.get());
         }
+        self.link_if_touched(userdata.erase());
         1 + userdata.user_values.len()
     }
 
@@ -331,10 +336,10 @@ impl Heap {
     }
 
     /// A stack has no barrier, so a thread is never black while marking: it waits on the gray-again list and is traversed
-    /// again in the atomic phase.
+    /// again in the atomic phase. An old one waits there for the next collection too.
     fn traverse_thread(&mut self, thread: Gc<Thread>) -> Work {
         thread.erase().set_colour(0);
-        if self.phase == Phase::Propagate {
+        if self.phase == Phase::Propagate || thread.erase().is_old() {
             self.gray_again.push(thread.erase());
         } else {
             thread.erase().set_colour(bits::BLACK);

@@ -6,7 +6,8 @@
 //!
 //! A collection goes through the [`Phase`]s in steps, one `Heap::step` each. `mark` traverses, `atomic` ends marking
 //! in one go, `weak` clears weak tables, `sweep` frees, `finalizer` keeps the lists of objects with `__gc`; `pacing` says
-//! how much to do and when. Every write of a reference is a method in `store` or `upvalue`, which raises the event, and calls the
+//! how much to do and when. In `generational` mode a collection is one step, which looks at young objects only. Every write
+//! of a reference is a method in `store` or `upvalue`, which raises the event, and calls the
 //! barrier that the [`Policy`] asks for.
 //!
 //! All of this is about objects and knows no code: finalizers are called by the interpreter.
@@ -18,6 +19,7 @@ mod barrier;
 mod corrupt;
 mod event;
 mod finalizer;
+mod generational;
 mod heap;
 mod mark;
 mod object;
@@ -35,11 +37,12 @@ mod weak;
 pub use corrupt::Corrupt;
 pub use event::{CaptureOrigin, Direction, Event, Interests, Observer, Site, StepKind};
 pub use heap::{Heap, HeapOptions, Metatables};
-pub use object::{AnyGc, Gc, Header, Kind, Managed, Object};
+pub use object::{Age, AnyGc, Gc, Header, Kind, Managed, Object};
 pub use pacing::Phase;
 pub(crate) use pacing::Turn;
 pub use policy::{
-    DirectionRule, FullCollectionRule, OpenRule, Policy, PolicyError, SetupvalueRule, StringRule, SweepRule, Upvalues,
+    DirectionRule, FullCollectionRule, Mode, Old0Rule, OpenRule, Policy, PolicyError, SetupvalueRule, StringRule,
+    SweepRule, Upvalues,
 };
 pub use semantics::Semantics;
-pub use view::{Age, Colour, Edge, GrayList, HeapView, Label, ListName, Location, ObjectView, Strength};
+pub use view::{Colour, Edge, GrayList, HeapView, Label, ListName, Location, ObjectView, Strength};

@@ -73,6 +73,61 @@ pub(crate) mod bits {
     pub const FINALIZED: u16 = 1 << 5;
     pub const WHITES: u16 = WHITE_0 | WHITE_1;
     pub const COLOURS: u16 = WHITES | BLACK;
+    /// The three bits above are the age.
+    pub const AGE_SHIFT: u32 = 6;
+    pub const AGE: u16 = 0b111 << AGE_SHIFT;
+}
+
+/// The age of an object, by which generational mode tells what a minor collection has to look at.
+///
+/// In incremental mode all objects are new, aside from fixed ones, which are old for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Age {
+    /// Made since the last collection.
+    New,
+    /// Made before the last collection, which it survived.
+    Survival,
+    /// Made old by a forward barrier since the last collection, though it may refer to young objects.
+    Old0,
+    /// Old for one collection: the next one traverses it for the last time.
+    Old1,
+    /// Really old: it refers to old objects alone, and minor collections leave it aside.
+    Old,
+    /// An old object that was given a reference to a young one since the last collection.
+    Touched1,
+    /// An old object that was touched before the last collection.
+    Touched2,
+}
+
+impl Age {
+    /// Every age, in the order of the bits that stand for it.
+    pub const ALL: [Age; 7] = [Age::New, Age::Survival, Age::Old0, Age::Old1, Age::Old, Age::Touched1, Age::Touched2];
+
+    /// The word in events and reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Age::New => "new",
+            Age::Survival => "survival",
+            Age::Old0 => "old0",
+            Age::Old1 => "old1",
+            Age::Old => "old",
+            Age::Touched1 => "touched1",
+            Age::Touched2 => "touched2",
+        }
+    }
+
+    /// Whether a minor collection keeps such an object, reachable or not.
+    #[inline]
+    pub fn is_old(self) -> bool {
+        self > Age::Survival
+    }
+}
+
+impl fmt::Display for Age {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
 }
 
 /// The beginning of every object.
@@ -132,6 +187,22 @@ impl Header {
     #[inline]
     pub(crate) fn set_colour(&self, colour: u16) {
         self.marked.set(self.marked.get() & !bits::COLOURS | colour);
+    }
+
+    #[inline]
+    pub(crate) fn age(&self) -> Age {
+        Age::ALL[usize::from((self.marked.get() & bits::AGE) >> bits::AGE_SHIFT)]
+    }
+
+    #[inline]
+    pub(crate) fn set_age(&self, age: Age) {
+        self.marked.set(self.marked.get() & !bits::AGE | u16::from(age as u8) << bits::AGE_SHIFT);
+    }
+
+    /// Whether the object is of one of the old ages.
+    #[inline]
+    pub(crate) fn is_old(&self) -> bool {
+        self.age().is_old()
     }
 
     #[inline]

@@ -5,7 +5,7 @@
 //! §2.5.1.
 
 use crate::gc::event::{Event, StepKind};
-use crate::gc::{AnyGc, FullCollectionRule, Heap};
+use crate::gc::{AnyGc, FullCollectionRule, Heap, Mode};
 
 /// Where the collector is in its cycle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -67,7 +67,7 @@ pub(super) struct Pacing {
     /// By how much the debt is raised to bring every safe point to a schedule; 0 without one.
     alert: isize,
     /// Bytes that were alive at the end of the last cycle.
-    estimate: usize,
+    pub estimate: usize,
     /// Percent of the estimate at which the next cycle begins.
     pub pause: usize,
     /// Speed of the collector against allocation, in percent.
@@ -159,17 +159,25 @@ impl Heap {
         }
     }
 
-    /// One turn of the state machine.
+    /// One turn of the state machine; in generational mode, whose state machine has only one, a minor collection.
     pub(crate) fn step(&mut self) -> Turn {
+        match self.mode() {
+            Mode::Incremental => self.in_step(StepKind::Turn, Heap::turn),
+            Mode::Generational => Turn::Done(self.collect_minor()),
+        }
+    }
+
+    /// Does the work of a step, between the events that tell of it.
+    pub(super) fn in_step<T>(&mut self, kind: StepKind, work: impl FnOnce(&mut Heap) -> T) -> T {
         let phase = self.phase;
         if self.interests.steps {
-            self.raise(Event::StepBegin(StepKind::Turn));
+            self.raise(Event::StepBegin(kind));
         }
-        let turn = self.turn();
+        let result = work(self);
         if self.interests.steps {
-            self.raise(Event::StepEnd(StepKind::Turn, phase));
+            self.raise(Event::StepEnd(kind, phase));
         }
-        turn
+        result
     }
 
     fn turn(&mut self) -> Turn {
@@ -298,7 +306,7 @@ impl Heap {
     pub(crate) fn abandon_marking(&mut self) {
         let restarts = self.policy.full_collection == FullCollectionRule::Restart;
         if self.keeps_invariant() || restarts && self.phase == Phase::Pause {
-            self.leap(StepKind::AbandonMarking, |heap| {
+            self.in_step(StepKind::AbandonMarking, |heap| {
                 if restarts {
                     heap.clear_gray_lists();
                 }
@@ -310,22 +318,10 @@ impl Heap {
     /// Second part of a full collection under the rule of Lua 5.1: marking begins before the finalizers of the cycle
     /// before are called.
     pub(crate) fn begin_marking(&mut self) {
-        self.leap(StepKind::BeginMarking, |heap| {
+        self.in_step(StepKind::BeginMarking, |heap| {
             heap.restart();
             heap.enter(Phase::Propagate);
         });
-    }
-
-    /// A step that is no turn of the state machine.
-    fn leap(&mut self, kind: StepKind, work: impl FnOnce(&mut Heap)) {
-        if self.interests.steps {
-            self.raise(Event::StepBegin(kind));
-        }
-        let phase = self.phase;
-        work(self);
-        if self.interests.steps {
-            self.raise(Event::StepEnd(kind, phase));
-        }
     }
 
     /// Leaves the rest of marking to the atomic phase: in a full collection nothing runs in between.

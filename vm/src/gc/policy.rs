@@ -98,6 +98,38 @@ rule! {
     }
 }
 
+rule! {
+    /// What a forward barrier with an old parent makes old0. Marking an upvalue marks its value as well, and marking a
+    /// userdata without user values its metatable.
+    Old0Rule {
+        /// The child alone: the fault of Lua 5.4 (up to 5.4.8, after `debug.upvaluejoin`). What else was marked is young
+        /// and no longer white, so no barrier acts when it is stored into an old object, and once the child lets go of it
+        /// a minor collection frees it.
+        Child = "child",
+        /// All that is marked.
+        Marked = "marked",
+    }
+}
+
+/// How a collector works. Scripts change it with `collectgarbage`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Mode {
+    /// By steps, of which many make a cycle.
+    Incremental,
+    /// By minor collections of young objects, and now and then a major one of all (manual §2.5.2).
+    Generational,
+}
+
+impl Mode {
+    /// The name that `collectgarbage` has for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Mode::Incremental => "incremental",
+            Mode::Generational => "generational",
+        }
+    }
+}
+
 /// What upvalues are to the collector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Upvalues {
@@ -131,6 +163,10 @@ pub struct Policy {
     pub sweep: SweepRule,
     /// The colour of marked strings.
     pub strings: StringRule,
+    /// What forward barriers of generational mode make old.
+    pub old0: Old0Rule,
+    /// The mode that the collector starts in.
+    pub mode: Mode,
 }
 
 impl Policy {
@@ -143,6 +179,8 @@ impl Policy {
         full_collection: FullCollectionRule::Restart,
         sweep: SweepRule::Strings,
         strings: StringRule::Gray,
+        old0: Old0Rule::Marked,
+        mode: Mode::Incremental,
     };
     /// The rules of Lua 5.2.
     pub const LUA_52: Policy = Policy {
@@ -169,8 +207,12 @@ impl Policy {
         ..Policy::LUA_53
     };
 
+    /// The rules of Lua 5.4, whose collector starts in generational mode.
+    pub const GENERATIONAL: Policy = Policy { preset: "generational", mode: Mode::Generational, ..Policy::LUA_54 };
+
     /// Every preset, by name.
-    pub const PRESETS: &'static [Policy] = &[Policy::LUA_51, Policy::LUA_52, Policy::LUA_53, Policy::LUA_54];
+    pub const PRESETS: &'static [Policy] =
+        &[Policy::LUA_51, Policy::LUA_52, Policy::LUA_53, Policy::LUA_54, Policy::GENERATIONAL];
 
     /// The names and values of all rules, for messages and help. Each rule makes sense after those before it.
     pub const RULES: &'static [(&'static str, &'static [&'static str])] = &[
@@ -181,18 +223,32 @@ impl Policy {
         ("full-collection", FullCollectionRule::NAMES),
         ("sweep", SweepRule::NAMES),
         ("strings", StringRule::NAMES),
+        ("old0", Old0Rule::NAMES),
     ];
 
     /// Whether the rules keep the tri-colour invariant. A policy that does not leads to dangling references.
     pub fn is_sound(&self) -> bool {
-        !matches!(self.upvalues, Upvalues::Objects { setupvalue: SetupvalueRule::Closure, .. })
+        let wrong_parent = matches!(self.upvalues, Upvalues::Objects { setupvalue: SetupvalueRule::Closure, .. });
+        let left_young = self.has_generational() && self.old0 == Old0Rule::Child;
+        !wrong_parent && !left_young
     }
 
-    /// The policy with its faulty rule put right, if it has one.
+    /// Whether the collector has a generational mode. Those before 5.4 have none, and it relies on the rules of 5.4: that
+    /// nothing living turns white when an upvalue is closed while sweeping, that all objects are in lists by age, and that
+    /// marked strings are black.
+    pub fn has_generational(&self) -> bool {
+        matches!(self.preset, "5.4" | "generational")
+            && self.keeps_open_upvalues()
+            && self.sweep == SweepRule::Lists
+            && self.strings == StringRule::Black
+    }
+
+    /// The policy with its faulty rules put right, if it has any.
     pub fn corrected(mut self) -> Policy {
         if let Upvalues::Objects { setupvalue, .. } = &mut self.upvalues {
             *setupvalue = SetupvalueRule::Upvalue;
         }
+        self.old0 = Old0Rule::Marked;
         self
     }
 
@@ -249,6 +305,7 @@ impl Policy {
             ("full-collection", _) => self.full_collection = FullCollectionRule::named(value)?,
             ("sweep", _) => self.sweep = SweepRule::named(value)?,
             ("strings", _) => self.strings = StringRule::named(value)?,
+            ("old0", _) => self.old0 = Old0Rule::named(value)?,
             _ => return None,
         }
         Some(())
@@ -268,6 +325,7 @@ impl Policy {
             Some(self.full_collection.name()),
             Some(self.sweep.name()),
             Some(self.strings.name()),
+            Some(self.old0.name()),
         ];
         Policy::RULES.iter().zip(values).filter_map(|((rule, _), value)| Some((*rule, value?)))
     }
@@ -343,6 +401,8 @@ mod tests {
             "5.2",
             "5.3",
             "5.4",
+            "generational",
+            "generational,setupvalue=closure,old0=child",
             "5.1,setupvalue=upvalue",
             "5.4,setupvalue=closure,table-metatable=backward",
             "5.3,upvalues=global,setupvalue=upvalue,sweep=strings+all",
@@ -365,7 +425,7 @@ mod tests {
     #[test]
     fn a_wrong_policy_says_what_is_known() {
         let message = |text: &str| text.parse::<Policy>().unwrap_err().to_string();
-        assert_eq!(message("6.0"), "unknown collector policy '6.0' (known: 5.1, 5.2, 5.3, 5.4)");
+        assert_eq!(message("6.0"), "unknown collector policy '6.0' (known: 5.1, 5.2, 5.3, 5.4, generational)");
         assert!(message("5.1,foo=1").starts_with("unknown collector rule 'foo' (known: upvalues, setupvalue, "));
         assert_eq!(message("5.1,strings=red"), "rule 'strings' cannot be 'red' (known: gray, black)");
         assert_eq!(message("5.1,strings"), "'strings' is not of the form rule=value");
@@ -374,10 +434,12 @@ mod tests {
     }
 
     #[test]
-    fn only_the_closure_as_parent_is_unsound() {
+    fn only_the_closure_as_parent_and_children_alone_becoming_old_are_unsound() {
         assert!(!Policy::LUA_51.is_sound());
-        assert!([Policy::LUA_52, Policy::LUA_53, Policy::LUA_54].iter().all(Policy::is_sound));
+        assert!([Policy::LUA_52, Policy::LUA_53, Policy::LUA_54, Policy::GENERATIONAL].iter().all(Policy::is_sound));
         assert!("5.1,setupvalue=upvalue".parse::<Policy>().is_ok_and(|policy| policy.is_sound()));
+        assert!("5.4,old0=child".parse::<Policy>().is_ok_and(|policy| !policy.is_sound()));
+        assert!("5.2,old0=child".parse::<Policy>().is_ok_and(|policy| policy.is_sound()), "it has no such mode");
         assert!("5.1,upvalues=counted".parse::<Policy>().is_ok_and(|policy| policy.is_sound()));
     }
 }

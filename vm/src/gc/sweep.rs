@@ -9,7 +9,7 @@ use std::ptr::NonNull;
 const SWEEP_STEP: usize = 100;
 
 /// The link that leads to an object: a list's head, or the `next` of the object before.
-type Link = NonNull<Cell<Option<AnyGc>>>;
+pub(super) type Link = NonNull<Cell<Option<AnyGc>>>;
 
 impl Heap {
     /// Begins to sweep. Where the list of all objects is first, its first living object is found at once, so that the
@@ -20,7 +20,7 @@ impl Heap {
             self.sweep_bucket = 0;
         } else {
             self.enter(Phase::SweepAll);
-            self.sweep_at = self.sweep_to_living(NonNull::from(&self.all));
+            self.sweep_at = self.sweep_to_living(self.all_link());
         }
     }
 
@@ -123,6 +123,18 @@ impl Heap {
         }
     }
 
+    pub(super) fn all_link(&self) -> Link {
+        NonNull::from(&self.all)
+    }
+
+    pub(super) fn finalizable_link(&self) -> Link {
+        NonNull::from(&self.finalizable)
+    }
+
+    pub(super) fn to_be_finalized_link(&self) -> Link {
+        NonNull::from(&self.to_be_finalized)
+    }
+
     /// Whether the sweep will go on from the object's `next`.
     pub(super) fn sweep_is_after(&self, object: AnyGc) -> bool {
         self.sweep_at == Some(link_after(object))
@@ -130,6 +142,6 @@ impl Heap {
 }
 
 /// The link in an object to the next one.
-fn link_after(object: AnyGc) -> Link {
+pub(super) fn link_after(object: AnyGc) -> Link {
     NonNull::from(&object.next)
 }

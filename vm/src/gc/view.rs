@@ -4,7 +4,7 @@
 
 use crate::gc::mark::Weakness;
 use crate::gc::object::bits;
-use crate::gc::{AnyGc, Gc, Heap, Kind, Object, Phase, Policy, Semantics, SweepRule};
+use crate::gc::{Age, AnyGc, Gc, Heap, Kind, Mode, Object, Phase, Policy, Semantics, SweepRule};
 use crate::interpreter::names;
 use crate::value::{Closure, FrameKind, Thread, Value, format_number};
 use std::fmt;
@@ -39,14 +39,6 @@ impl fmt::Display for Colour {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
-}
-
-/// The age of an object in generational mode. Until that mode exists every object is new.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Age {
-    /// Made in this cycle.
-    New,
 }
 
 /// A list of objects that belong to the collector. Every object is in one of them. Which there are is a choice of the
@@ -191,7 +183,7 @@ impl<'h> ObjectView<'h> {
 
     /// Its age.
     pub fn age(self) -> Age {
-        Age::New
+        self.object.age()
     }
 
     /// Its bytes as the collector counts them.
@@ -450,6 +442,11 @@ impl<'h> HeapView<'h> {
         self.heap.phase
     }
 
+    /// How the collector works now. Between bad collections of generational mode that is incrementally.
+    pub fn mode(self) -> Mode {
+        self.heap.mode()
+    }
+
     /// The collector's own count of bytes.
     pub fn bytes(self) -> usize {
         self.heap.pacing.bytes
@@ -497,6 +494,17 @@ impl<'h> HeapView<'h> {
         let counted = (list == ListName::CountedUpvalues).then(|| heap.counted.values());
         let counted = counted.into_iter().flatten().map(|counted| counted.upvalue.erase());
         linked.chain(strings).chain(counted).map(ObjectView::new)
+    }
+
+    /// Where the ages begin in a list: its first objects are at least new, those from the first of these places on at
+    /// least survivals, then at least old1, then old. `None` is the end of the list.
+    pub fn generations(self, list: ListName) -> [Option<ObjectView<'h>>; 3] {
+        self.heap.generations.of(list).places().map(|place| place.map(ObjectView::new))
+    }
+
+    /// Where a minor collection begins to look for old1 objects in the list of all ordinary objects.
+    pub fn first_old1(self) -> Option<ObjectView<'h>> {
+        self.heap.generations.first_old1.map(ObjectView::new)
     }
 
     /// All objects of all lists.

@@ -1,6 +1,6 @@
 //! Running the collector: at safe points, on request, and at the end. Finalizers are called here.
 
-use crate::gc::{AnyGc, Event, FullCollectionRule, ObjectView, Phase, SweepRule};
+use crate::gc::{AnyGc, FullCollectionRule, Mode, Phase, SweepRule};
 use crate::interpreter::schedule::Point;
 use crate::interpreter::{Limit, Throw, Vm};
 use crate::value::{Metamethod, Value, flags};
@@ -10,15 +10,6 @@ const STOPPED_DEBT: isize = -2000;
 
 /// Finalizers called after a step that did not end its cycle (`GCFINALIZENUM` of Lua 5.2).
 pub(super) const FINALIZERS_PER_STEP: usize = 4;
-
-/// A mode of the collector, as `collectgarbage` names it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// Steps of a whole cycle.
-    Incremental,
-    /// Young collections. For now it is remembered, and the collector runs incrementally.
-    Generational,
-}
 
 impl Vm {
     /// One turn of the collector, with the finalizer that it may call. Gives the work done.
@@ -49,6 +40,9 @@ impl Vm {
 
     /// Turns until the debt is paid, at least one.
     pub(super) fn automatic_step(&mut self) -> Result<(), Throw> {
+        if self.heap.steps_are_generational() {
+            return self.generational_step();
+        }
         let mut budget = self.heap.step_budget();
         loop {
             let work = self.turn()?;
@@ -62,8 +56,12 @@ impl Vm {
         self.call_finalizers_between_steps(if all { usize::MAX } else { FINALIZERS_PER_STEP })
     }
 
-    /// Under the rules of Lua 5.2, which has no phase for it: calls finalizers after a step.
+    /// Where there is no phase for it: calls finalizers after a step. Under the rules of Lua 5.2 no more than the limit says,
+    /// in generational mode all.
     pub(super) fn call_finalizers_between_steps(&mut self, limit: usize) -> Result<(), Throw> {
+        if self.heap.mode() == Mode::Generational {
+            return self.call_pending_finalizers();
+        }
         if self.heap.policy().sweep != SweepRule::StringsFinalizable {
             return Ok(());
         }
@@ -76,7 +74,9 @@ impl Vm {
 
     /// Collects all that can be had without running the program, as Lua does when an allocation fails. No finalizer runs.
     fn make_room(&mut self) -> Result<(), Throw> {
-        if !self.heap.is_stopped_inside() {
+        if !self.heap.is_stopped_inside() && self.heap.mode() == Mode::Generational {
+            self.collect_without_finalizers()?;
+        } else if !self.heap.is_stopped_inside() {
             self.heap.abandon_marking();
             self.run_until(|phase| matches!(phase, Phase::CallFinalizers | Phase::Pause))?;
             if self.heap.over_limit() {
@@ -91,7 +91,7 @@ impl Vm {
         if self.heap.over_limit() { Err(Throw::Limit(Limit::Memory)) } else { Ok(()) }
     }
 
-    fn run_until(&mut self, reached: impl Fn(Phase) -> bool) -> Result<(), Throw> {
+    pub(super) fn run_until(&mut self, reached: impl Fn(Phase) -> bool) -> Result<(), Throw> {
         while !reached(self.heap.phase()) {
             self.turn()?;
         }
@@ -101,6 +101,10 @@ impl Vm {
     /// A full collection (`collectgarbage("collect")`): ends the cycle that is under way as fast as can be, and runs
     /// another one, finalizers included.
     pub(crate) fn collect_full(&mut self) -> Result<(), Throw> {
+        if self.heap.mode() == Mode::Generational {
+            self.collect_to_old()?;
+            return Ok(());
+        }
         self.call_finalizers_between_steps(usize::MAX)?;
         self.heap.abandon_marking();
         match self.heap.policy().full_collection {
@@ -177,13 +181,8 @@ impl Vm {
         !self.heap.is_stopped_by_program() && !self.heap.is_stopped_inside()
     }
 
-    /// Sets the mode; gives the one before.
-    pub(crate) fn collector_mode(&mut self, mode: Mode) -> Mode {
-        std::mem::replace(&mut self.mode, mode)
-    }
-
     /// Calls an object's finalizer. An error in it is a warning (manual §2.5.3).
-    fn call_finalizer(&mut self, object: AnyGc) -> Result<(), Throw> {
+    pub(super) fn call_finalizer(&mut self, object: AnyGc) -> Result<(), Throw> {
         let Some(value) = Value::from_object(object) else { return Ok(()) };
         self.finalized += 1;
         let finalizer = self.heap.metamethod_of(value, Metamethod::Gc);
@@ -223,8 +222,12 @@ impl Vm {
     pub(crate) fn finalize_everything(&mut self) -> Result<(), Throw> {
         self.heap.set_stopped_inside(true);
         self.heap.finalize_all();
+        self.call_pending_finalizers()
+    }
+
+    /// Calls the finalizers of all objects that wait for it.
+    pub(super) fn call_pending_finalizers(&mut self) -> Result<(), Throw> {
         while let Some(object) = self.heap.take_finalizable() {
-            self.heap.note(|| Event::Finalize(ObjectView::new(object)));
             self.call_finalizer(object)?;
         }
         Ok(())

@@ -14,6 +14,7 @@ mod concat;
 mod coroutine;
 mod dispatch;
 mod error;
+mod generational;
 mod instructions;
 mod load;
 pub(crate) mod names;
@@ -23,14 +24,13 @@ mod stack;
 mod unwind;
 
 pub use arithmetic::Operator;
-pub use collect::Mode;
 pub use error::{Limit, ScriptError, Throw};
 pub use load::LoadError;
 pub use native::{Builtin, Call, Control, Function, NativeResult};
 pub(crate) use native::{to_integer, to_number};
 pub use schedule::{Schedule, Step, Turned, UnknownSchedule};
 
-use crate::gc::{Event, Gc, Heap, HeapOptions, Policy, Semantics};
+use crate::gc::{Event, Gc, Heap, HeapOptions, Mode, Policy, Semantics};
 use crate::library;
 use crate::value::{Table, Value};
 use crate::version::LuaVersion;
@@ -98,7 +98,6 @@ pub struct Vm {
     /// Whether `warn` prints.
     pub(crate) warnings: bool,
     pub(crate) globals: Option<Gc<Table>>,
-    mode: Mode,
     /// What decides about turns where there is a schedule.
     scheduler: Option<Box<schedule::Scheduler>>,
     /// How many objects had their finalizer's turn.
@@ -150,7 +149,6 @@ impl Vm {
             random: [0; 4],
             warnings: false,
             globals: None,
-            mode: Mode::Incremental,
             scheduler: None,
             finalized: 0,
             output: Box::new(std::io::sink()),
@@ -163,6 +161,10 @@ impl Vm {
         vm.heap.keep_globals(globals);
         library::open_all(&mut vm);
         vm.heap.start_collector();
+        if vm.options.policy.mode == Mode::Generational {
+            // No finalizer is there that could fail, and no observer.
+            let _ = vm.collector_mode(Mode::Generational);
+        }
         vm.start_schedule();
         vm
     }

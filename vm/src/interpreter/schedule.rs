@@ -20,9 +20,9 @@
 //! at safe points is the usual one, and the rest is asked in the checked loop and behind one branch in what natives make.
 
 use crate::bytecode::Opcode;
-use crate::gc::{AnyGc, Gc, Managed};
+use crate::gc::{AnyGc, Gc, Managed, Mode};
 use crate::interpreter::collect::FINALIZERS_PER_STEP;
-use crate::interpreter::{Mode, Throw, Vm};
+use crate::interpreter::{Throw, Vm};
 use crate::random;
 use crate::value::{FrameKind, Value};
 use std::fmt;
@@ -50,6 +50,9 @@ pub enum Schedule {
 
 /// Allocations between two automatic steps of [`Schedule::Generational`].
 const ALLOCATIONS: u64 = 8;
+
+/// In generational mode one point in so many may have a turn, which is a whole collection.
+const POINTS: u64 = 8;
 
 /// Turns at one point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -215,7 +218,8 @@ impl Vm {
     /// Puts the schedule of the options into force.
     pub(super) fn start_schedule(&mut self) {
         if self.options.schedule == Schedule::Generational {
-            self.collector_mode(Mode::Generational);
+            // No finalizer is there that could fail, and no observer.
+            let _ = self.collector_mode(Mode::Generational);
         }
         self.scheduler = Rule::of(&self.options.schedule)
             .map(|rule| Box::new(Scheduler { rule, points: 0, stored: false, record: None }));
@@ -249,7 +253,11 @@ impl Vm {
             let due = point == Point::Allocation && allocations.is_multiple_of(ALLOCATIONS);
             return if due { self.automatic_step() } else { Ok(()) };
         }
-        let wanted = scheduler.rule.turns(number, point);
+        let mut wanted = scheduler.rule.turns(number, point);
+        if self.heap.mode() == Mode::Generational && !matches!(scheduler.rule, Rule::Steps { .. }) {
+            // A turn is a whole collection there, and another one right after it would do nothing.
+            wanted = if number.is_multiple_of(POINTS) { wanted.min(1) } else { 0 };
+        }
         if wanted == 0 {
             return Ok(());
         }

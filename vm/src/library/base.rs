@@ -7,7 +7,8 @@ use super::{
     add_functions, check_function, check_metatable, control, is_function, plain, registry_table, set_field,
     write_output,
 };
-use crate::interpreter::{Builtin, Call, Control, LoadError, Mode, NativeResult, Throw, Vm};
+use crate::gc::Mode;
+use crate::interpreter::{Builtin, Call, Control, LoadError, NativeResult, Throw, Vm};
 use crate::value::{Metamethod, Value, format_number};
 
 pub(crate) static FUNCTIONS: &[Builtin] = &[
@@ -320,7 +321,12 @@ fn collectgarbage(call: &mut Call<'_>) -> NativeResult {
         "setpause" => Value::Integer(vm.collector_set_pause(stored_parameter(first.unwrap_or(0)))),
         "setstepmul" => Value::Integer(vm.collector_set_step_multiplier(stored_parameter(first.unwrap_or(0)))),
         "isrunning" => Value::Boolean(vm.collector_is_running()),
-        "generational" => return return_mode(call, Mode::Generational),
+        "generational" => {
+            // The minor multiplier is kept in one byte.
+            let minor = first.map(|percent| i64::from(percent as u8));
+            vm.generational_parameters(minor, second.map(stored_parameter));
+            return return_mode(call, Mode::Generational);
+        }
         "incremental" => {
             let step_size = third.map(|size| i64::from(size as u8));
             vm.collector_parameters(first.map(stored_parameter), second.map(stored_parameter), step_size);
@@ -336,11 +342,8 @@ fn collectgarbage(call: &mut Call<'_>) -> NativeResult {
 
 /// Changes the mode; gives the name of the one before.
 fn return_mode(call: &mut Call<'_>, mode: Mode) -> NativeResult {
-    let name = match call.vm.collector_mode(mode) {
-        Mode::Incremental => "incremental",
-        Mode::Generational => "generational",
-    };
-    call.ret_bytes(name.as_bytes())
+    let before = call.vm.collector_mode(mode)?;
+    call.ret_bytes(before.name().as_bytes())
 }
 
 // Loading.

@@ -60,6 +60,8 @@ pub fn check(source: &str, expected: &str) {
         "collectgarbage('incremental', 100, 100, 1) ",
         "debug.sethook(function() collectgarbage('step', 0) end, '', 3) ",
         "debug.sethook(function() collectgarbage() end, '', 100) ",
+        "collectgarbage('generational', 1) ",
+        "collectgarbage('generational') debug.sethook(function() collectgarbage('step', 0) end, '', 3) ",
     ] {
         let printed = run(&format!("{eager}{source}"));
         assert_eq!(printed, expected, "{eager}{source}");
