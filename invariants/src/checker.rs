@@ -1,8 +1,10 @@
 //! The observer that asks the invariants while a program runs.
 
 use crate::looks::{self, Scratch};
-use crate::{History, ObjectInfo, Verdict, Violation, complete, dangling, gray_lists, tricolour};
-use moonphase_vm::gc::{Direction, Event, HeapView, Interests, ListName, ObjectView, Observer, Phase, Site, StepKind};
+use crate::{History, ObjectInfo, Verdict, Violation, ages, complete, dangling, gray_lists, tricolour};
+use moonphase_vm::gc::{
+    Direction, Event, HeapView, Interests, ListName, Mode, ObjectView, Observer, Phase, Site, StepKind,
+};
 use std::any::Any;
 use std::fmt;
 use std::ops::ControlFlow;
@@ -85,7 +87,8 @@ pub struct Checker {
     newest_at_start: u32,
     /// The objects whose finalizers the last cycle was to call, which only the next one can collect.
     finalized: Vec<u32>,
-    in_step: bool,
+    /// The step that is under way.
+    step: Option<StepKind>,
     /// What was found in the middle of a step; it is told when the step ends.
     found_in_step: Option<Box<Violation>>,
     violation: Option<Box<Violation>>,
@@ -104,7 +107,7 @@ impl Checker {
             sound: 0,
             newest_at_start: u32::MAX,
             finalized: Vec::new(),
-            in_step: false,
+            step: None,
             found_in_step: None,
             violation: None,
             scratch: Scratch::default(),
@@ -155,7 +158,7 @@ impl Checker {
 
     /// A whole look now, for the end of a run. Gives what was found, now or before.
     pub fn look(&mut self, view: HeapView<'_>) -> Option<&Violation> {
-        if self.violation.is_none() && !self.in_step {
+        if self.violation.is_none() && self.step.is_none() {
             let verdict = self.whole(view, true);
             self.conclude(verdict);
         }
@@ -165,7 +168,7 @@ impl Checker {
     /// Looks for what full collections left behind, see [`check_complete`](crate::check_complete()). Gives what was
     /// found, now or before.
     pub fn look_complete(&mut self, view: HeapView<'_>) -> Option<&Violation> {
-        if self.violation.is_none() && !self.in_step {
+        if self.violation.is_none() && self.step.is_none() {
             let excepted = |id| id > self.newest_at_start || self.finalized.contains(&id);
             let verdict = complete::check_but(view, excepted);
             self.conclude(verdict);
@@ -200,9 +203,9 @@ impl Checker {
         let itself = dangling::check_store(view, holder, new);
         // A dead thread that a sweep frees closes its upvalues; colours are in flux then.
         let itself =
-            if self.in_step { itself } else { itself.and_then(|()| tricolour::check_store(view, holder, new)) };
+            if self.step.is_some() { itself } else { itself.and_then(|()| check_reference(view, holder, new)) };
         at_site(site, itself)?;
-        if self.level == Level::Full && !self.in_step { self.whole(view, true) } else { Ok(()) }
+        if self.level == Level::Full && self.step.is_none() { self.whole(view, true) } else { Ok(()) }
     }
 
     fn barrier<'h>(
@@ -213,11 +216,11 @@ impl Checker {
         parent: ObjectView<'h>,
         child: ObjectView<'h>,
     ) -> Verdict {
-        if self.in_step {
+        if self.step.is_some() {
             return Ok(());
         }
         let itself = || {
-            tricolour::check_store(view, parent, child)?;
+            check_reference(view, parent, child)?;
             match direction {
                 _ if !acted => Ok(()),
                 Direction::Backward => gray_lists::check_newest(view, parent),
@@ -232,22 +235,26 @@ impl Checker {
     }
 
     fn step_begins(&mut self, view: HeapView<'_>, kind: StepKind) -> Verdict {
-        self.in_step = true;
+        self.step = Some(kind);
         match self.level {
             Level::Step | Level::Full => self.whole(view, true),
             Level::Barrier if kind == StepKind::Turn && view.phase() == Phase::EnterAtomic => {
                 looks::before_atomic(view, &mut self.scratch)
             }
+            Level::Barrier if view.mode() == Mode::Generational => {
+                looks::before_atomic(view, &mut self.scratch)?;
+                ages::check(view, true)
+            }
             Level::Barrier => Ok(()),
         }
     }
 
-    fn step_ended(&mut self, view: HeapView<'_>, before: Phase) -> Verdict {
-        self.in_step = false;
+    fn step_ended(&mut self, view: HeapView<'_>, kind: StepKind, before: Phase) -> Verdict {
+        self.step = None;
         if let Some(violation) = self.found_in_step.take() {
             return Err(violation);
         }
-        if self.level != Level::Barrier {
+        if self.level != Level::Barrier || is_of_generational_mode(kind) {
             return self.whole(view, true);
         }
         match (before, view.phase()) {
@@ -267,12 +274,20 @@ impl Checker {
         }
     }
 
-    /// Keeps what [`Checker::look_complete`] needs to know of the last cycle.
+    /// In the middle of a collection of generational mode, between marking and sweeping: what is dead now is dead for good.
+    /// What is wrong is kept until the end of the step.
+    fn marked(&mut self, view: HeapView<'_>) {
+        if self.found_in_step.is_none() {
+            self.found_in_step = looks::after_atomic(view, &mut self.scratch).err();
+        }
+    }
+
+    /// Keeps what [`Checker::look_complete`] needs to know of the last cycle that looked at all objects.
     fn follow_cycle(&mut self, view: HeapView<'_>, event: &Event<'_>) {
         match event {
             Event::StepBegin(StepKind::Turn) if view.phase() == Phase::Pause => self.newest_at_start = view.newest(),
-            Event::StepBegin(StepKind::BeginMarking) => self.newest_at_start = view.newest(),
-            Event::StepEnd(StepKind::Turn, Phase::EnterAtomic) => {
+            Event::StepBegin(StepKind::BeginMarking | StepKind::Major) => self.newest_at_start = view.newest(),
+            Event::StepEnd(StepKind::Turn, Phase::EnterAtomic) | Event::StepEnd(StepKind::Major, _) => {
                 self.finalized.clear();
                 // A list that is a circle is for the checks to find.
                 let waiting = view.list(ListName::ToBeFinalized).take(view.newest() as usize);
@@ -312,9 +327,9 @@ impl Observer for Checker {
             self.history.record(self.events, view, event);
         }
         if self.events < self.first {
-            match event {
-                Event::StepBegin(_) => self.in_step = true,
-                Event::StepEnd(..) => self.in_step = false,
+            match *event {
+                Event::StepBegin(kind) => self.step = Some(kind),
+                Event::StepEnd(..) => self.step = None,
                 _ => {}
             }
             return ControlFlow::Continue(());
@@ -326,7 +341,11 @@ impl Observer for Checker {
                 self.barrier(view, site, (direction, acted), parent, child)
             }
             Event::StepBegin(kind) => self.step_begins(view, kind),
-            Event::StepEnd(_, before) => self.step_ended(view, before),
+            Event::StepEnd(kind, before) => self.step_ended(view, kind, before),
+            Event::PhaseChange(Phase::Atomic) if self.step.is_some_and(is_of_generational_mode) => {
+                self.marked(view);
+                Ok(())
+            }
             Event::Traversed(object) => {
                 self.traversed(view, object);
                 Ok(())
@@ -345,6 +364,17 @@ impl Observer for Checker {
     fn into_any(self: Box<Self>) -> Box<dyn Any> {
         self
     }
+}
+
+/// Whether a step does what in incremental mode a whole cycle does.
+fn is_of_generational_mode(kind: StepKind) -> bool {
+    matches!(kind, StepKind::Minor | StepKind::Major | StepKind::EnterIncremental)
+}
+
+/// Looks at one reference, by the rule that its holder's age calls for.
+fn check_reference<'h>(view: HeapView<'h>, holder: ObjectView<'h>, new: ObjectView<'h>) -> Verdict {
+    tricolour::check_store(view, holder, new)?;
+    ages::check_store(view, holder, new)
 }
 
 /// What is wrong with a reference itself is the doing of the site that wrote it.

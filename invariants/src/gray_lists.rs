@@ -1,14 +1,16 @@
 //! `gray-lists`: while marking, gray objects and members of gray lists are the same set, each in one list.
 //!
 //! A gray object on no list is never traversed, so what only it refers to is lost. Aside: open upvalues, which are gray
-//! on no list since their thread leads to them, marked strings of Lua 5.1, counted upvalues and fixed objects. While sweeping the lists may hold white and even
+//! on no list since their thread leads to them, marked strings of Lua 5.1, counted upvalues and fixed objects; and, in
+//! generational mode, touched2 objects, which are black and listed, since the next minor collection traverses them once
+//! more. While sweeping the lists may hold white and even
 //! freed objects, since they are only emptied when the next cycle begins; nobody may look at them then.
 
 use crate::id_set::IdSet;
 use crate::lists::collected;
 use crate::looks::is_marking;
 use crate::{Invariant, Verdict, Violation};
-use moonphase_vm::gc::{GrayList, HeapView, Kind, ObjectView};
+use moonphase_vm::gc::{Age, GrayList, HeapView, Kind, ObjectView};
 
 pub(crate) fn check(view: HeapView<'_>, listed: &mut IdSet) -> Verdict {
     if !is_marking(view) {
@@ -36,11 +38,11 @@ pub(crate) fn check_members(view: HeapView<'_>, listed: &mut IdSet) -> Verdict {
 /// Looks at one object that is not fixed, while marking.
 #[inline]
 pub(crate) fn check_object<'h>(view: HeapView<'h>, listed: &IdSet, object: ObjectView<'h>) -> Verdict {
-    if is_listed_gray(object) && !listed.contains(object.id()) { Err(unlisted(view, object)) } else { Ok(()) }
+    if is_listed(object) && !listed.contains(object.id()) { Err(unlisted(view, object)) } else { Ok(()) }
 }
 
 fn check_member<'h>(view: HeapView<'h>, list: GrayList, object: ObjectView<'h>) -> Verdict {
-    if object.is_gray() && !object.is_freed() {
+    if is_listed(object) && !object.is_freed() {
         return Ok(());
     }
     let colour = if object.is_freed() { "freed" } else { view.colour(object).name() };
@@ -48,18 +50,22 @@ fn check_member<'h>(view: HeapView<'h>, list: GrayList, object: ObjectView<'h>) 
     Err(Violation::of_object(Invariant::GrayLists, view, object, &what))
 }
 
-/// Whether the object's colour says that it is on a gray list.
-fn is_listed_gray(object: ObjectView<'_>) -> bool {
+/// Whether the object's colour and age say that it is on a gray list.
+fn is_listed(object: ObjectView<'_>) -> bool {
+    if object.is_black() {
+        return object.age() == Age::Touched2;
+    }
     object.is_gray() && !object.is_open_upvalue() && object.kind() != Kind::String
 }
 
 fn unlisted<'h>(view: HeapView<'h>, object: ObjectView<'h>) -> Box<Violation> {
-    Violation::of_object(Invariant::GrayLists, view, object, "is gray and on no gray list")
+    let colour = if object.is_gray() { "gray" } else { "touched2" };
+    Violation::of_object(Invariant::GrayLists, view, object, &format!("is {colour} and on no gray list"))
 }
 
 /// Looks at one object that has just become gray: whoever makes an object gray puts it at the end of a list.
 pub(crate) fn check_newest<'h>(view: HeapView<'h>, object: ObjectView<'h>) -> Verdict {
-    if !is_marking(view) || !is_listed_gray(object) {
+    if !is_marking(view) || !is_listed(object) {
         return Ok(());
     }
     // The end of a list is where it was put, unless the collector found more to mark behind it.

@@ -2,7 +2,7 @@
 
 use crate::id_set::IdSet;
 use crate::{
-    Verdict, bytes, complete, dangling, gray_lists, intern, lists, pause, reachable, threads, tricolour, upvalues,
+    Verdict, ages, bytes, complete, dangling, gray_lists, intern, lists, pause, reachable, threads, tricolour, upvalues,
 };
 use moonphase_vm::gc::HeapView;
 use std::fmt;
@@ -36,6 +36,8 @@ pub enum Invariant {
     Intern,
     /// After full collections nothing unreachable is left.
     Complete,
+    /// In generational mode no old object refers to a young one that a minor collection would miss.
+    Ages,
 }
 
 impl Invariant {
@@ -53,6 +55,7 @@ impl Invariant {
         Invariant::Bytes,
         Invariant::Intern,
         Invariant::Complete,
+        Invariant::Ages,
     ];
 
     /// The name in signatures and reports.
@@ -70,6 +73,7 @@ impl Invariant {
             Invariant::Bytes => "bytes",
             Invariant::Intern => "intern",
             Invariant::Complete => "complete",
+            Invariant::Ages => "ages",
         }
     }
 
@@ -97,6 +101,10 @@ impl Invariant {
             Invariant::Bytes => "the collector's count of bytes must be the sum of the objects' sizes",
             Invariant::Intern => "the string table must find every short string, and hold no freed one",
             Invariant::Complete => "after full collections nothing may be left that the program cannot reach",
+            Invariant::Ages => {
+                "in generational mode an old object that the next minor collection does not traverse must not refer to \
+                 a young one: nobody will visit the young one, and it is freed although it is in use"
+            }
         }
     }
 
@@ -120,6 +128,7 @@ impl Invariant {
             Invariant::Bytes => bytes::check(view),
             Invariant::Intern => intern::check(view),
             Invariant::Complete => complete::check_complete(view),
+            Invariant::Ages => ages::check(view, true),
         }
     }
 }

@@ -11,6 +11,7 @@
 
 #![forbid(unsafe_code)]
 
+mod ages;
 mod bytes;
 mod checker;
 mod complete;

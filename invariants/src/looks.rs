@@ -7,7 +7,9 @@
 //! said of single kinds of objects; then what is said of references; then what may be a mere consequence.
 
 use crate::id_set::IdSet;
-use crate::{Verdict, bytes, dangling, gray_lists, intern, lists, pause, reachable, threads, tricolour, upvalues};
+use crate::{
+    Verdict, ages, bytes, dangling, gray_lists, intern, lists, pause, reachable, threads, tricolour, upvalues,
+};
 use moonphase_vm::gc::{HeapView, ListName, Phase};
 
 /// Whether the tri-colour invariant holds now. In the middle of the atomic phase it does not have to.
@@ -36,6 +38,7 @@ pub(crate) fn whole(view: HeapView<'_>, scratch: &mut Scratch, settled: bool) ->
     if settled {
         tricolour::check(view)?;
     }
+    ages::check(view, settled)?;
     gray_lists::check(view, ids)?;
     reachable::check(view, ids)?;
     intern::check(view)?;

@@ -1,7 +1,8 @@
 //! `pause-white`: between two cycles every object is of the current white, fixed ones aside, which are gray for ever.
 //!
 //! A sweep that misses an object leaves it black, and the next cycle would take it for done. The rule is already true
-//! when the last list is swept: nothing is marked before the next cycle begins.
+//! when the last list is swept: nothing is marked before the next cycle begins. Generational mode never pauses: between its
+//! collections old objects are black, and `ages` is asked.
 
 use crate::{Invariant, Verdict, Violation};
 use moonphase_vm::gc::{Colour, HeapView, ListName, ObjectView, Phase, SweepRule};

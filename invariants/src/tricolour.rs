@@ -3,7 +3,12 @@
 //! The collector is done with a black object and will visit a white one only by another reference. If there is none, or
 //! it goes away, the white object is freed while the black one still refers to it. Weak references may lead to white
 //! objects; while sweeping, black objects turn white one by one and the rule is off.
+//!
+//! In generational mode marking goes on, as it were, between collections, and the rule holds of black objects that are not
+//! old. Old ones are black all the time and the subject of `ages`: those that the next minor collection traverses may refer
+//! to white survivals.
 
+use crate::ages;
 use crate::lists::{holders, references};
 use crate::looks::is_marking;
 use crate::{Invariant, Verdict, Violation};
@@ -19,7 +24,7 @@ pub(crate) fn check(view: HeapView<'_>) -> Verdict {
 
 /// Looks at the references of one object.
 pub(crate) fn check_object<'h>(view: HeapView<'h>, object: ObjectView<'h>) -> Verdict {
-    if !object.is_black() {
+    if !object.is_black() || ages::covers(object) {
         return Ok(());
     }
     let mut white = None;
@@ -48,7 +53,7 @@ pub(crate) fn check_store<'h>(view: HeapView<'h>, holder: ObjectView<'h>, new: O
             return check(view);
         }
     }
-    if !(holder.is_black() && new.is_white() && !new.is_freed()) {
+    if !(holder.is_black() && new.is_white() && !new.is_freed()) || ages::covers(holder) {
         return Ok(());
     }
     let mut broken = None;

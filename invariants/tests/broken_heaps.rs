@@ -1,7 +1,7 @@
 //! Each invariant is broken on purpose in a heap made by hand, and the check that speaks is the one with its name.
 
 use moonphase_invariants::{Checker, Invariant, Level, Violation, check_complete};
-use moonphase_vm::gc::{Colour, Corrupt, Gc, GrayList, Heap, HeapOptions, Phase};
+use moonphase_vm::gc::{Age, Colour, Corrupt, Gc, GrayList, Heap, HeapOptions, Phase};
 use moonphase_vm::value::{Table, Value};
 
 fn heap() -> Box<Heap> {
@@ -240,6 +240,118 @@ fn an_unreachable_object_after_a_full_collection_breaks_complete() {
     assert_eq!(violation.signature(), "complete table");
     heap.corrupt().turn_until(Phase::Pause);
     assert_eq!(check_complete(heap.view()), Ok(()));
+}
+
+/// A heap in generational mode with an old table that the registry refers to.
+fn generational() -> (Box<Heap>, Gc<Table>) {
+    let mut heap = heap();
+    let table = rooted_table(&mut heap, "t");
+    heap.corrupt().enter_generational();
+    assert_eq!(found(&heap), None);
+    (heap, table)
+}
+
+/// After minor collections, what the table has as its first item is of this age.
+fn with_item(collections: usize) -> (Box<Heap>, Gc<Table>, Gc<Table>) {
+    let (mut heap, table) = generational();
+    let item = heap.new_table();
+    heap.corrupt().set(table, Value::Integer(1), Value::Table(item));
+    for _ in 0..collections {
+        heap.corrupt().turn();
+        assert_eq!(found(&heap), None);
+    }
+    (heap, table, item)
+}
+
+#[test]
+fn an_old_object_that_refers_to_a_young_one_breaks_ages() {
+    let (mut heap, table) = generational();
+    let new = heap.new_table();
+    let violation = breaks(&mut heap, Invariant::Ages, "ages table->table", |heap| {
+        heap.set_in_silence(table, Value::Integer(1), Value::Table(new));
+    });
+    assert_eq!(violation.edge.as_deref(), Some("[1]"));
+    assert!(violation.detail.ends_with("; they are old and new"), "{}", violation.detail);
+
+    // A touched2 table may refer to survivals, and becomes old together with them.
+    let (mut heap, table, item) = with_item(1);
+    assert_eq!(heap.view().objects().find(|object| object.id() == id(item)).map(|o| o.age()), Some(Age::Survival));
+    breaks(&mut heap, Invariant::Ages, "ages table->table", |heap| {
+        heap.forget_gray(id(table));
+        heap.set_age(id(table), Age::Old);
+    });
+    let (mut heap, table, _) = with_item(1);
+    let new = heap.new_table();
+    breaks(&mut heap, Invariant::Ages, "ages table->table", |heap| {
+        heap.set_in_silence(table, Value::Integer(2), Value::Table(new));
+    });
+
+    // An old1 object refers to survivals at the youngest.
+    let (mut heap, _, item) = with_item(2);
+    let new = heap.new_table();
+    breaks(&mut heap, Invariant::Ages, "ages table->table", |heap| {
+        heap.set_in_silence(item, Value::Integer(1), Value::Table(new));
+    });
+}
+
+#[test]
+fn an_old_object_that_is_white_breaks_ages() {
+    let (mut heap, table) = generational();
+    breaks(&mut heap, Invariant::Ages, "ages table", |heap| heap.set_colour(id(table), Colour::White));
+}
+
+#[test]
+fn a_young_object_in_the_old_part_of_a_list_breaks_ages() {
+    let (mut heap, table) = generational();
+    breaks(&mut heap, Invariant::Ages, "ages table", |heap| heap.set_age(id(table), Age::Survival));
+    // Where old1 objects are looked for, there are none before the first of them.
+    let (mut heap, ..) = generational();
+    let new = rooted_table(&mut heap, "new");
+    breaks(&mut heap, Invariant::Ages, "ages table", |heap| {
+        heap.set_colour(id(new), Colour::Black);
+        heap.set_age(id(new), Age::Old1);
+    });
+}
+
+#[test]
+fn an_object_with_an_age_in_incremental_mode_breaks_ages() {
+    let mut heap = heap();
+    let table = rooted_table(&mut heap, "t");
+    breaks(&mut heap, Invariant::Ages, "ages table", |heap| heap.set_age(id(table), Age::Survival));
+}
+
+#[test]
+fn generational_mode_has_gray_lists_and_threads_of_its_own() {
+    // A touched1 table is gray and listed, a touched2 table black and listed.
+    let (mut heap, table, _) = with_item(0);
+    breaks(&mut heap, Invariant::GrayLists, "gray-lists table", |heap| heap.forget_gray(id(table)));
+    let (mut heap, table, _) = with_item(1);
+    breaks(&mut heap, Invariant::GrayLists, "gray-lists table", |heap| heap.forget_gray(id(table)));
+    // An old thread is traversed in every collection.
+    let (mut heap, _) = generational();
+    let thread = heap.corrupt().main_thread(1).erase().id();
+    breaks(&mut heap, Invariant::Threads, "threads thread", |heap| {
+        heap.forget_gray(thread);
+        heap.set_colour(thread, Colour::Black);
+    });
+}
+
+#[test]
+fn every_level_sees_a_barrier_that_is_forgotten_between_minor_collections() {
+    for (level, expected) in [
+        (Level::Step, "ages table->table"),
+        (Level::Barrier, "ages table-store table->table"),
+        (Level::Full, "ages table-store table->table"),
+    ] {
+        let (mut heap, table) = generational();
+        let new = heap.new_table();
+        heap.set_observer(Box::new(Checker::new(level)));
+        heap.corrupt().set_without_barrier(table, Value::Integer(1), Value::Table(new));
+        heap.corrupt().turn();
+        let observer = heap.take_observer().expect("it was installed");
+        let violation = Checker::from_observer(observer).and_then(|checker| checker.into_violation());
+        assert_eq!(violation.map(|violation| violation.signature()).as_deref(), Some(expected), "{level}");
+    }
 }
 
 #[test]

@@ -1,0 +1,128 @@
+//! `ages`: in generational mode no old object refers to one that is too young for a minor collection to find it by that
+//! reference; old objects are not white; objects stand in the lists where their age is looked for.
+//!
+//! A minor collection does not traverse what is really old, so what it refers to must be old as well. What is old1 or
+//! touched2 is traversed once more by the next one, and may refer to survivals. All this is said of black objects: gray
+//! ones are on a gray list, and will be traversed. Aside: threads, whose stacks have no barrier (`threads` sees to it that
+//! they are traversed), and old0 objects, which become old1 before anything that they refer to may be freed. Weak
+//! references count too, since weak tables are cleared only when they are traversed.
+//!
+//! In incremental mode every object is new, fixed ones aside.
+
+use crate::lists::collected;
+use crate::looks::is_marking;
+use crate::{Invariant, Verdict, Violation};
+use moonphase_vm::gc::{Age, Edge, HeapView, Kind, ListName, Mode, ObjectView};
+
+/// Everything. `settled` says that no store is half done, so that references may be looked at.
+pub(crate) fn check(view: HeapView<'_>, settled: bool) -> Verdict {
+    check_order(view)?;
+    for object in collected(view) {
+        check_object(view, object)?;
+        if settled && is_marking(view) {
+            check_references(view, object)?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether the references of an object are the subject of this invariant rather than of `black-to-white`.
+#[inline]
+pub(crate) fn covers(object: ObjectView<'_>) -> bool {
+    object.age().is_old() && (object.age() != Age::Old0 || object.kind() == Kind::Thread)
+}
+
+/// Looks at the age of one object that is not fixed.
+#[inline]
+pub(crate) fn check_object<'h>(view: HeapView<'h>, object: ObjectView<'h>) -> Verdict {
+    let wrong = |what: &str| {
+        let what = format!("is {}, {what}", object.age());
+        Err(Violation::of_object(Invariant::Ages, view, object, &what))
+    };
+    if view.mode() == Mode::Incremental {
+        return if object.age() == Age::New { Ok(()) } else { wrong("though the collector works incrementally") };
+    }
+    if object.age().is_old() && object.is_white() {
+        return wrong("and white");
+    }
+    if object.age() == Age::Touched1 && object.is_black() {
+        return wrong("and black: the next collection will not traverse it");
+    }
+    Ok(())
+}
+
+/// Looks at one reference, which was just written.
+pub(crate) fn check_store<'h>(view: HeapView<'h>, holder: ObjectView<'h>, new: ObjectView<'h>) -> Verdict {
+    if !is_marking(view) || new.is_freed() || !is_too_young(holder, new) {
+        return Ok(());
+    }
+    check_references(view, holder)
+}
+
+fn check_references<'h>(view: HeapView<'h>, object: ObjectView<'h>) -> Verdict {
+    if !covers(object) || !object.is_black() {
+        return Ok(());
+    }
+    let mut young: Option<Edge<'h>> = None;
+    view.references(object, |edge| {
+        if young.is_none() && is_too_young(object, edge.target) && !edge.target.is_freed() {
+            young = Some(edge);
+        }
+    });
+    match young {
+        Some(edge) => {
+            let mut violation = Violation::of_edge(Invariant::Ages, view, object, edge);
+            violation.detail.push_str(&format!("; they are {} and {}", object.age(), edge.target.age()));
+            Err(violation)
+        }
+        None => Ok(()),
+    }
+}
+
+/// Whether a reference from one object to the other breaks the rule.
+#[inline]
+fn is_too_young(holder: ObjectView<'_>, target: ObjectView<'_>) -> bool {
+    if !holder.is_black() || holder.kind() == Kind::Thread {
+        return false;
+    }
+    match holder.age() {
+        Age::Old => !target.age().is_old(),
+        Age::Old1 | Age::Touched2 => target.age() == Age::New,
+        _ => false,
+    }
+}
+
+/// The lists: behind each boundary there are only objects of its age or older, and the boundaries are in their lists. In
+/// incremental mode there are none.
+fn check_order(view: HeapView<'_>) -> Verdict {
+    let old1 = view.first_old1();
+    let mut waiting = old1;
+    for list in [ListName::All, ListName::Finalizable] {
+        let boundaries = view.generations(list);
+        let mut next = 0;
+        for object in view.list(list) {
+            while next < boundaries.len() && boundaries[next] == Some(object) {
+                next += 1;
+            }
+            let least = [Age::New, Age::Survival, Age::Old1, Age::Old][next];
+            if object.age() < least {
+                let what = format!("is {} and stands where all is at least {least}", object.age());
+                return Err(Violation::of_object(Invariant::Ages, view, object, &what));
+            }
+            if list == ListName::All {
+                waiting = waiting.filter(|&first| first != object);
+                if object.age() == Age::Old1 && (old1.is_none() || waiting.is_some()) {
+                    let what = "is old1 and stands before the first object of that age";
+                    return Err(Violation::of_object(Invariant::Ages, view, object, what));
+                }
+            }
+        }
+        if let Some(lost) = boundaries[next..].iter().flatten().next() {
+            return Err(Violation::of_object(Invariant::Ages, view, *lost, "is where an age begins, in no list"));
+        }
+    }
+    match waiting {
+        Some(lost) => Err(Violation::of_object(Invariant::Ages, view, lost, "is the first old1 object, in no list")),
+        None => Ok(()),
+    }
+}
