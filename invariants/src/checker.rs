@@ -1,7 +1,7 @@
 //! The observer that asks the invariants while a program runs.
 
 use crate::looks::{self, Scratch};
-use crate::{History, ObjectInfo, Verdict, Violation, ages, complete, dangling, gray_lists, tricolour};
+use crate::{History, ObjectInfo, Verdict, Violation, ages, complete, dangling, finalizers, gray_lists, tricolour};
 use moonphase_vm::gc::{
     Direction, Event, HeapView, Interests, ListName, Mode, ObjectView, Observer, Phase, Site, StepKind,
 };
@@ -87,6 +87,7 @@ pub struct Checker {
     newest_at_start: u32,
     /// The objects whose finalizers the last cycle was to call, which only the next one can collect.
     finalized: Vec<u32>,
+    finalizers: finalizers::Order,
     /// The step that is under way.
     step: Option<StepKind>,
     /// What was found in the middle of a step; it is told when the step ends.
@@ -107,6 +108,7 @@ impl Checker {
             sound: 0,
             newest_at_start: u32::MAX,
             finalized: Vec::new(),
+            finalizers: finalizers::Order::default(),
             step: None,
             found_in_step: None,
             violation: None,
@@ -236,6 +238,9 @@ impl Checker {
 
     fn step_begins(&mut self, view: HeapView<'_>, kind: StepKind) -> Verdict {
         self.step = Some(kind);
+        if kind == StepKind::Turn && view.phase() == Phase::EnterAtomic {
+            self.finalizers.before_atomic(view);
+        }
         match self.level {
             Level::Step | Level::Full => self.whole(view, true),
             Level::Barrier if kind == StepKind::Turn && view.phase() == Phase::EnterAtomic => {
@@ -254,6 +259,11 @@ impl Checker {
         if let Some(violation) = self.found_in_step.take() {
             return Err(violation);
         }
+        self.look_after_step(view, kind, before)?;
+        self.finalizers.after_step(view)
+    }
+
+    fn look_after_step(&mut self, view: HeapView<'_>, kind: StepKind, before: Phase) -> Verdict {
         if self.level != Level::Barrier || is_of_generational_mode(kind) {
             return self.whole(view, true);
         }
@@ -348,6 +358,10 @@ impl Observer for Checker {
             }
             Event::Traversed(object) => {
                 self.traversed(view, object);
+                Ok(())
+            }
+            Event::Finalizable(object) => {
+                self.finalizers.mark(object);
                 Ok(())
             }
             Event::Dangling(object) => Err(dangling::met(view, object)),

@@ -2,7 +2,8 @@
 
 use crate::id_set::IdSet;
 use crate::{
-    Verdict, ages, bytes, complete, dangling, gray_lists, intern, lists, pause, reachable, threads, tricolour, upvalues,
+    Verdict, ages, bytes, complete, dangling, finalizers, gray_lists, intern, lists, pause, reachable, threads,
+    tricolour, upvalues, weak,
 };
 use moonphase_vm::gc::HeapView;
 use std::fmt;
@@ -26,6 +27,10 @@ pub enum Invariant {
     Threads,
     /// Strings are never gray.
     Strings,
+    /// Objects with finalizers are listed as such, and finalized in the reverse of the order of marking.
+    Finalizers,
+    /// After atomic no weak entry refers to a dead object.
+    Weak,
     /// After atomic nothing reachable is dead, and nothing reachable is ever freed.
     Reachable,
     /// Every object is in one list, the one that its header says, and the lists end.
@@ -50,6 +55,8 @@ impl Invariant {
         Invariant::Upvalues,
         Invariant::Threads,
         Invariant::Strings,
+        Invariant::Finalizers,
+        Invariant::Weak,
         Invariant::Reachable,
         Invariant::Lists,
         Invariant::Bytes,
@@ -68,6 +75,8 @@ impl Invariant {
             Invariant::Upvalues => "upvalues",
             Invariant::Threads => "threads",
             Invariant::Strings => "strings",
+            Invariant::Finalizers => "finalizers",
+            Invariant::Weak => "weak",
             Invariant::Reachable => "reachable",
             Invariant::Lists => "lists",
             Invariant::Bytes => "bytes",
@@ -96,6 +105,14 @@ impl Invariant {
             }
             Invariant::Threads => "a thread must not be black while the collector marks, for its stack has no barrier",
             Invariant::Strings => "a string refers to nothing and so is never gray",
+            Invariant::Finalizers => {
+                "objects with finalizers must be in the collector's lists of such objects and nowhere else, and be \
+                 finalized in the reverse of the order in which they were marked for it"
+            }
+            Invariant::Weak => {
+                "an entry of a weak table must be removed before what it refers to is freed; a value that is about to be \
+                 finalized before its finalizer runs, a key only when it is dead"
+            }
             Invariant::Reachable => "what the program can reach must not be freed, nor be about to be",
             Invariant::Lists => "every object must be in one of the collector's lists, once",
             Invariant::Bytes => "the collector's count of bytes must be the sum of the objects' sizes",
@@ -123,6 +140,8 @@ impl Invariant {
             Invariant::Upvalues => upvalues::check(view),
             Invariant::Threads => threads::check_threads(view),
             Invariant::Strings => threads::check_strings(view),
+            Invariant::Finalizers => finalizers::check(view),
+            Invariant::Weak => weak::check(view),
             Invariant::Reachable => reachable::check(view, seen),
             Invariant::Lists => lists::check(view, seen),
             Invariant::Bytes => bytes::check(view),

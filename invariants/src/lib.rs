@@ -17,6 +17,7 @@ mod checker;
 mod complete;
 mod dangling;
 mod describe;
+mod finalizers;
 mod gray_lists;
 mod history;
 mod id_set;
@@ -30,6 +31,7 @@ mod threads;
 mod tricolour;
 mod upvalues;
 mod violation;
+mod weak;
 
 pub use checker::{Checker, Level, UnknownLevel};
 pub use complete::check_complete;

@@ -1,10 +1,11 @@
-//! `lists`: every object is in one of the collector's lists, once, and in the one that its header says; the lists end.
+//! `lists`: every object is in one of the collector's lists, once, and in one that the policy has for its kind; the lists
+//! end.
 //!
 //! All other checks walk the lists, so this one goes first and trusts only that `next` leads to objects. An object that
 //! fell out of all lists is found by the references that lead to it.
 
 use crate::id_set::IdSet;
-use crate::{Invariant, Verdict, Violation};
+use crate::{Invariant, Verdict, Violation, finalizers};
 use moonphase_vm::gc::{Colour, Edge, HeapView, Kind, ListName, ObjectView, OpenRule, SweepRule, Upvalues};
 
 /// The objects that the collector colours: all but fixed ones and counted upvalues.
@@ -78,25 +79,19 @@ pub(crate) fn check_member<'h>(
     list: ListName,
     object: ObjectView<'h>,
 ) -> Verdict {
-    let finalizer = object.has_finalizer();
-    let right_list = finalizer == matches!(list, ListName::Finalizable | ListName::ToBeFinalized);
     let right_kind = match list {
         ListName::All => object.kind() != Kind::Upvalue && !object.is_short_string() || belongs_in_all(view, object),
-        ListName::Finalizable | ListName::ToBeFinalized => matches!(object.kind(), Kind::Table | Kind::Userdata),
         ListName::Strings => object.is_short_string(),
         ListName::OpenUpvalues => object.is_open_upvalue(),
         ListName::CountedUpvalues => object.kind() == Kind::Upvalue,
-        ListName::Fixed => true,
+        ListName::Finalizable | ListName::ToBeFinalized | ListName::Fixed => true,
     };
-    if listed.insert(object.id()) && !object.is_freed() && right_list && right_kind {
-        return Ok(());
+    if listed.insert(object.id()) && !object.is_freed() && right_kind {
+        return finalizers::check_member(view, list, object);
     }
     let name = list.name();
     let what = if object.is_freed() {
         format!("is still in the list '{name}'")
-    } else if !right_list {
-        let not = if finalizer { "" } else { " not" };
-        format!("is in the list '{name}', but its header says that it has{not} a finalizer")
     } else if !right_kind {
         format!("is of a kind that has no place in the list '{name}'")
     } else {

@@ -8,7 +8,7 @@
 
 use crate::id_set::IdSet;
 use crate::{
-    Verdict, ages, bytes, dangling, gray_lists, intern, lists, pause, reachable, threads, tricolour, upvalues,
+    Verdict, ages, bytes, dangling, gray_lists, intern, lists, pause, reachable, threads, tricolour, upvalues, weak,
 };
 use moonphase_vm::gc::{HeapView, ListName, Phase};
 
@@ -41,6 +41,7 @@ pub(crate) fn whole(view: HeapView<'_>, scratch: &mut Scratch, settled: bool) ->
     ages::check(view, settled)?;
     gray_lists::check(view, ids)?;
     reachable::check(view, ids)?;
+    weak::check(view)?;
     intern::check(view)?;
     bytes::check(view)
 }
@@ -68,7 +69,8 @@ pub(crate) fn after_atomic(view: HeapView<'_>, scratch: &mut Scratch) -> Verdict
     if !lists::end(view) {
         lists::check(view, &mut scratch.ids)?;
     }
-    reachable::check(view, &mut scratch.ids)
+    reachable::check(view, &mut scratch.ids)?;
+    weak::check(view)
 }
 
 /// When sweeping has just ended. Nothing is dead and unswept now, and marking has not begun, so this asks as much as a

@@ -8,7 +8,7 @@ use crate::id_set::IdSet;
 use crate::lists::is_dead;
 use crate::looks::is_marking;
 use crate::{Invariant, Verdict, Violation};
-use moonphase_vm::gc::{Edge, HeapView, Kind, ObjectView, Phase, Strength};
+use moonphase_vm::gc::{Edge, HeapView, Kind, Label, ObjectView, Phase, Strength};
 
 pub(crate) fn check(view: HeapView<'_>, reached: &mut IdSet) -> Verdict {
     let mut lost = None;
@@ -37,6 +37,22 @@ pub(crate) fn trace<'h>(
     view: HeapView<'h>,
     reached: &mut IdSet,
     others: &[ObjectView<'h>],
+    visit: impl FnMut(ObjectView<'h>),
+) {
+    trace_from(view, reached, others, |_| true, visit);
+}
+
+/// Fills the set with what is reachable without these objects, which wait for their finalizers.
+pub(crate) fn trace_without<'h>(view: HeapView<'h>, reached: &mut IdSet, objects: &[ObjectView<'h>]) {
+    let is_root = |edge: &Edge<'h>| !(matches!(edge.label, Label::ToBeFinalized) && objects.contains(&edge.target));
+    trace_from(view, reached, &[], is_root, |_| {});
+}
+
+fn trace_from<'h>(
+    view: HeapView<'h>,
+    reached: &mut IdSet,
+    others: &[ObjectView<'h>],
+    is_root: impl Fn(&Edge<'h>) -> bool,
     mut visit: impl FnMut(ObjectView<'h>),
 ) {
     reached.clear();
@@ -51,7 +67,11 @@ pub(crate) fn trace<'h>(
             }
         }
     };
-    view.roots(|edge| reach(reached, &mut queue, edge.target));
+    view.roots(|edge| {
+        if is_root(&edge) {
+            reach(reached, &mut queue, edge.target);
+        }
+    });
     for &object in others {
         reach(reached, &mut queue, object);
     }

@@ -206,10 +206,56 @@ fn a_list_that_is_a_circle_breaks_lists() {
 }
 
 #[test]
-fn a_header_that_tells_of_a_finalizer_in_the_list_of_ordinary_objects_breaks_lists() {
+fn a_header_that_tells_of_a_finalizer_in_the_list_of_ordinary_objects_breaks_finalizers() {
     let mut heap = heap();
     let table = rooted_table(&mut heap, "t");
-    breaks(&mut heap, Invariant::Lists, "lists table", |heap| heap.toggle_finalizer(id(table)));
+    breaks(&mut heap, Invariant::Finalizers, "finalizers table", |heap| heap.toggle_finalizer(id(table)));
+}
+
+/// A heap with a checker and two unreachable objects with finalizers, the second of them marked later.
+fn finalizable() -> Box<Heap> {
+    let mut heap = heap();
+    heap.set_observer(Box::new(Checker::new(Level::Full)));
+    let metatable = rooted_table(&mut heap, "metatable");
+    let gc = key(&mut heap, "__gc");
+    heap.corrupt().set(metatable, gc, Value::Boolean(true));
+    for _ in 0..2 {
+        let table = heap.new_table();
+        heap.corrupt().set_metatable(table, metatable);
+    }
+    heap
+}
+
+fn first_violation(heap: &mut Heap) -> Option<String> {
+    let checker = heap.take_observer().and_then(Checker::from_observer).expect("the checker");
+    checker.into_violation().map(|violation| violation.signature())
+}
+
+#[test]
+fn finalizers_out_of_order_break_finalizers() {
+    let mut heap = finalizable();
+    heap.corrupt().turn_until(Phase::SweepAll);
+    assert_eq!(first_violation(&mut heap), None);
+
+    let mut heap = finalizable();
+    heap.corrupt().swap_finalizable();
+    heap.corrupt().turn_until(Phase::SweepAll);
+    assert_eq!(first_violation(&mut heap).as_deref(), Some("finalizers table"));
+}
+
+#[test]
+fn a_weak_entry_of_a_dead_object_breaks_weak() {
+    let mut heap = heap();
+    let dead = heap.new_table();
+    let weak = rooted_table(&mut heap, "weak");
+    let metatable = rooted_table(&mut heap, "metatable");
+    let (mode, values) = (key(&mut heap, "__mode"), key(&mut heap, "v"));
+    heap.corrupt().set(metatable, mode, values);
+    heap.corrupt().set_metatable(weak, metatable);
+    heap.corrupt().turn_until(Phase::SweepAll);
+    breaks(&mut heap, Invariant::Weak, "weak table->table", |heap| {
+        heap.set_in_silence(weak, Value::Integer(1), Value::Table(dead));
+    });
 }
 
 #[test]

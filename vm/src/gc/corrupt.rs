@@ -254,6 +254,18 @@ impl Corrupt<'_> {
         unsafe { thread.as_mut() }.open_upvalues.pop();
     }
 
+    /// Exchanges the first two objects with finalizers.
+    pub fn swap_finalizable(&mut self) {
+        let head = self.heap.finalizable_head();
+        if let Some(first) = head.get()
+            && let Some(second) = first.next.get()
+        {
+            first.next.set(second.next.get());
+            second.next.set(Some(first));
+            head.set(Some(second));
+        }
+    }
+
     /// Counts more bytes than there are.
     pub fn add_bytes(&mut self, bytes: usize) {
         self.heap.resized(0, bytes);

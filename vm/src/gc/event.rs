@@ -253,6 +253,8 @@ pub enum Event<'h> {
     SweepAlive(ObjectView<'h>),
     /// A sweep frees an object. It is the last event that may look at it.
     Free(ObjectView<'h>),
+    /// An object got a finalizer: it was marked for finalization (manual §2.5.3). Raised with the steps.
+    Finalizable(ObjectView<'h>),
     /// A finalizer is about to be called for the object.
     Finalize(ObjectView<'h>),
     /// The program wrote to its output.
@@ -266,7 +268,8 @@ pub enum Event<'h> {
 pub struct Interests {
     /// [`Event::Store`] and [`Event::Barrier`].
     pub stores: bool,
-    /// [`Event::StepBegin`], [`Event::StepEnd`], [`Event::Traversed`] and [`Event::PhaseChange`].
+    /// [`Event::StepBegin`], [`Event::StepEnd`], [`Event::Traversed`], [`Event::PhaseChange`] and
+    /// [`Event::Finalizable`].
     pub steps: bool,
     /// All others but [`Event::Dangling`], which is always raised.
     pub fine: bool,

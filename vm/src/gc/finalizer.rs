@@ -37,6 +37,9 @@ impl Heap {
         object.next.set(head.get());
         head.set(Some(object));
         object.set(bits::FINALIZER);
+        if self.interests.steps {
+            self.raise(Event::Finalizable(ObjectView::new(object)));
+        }
     }
 
     /// Moves the unreachable objects with finalizers (all of them if `all`) to the end of the list of those to be

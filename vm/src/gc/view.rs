@@ -339,6 +339,7 @@ pub enum Strength {
 #[allow(missing_docs)]
 pub enum Label<'h> {
     Root(&'static str),
+    ToBeFinalized,
     Metatable,
     Item(i64),
     Entry(Value, PhantomData<&'h Heap>),
@@ -367,6 +368,7 @@ impl fmt::Display for Label<'_> {
         };
         match self {
             Label::Root(name) => f.write_str(name),
+            Label::ToBeFinalized => f.write_str("object to be finalized"),
             Label::Metatable => f.write_str("metatable"),
             Label::Item(index) => write!(f, "[{index}]"),
             Label::Entry(key, _) => fmt_key(*key, f),
@@ -577,8 +579,8 @@ impl<'h> HeapView<'h> {
         for object in self.list(ListName::Fixed) {
             root("fixed object", Some(object.object));
         }
-        for object in self.list(ListName::ToBeFinalized) {
-            root("object to be finalized", Some(object.object));
+        for target in self.list(ListName::ToBeFinalized) {
+            visit(Edge { label: Label::ToBeFinalized, target, strength: Strength::Strong });
         }
     }
 
@@ -699,6 +701,11 @@ impl<'h> HeapView<'h> {
             Some(metatable) if !metatable.erase().has(bits::FREED) => self.heap.weakness(*table),
             _ => Weakness::None,
         }
+    }
+
+    /// Whether it is a table with weak keys whose values are strong.
+    pub fn is_ephemeron_table(self, object: ObjectView<'h>) -> bool {
+        matches!(object.object.unpack(), Object::Table(table) if self.weakness(&table) == Weakness::Keys)
     }
 
     /// Where the running script is: the innermost Lua function of the running thread.

@@ -140,7 +140,8 @@ impl Vm {
         };
         self.heap.set_stopped_by_program(stopped);
         result?;
-        Ok(debt > 0 && self.heap.phase() == Phase::Pause)
+        let ended = self.take_ended_cycle() || self.heap.phase() == Phase::Pause;
+        Ok(debt > 0 && ended)
     }
 
     /// Whether the collector cannot be asked for anything: inside a finalizer, and while the state is closed.

@@ -20,7 +20,7 @@
 //! at safe points is the usual one, and the rest is asked in the checked loop and behind one branch in what natives make.
 
 use crate::bytecode::Opcode;
-use crate::gc::{AnyGc, Gc, Managed, Mode};
+use crate::gc::{AnyGc, Gc, Managed, Mode, Phase};
 use crate::interpreter::collect::FINALIZERS_PER_STEP;
 use crate::interpreter::{Throw, Vm};
 use crate::random;
@@ -150,6 +150,8 @@ pub(super) struct Scheduler {
     rule: Rule,
     /// Points so far.
     points: u64,
+    /// Whether a turn has ended a cycle since the program last made a step.
+    ended_cycle: bool,
     /// Whether the last instruction may have reached a barrier.
     stored: bool,
     /// The turns made, if somebody wants to know.
@@ -222,7 +224,7 @@ impl Vm {
             let _ = self.collector_mode(Mode::Generational);
         }
         self.scheduler = Rule::of(&self.options.schedule)
-            .map(|rule| Box::new(Scheduler { rule, points: 0, stored: false, record: None }));
+            .map(|rule| Box::new(Scheduler { rule, points: 0, ended_cycle: false, stored: false, record: None }));
         self.heap.alert(self.scheduler.is_some());
         self.update_checked();
     }
@@ -271,11 +273,20 @@ impl Vm {
                 self.record_turn(number, line, turn == 0);
             }
             self.turn()?;
+            if let (Phase::Pause, Some(scheduler)) = (self.heap.phase(), &mut self.scheduler) {
+                scheduler.ended_cycle = true;
+            }
         }
         match point {
             Point::Inside => Ok(()),
             Point::Allocation | Point::Store => self.call_finalizers_between_steps(FINALIZERS_PER_STEP),
         }
+    }
+
+    /// Whether a turn of the schedule has ended a cycle since the last question. To `collectgarbage("step")` it has ended it
+    /// then: else a program that waits for the end of a cycle could wait for ever.
+    pub(super) fn take_ended_cycle(&mut self) -> bool {
+        self.scheduler.as_mut().is_some_and(|scheduler| std::mem::take(&mut scheduler.ended_cycle))
     }
 
     fn record_turn(&mut self, point: u64, line: u32, first: bool) {
