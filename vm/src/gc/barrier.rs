@@ -35,10 +35,11 @@ impl Heap {
         }
     }
 
-    /// The barrier of counted upvalues, which have no colour: IF the upvalue is closed AND the child is white THEN, while
-    /// marking, mark the child.
+    /// The barrier of counted upvalues, which have no colour: IF marking AND the upvalue is closed AND the child is white
+    /// THEN mark the child. While sweeping the child may be gone: the upvalue of a dead thread is closed with whatever its
+    /// slot has.
     pub(super) fn barrier_counted(&mut self, site: Site, upvalue: Gc<Upvalue>, child: AnyGc) {
-        let acts = !upvalue.is_open() && child.is_white() && self.keeps_invariant();
+        let acts = self.keeps_invariant() && !upvalue.is_open() && child.is_white();
         if acts {
             self.mark_object(child);
         }

@@ -19,8 +19,8 @@ pub(super) struct CountedUpvalue {
     pub upvalue: Gc<Upvalue>,
     /// How many closures have it.
     pub holders: u32,
-    /// Whether a closure that has it was traversed while it was open: its value is to be marked in the atomic phase if its
-    /// thread is not.
+    /// Whether a closure that has it was traversed, or joined to it, while it was open: its value is to be marked in the
+    /// atomic phase if its thread is not.
     pub touched: bool,
 }
 
@@ -174,19 +174,19 @@ impl Heap {
 
     /// `debug.upvaluejoin`: the closure's upvalue `index` becomes `upvalue`.
     pub(crate) fn upvaluejoin(&mut self, closure: Gc<Closure>, index: usize, upvalue: Gc<Upvalue>) {
-        let old = closure.upvalues()[index].replace(Some(upvalue));
+        let mut old = closure.upvalues()[index].replace(Some(upvalue));
         if self.policy.counts_upvalues() {
             self.hold_counted(upvalue);
-            if let Some(old) = old {
-                self.release_counted(old);
-            }
+            // The closure may have been traversed already, so the join counts as traversing it.
+            self.touch_counted(upvalue);
+            old = old.filter(|&old| !self.release_counted(old));
             if let Some(child) = upvalue.get().object() {
                 self.barrier_counted(Site::Upvaluejoin, upvalue, child);
             }
         } else {
             self.barrier_forward(Site::Upvaluejoin, closure.erase(), upvalue.erase());
         }
-        let old = old.map(Gc::erase).filter(|old| !old.has(bits::FREED));
+        let old = old.map(Gc::erase);
         self.note_store(Site::Upvaluejoin, closure.erase(), old, Some(upvalue.erase()));
         let (closure, old, new) = (ObjectView::new(closure.erase()), old.map(ObjectView::new), upvalue.erase());
         self.note(|| Event::JoinUpvalue { closure, index, old, new: ObjectView::new(new) });
@@ -297,13 +297,16 @@ impl Heap {
         }
     }
 
-    /// A closure lets an upvalue go. A closed one that nobody holds is freed; an open one when it is closed.
-    fn release_counted(&mut self, upvalue: Gc<Upvalue>) {
-        let Some(counted) = self.counted.get_mut(&upvalue.erase().id()) else { return };
+    /// A closure lets an upvalue go. A closed one that nobody holds is freed; an open one when it is closed. Says whether
+    /// it was freed.
+    fn release_counted(&mut self, upvalue: Gc<Upvalue>) -> bool {
+        let Some(counted) = self.counted.get_mut(&upvalue.erase().id()) else { return false };
         counted.holders = counted.holders.saturating_sub(1);
-        if counted.holders == 0 && !upvalue.is_open() {
+        let unused = counted.holders == 0 && !upvalue.is_open();
+        if unused {
             self.free(upvalue.erase());
         }
+        unused
     }
 
     /// A closure dies: it lets its upvalues go.
@@ -317,15 +320,19 @@ impl Heap {
     /// again in the atomic phase.
     pub(super) fn mark_counted(&mut self, upvalue: Gc<Upvalue>) {
         if upvalue.is_open() && self.phase != crate::gc::Phase::Atomic {
-            if let Some(counted) = self.counted.get_mut(&upvalue.erase().id()) {
-                counted.touched = true;
-            }
+            self.touch_counted(upvalue);
         } else {
             self.mark_value(upvalue.get());
         }
     }
 
-    /// Whether a closure with this counted upvalue was traversed since the last call.
+    fn touch_counted(&mut self, upvalue: Gc<Upvalue>) {
+        if let Some(counted) = self.counted.get_mut(&upvalue.erase().id()) {
+            counted.touched = true;
+        }
+    }
+
+    /// Whether a closure with this counted upvalue was traversed, or joined to it, since the last call.
     pub(super) fn take_touched(&mut self, upvalue: Gc<Upvalue>) -> bool {
         let counted = self.counted.get_mut(&upvalue.erase().id());
         counted.is_some_and(|counted| std::mem::take(&mut counted.touched))
