@@ -80,6 +80,7 @@ impl Heap {
     /// Begins a cycle: forgets the gray lists of the one before, and marks the roots.
     pub(super) fn restart(&mut self) {
         self.clear_gray_lists();
+        self.trim_quarantine();
         let main = self.main_thread();
         self.mark_if_white(main.erase());
         self.mark_registry_and_metatables();

@@ -22,21 +22,25 @@ impl Quarantine {
 }
 
 impl Heap {
-    /// Keeps a swept object. Past the limit the oldest go, if the policy is sound and so nothing refers to them; else
-    /// the script ends.
+    /// Keeps a swept object. Past the limit the script ends, if the policy is unsound and something may refer to it.
     pub(super) fn quarantine(&mut self, object: AnyGc, size: usize) {
         debug_assert!(object.has(bits::FREED));
         object.next.set(None);
         self.quarantine.objects.push_back((object, size));
         self.quarantine.bytes += size;
-        while self.quarantine.bytes > self.quarantine.limit {
-            if !self.policy.is_sound() {
-                self.halted = true;
-                return;
-            }
+        if self.quarantine.bytes > self.quarantine.limit && !self.policy.is_sound() {
+            self.halted = true;
+        }
+    }
+
+    /// Lets the oldest objects past the limit go. Called when a cycle begins and everything dead is swept: until then the
+    /// dead that still wait for the sweep refer to each other, and events and views may follow such references.
+    pub(super) fn trim_quarantine(&mut self) {
+        while self.quarantine.bytes > self.quarantine.limit && self.policy.is_sound() {
             let Some((oldest, size)) = self.quarantine.objects.pop_front() else { return };
             self.quarantine.bytes -= size;
-            // SAFETY: the object is in no list, and under a sound policy nothing living refers to it.
+            // SAFETY: the object is in no list, and under a sound policy nothing that is not freed refers to it: nothing
+            // living, and there is nothing else.
             unsafe { destroy(oldest) };
         }
     }
