@@ -189,3 +189,30 @@ impl Heap {
         !self.metamethod_in(metatable, Metamethod::Gc).is_nil()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::gc::object::bits;
+    use crate::gc::{DirectionRule, Heap, HeapOptions, Phase, Policy};
+    use crate::value::Value;
+
+    #[test]
+    fn a_user_value_stored_into_a_black_userdata_is_marked_or_the_userdata_is_traversed_again() {
+        for user_value in [DirectionRule::Forward, DirectionRule::Backward] {
+            let policy = Policy { user_value, ..Policy::LUA_54 };
+            let mut heap = Heap::new(HeapOptions { policy, ..HeapOptions::default() });
+            let (userdata, registry) = (heap.new_userdata(None, 1), heap.registry());
+            assert_eq!(heap.table_set(registry, Value::Integer(1), Value::Userdata(userdata)), Ok(()));
+            while !userdata.erase().has(bits::BLACK) {
+                heap.step();
+                assert!(heap.phase() <= Phase::EnterAtomic);
+            }
+            let value = heap.new_table();
+            assert!(heap.set_user_value(userdata, 0, Value::Table(value)));
+            let marked = user_value == DirectionRule::Forward;
+            assert_eq!(value.erase().is_gray(), marked);
+            assert_eq!(userdata.erase().is_gray(), !marked);
+            assert_eq!(heap.gray_again.contains(&userdata.erase()), !marked);
+        }
+    }
+}

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test program uses a part")]
 
+pub mod stepper;
+
 use moonphase_vm::{Options, ScriptError, Vm};
 use std::cell::RefCell;
 use std::io::Write;
