@@ -190,6 +190,7 @@ impl Heap {
     pub(crate) fn collect_minor(&mut self) -> Work {
         self.in_step(StepKind::Minor, |heap| {
             debug_assert!(heap.mode() == Mode::Generational && heap.phase == Phase::Propagate);
+            heap.trim_quarantine();
             heap.mark_all_old1();
             let work = heap.atomic();
             heap.sweep_young();
