@@ -201,7 +201,8 @@ impl Heap {
     fn new_header(&mut self, kind: Kind) -> Header {
         let id = self.next_id;
         self.next_id = self.next_id.wrapping_add(1).max(1);
-        Header::new(kind, id, self.current_white)
+        let wrong = planted!(self, BornOtherWhite) && self.is_sweeping();
+        Header::new(kind, id, if wrong { self.other_white() } else { self.current_white })
     }
 
     /// Puts a new object into the list of all objects and counts its bytes.
@@ -235,7 +236,7 @@ impl Heap {
         }
         let hash = hash_bytes(bytes);
         if let Some(string) = self.strings.find(hash, bytes) {
-            if string.header.is_dead(self.other_white()) {
+            if string.header.is_dead(self.other_white()) && !planted!(self, DeadStringNotRevived) {
                 // Dead but not swept yet: it is wanted again, so it lives.
                 string.header.set_colour(self.current_white);
             }
@@ -381,6 +382,9 @@ impl Heap {
     /// The number of bytes of a table or stack changed.
     #[inline]
     pub(crate) fn resized(&mut self, before: usize, after: usize) {
+        if planted!(self, BytesOff) {
+            return;
+        }
         self.pacing.charge(after as isize - before as isize);
     }
 
@@ -390,7 +394,9 @@ impl Heap {
             self.raise(Event::Free(ObjectView::new(object)));
         }
         match object.unpack() {
-            Object::String(string) if string.short => self.strings.remove(string),
+            Object::String(string) if string.short && !planted!(self, StringTableEntryKept) => {
+                self.strings.remove(string)
+            }
             Object::Upvalue(upvalue) => self.forget_upvalue(upvalue),
             Object::Closure(closure) if self.policy.counts_upvalues() => self.release_upvalues_of(closure),
             Object::Thread(thread) => self.close_all_upvalues_of_dead(thread),

@@ -12,25 +12,43 @@ impl Heap {
         // The roots without barriers.
         let current = self.current();
         self.mark_if_white(current.erase());
-        self.mark_registry_and_metatables();
+        if !planted!(self, MetatablesNotRemarked) {
+            self.mark_registry_and_metatables();
+        }
         let mut work = self.propagate_all();
         work += self.remark_upvalues();
         work += self.propagate_all();
-        self.gray = gray_again;
+        if !planted!(self, GrayAgainDropped) {
+            self.gray = gray_again;
+        }
         work += self.propagate_all();
         self.converge_ephemerons();
         // All that is strongly reachable is marked. Values are cleared before objects with finalizers are revived, so
         // that a weak table never shows one that is being finalized.
-        self.clear_by_values(0, 0);
+        if !planted!(self, WeakValuesClearedLate) {
+            self.clear_by_values(0, 0);
+        }
+        if planted!(self, WeakKeysClearedEarly) {
+            self.clear_by_keys();
+        }
         let (weak_before, all_before) = (self.weak_values.len(), self.all_weak.len());
         self.separate_unreachable_finalizable(false);
-        self.mark_being_finalized();
+        if !planted!(self, FinalizersNotMarked) {
+            self.mark_being_finalized();
+        }
         work += self.propagate_all();
-        self.converge_ephemerons();
+        if !planted!(self, EphemeronsOnce) {
+            self.converge_ephemerons();
+        }
         // All that will be revived is marked too. Keys stay until they are really dead.
         self.clear_by_keys();
+        if planted!(self, WeakValuesClearedLate) {
+            self.clear_by_values(0, 0);
+        }
         self.clear_by_values(weak_before, all_before);
-        self.current_white = self.other_white();
+        if !planted!(self, WhiteNotFlipped) {
+            self.current_white = self.other_white();
+        }
         debug_assert!(self.gray.is_empty());
         work
     }
@@ -39,7 +57,7 @@ impl Heap {
     /// have no open upvalue any more; where open upvalues are in one list, of all.
     fn remark_upvalues(&mut self) -> Work {
         let mut work = 0;
-        let mut next = self.open.get();
+        let mut next = if planted!(self, OpenUpvaluesNotRemarked) { None } else { self.open.get() };
         while let Some(object) = next {
             next = object.next.get();
             work += 1;

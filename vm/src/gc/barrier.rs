@@ -14,6 +14,9 @@ impl Heap {
     #[inline]
     pub(super) fn barrier_forward(&mut self, site: Site, parent: AnyGc, child: AnyGc) {
         let acts = parent.is_black() && child.is_white();
+        if (acts || self.interests.stores) && self.skips_barrier(site) {
+            return;
+        }
         if acts {
             self.go_forward(parent, child);
         }
@@ -27,6 +30,9 @@ impl Heap {
     #[inline]
     pub(super) fn barrier_back(&mut self, site: Site, parent: AnyGc, child: AnyGc) {
         let acts = parent.is_black() && child.is_white();
+        if (acts || self.interests.stores) && self.skips_barrier(site) {
+            return;
+        }
         if acts {
             self.gray_black_again(parent);
         }
@@ -40,6 +46,9 @@ impl Heap {
     /// slot has.
     pub(super) fn barrier_counted(&mut self, site: Site, upvalue: Gc<Upvalue>, child: AnyGc) {
         let acts = self.keeps_invariant() && !upvalue.is_open() && child.is_white();
+        if (acts || self.interests.stores) && self.skips_barrier(site) {
+            return;
+        }
         if acts {
             self.mark_object(child);
         }
@@ -51,6 +60,9 @@ impl Heap {
     #[cold]
     fn go_forward(&mut self, parent: AnyGc, child: AnyGc) {
         if self.keeps_invariant() {
+            if planted!(self, ForwardBlackens) {
+                return child.set_colour(crate::gc::object::bits::BLACK);
+            }
             self.mark_object(child);
             if parent.is_old() {
                 self.make_old0(child);
@@ -65,13 +77,25 @@ impl Heap {
     #[cold]
     fn gray_black_again(&mut self, object: AnyGc) {
         // A touched2 object is black and on the list.
-        if object.age() != Age::Touched2 {
+        if object.age() != Age::Touched2 && !planted!(self, BackwardWithoutList) {
             self.gray_again.push(object);
         }
-        object.set_colour(0);
+        if !planted!(self, BackwardStaysBlack) {
+            object.set_colour(0);
+        }
         if object.is_old() {
             object.set_age(Age::Touched1);
         }
+    }
+
+    /// Whether a planted fault leaves this barrier out.
+    #[inline(always)]
+    fn skips_barrier(&self, _site: Site) -> bool {
+        #[cfg(feature = "faults")]
+        if let Some(fault) = self.fault {
+            return fault.skipped_site() == Some(_site);
+        }
+        false
     }
 
     #[cold]

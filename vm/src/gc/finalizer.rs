@@ -25,7 +25,7 @@ impl Heap {
         if self.is_sweeping() {
             // The sweep of its old list will not see it; and it may be anywhere in the new one.
             object.set_colour(self.current_white);
-            if self.sweep_is_after(object) {
+            if self.sweep_is_after(object) && !planted!(self, SweepPointerLost) {
                 // The position would go astray with the object: move it on first.
                 self.sweep_at = self.sweep_at.and_then(|link| self.sweep_to_living(link));
             }
@@ -34,8 +34,9 @@ impl Heap {
         }
         unlink(&self.all, object);
         let head = self.finalizable_head();
-        object.next.set(head.get());
-        head.set(Some(object));
+        let place = if planted!(self, FinalizersForward) { last_link(head) } else { head };
+        object.next.set(place.get());
+        place.set(Some(object));
         object.set(bits::FINALIZER);
         if self.interests.steps {
             self.raise(Event::Finalizable(ObjectView::new(object)));
@@ -99,7 +100,9 @@ impl Heap {
         if !self.semantics.finalize_again {
             object.set(bits::FINALIZED);
         }
-        if !self.keeps_invariant() {
+        if planted!(self, ResurrectedSwept) {
+            object.set_colour(self.other_white());
+        } else if !self.keeps_invariant() {
             object.set_colour(self.current_white);
         } else if object.age() == Age::Old1 {
             self.generations.first_old1 = Some(object);
@@ -142,4 +145,14 @@ pub(super) fn unlink(head: &Cell<Option<AnyGc>>, object: AnyGc) {
         }
         at = candidate.next.get();
     }
+}
+
+/// The link at the end of a list.
+fn last_link(head: &Cell<Option<AnyGc>>) -> &Cell<Option<AnyGc>> {
+    let mut link = head;
+    while let Some(object) = link.get() {
+        // SAFETY: an object in a list lives as long as the heap is borrowed.
+        link = unsafe { &*std::ptr::from_ref(&object.next) };
+    }
+    link
 }

@@ -20,6 +20,9 @@ pub struct HeapOptions {
     pub policy: Policy,
     /// Those that scripts can see.
     pub semantics: Semantics,
+    /// A fault of the collector.
+    #[cfg(feature = "faults")]
+    pub fault: Option<crate::gc::Fault>,
     /// Bytes of living and dead objects together at which a program ends; `usize::MAX` for none.
     pub memory_limit: usize,
     /// Bytes of swept objects that are kept while an observer is installed.
@@ -31,6 +34,8 @@ impl Default for HeapOptions {
         HeapOptions {
             policy: Policy::default(),
             semantics: Semantics::default(),
+            #[cfg(feature = "faults")]
+            fault: None,
             memory_limit: usize::MAX,
             quarantine_limit: 64 << 20,
         }
@@ -66,6 +71,8 @@ impl Metatables {
 pub struct Heap {
     pub(super) policy: Policy,
     pub(super) semantics: Semantics,
+    #[cfg(feature = "faults")]
+    pub(super) fault: Option<crate::gc::Fault>,
     pub(super) phase: Phase,
     pub(super) current_white: u16,
 
@@ -131,6 +138,8 @@ impl Heap {
         let mut heap = Box::new(Heap {
             policy: options.policy,
             semantics: options.semantics,
+            #[cfg(feature = "faults")]
+            fault: options.fault,
             phase: Phase::Pause,
             current_white: bits::WHITE_0,
             all: Cell::new(None),
@@ -252,6 +261,15 @@ impl Heap {
     /// The registry.
     pub(crate) fn registry(&self) -> Gc<Table> {
         self.registry.unwrap_or_else(|| unreachable!("a heap has a registry"))
+    }
+
+    /// Whether nothing living ever refers to a freed object.
+    pub(super) fn is_sound(&self) -> bool {
+        #[cfg(feature = "faults")]
+        if self.fault.is_some() {
+            return false;
+        }
+        self.policy.is_sound()
     }
 
     /// Whether the object is one that is never collected.

@@ -145,7 +145,9 @@ impl Heap {
     }
 
     fn traverse_table(&mut self, table: Gc<Table>) -> Work {
-        self.mark_option(table.metatable.get());
+        if !planted!(self, MetatableNotMarked) {
+            self.mark_option(table.metatable.get());
+        }
         match self.weakness(table) {
             Weakness::None => self.traverse_strong(table),
             Weakness::Values => self.traverse_weak_values(table),
@@ -178,7 +180,8 @@ impl Heap {
     }
 
     fn traverse_strong(&mut self, table: Gc<Table>) {
-        for index in 0..table.array().len() {
+        let missed = usize::from(planted!(self, ArrayEndNotMarked));
+        for index in 0..table.array().len().saturating_sub(missed) {
             self.mark_value(table.array()[index]);
         }
         for index in 0..table.node_count() {
@@ -290,7 +293,10 @@ impl Heap {
 
     fn traverse_closure(&mut self, closure: Gc<Closure>) -> Work {
         self.mark_if_white(closure.prototype.get().erase());
-        for upvalue in closure.upvalues() {
+        let upvalues = closure.upvalues();
+        let marked =
+            if planted!(self, ClosureUpvaluesNotMarked) { upvalues.len().saturating_sub(1) } else { upvalues.len() };
+        for upvalue in &upvalues[..marked] {
             match upvalue.get() {
                 Some(upvalue) if self.policy.counts_upvalues() => self.mark_counted(upvalue),
                 upvalue => self.mark_option(upvalue),
@@ -340,7 +346,8 @@ impl Heap {
     /// again in the atomic phase. An old one waits there for the next collection too.
     fn traverse_thread(&mut self, thread: Gc<Thread>) -> Work {
         thread.erase().set_colour(0);
-        if self.phase == Phase::Propagate || thread.erase().is_old() {
+        let again = self.phase == Phase::Propagate || thread.erase().is_old();
+        if again && !planted!(self, ThreadsBlackened) {
             self.gray_again.push(thread.erase());
         } else {
             thread.erase().set_colour(bits::BLACK);
@@ -361,7 +368,9 @@ impl Heap {
             // SAFETY: no other reference to the thread is held here.
             let data = unsafe { thread.as_mut() };
             let top = data.top;
-            data.stack[top..].fill(Value::Nil);
+            if !planted!(self, DeadStackKept) {
+                data.stack[top..].fill(Value::Nil);
+            }
             let listed = self.policy.has_global_upvalues() || thread.open_upvalues.is_empty();
             if !listed && !thread.in_upvalue_list.replace(true) {
                 self.threads_with_upvalues.push(thread);

@@ -12,6 +12,9 @@
 //!
 //! All of this is about objects and knows no code: finalizers are called by the interpreter.
 
+#[macro_use]
+mod fault;
+
 mod allocate;
 mod atomic;
 mod barrier;
@@ -36,6 +39,8 @@ mod weak;
 #[cfg(feature = "corrupt")]
 pub use corrupt::Corrupt;
 pub use event::{CaptureOrigin, Direction, Event, Interests, Observer, Site, StepKind};
+#[cfg(feature = "faults")]
+pub use fault::{Fault, UnknownFault};
 pub use heap::{Heap, HeapOptions, Metatables};
 pub use object::{Age, AnyGc, Gc, Header, Kind, Managed, Object};
 pub use pacing::Phase;

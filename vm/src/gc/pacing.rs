@@ -310,6 +310,9 @@ impl Heap {
                 if restarts {
                     heap.clear_gray_lists();
                 }
+                if planted!(heap, FullCollectionFlips) {
+                    heap.current_white = heap.other_white();
+                }
                 heap.enter_sweep();
             });
         }

@@ -28,7 +28,7 @@ impl Heap {
         object.next.set(None);
         self.quarantine.objects.push_back((object, size));
         self.quarantine.bytes += size;
-        if self.quarantine.bytes > self.quarantine.limit && !self.policy.is_sound() {
+        if self.quarantine.bytes > self.quarantine.limit && !self.is_sound() {
             self.halted = true;
         }
     }
@@ -36,7 +36,7 @@ impl Heap {
     /// Lets the oldest objects past the limit go. Called when a cycle begins and everything dead is swept: until then the
     /// dead that still wait for the sweep refer to each other, and events and views may follow such references.
     pub(super) fn trim_quarantine(&mut self) {
-        while self.quarantine.bytes > self.quarantine.limit && self.policy.is_sound() {
+        while self.quarantine.bytes > self.quarantine.limit && self.is_sound() {
             let Some((oldest, size)) = self.quarantine.objects.pop_front() else { return };
             self.quarantine.bytes -= size;
             // SAFETY: the object is in no list, and under a sound policy nothing that is not freed refers to it: nothing

@@ -114,8 +114,8 @@ impl Heap {
     pub(crate) fn set_table_metatable(&mut self, table: Gc<Table>, metatable: Option<Gc<Table>>) {
         let old = table.metatable.replace(metatable);
         if let Some(metatable) = metatable {
-            let direction = self.policy.table_metatable;
-            self.barrier(direction, Site::TableMetatable, table.erase(), metatable.erase());
+            let parent = if planted!(self, MetatableParentMetatable) { metatable } else { table };
+            self.barrier(self.policy.table_metatable, Site::TableMetatable, parent.erase(), metatable.erase());
             self.note_store(Site::TableMetatable, table.erase(), old.map(Gc::erase), Some(metatable.erase()));
             self.check_finalizer(table.erase(), metatable);
         }

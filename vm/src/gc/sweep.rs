@@ -96,6 +96,9 @@ impl Heap {
             // leave a list only in the sweep itself and in `finalizer`, which moves the position along.
             let current = unsafe { link.as_ref() };
             let Some(object) = current.get() else { return (None, count) };
+            if planted!(self, SweepStopsEarly) && object.next.get().is_none() {
+                return (None, count);
+            }
             if object.is_dead(dead) {
                 current.set(object.next.get());
                 self.free(object);

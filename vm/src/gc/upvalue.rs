@@ -34,7 +34,8 @@ impl Heap {
         while place > 0 && data.open_upvalues[place - 1].location.get() >= location {
             let open = data.open_upvalues[place - 1];
             if open.location.get() == location {
-                if self.policy.has_global_upvalues() && open.erase().is_dead(self.other_white()) {
+                let forgets = planted!(self, DeadUpvalueNotRevived);
+                if !forgets && self.policy.has_global_upvalues() && open.erase().is_dead(self.other_white()) {
                     // No closure had it any more, but the sweep has not come to it: it is wanted again, so it lives.
                     open.erase().set_colour(self.current_white);
                 }
@@ -51,7 +52,7 @@ impl Heap {
         if self.policy.has_global_upvalues() {
             upvalue.erase().next.set(self.open.get());
             self.open.set(Some(upvalue.erase()));
-        } else if !thread.in_upvalue_list.replace(true) {
+        } else if !thread.in_upvalue_list.replace(true) && !planted!(self, ThreadForgotten) {
             self.threads_with_upvalues.push(thread);
         }
         if self.interests.fine {
@@ -87,7 +88,7 @@ impl Heap {
             Upvalues::Objects { open: OpenRule::ByThread, .. } => false,
             Upvalues::Counted => self.counted.get(&object.id()).is_none_or(|counted| counted.holders == 0),
         };
-        if unused {
+        if unused && !planted!(self, ClosingDeadKept) {
             return self.free(object);
         }
         if self.policy.has_global_upvalues() {
@@ -99,6 +100,7 @@ impl Heap {
         upvalue.own.set(value);
         upvalue.location.set(upvalue.own.as_ptr());
         match self.policy.upvalues {
+            _ if planted!(self, ClosingLeavesGray) => {}
             Upvalues::Objects { open: OpenRule::ByThread, .. } if !object.is_white() => {
                 object.set_colour(bits::BLACK);
                 self.closing_barrier(upvalue, value);
@@ -142,8 +144,24 @@ impl Heap {
         let old = if self.interests.stores { upvalue.get().object() } else { None };
         upvalue.write(value);
         if let Some(object) = value.object() {
-            self.barrier_upvalue(Site::UpvalueStore, upvalue, object);
+            match () {
+                () if planted!(self, UpvalueStoreParentClosure) => self.barrier_of_running_closure(object),
+                () if planted!(self, UpvalueStoreBackward) => {
+                    self.barrier_back(Site::UpvalueStore, upvalue.erase(), object);
+                }
+                () => self.barrier_upvalue(Site::UpvalueStore, upvalue, object),
+            }
             self.note_store(Site::UpvalueStore, upvalue.erase(), old, Some(object));
+        }
+    }
+
+    /// The barrier of a planted fault, which takes the closure that runs for the holder of what it assigns.
+    #[cold]
+    fn barrier_of_running_closure(&mut self, child: AnyGc) {
+        let thread = self.current();
+        let function = thread.frames.last().and_then(|frame| thread.stack.get(frame.func as usize));
+        if let Some(closure) = function.and_then(|function| function.object()) {
+            self.barrier_forward(Site::UpvalueStore, closure, child);
         }
     }
 
@@ -154,6 +172,9 @@ impl Heap {
         upvalue.write(value);
         if let Some(object) = value.object() {
             match self.policy.upvalues {
+                _ if planted!(self, SetupvalueParentClosure) => {
+                    self.barrier_forward(Site::Setupvalue, closure.erase(), object);
+                }
                 Upvalues::Objects { setupvalue: SetupvalueRule::Closure, .. } => {
                     self.barrier_forward(Site::Setupvalue, closure.erase(), object);
                 }
@@ -176,15 +197,25 @@ impl Heap {
     pub(crate) fn upvaluejoin(&mut self, closure: Gc<Closure>, index: usize, upvalue: Gc<Upvalue>) {
         let mut old = closure.upvalues()[index].replace(Some(upvalue));
         if self.policy.counts_upvalues() {
-            self.hold_counted(upvalue);
+            if planted!(self, SelfJoin) {
+                old = old.filter(|&old| !self.release_counted(old));
+                self.hold_counted(upvalue);
+            } else {
+                self.hold_counted(upvalue);
+                old = old.filter(|&old| !self.release_counted(old));
+            }
             // The closure may have been traversed already, so the join counts as traversing it.
             self.touch_counted(upvalue);
-            old = old.filter(|&old| !self.release_counted(old));
             if let Some(child) = upvalue.get().object() {
                 self.barrier_counted(Site::Upvaluejoin, upvalue, child);
             }
+        } else if planted!(self, JoinParentUpvalue) {
+            if let Some(child) = upvalue.get().object() {
+                self.barrier_forward(Site::Upvaluejoin, upvalue.erase(), child);
+            }
         } else {
-            self.barrier_forward(Site::Upvaluejoin, closure.erase(), upvalue.erase());
+            let child = if planted!(self, JoinChildOldUpvalue) { old.unwrap_or(upvalue) } else { upvalue };
+            self.barrier_forward(Site::Upvaluejoin, closure.erase(), child.erase());
         }
         let old = old.map(Gc::erase);
         self.note_store(Site::Upvaluejoin, closure.erase(), old, Some(upvalue.erase()));
@@ -311,6 +342,9 @@ impl Heap {
 
     /// A closure dies: it lets its upvalues go.
     pub(super) fn release_upvalues_of(&mut self, closure: Gc<Closure>) {
+        if planted!(self, CountKept) {
+            return;
+        }
         for upvalue in closure.upvalues().iter().filter_map(|upvalue| upvalue.get()) {
             self.release_counted(upvalue);
         }
@@ -320,7 +354,9 @@ impl Heap {
     /// again in the atomic phase.
     pub(super) fn mark_counted(&mut self, upvalue: Gc<Upvalue>) {
         if upvalue.is_open() && self.phase != crate::gc::Phase::Atomic {
-            self.touch_counted(upvalue);
+            if !planted!(self, TouchedForgotten) {
+                self.touch_counted(upvalue);
+            }
         } else {
             self.mark_value(upvalue.get());
         }

@@ -30,7 +30,7 @@ impl Heap {
                 }
             }
             backwards = !backwards;
-            if !changed {
+            if !changed || planted!(self, EphemeronsCutShort) {
                 return;
             }
         }
@@ -47,6 +47,9 @@ impl Heap {
     }
 
     fn clear_keys_of(&mut self, table: Gc<Table>) {
+        if planted!(self, WeakKeysNotCleared) {
+            return;
+        }
         for index in 0..table.node_count() {
             let (key, value) = table.node(index);
             if value.is_nil() {
@@ -68,6 +71,9 @@ impl Heap {
     }
 
     fn clear_values_of(&mut self, table: Gc<Table>) {
+        if planted!(self, WeakValuesNotCleared) {
+            return;
+        }
         for index in 0..table.array().len() {
             if self.is_cleared(table.array()[index]) {
                 // SAFETY: no other reference to the table is held here.

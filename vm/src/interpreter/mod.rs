@@ -46,6 +46,9 @@ pub struct Options {
     pub policy: Policy,
     /// Those that scripts can see; `None` for those of the language's version.
     pub semantics: Option<Semantics>,
+    /// A fault of the collector, planted to see what finds it. A VM that has one needs an observer, like an unsound policy.
+    #[cfg(feature = "faults")]
+    pub fault: Option<crate::gc::Fault>,
     /// Bytes of all objects together; `usize::MAX` for no limit.
     pub memory_limit: usize,
     /// Instructions that the program may execute; `None` for no limit.
@@ -72,6 +75,8 @@ impl Default for Options {
             version: LuaVersion::default(),
             policy: Policy::default(),
             semantics: None,
+            #[cfg(feature = "faults")]
+            fault: None,
             memory_limit: usize::MAX,
             instruction_limit: None,
             nesting_limit: 200,
@@ -82,6 +87,17 @@ impl Default for Options {
             files: false,
             schedule: Schedule::None,
         }
+    }
+}
+
+impl Options {
+    /// Whether programs can do no harm without an observer.
+    pub fn is_sound(&self) -> bool {
+        #[cfg(feature = "faults")]
+        if self.fault.is_some() {
+            return false;
+        }
+        self.policy.is_sound()
     }
 }
 
@@ -113,7 +129,7 @@ impl Vm {
     /// # Errors
     /// The policy is unsound; see [`Vm::with_unsound_policy`].
     pub fn new(options: Options) -> Result<Vm, UnsoundPolicy> {
-        if options.policy.is_sound() { Ok(Vm::create(options)) } else { Err(UnsoundPolicy(options.policy)) }
+        if options.is_sound() { Ok(Vm::create(options)) } else { Err(UnsoundPolicy(options.policy)) }
     }
 
     /// A VM with any policy.
@@ -138,6 +154,8 @@ impl Vm {
     fn create(options: Options) -> Vm {
         let heap = Heap::new(HeapOptions {
             policy: options.policy,
+            #[cfg(feature = "faults")]
+            fault: options.fault,
             semantics: options.semantics.unwrap_or_else(|| options.version.into()),
             memory_limit: options.memory_limit,
             quarantine_limit: options.quarantine_limit,

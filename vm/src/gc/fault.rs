@@ -1,0 +1,260 @@
+//! Planted faults: collectors that are wrong in one known way, to measure what finds them and how soon. Only built with
+//! the feature `faults`; without it [`planted!`] is `false` and nothing of this is in the VM.
+//!
+//! Each fault is one `planted!` in the place where a collector could have it. A heap has one fault at most.
+
+/// Whether the heap has this fault.
+#[cfg(feature = "faults")]
+macro_rules! planted {
+    ($heap:expr, $fault:ident) => {
+        $heap.fault == Some(crate::gc::Fault::$fault)
+    };
+}
+
+#[cfg(not(feature = "faults"))]
+macro_rules! planted {
+    ($heap:expr, $fault:ident) => {
+        false
+    };
+}
+
+#[cfg(feature = "faults")]
+pub use catalogue::{Fault, UnknownFault};
+
+#[cfg(feature = "faults")]
+mod catalogue {
+    use crate::gc::Site;
+    use std::fmt;
+    use std::str::FromStr;
+
+    macro_rules! faults {
+        ($($fault:ident $name:literal in $gc:literal: $breaks:literal $(, had by $origin:literal)?;)*) => {
+            /// A fault that can be planted into a collector.
+            #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+            #[non_exhaustive]
+            pub enum Fault { $(#[doc = $breaks] $fault,)* }
+
+            impl Fault {
+                /// Every fault, barriers first.
+                pub const ALL: &'static [Fault] = &[$(Fault::$fault),*];
+
+                /// The name in options and tables.
+                pub fn name(self) -> &'static str {
+                    match self { $(Fault::$fault => $name),* }
+                }
+
+                /// What it breaks, in a sentence.
+                pub fn breaks(self) -> &'static str {
+                    match self { $(Fault::$fault => $breaks),* }
+                }
+
+                /// The policy that it lives in, as `--gc` takes it.
+                pub fn policy(self) -> &'static str {
+                    match self { $(Fault::$fault => $gc),* }
+                }
+
+                /// Which real Lua had it, where one did.
+                pub fn origin(self) -> Option<&'static str> {
+                    match self { $(Fault::$fault => [$($origin,)? ""].first().copied().filter(|text| !text.is_empty())),* }
+                }
+            }
+        };
+    }
+
+    faults! {
+        // Barriers that are missing.
+        NoBarrierTableStore "no-barrier-table-store" in "5.4":
+            "a value stored into a table has no barrier";
+        NoBarrierTableKey "no-barrier-table-key" in "5.4":
+            "a key added to a table has no barrier";
+        NoBarrierTableList "no-barrier-table-list" in "5.4":
+            "the items of a table constructor have no barrier";
+        NoBarrierTableMetatable "no-barrier-table-metatable" in "5.4":
+            "the metatable of a table has no barrier";
+        NoBarrierUpvalueStore "no-barrier-upvalue-store" in "5.4":
+            "the assignment of an upvalue has no barrier";
+        NoBarrierSetupvalue "no-barrier-setupvalue" in "5.4":
+            "debug.setupvalue has no barrier";
+        NoBarrierUpvaluejoin "no-barrier-upvaluejoin" in "5.4":
+            "debug.upvaluejoin has no barrier";
+        NoBarrierUpvalueClose "no-barrier-upvalue-close" in "5.4":
+            "an upvalue that is closed and black has no barrier for its value";
+        NoBarrierClosureCapture "no-barrier-closure-capture" in "5.4":
+            "an upvalue captured by a closure has no barrier";
+        NoBarrierChunkEnvironment "no-barrier-chunk-environment" in "5.4":
+            "the environment of a loaded chunk has no barrier";
+        NoBarrierPrototypeConstant "no-barrier-prototype-constant" in "5.4":
+            "a constant of a function that is being loaded has no barrier";
+        NoBarrierPrototypeNested "no-barrier-prototype-nested" in "5.4":
+            "a nested function of one that is being loaded has no barrier";
+        NoBarrierPrototypeUpvalueName "no-barrier-prototype-upvalue-name" in "5.4":
+            "the name of an upvalue in a function that is being loaded has no barrier";
+        NoBarrierPrototypeLocalName "no-barrier-prototype-local-name" in "5.4":
+            "the name of a local variable in a function that is being loaded has no barrier";
+        NoBarrierJoinedValue "no-barrier-joined-value" in "5.3":
+            "debug.upvaluejoin does not mark the value of the upvalue that is joined";
+        NoBarrierCountedStore "no-barrier-counted-store" in "5.3":
+            "what is stored into a counted upvalue is not marked";
+        NoBarrierCountedClose "no-barrier-counted-close" in "5.3":
+            "the value of a counted upvalue that is closed is not marked";
+
+        // Barriers that look at the wrong object, or do the wrong thing.
+        SetupvalueParentClosure "setupvalue-parent-closure" in "5.2":
+            "the barrier of debug.setupvalue takes the closure for the holder", had by "Lua 5.1.5, LuaJIT before 2.0.0";
+        JoinParentUpvalue "join-parent-upvalue" in "5.4":
+            "the barrier of debug.upvaluejoin goes from the joined upvalue to its value";
+        JoinChildOldUpvalue "join-child-old-upvalue" in "5.4":
+            "the barrier of debug.upvaluejoin marks the upvalue that the closure loses";
+        UpvalueStoreParentClosure "upvalue-store-parent-closure" in "5.4":
+            "the barrier of an upvalue's assignment takes the running closure for the holder";
+        MetatableParentMetatable "metatable-parent-metatable" in "5.4":
+            "the barrier of setmetatable takes the metatable for the holder";
+        BackwardWithoutList "backward-without-list" in "5.4":
+            "a backward barrier makes the table gray and puts it on no list";
+        BackwardStaysBlack "backward-stays-black" in "5.4":
+            "a backward barrier puts the table on the gray-again list and leaves it black";
+        ForwardBlackens "forward-blackens" in "5.4":
+            "a forward barrier makes the child black without traversing it";
+        UpvalueStoreBackward "upvalue-store-backward" in "5.4":
+            "the assignment of an upvalue calls a backward barrier, which makes a closed upvalue gray";
+
+        // Marking.
+        GrayAgainDropped "gray-again-dropped" in "5.4":
+            "the atomic phase does not traverse the gray-again list";
+        ThreadsBlackened "threads-blackened" in "5.4":
+            "a thread is black once it is traversed, and not looked at again";
+        OpenUpvaluesNotRemarked "open-upvalues-not-remarked" in "5.1,setupvalue=upvalue":
+            "the atomic phase does not mark the values of open upvalues again";
+        DeadUpvalueNotRevived "dead-upvalue-not-revived" in "5.1,setupvalue=upvalue":
+            "a dead open upvalue whose variable is captured again stays dead";
+        ThreadForgotten "thread-forgotten" in "5.4":
+            "a thread with open upvalues is not in the list that the atomic phase goes through";
+        TouchedForgotten "touched-forgotten" in "5.3":
+            "a closure does not touch the open upvalues that it has when it is traversed";
+        ClosingLeavesGray "closing-leaves-gray" in "5.4":
+            "an upvalue that is closed stays gray";
+        ClosingDeadKept "closing-dead-kept" in "5.1,setupvalue=upvalue":
+            "a dead open upvalue that is closed joins the list of all objects instead of being freed";
+        ClosureUpvaluesNotMarked "closure-upvalues-not-marked" in "5.4":
+            "the traversal of a closure forgets its last upvalue";
+        MetatableNotMarked "metatable-not-marked" in "5.4":
+            "the traversal of a table forgets its metatable";
+        ArrayEndNotMarked "array-end-not-marked" in "5.4":
+            "the traversal of a table forgets the last item of its array part";
+        DeadStackKept "dead-stack-kept" in "5.4":
+            "what is above the top of a stack is not cleared, and found again later";
+        MetatablesNotRemarked "metatables-not-remarked" in "5.4":
+            "the atomic phase does not mark the metatables of basic types again";
+
+        // The white.
+        WhiteNotFlipped "white-not-flipped" in "5.4":
+            "the atomic phase does not exchange the whites";
+        BornOtherWhite "born-other-white" in "5.4":
+            "objects made while sweeping are of the white that is being swept";
+        FullCollectionFlips "full-collection-flips" in "5.4":
+            "a full collection from the middle of marking exchanges the whites before it sweeps";
+
+        // Weak tables and finalizers.
+        WeakValuesNotCleared "weak-values-not-cleared" in "5.4":
+            "entries with dead weak values are not removed";
+        WeakKeysNotCleared "weak-keys-not-cleared" in "5.4":
+            "entries with dead weak keys are not removed";
+        WeakValuesClearedLate "weak-values-cleared-late" in "5.4":
+            "weak values are cleared only after the objects with finalizers are revived";
+        WeakKeysClearedEarly "weak-keys-cleared-early" in "5.4":
+            "weak keys are cleared before the objects with finalizers are revived";
+        EphemeronsCutShort "ephemerons-cut-short" in "5.4":
+            "ephemeron tables are traversed once, however much that marks";
+        EphemeronsOnce "ephemerons-once" in "5.4":
+            "ephemeron tables are not traversed again after objects with finalizers are revived";
+        FinalizersNotMarked "finalizers-not-marked" in "5.4":
+            "objects that wait for their finalizer are not marked";
+        FinalizersForward "finalizers-forward" in "5.4":
+            "finalizers run in the order of marking";
+        ResurrectedSwept "resurrected-swept" in "5.4":
+            "an object whose finalizer is called joins the others with the white that the next sweep frees";
+        SweepPointerLost "sweep-pointer-lost" in "5.4":
+            "an object that gets a finalizer leaves its list while the sweep stands at it";
+
+        // Sweeping.
+        DeadStringNotRevived "dead-string-not-revived" in "5.4":
+            "an interned string that is dead and not swept is used again and stays dead";
+        StringTableEntryKept "string-table-entry-kept" in "5.4":
+            "a string that is freed stays in the string table";
+        SweepStopsEarly "sweep-stops-early" in "5.4":
+            "the last objects of a list are not swept";
+        BytesOff "bytes-off" in "5.4":
+            "the growth of a table is not counted";
+        SelfJoin "self-join" in "5.3":
+            "an upvalue that is joined with itself is let go before it is held again", had by "Lua 5.3.5";
+        CountKept "count-kept" in "5.3":
+            "a closure that dies does not let its upvalues go";
+
+        // Generational mode.
+        Old1NotMarked "old1-not-marked" in "generational":
+            "what became old in the last collection is not traversed once more";
+        SurvivalsOld "survivals-old" in "generational":
+            "a survival becomes old at once, without having been old1";
+        Old0Skipped "old0-skipped" in "generational":
+            "a forward barrier leaves the child of an old object young";
+        Old0Old "old0-old" in "generational":
+            "a forward barrier makes the child of an old object old at once";
+        NotTouched "not-touched" in "generational":
+            "a backward barrier leaves the age of an old table as it is";
+        Touched1Dropped "touched1-dropped" in "generational":
+            "a touched object becomes old in the next collection, while what it refers to is still young";
+        OldThreadDropped "old-thread-dropped" in "generational":
+            "an old thread is traversed once and not in every collection";
+        BoundariesLost "boundaries-lost" in "generational":
+            "where the ages begin in a list is not corrected when an object leaves it";
+        FirstOld1Lost "first-old1-lost" in "generational":
+            "where the first old1 object stands is forgotten when it leaves its list", had by "Lua 5.4.0";
+        MinorFreesOld "minor-frees-old" in "generational":
+            "a minor collection sweeps old objects too";
+        Old0Child "old0-child" in "generational":
+            "a forward barrier makes only the child old, and not what it marks with it", had by "Lua 5.4.8";
+    }
+
+    impl Fault {
+        /// The site whose barrier is not called.
+        pub(in crate::gc) fn skipped_site(self) -> Option<Site> {
+            Some(match self {
+                Fault::NoBarrierTableStore => Site::TableStore,
+                Fault::NoBarrierTableKey => Site::TableKey,
+                Fault::NoBarrierTableList => Site::TableList,
+                Fault::NoBarrierTableMetatable => Site::TableMetatable,
+                Fault::NoBarrierUpvalueStore | Fault::NoBarrierCountedStore => Site::UpvalueStore,
+                Fault::NoBarrierSetupvalue => Site::Setupvalue,
+                Fault::NoBarrierUpvaluejoin | Fault::NoBarrierJoinedValue => Site::Upvaluejoin,
+                Fault::NoBarrierUpvalueClose | Fault::NoBarrierCountedClose => Site::UpvalueClose,
+                Fault::NoBarrierClosureCapture => Site::ClosureCapture,
+                Fault::NoBarrierChunkEnvironment => Site::ChunkEnvironment,
+                Fault::NoBarrierPrototypeConstant => Site::PrototypeConstant,
+                Fault::NoBarrierPrototypeNested => Site::PrototypeNested,
+                Fault::NoBarrierPrototypeUpvalueName => Site::PrototypeUpvalueName,
+                Fault::NoBarrierPrototypeLocalName => Site::PrototypeLocalName,
+                _ => return None,
+            })
+        }
+    }
+
+    impl fmt::Display for Fault {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.name())
+        }
+    }
+
+    /// A name that no fault has.
+    #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+    #[error("unknown fault '{0}' (moonphase faults --list names them)")]
+    pub struct UnknownFault(pub String);
+
+    impl FromStr for Fault {
+        type Err = UnknownFault;
+
+        fn from_str(text: &str) -> Result<Self, Self::Err> {
+            let found = Fault::ALL.iter().find(|fault| fault.name() == text);
+            found.copied().ok_or_else(|| UnknownFault(text.to_owned()))
+        }
+    }
+}
