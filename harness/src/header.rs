@@ -9,6 +9,7 @@
 //!
 //! The first line makes it a header; the others are optional. `finding` says what must be found under the settings of the
 //! first line (nothing, where there is no such line), and each `clean` names a policy under which nothing may be found.
+//! A `fault=` is planted into the collector of the first line alone, and lives in its own policy where no `gc=` is given.
 //! The header is a comment to every Lua.
 
 use std::fmt::Write;
@@ -62,10 +63,15 @@ impl Header {
             let line = line.trim_end();
             let error = |reason: String| HeaderError { line: index + 1, reason };
             if let (0, Some(words)) = (index, line.strip_prefix(MARK)) {
+                let mut names_policy = false;
                 for word in words.split_whitespace() {
                     let (key, value) =
                         word.split_once('=').ok_or_else(|| error(format!("'{word}' is not of the form key=value")))?;
                     header.set(key, value).map_err(error)?;
+                    names_policy |= key == "gc";
+                }
+                if let (Some(fault), false) = (header.settings.fault, names_policy) {
+                    header.set("gc", fault.policy()).map_err(error)?;
                 }
             } else if let Some(signature) = line.strip_prefix(FINDING) {
                 match signature.trim() {
@@ -90,8 +96,9 @@ impl Header {
             "gc" => settings.gc = value.parse().map_err(|error| text(SettingError::Policy(error)))?,
             "check" => settings.check = value.parse().map_err(text)?,
             "schedule" => settings.schedules = value.parse().map_err(|error| text(SettingError::Schedule(error)))?,
+            "fault" => settings.fault = Some(value.parse().map_err(|error| text(SettingError::Fault(error)))?),
             "reference" => settings.reference = value.parse().map_err(text)?,
-            _ => return Err(format!("unknown setting '{key}' (known: lua, gc, check, schedule, reference)")),
+            _ => return Err(format!("unknown setting '{key}' (known: lua, gc, check, schedule, fault, reference)")),
         }
         Ok(())
     }
@@ -139,6 +146,20 @@ mod tests {
         assert_eq!(body(TEXT), "print(1)\n");
     }
 
+    #[cfg(feature = "faults")]
+    #[test]
+    fn a_fault_lives_in_its_own_policy_unless_the_header_names_one() {
+        let gc = |words: &str| {
+            let settings = parse(&format!("-- moonphase: {words}\n")).unwrap().unwrap().settings;
+            assert!(settings.fault.is_some_and(|fault| fault.name() == "count-kept") && !settings.is_sound());
+            settings.gc.to_string()
+        };
+        assert_eq!(gc("lua=5.4 fault=count-kept"), "5.3");
+        assert_eq!(gc("fault=count-kept gc=5.4 check=full"), "5.4");
+        let wrong = parse("-- moonphase: fault=none-such\n").unwrap_err().to_string();
+        assert!(wrong.starts_with("line 1: unknown fault 'none-such'"), "{wrong}");
+    }
+
     #[test]
     fn text_without_a_header_is_no_error() {
         assert_eq!(parse("print(1)"), Ok(None));
@@ -153,7 +174,7 @@ mod tests {
         assert_eq!(reason("-- moonphase: lua"), "line 1: 'lua' is not of the form key=value");
         assert_eq!(
             reason("-- moonphase: lua=5.4 x=1"),
-            "line 1: unknown setting 'x' (known: lua, gc, check, schedule, reference)"
+            "line 1: unknown setting 'x' (known: lua, gc, check, schedule, fault, reference)"
         );
         assert_eq!(reason("-- moonphase: lua=5.4\n-- finding:  "), "line 2: a finding needs a signature");
         assert!(reason("-- moonphase: lua=5.4\n-- clean: 5.4").starts_with("line 2: "));

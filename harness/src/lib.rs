@@ -8,6 +8,7 @@
 pub mod campaign;
 pub mod coverage;
 pub mod engine;
+pub mod fault;
 pub mod finding;
 pub mod fuzzing;
 pub mod header;

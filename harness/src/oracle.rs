@@ -17,7 +17,7 @@ use crate::engine::vm::{Look, VmEngine, VmRun};
 use crate::finding::{Detected, Oracle};
 use crate::limits::Limits;
 use crate::outcome::{Comparison, Difference, Inconclusive, Outcome, compare};
-use crate::settings::{Reference, Settings};
+use crate::settings::{Check, Reference, Settings};
 
 /// The name under which every engine sees the script.
 pub const CHUNK_NAME: &str = "@case.lua";
@@ -85,6 +85,8 @@ pub struct Oracles {
     limits: Limits,
     vm: VmEngine,
     reference: Option<ReferenceEngine>,
+    /// The only oracle that may speak, `None` for all.
+    alone: Option<Oracle>,
     /// The checker's part of the time of runs without and with a schedule.
     shares: [CheckerShare; 2],
 }
@@ -106,7 +108,23 @@ impl Oracles {
             Reference::Lua54 => Some(ReferenceEngine::new()),
             Reference::None => None,
         };
-        Oracles { vm: VmEngine::new(settings.clone()), settings, limits, reference, shares: Default::default() }
+        Oracles {
+            vm: VmEngine::new(settings.clone()),
+            settings,
+            limits,
+            reference,
+            alone: None,
+            shares: Default::default(),
+        }
+    }
+
+    /// One oracle without the help of the others: only for it are the invariants checked, the reference asked, and outcomes
+    /// under schedules compared. Freed objects are in quarantine for each of them; a script that makes the collector touch
+    /// one is not run further.
+    pub fn alone(oracle: Oracle, settings: Settings, limits: Limits) -> Oracles {
+        let check = if oracle == Oracle::Invariant { settings.check } else { Check::Off };
+        let reference = if oracle == Oracle::Differential { settings.reference } else { Reference::None };
+        Oracles { alone: Some(oracle), ..Oracles::new(Settings { check, reference, ..settings }, limits) }
     }
 
     /// States of the collector seen for the first time since the last call.
@@ -129,8 +147,9 @@ impl Oracles {
         let mut times = Times::default();
         stage(Stage::Vm);
         let ours = self.run(source, &Schedule::None, purpose, &mut times);
+        let alone = self.alone;
         let mut judgement = Judgement {
-            detected: ours.violation.as_deref().map(detected),
+            detected: ours.violation.as_deref().and_then(|violation| heard(violation, alone)),
             inconclusive: None,
             schedule: Schedule::None,
             difference: None,
@@ -149,6 +168,8 @@ impl Oracles {
             stage(Stage::Compare);
             judgement.add_reference(outcome);
         }
+        // The reference runs without a schedule, and is compared with such a run.
+        let schedules = if alone == Some(Oracle::Differential) { &[] } else { schedules };
         for schedule in schedules {
             if judgement.detected.is_some() {
                 break;
@@ -157,7 +178,7 @@ impl Oracles {
             let run = self.run(source, schedule, purpose, &mut judgement.times);
             judgement.executions += 1;
             stage(Stage::Compare);
-            judgement.add_scheduled(run, schedule);
+            judgement.add_scheduled(run, schedule, alone);
         }
         judgement
     }
@@ -193,13 +214,11 @@ impl Judgement {
 
     /// Takes in what our VM made of the script under a schedule, where nothing had been found before. What is kept is the
     /// run that shows something.
-    fn add_scheduled(&mut self, run: VmRun, schedule: &Schedule) {
-        match run.violation.as_deref() {
-            Some(violation) => self.detected = Some(detected(violation)),
-            None => {
-                let contrast = contrast(Oracle::Schedule, &run.outcome, &self.ours.outcome);
-                self.add_contrast(contrast);
-            }
+    fn add_scheduled(&mut self, run: VmRun, schedule: &Schedule, alone: Option<Oracle>) {
+        self.detected = run.violation.as_deref().and_then(|violation| heard(violation, alone));
+        if self.detected.is_none() && alone.is_none_or(|oracle| oracle == Oracle::Schedule) {
+            let contrast = contrast(Oracle::Schedule, &run.outcome, &self.ours.outcome);
+            self.add_contrast(contrast);
         }
         if self.detected.is_some() {
             self.schedule = schedule.clone();
@@ -238,6 +257,12 @@ fn measure<T>(work: impl FnOnce() -> T) -> (T, Duration) {
     let start = Instant::now();
     let result = work();
     (result, start.elapsed())
+}
+
+/// The finding that a violation is, if all oracles are asked or the one alone that speaks of it. What the checker says of
+/// freed objects is its own.
+fn heard(violation: &Violation, alone: Option<Oracle>) -> Option<Detected> {
+    matches!(alone, None | Some(Oracle::Invariant | Oracle::Dangling)).then(|| detected(violation))
 }
 
 /// The finding that a violation is.

@@ -8,6 +8,7 @@ use moonphase_vm::LuaVersion;
 use moonphase_vm::gc::Policy;
 use serde::{Deserialize, Serialize};
 
+use crate::fault::{Fault, UnknownFault};
 use crate::schedule::Schedules;
 
 /// How often the invariants are checked.
@@ -51,6 +52,8 @@ pub enum SettingError {
     Check(String),
     #[error("unknown reference '{0}' (known: lua54, none)")]
     Reference(String),
+    #[error(transparent)]
+    Fault(#[from] UnknownFault),
     #[error(transparent)]
     Policy(#[from] moonphase_vm::gc::PolicyError),
     #[error(transparent)]
@@ -114,9 +117,26 @@ pub struct Settings {
     pub check: Check,
     /// When the collector turns, beside what scripts ask for.
     pub schedules: Schedules,
-    /// Returns freed objects to the allocator at once though the policy is unsound: undefined behaviour, for a
+    /// What is wrong with the collector on purpose.
+    pub fault: Option<Fault>,
+    /// Returns freed objects to the allocator at once though the collector is unsound: undefined behaviour, for a
     /// sanitizer to see. Only with [`Check::Off`].
     pub allow_dangling: bool,
+}
+
+impl Settings {
+    /// Settings under which a fault shows: those that are usual, with the policy that it lives in.
+    ///
+    /// # Errors
+    /// This VM does not know the policy.
+    pub fn of_fault(fault: Fault) -> Result<Settings, SettingError> {
+        Ok(Settings { gc: fault.policy().parse()?, fault: Some(fault), ..Settings::default() })
+    }
+
+    /// Whether nothing living ever refers to a freed object.
+    pub fn is_sound(&self) -> bool {
+        self.fault.is_none() && self.gc.is_sound()
+    }
 }
 
 /// [`Settings`] as they travel to worker processes.
@@ -127,6 +147,7 @@ pub struct SettingsText {
     reference: String,
     check: String,
     schedules: String,
+    fault: Option<String>,
     allow_dangling: bool,
 }
 
@@ -138,6 +159,7 @@ impl From<Settings> for SettingsText {
             reference: settings.reference.to_string(),
             check: settings.check.to_string(),
             schedules: settings.schedules.to_string(),
+            fault: settings.fault.map(|fault| fault.to_string()),
             allow_dangling: settings.allow_dangling,
         }
     }
@@ -153,15 +175,20 @@ impl TryFrom<SettingsText> for Settings {
             reference: text.reference.parse()?,
             check: text.check.parse()?,
             schedules: text.schedules.parse()?,
+            fault: text.fault.map(|name| name.parse()).transpose()?,
             allow_dangling: text.allow_dangling,
         })
     }
 }
 
 impl fmt::Display for Settings {
-    /// As in a header and on the command line: `lua=5.4 gc=5.1 check=barrier`, with the schedule if there is one.
+    /// As in a header and on the command line: `lua=5.4 gc=5.1 check=barrier`, with the schedule and the fault if there
+    /// are any.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "lua={} gc={} check={}", self.lua, self.gc, self.check)?;
-        if self.schedules == Schedules::default() { Ok(()) } else { write!(f, " schedule={}", self.schedules) }
+        if self.schedules != Schedules::default() {
+            write!(f, " schedule={}", self.schedules)?;
+        }
+        self.fault.map_or(Ok(()), |fault| write!(f, " fault={fault}"))
     }
 }

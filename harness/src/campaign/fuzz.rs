@@ -91,6 +91,8 @@ pub struct Summary {
     pub lua: String,
     /// The collector's rules.
     pub gc: String,
+    /// What was wrong with the collector on purpose.
+    pub fault: Option<String>,
     /// Whom the VM was compared with.
     pub reference: ReferenceSummary,
     /// Cases run.
@@ -169,6 +171,7 @@ struct FindingFile<'a> {
     lua: String,
     gc: String,
     check: String,
+    fault: Option<String>,
     seed: u64,
     #[serde(flatten)]
     finding: &'a FindingSummary,
@@ -191,6 +194,7 @@ impl Campaign {
             seed: self.seed,
             disabled: self.disabled.iter().map(|kind| kind.name().to_owned()).collect(),
             purpose: Purpose::Detect,
+            alone: None,
         };
         let supervisor =
             Supervisor { command: self.command.clone(), options: isolation(&self.limits), jobs: self.jobs };
@@ -229,6 +233,7 @@ impl Campaign {
             seed: self.seed,
             lua: self.settings.lua.to_string(),
             gc: self.settings.gc.to_string(),
+            fault: self.settings.fault.map(|fault| fault.to_string()),
             reference: ReferenceSummary {
                 name: self.settings.reference.to_string(),
                 version: match self.settings.reference {
@@ -406,6 +411,7 @@ impl State<'_> {
             lua: settings.lua.to_string(),
             gc: settings.gc.to_string(),
             check: settings.check.to_string(),
+            fault: settings.fault.map(|fault| fault.to_string()),
             seed: self.campaign.seed,
             finding: &summary,
         });

@@ -32,12 +32,14 @@ pub struct Job {
     pub disabled: Vec<String>,
     /// What is asked.
     pub purpose: Purpose,
+    /// The only oracle that is asked, `None` for all.
+    pub alone: Option<Oracle>,
 }
 
 impl Job {
     /// A job about given scripts.
     pub fn of_given(settings: Settings, limits: Limits, purpose: Purpose) -> Job {
-        Job { settings: settings.into(), limits, seed: 0, disabled: Vec::new(), purpose }
+        Job { settings: settings.into(), limits, seed: 0, disabled: Vec::new(), purpose, alone: None }
     }
 }
 
@@ -89,7 +91,10 @@ impl CaseRunner for Runner {
         Ok(Runner {
             generator: GeneratorOptions { version: settings.lua, disabled },
             schedules: settings.schedules.clone(),
-            oracles: Oracles::new(settings, job.limits),
+            oracles: match job.alone {
+                None => Oracles::new(settings, job.limits),
+                Some(oracle) => Oracles::alone(oracle, settings, job.limits),
+            },
             seed: job.seed,
             purpose: job.purpose,
         })

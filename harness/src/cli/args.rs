@@ -4,9 +4,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use moonphase::fault::Fault;
 use moonphase::schedule::Schedules;
 use moonphase::script::OpKind;
-use moonphase::settings::{Check, Reference, Settings};
+use moonphase::settings::{Check, Reference, SettingError, Settings};
 use moonphase_vm::LuaVersion;
 use moonphase_vm::gc::Policy;
 
@@ -30,6 +31,8 @@ pub enum Command {
     Minimize(MinimizeArgs),
     /// Print what the collector does, event by event
     Trace(TraceArgs),
+    /// Plant each known fault in the VM and measure how soon each oracle finds it
+    Faults(FaultsArgs),
     /// Serve a supervisor (not for people)
     #[command(hide = true)]
     Worker,
@@ -54,7 +57,10 @@ pub struct SettingsArgs {
     /// steps:POINT[xTURNS],…; also usual (each case under none and one other; for fuzz the default) or all
     #[arg(long, value_name = "SCHEDULE")]
     pub schedule: Option<Schedules>,
-    /// With --check off: return freed objects to the allocator even under an unsound policy. Undefined behaviour, for a
+    /// Fault to plant into the collector (moonphase faults --list names them); its own policy is the default for --gc
+    #[arg(long, value_name = "NAME")]
+    pub fault: Option<Fault>,
+    /// With --check off: return freed objects to the allocator even by an unsound collector. Undefined behaviour, for a
     /// sanitizer to see
     #[arg(long)]
     pub allow_dangling: bool,
@@ -62,15 +68,24 @@ pub struct SettingsArgs {
 
 impl SettingsArgs {
     /// These settings, with what they don't say as in `usual`.
-    pub fn over(&self, usual: Settings) -> Settings {
-        Settings {
+    ///
+    /// # Errors
+    /// The fault lives in a policy that this VM does not know.
+    pub fn over(&self, usual: Settings) -> Result<Settings, SettingError> {
+        let gc = match (self.gc, self.fault) {
+            (Some(gc), _) => gc,
+            (None, Some(fault)) => Settings::of_fault(fault)?.gc,
+            (None, None) => usual.gc,
+        };
+        Ok(Settings {
             lua: self.lua.unwrap_or(usual.lua),
-            gc: self.gc.unwrap_or(usual.gc),
+            gc,
             schedules: self.schedule.clone().unwrap_or(usual.schedules),
             reference: self.reference.unwrap_or(usual.reference),
             check: self.check.unwrap_or(usual.check),
+            fault: self.fault.or(usual.fault),
             allow_dangling: self.allow_dangling || usual.allow_dangling,
-        }
+        })
     }
 }
 
@@ -182,6 +197,31 @@ pub struct TraceArgs {
     pub format: Format,
     /// The script
     pub file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct FaultsArgs {
+    /// Seed of the generator; chosen and printed if not given
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// How many cases to run at most for a fault, all oracles together
+    #[arg(long, default_value_t = 20_000)]
+    pub runs: u64,
+    /// How many cases to run at most for a fault and an oracle that works alone
+    #[arg(long, value_name = "N", default_value_t = 2_000)]
+    pub oracle_cap: u64,
+    /// Faults measured side by side; as many as there are cores if not given
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub jobs: Option<u16>,
+    /// Only these faults
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
+    pub only: Vec<Fault>,
+    /// Print what each fault is, as a page in Markdown, and measure nothing
+    #[arg(long)]
+    pub list: bool,
+    /// How to print the result
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -1,11 +1,8 @@
 //! `moonphase check`.
 
-use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc;
-use std::thread;
 
+use moonphase::campaign::in_order;
 use moonphase::campaign::job::Ended;
 use moonphase::campaign::triage::Triage;
 use moonphase::finding::Oracle;
@@ -79,43 +76,6 @@ pub fn main(args: &CheckArgs) -> Result<Done, Failure> {
     Ok(if done { Done::Clean } else { Done::Found })
 }
 
-/// Does `work` for every item, several at a time, and gives the results to `deliver` in the order of the items. The first
-/// failure in that order ends it.
-fn in_order<I: Sync, T: Send>(
-    items: &[I],
-    jobs: usize,
-    work: impl Fn(&I) -> Result<T, Failure> + Sync,
-    mut deliver: impl FnMut(T) -> Result<(), Failure>,
-) -> Result<(), Failure> {
-    let next = AtomicUsize::new(0);
-    thread::scope(|scope| {
-        let (sender, receiver) = mpsc::channel();
-        for _ in 0..jobs.min(items.len()) {
-            let (sender, next, work) = (sender.clone(), &next, &work);
-            scope.spawn(move || {
-                loop {
-                    let index = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(item) = items.get(index) else { break };
-                    if sender.send((index, work(item))).is_err() {
-                        break;
-                    }
-                }
-            });
-        }
-        drop(sender);
-        let mut early = BTreeMap::new();
-        let mut due = 0;
-        for (index, result) in receiver {
-            early.insert(index, result);
-            while let Some(result) = early.remove(&due) {
-                deliver(result?)?;
-                due += 1;
-            }
-        }
-        Ok(())
-    })
-}
-
 fn triage(settings: Settings) -> Result<Triage<'static>, Failure> {
     Ok(Triage { command: worker_command()?, settings, limits: Limits::default(), stop: stop_flag()? })
 }
@@ -174,7 +134,8 @@ fn expect(path: &Path, input: &Input) -> Result<(String, FileResult), Failure> {
     }
     findings.extend(found(&ended, settings.gc));
     for &gc in &header.clean {
-        let ended = triage(Settings { gc, ..settings.clone() })?.examine(input.text.as_bytes(), Purpose::Detect)?;
+        let ended = triage(Settings { gc, fault: None, ..settings.clone() })?
+            .examine(input.text.as_bytes(), Purpose::Detect)?;
         if let Some(detected) = &ended.detected {
             complaints.push(format!("gc {gc}: expected nothing, found {}", detected.signature));
             findings.extend(found(&ended, gc));

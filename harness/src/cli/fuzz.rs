@@ -20,7 +20,7 @@ use super::{Done, Failure, print, stop_flag, worker_command};
 const USUAL_TIME: Duration = Duration::from_secs(60);
 
 pub fn main(args: &FuzzArgs) -> Result<Done, Failure> {
-    let settings = args.settings.over(Settings { schedules: Schedules::Usual, ..Settings::default() });
+    let settings = args.settings.over(Settings { schedules: Schedules::Usual, ..Settings::default() })?;
     refuse_dangling(&settings)?;
     let campaign = Campaign {
         command: worker_command()?,
@@ -108,7 +108,7 @@ pub fn json<T: serde::Serialize>(value: &T) -> Result<String, Failure> {
 }
 
 /// A seed that is not that of the campaign before.
-fn chosen_seed() -> u64 {
+pub fn chosen_seed() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     // Short enough to be typed again.
     (now.as_nanos() as u64 ^ u64::from(std::process::id())).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32
@@ -124,13 +124,14 @@ fn read_known(path: &Path) -> Result<BTreeSet<String>, Failure> {
 fn heading(campaign: &Campaign) -> String {
     let settings = &campaign.settings;
     format!(
-        "moonphase {}: lua {}, gc {}, check {}, schedule {}, reference {}, seed {}, {} job{}\n",
+        "moonphase {}: lua {}, gc {}, check {}, schedule {}, reference {}{}, seed {}, {} job{}\n",
         env!("CARGO_PKG_VERSION"),
         settings.lua,
         settings.gc,
         settings.check,
         settings.schedules,
         settings.reference,
+        settings.fault.map(|fault| format!(", fault {fault}")).unwrap_or_default(),
         campaign.seed,
         campaign.jobs,
         if campaign.jobs == 1 { "" } else { "s" }

@@ -33,7 +33,7 @@ impl Input {
                 .map_err(|error| Failure::Usage(format!("{shown}: neither Lua text nor a fuzz input: {error}")))?;
             // As the fuzz targets read it.
             script.fixup(Repair::Replace);
-            let settings = flags.over(usual);
+            let settings = flags.over(usual)?;
             let text = script.render(settings.lua).text;
             let header = Header { settings, ..Header::default() };
             return Ok(Input { text, script: Some(script), header });
@@ -41,7 +41,7 @@ impl Input {
         let header = Header::parse(&bytes, usual)
             .map_err(|error| Failure::Usage(format!("{shown}: damaged header: {error}")))?
             .unwrap_or_default();
-        let header = Header { settings: flags.over(header.settings), ..header };
+        let header = Header { settings: flags.over(header.settings.clone())?, ..header };
         let text =
             String::from_utf8(bytes).map_err(|_| Failure::Usage(format!("{shown}: the script is not UTF-8 text")))?;
         check_syntax(path, &text, &header)?;

@@ -5,6 +5,7 @@
 
 mod args;
 mod check;
+mod faults;
 mod fuzz;
 mod input;
 mod minimize;
@@ -25,6 +26,7 @@ use moonphase::campaign::lane::IsolationError;
 use moonphase::campaign::process::WorkerCommand;
 use moonphase::campaign::triage::TriageError;
 use moonphase::campaign::worker;
+use moonphase::settings::SettingError;
 
 use args::{Cli, Command};
 
@@ -58,6 +60,12 @@ impl From<FolderError> for Failure {
     }
 }
 
+impl From<SettingError> for Failure {
+    fn from(error: SettingError) -> Self {
+        Failure::Usage(error.to_string())
+    }
+}
+
 impl From<IsolationError> for Failure {
     fn from(error: IsolationError) -> Self {
         Failure::Internal(error.to_string())
@@ -85,6 +93,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::main(&args),
         Command::Minimize(args) => minimize::main(&args),
         Command::Trace(args) => trace::main(&args),
+        Command::Faults(args) => faults::main(&args),
         Command::Worker => worker::serve::<Runner>()
             .map(|()| Done::Clean)
             .map_err(|error| Failure::Internal(format!("the worker lost its supervisor: {error}"))),

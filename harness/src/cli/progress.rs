@@ -26,14 +26,20 @@ impl Line {
     }
 
     pub fn show(&self, counts: &Counts) {
-        if self.bar.is_hidden() || !counts.runs.is_multiple_of(16) {
+        self.say(counts.runs, |rate| {
+            format!(
+                "{} runs, {rate:.0} runs/s, {} findings, {} inconclusive, {} states covered",
+                counts.runs, counts.findings, counts.inconclusive, counts.states
+            )
+        });
+    }
+
+    /// Shows a message, which is made of the runs a second.
+    pub fn say(&self, runs: u64, message: impl FnOnce(f64) -> String) {
+        if self.bar.is_hidden() || !runs.is_multiple_of(16) {
             return;
         }
-        let rate = counts.runs as f64 / self.bar.elapsed().as_secs_f64().max(0.001);
-        self.bar.set_message(format!(
-            "{} runs, {rate:.0} runs/s, {} findings, {} inconclusive, {} states covered",
-            counts.runs, counts.findings, counts.inconclusive, counts.states
-        ));
+        self.bar.set_message(message(runs as f64 / self.bar.elapsed().as_secs_f64().max(0.001)));
     }
 
     /// Prints something above the line.

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{self, BufWriter};
 
+use moonphase::fault;
 use moonphase::schedule::Schedules;
 use moonphase::settings::{Check, Settings};
 use moonphase_invariants::Checker;
@@ -14,13 +15,14 @@ use super::{Done, Failure, complain};
 
 pub fn main(args: &RunArgs) -> Result<Done, Failure> {
     let usual = Settings { check: Check::Off, ..Settings::default() };
-    let settings = args.settings.over(usual);
+    let settings = args.settings.over(usual)?;
     refuse_dangling(&settings)?;
     let shown = args.file.display();
     let source = fs::read(&args.file).map_err(|error| Failure::Usage(format!("cannot read {shown}: {error}")))?;
     let mut options = Options::default();
     options.version = settings.lua;
     options.policy = settings.gc;
+    fault::plant(&mut options, settings.fault);
     options.schedule = match &settings.schedules {
         Schedules::Only(schedule) => schedule.clone(),
         several => return Err(Failure::Usage(format!("a script runs under one schedule, not '{several}'"))),
@@ -29,17 +31,20 @@ pub fn main(args: &RunArgs) -> Result<Done, Failure> {
     options.files = true;
     let mut vm = match settings.check.level() {
         Some(level) => Vm::observed(options, Box::new(Checker::new(level))),
-        None if settings.gc.is_sound() || settings.allow_dangling => {
-            // SAFETY: the policy is sound, or the user accepted undefined behaviour to show it to a sanitizer.
+        None if settings.is_sound() || settings.allow_dangling => {
+            // SAFETY: the collector is sound, or the user accepted undefined behaviour to show it to a sanitizer.
             #[allow(unsafe_code)]
             unsafe {
                 Vm::with_unsound_policy(options)
             }
         }
         None => {
+            let what = match settings.fault {
+                Some(fault) => format!("a collector with fault {fault}"),
+                None => format!("policy {}", settings.gc),
+            };
             return Err(Failure::Usage(format!(
-                "policy {} is unsound: run it with --check barrier, or with --check off --allow-dangling",
-                settings.gc
+                "{what} is unsound: run it with --check barrier, or with --check off --allow-dangling"
             )));
         }
     };

@@ -13,6 +13,7 @@ use moonphase_vm::{Limit, Options, Schedule, ScriptError, Turned, Vm};
 
 use super::Engine;
 use crate::coverage::Coverage;
+use crate::fault;
 use crate::limits::Limits;
 use crate::outcome::{End, LimitKind, Outcome, Output};
 use crate::settings::Settings;
@@ -70,6 +71,7 @@ impl VmEngine {
         let mut options = Options::default();
         options.version = self.settings.lua;
         options.policy = self.settings.gc;
+        fault::plant(&mut options, self.settings.fault);
         options.memory_limit = usize::try_from(limits.memory_bytes).unwrap_or(usize::MAX);
         options.instruction_limit = (limits.instructions < u64::MAX).then_some(limits.instructions);
         options.stack_limit = limits.stack_slots;
@@ -78,8 +80,8 @@ impl VmEngine {
             let checker = Checker::new(level);
             if look.history { checker.with_history() } else { checker }
         });
-        let mut vm = if checker.is_none() && (self.settings.gc.is_sound() || self.settings.allow_dangling) {
-            // SAFETY: the policy is sound, or the user accepted undefined behaviour to show it to a sanitizer.
+        let mut vm = if checker.is_none() && (self.settings.is_sound() || self.settings.allow_dangling) {
+            // SAFETY: the collector is sound, or the user accepted undefined behaviour to show it to a sanitizer.
             #[allow(unsafe_code)]
             unsafe {
                 Vm::with_unsound_policy(options)
@@ -132,7 +134,8 @@ fn end_of(result: Result<(), ScriptError>) -> End {
         Err(ScriptError::Error(message)) => End::from_error_message(&message),
         Err(ScriptError::Limit(Limit::Instructions)) => End::Limit(LimitKind::Instructions),
         Err(ScriptError::Limit(Limit::Output)) => End::Limit(LimitKind::Output),
-        Err(ScriptError::Limit(_)) => End::Limit(LimitKind::Memory),
+        // Where nothing was found, the quarantine is full.
+        Err(ScriptError::Limit(_) | ScriptError::Halted) => End::Limit(LimitKind::Memory),
         Err(error) => End::Error(error.to_string()),
     }
 }

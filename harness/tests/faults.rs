@@ -1,0 +1,142 @@
+//! Planted faults as users of the command meet them.
+#![cfg(all(unix, feature = "faults"))]
+
+mod common;
+
+use std::thread;
+use std::time::Duration;
+
+use common::{Scratch, fields, wait_until_gone};
+use serde_json::Value;
+
+/// Faults of different kinds that are found at once.
+const FEW: &str = "no-barrier-table-store,white-not-flipped,setupvalue-parent-closure,weak-values-not-cleared";
+
+fn faults(words: &[&str]) -> (i32, Value) {
+    Scratch::new().json(&[&["faults", "--seed", "1", "--format", "json"][..], words].concat())
+}
+
+/// The results without their times.
+fn results(json: &Value) -> Vec<Value> {
+    let mut results = json["faults"].as_array().unwrap().clone();
+    for result in &mut results {
+        result.as_object_mut().unwrap().remove("seconds");
+    }
+    results
+}
+
+#[test]
+fn faults_are_found_after_the_same_cases_however_many_are_measured_side_by_side() {
+    let few = ["--only", FEW, "--oracle-cap", "20"];
+    let (code, json) = faults(&[&few[..], &["--jobs", "1"]].concat());
+    assert_eq!(code, 0);
+    let alone = results(&json);
+    // In the order of the catalogue.
+    let names: Vec<_> = alone.iter().map(|result| result["fault"].as_str().unwrap()).collect();
+    let expected =
+        ["no-barrier-table-store", "setupvalue-parent-closure", "white-not-flipped", "weak-values-not-cleared"];
+    assert_eq!(names, expected);
+    for result in &alone {
+        assert!(result["found"] == true && result["runs"].as_u64().unwrap() > 0, "{result}");
+        assert!(!result["signature"].as_str().unwrap().is_empty(), "{result}");
+    }
+    let (_, json) = faults(&[&few[..], &["--jobs", "3"]].concat());
+    assert_eq!(results(&json), alone);
+}
+
+#[test]
+fn the_result_has_all_its_fields() {
+    let (code, json) = faults(&["--only", "no-barrier-table-store", "--oracle-cap", "3"]);
+    assert_eq!(code, 0);
+    assert_eq!(fields(&json), ["faults", "oracle_cap", "runs", "schema", "seconds", "seed", "stopped_by", "version"]);
+    assert_eq!((&json["seed"], &json["runs"], &json["oracle_cap"]), (&1.into(), &20_000.into(), &3.into()));
+    assert_eq!(json["stopped_by"], "runs");
+    let fault = &json["faults"][0];
+    assert_eq!(fields(fault), ["by", "fault", "found", "gc", "oracle", "runs", "seconds", "signature"]);
+    assert_eq!(fields(&fault["by"]), ["dangling", "differential", "invariant", "schedule"]);
+    assert_eq!((&fault["gc"], &fault["oracle"]), (&"5.4".into(), &"invariant".into()));
+    // The checker needs no other oracle, so it finds the same alone.
+    assert_eq!(fault["by"]["invariant"], fault["runs"]);
+}
+
+#[test]
+fn a_fault_that_is_missed_ends_the_command_with_one() {
+    let (code, json) = faults(&["--only", "no-barrier-table-store", "--runs", "0"]);
+    assert_eq!(code, 1);
+    let missed = &json["faults"][0];
+    assert_eq!((&missed["found"], &missed["runs"], &missed["signature"]), (&false.into(), &0.into(), &Value::Null));
+    assert!(missed["by"].as_object().unwrap().values().all(Value::is_null));
+    let scratch = Scratch::new();
+    let human = scratch.run(&["faults", "--seed", "1", "--only", "no-barrier-table-store", "--runs", "0"]);
+    assert!(human.assert_quiet(1).stdout.contains("| `no-barrier-table-store` "), "{}", human.stdout);
+    assert!(human.stdout.contains("\n0 of 1 found, "), "{}", human.stdout);
+}
+
+#[test]
+fn a_name_that_no_fault_has_is_refused() {
+    let scratch = Scratch::new();
+    let wrong = "unknown fault 'none-such'";
+    scratch.run(&["faults", "--only", "bytes-off,none-such"]).assert_refused(&[wrong, "faults --list"]);
+    scratch.run(&["fuzz", "--fault", "none-such"]).assert_refused(&[wrong]);
+    scratch.write("a.lua", "-- moonphase: lua=5.4 fault=none-such\n");
+    scratch.run(&["check", "a.lua"]).assert_refused(&["a.lua", "line 1", wrong]);
+}
+
+#[test]
+fn ctrl_c_ends_it_in_order_with_what_is_there() {
+    let scratch = Scratch::new();
+    // Cases without end for the second.
+    let mut running = scratch.start(&[
+        "faults",
+        "--seed",
+        "1",
+        "--jobs",
+        "1",
+        "--only",
+        "no-barrier-table-store,count-kept",
+        "--oracle-cap",
+        "18446744073709551615",
+    ]);
+    running.line_beginning("moonphase ");
+    thread::sleep(Duration::from_millis(300));
+    let workers = running.children();
+    running.signal("INT");
+    let ran = running.finish();
+    ran.assert_quiet(1);
+    assert!(ran.stdout.ends_with("stopped before its end\n"), "{}", ran.stdout);
+    wait_until_gone(&workers);
+}
+
+#[test]
+fn a_script_that_shows_a_planted_fault_is_checked_by_its_header() {
+    let scratch = Scratch::new();
+    let fuzz = ["fuzz", "--fault", "count-kept", "--seed", "1", "--runs", "200", "--first", "--format", "json"];
+    let (code, json) = scratch.json(&fuzz);
+    assert_eq!((code, &json["fault"], &json["gc"]), (1, &"count-kept".into(), &"5.3".into()));
+    let finding = &json["findings"][0];
+    let path = finding["minimized"].as_str().unwrap();
+    let text = scratch.read(path);
+    assert!(text.lines().next().unwrap().ends_with(" fault=count-kept"), "{text}");
+    scratch.run(&["check", "--expect", path]).assert_quiet(0);
+    let folder = path.trim_end_matches("minimized.lua");
+    assert!(scratch.read(&format!("{folder}finding.json")).contains("\"fault\": \"count-kept\""));
+    assert!(scratch.read(&format!("{folder}report.txt")).contains("fault=count-kept"));
+
+    // Without the fault there is nothing, and shrunk it shows the same.
+    scratch.write("sound.lua", text.replace(" fault=count-kept", ""));
+    assert_eq!(scratch.run(&["check", "sound.lua"]).assert_quiet(0).stdout, "sound.lua: nothing found\n");
+    let again = scratch.run(&["minimize", "--fault", "count-kept", path]);
+    assert_eq!(again.code, 0, "{}", again.stderr);
+    assert_eq!(again.stdout, text);
+}
+
+#[test]
+fn a_faulty_collector_runs_unchecked_only_where_dangling_is_allowed() {
+    let scratch = Scratch::new();
+    scratch.write("a.lua", "print(1)");
+    let run = ["run", "--fault", "bytes-off"];
+    scratch.run(&[&run[..], &["a.lua"]].concat()).assert_refused(&["bytes-off", "unsound", "--allow-dangling"]);
+    for words in [["--check", "barrier"].as_slice(), &["--allow-dangling"]] {
+        assert_eq!(scratch.run(&[&run[..], words, &["a.lua"]].concat()).stdout, "1\n");
+    }
+}
