@@ -119,6 +119,15 @@ fn turns_fall_between_the_parts_of_a_prototype_and_their_barriers_act() {
 }
 
 #[test]
+fn the_barrier_of_a_capture_never_acts_for_the_closure_is_complete_before_a_turn() {
+    for schedule in SCHEDULES {
+        let (log, _) = observe(schedule, MIXED);
+        assert!(log.events.iter().any(|event| event.contains("Barrier") && event.contains("ClosureCapture")));
+        assert!(!log.acted.contains(&Site::ClosureCapture), "{schedule}");
+    }
+}
+
+#[test]
 fn turns_fall_inside_native_functions() {
     let (_, turned) = observe("stress", "local t = 1\nt = debug.getinfo(1, 'nSlutf')\nprint(t)");
     let inside: u32 = turned.iter().filter(|turned| turned.line == 2).map(|turned| turned.step.turns).sum();

@@ -2,7 +2,8 @@
 //!
 //! The cases of a fault are run one after the other and several faults side by side, so the numbers do not depend on how
 //! many. What no oracle finds where all are asked, none finds alone: so those begin at the case with the first finding,
-//! and do not begin where there is none.
+//! and do not begin where there is none. What is found in a case where the collector without the fault shows something too
+//! does not count.
 
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -173,6 +174,7 @@ impl FaultCampaign {
             disabled: Vec::new(),
             purpose: Purpose::Detect,
             alone,
+            controlled: true,
         };
         let supervisor = Supervisor { command: self.command.clone(), options: isolation(&self.limits), jobs: 1 };
         let mut first = First { runs: 0, detected: None };

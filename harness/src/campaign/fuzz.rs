@@ -195,6 +195,7 @@ impl Campaign {
             disabled: self.disabled.iter().map(|kind| kind.name().to_owned()).collect(),
             purpose: Purpose::Detect,
             alone: None,
+            controlled: false,
         };
         let supervisor =
             Supervisor { command: self.command.clone(), options: isolation(&self.limits), jobs: self.jobs };

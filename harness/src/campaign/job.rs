@@ -34,12 +34,22 @@ pub struct Job {
     pub purpose: Purpose,
     /// The only oracle that is asked, `None` for all.
     pub alone: Option<Oracle>,
+    /// Whether only what the same collector without its fault does not show counts.
+    pub controlled: bool,
 }
 
 impl Job {
     /// A job about given scripts.
     pub fn of_given(settings: Settings, limits: Limits, purpose: Purpose) -> Job {
-        Job { settings: settings.into(), limits, seed: 0, disabled: Vec::new(), purpose, alone: None }
+        Job {
+            settings: settings.into(),
+            limits,
+            seed: 0,
+            disabled: Vec::new(),
+            purpose,
+            alone: None,
+            controlled: false,
+        }
     }
 }
 
@@ -71,6 +81,8 @@ pub struct CaseReport {
 /// Runs the cases of a [`Job`].
 pub struct Runner {
     oracles: Oracles,
+    /// The same without the fault.
+    control: Option<Oracles>,
     schedules: Schedules,
     generator: GeneratorOptions,
     seed: u64,
@@ -88,13 +100,15 @@ impl CaseRunner for Runner {
             .iter()
             .map(|name| name.parse::<OpKind>().map_err(|error| error.to_string()))
             .collect::<Result<BTreeSet<_>, _>>()?;
+        let oracles = |settings| match job.alone {
+            None => Oracles::new(settings, job.limits),
+            Some(oracle) => Oracles::alone(oracle, settings, job.limits),
+        };
         Ok(Runner {
             generator: GeneratorOptions { version: settings.lua, disabled },
             schedules: settings.schedules.clone(),
-            oracles: match job.alone {
-                None => Oracles::new(settings, job.limits),
-                Some(oracle) => Oracles::alone(oracle, settings, job.limits),
-            },
+            control: job.controlled.then(|| oracles(Settings { fault: None, ..settings.clone() })),
+            oracles: oracles(settings),
             seed: job.seed,
             purpose: job.purpose,
         })
@@ -117,7 +131,13 @@ impl CaseRunner for Runner {
             }
         };
         let generating = start.elapsed();
-        let judgement = self.oracles.judge(&source, &schedules, self.purpose, stage);
+        let mut judgement = self.oracles.judge(&source, &schedules, self.purpose, stage);
+        if judgement.detected.is_some()
+            && let Some(control) = &mut self.control
+            && control.judge(&source, &schedules, self.purpose, stage).detected.is_some()
+        {
+            judgement.detected = None;
+        }
         let mut report = self.report(judgement);
         report.times.generate = generating.as_secs_f64();
         report

@@ -72,20 +72,26 @@ impl SettingsArgs {
     /// # Errors
     /// The fault lives in a policy that this VM does not know.
     pub fn over(&self, usual: Settings) -> Result<Settings, SettingError> {
-        let gc = match (self.gc, self.fault) {
-            (Some(gc), _) => gc,
-            (None, Some(fault)) => Settings::of_fault(fault)?.gc,
-            (None, None) => usual.gc,
-        };
         Ok(Settings {
             lua: self.lua.unwrap_or(usual.lua),
-            gc,
+            gc: chosen_policy(self.gc, self.fault)?.unwrap_or(usual.gc),
             schedules: self.schedule.clone().unwrap_or(usual.schedules),
             reference: self.reference.unwrap_or(usual.reference),
             check: self.check.unwrap_or(usual.check),
             fault: self.fault.or(usual.fault),
             allow_dangling: self.allow_dangling || usual.allow_dangling,
         })
+    }
+}
+
+/// The policy that flags ask for: a fault brings its own.
+///
+/// # Errors
+/// The fault lives in a policy that this VM does not know.
+pub fn chosen_policy(gc: Option<Policy>, fault: Option<Fault>) -> Result<Option<Policy>, SettingError> {
+    match (gc, fault) {
+        (None, Some(fault)) => Ok(Some(Settings::of_fault(fault)?.gc)),
+        (gc, _) => Ok(gc),
     }
 }
 
@@ -183,6 +189,9 @@ pub struct TraceArgs {
     /// Collector policy: a preset, then rules to change, as in 5.1,setupvalue=upvalue
     #[arg(long, value_name = "PRESET[,RULE=VALUE…]")]
     pub gc: Option<Policy>,
+    /// Fault to plant into the collector; its own policy is the default for --gc
+    #[arg(long, value_name = "NAME")]
+    pub fault: Option<Fault>,
     /// Kinds of objects to show, as closure,upvalue,table; `all` adds the library's objects and constants
     #[arg(long, value_name = "KINDS", value_delimiter = ',')]
     pub only: Vec<String>,

@@ -20,6 +20,7 @@ use std::io::{self, Write};
 
 use moonphase_vm::{Limit, Options, ScriptError, Vm, syntax};
 
+use crate::fault;
 use crate::report::Style;
 use crate::settings::Settings;
 use observer::Tracer;
@@ -68,11 +69,12 @@ pub fn trace(request: Request<'_>, out: Box<dyn Write>) -> io::Result<Traced> {
     let mut options = Options::default();
     options.version = request.settings.lua;
     options.policy = request.settings.gc;
+    fault::plant(&mut options, request.settings.fault);
     options.real_time = true;
     options.files = true;
     let chunk = format!("@{}", request.file);
     let page = Page::new(out, request.layout, request.source, chunk.as_bytes(), request.interactive);
-    let tracer = Tracer::new(page, request.filter, request.file, request.settings.gc.is_sound());
+    let tracer = Tracer::new(page, request.filter, request.file, request.settings.is_sound());
     let mut vm = Vm::observed(options, Box::new(tracer));
     vm.set_script_arguments(request.file.as_bytes(), &[]);
     change(&mut vm, |tracer, vm| tracer.begin(vm.heap().view()));

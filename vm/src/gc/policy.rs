@@ -266,7 +266,7 @@ impl Policy {
 
     /// Whether upvalues are counted and not collected.
     #[inline(always)]
-    pub(super) fn counts_upvalues(&self) -> bool {
+    pub(crate) fn counts_upvalues(&self) -> bool {
         self.upvalues == Upvalues::Counted
     }
 
