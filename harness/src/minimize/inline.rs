@@ -108,13 +108,19 @@ pub(super) fn copies(chunk: &Chunk) -> Vec<Chunk> {
                 _ => continue,
             }
             bodies.push(environment_reader());
-            for body in bodies {
+            let last = bodies.len() - 1;
+            for (which, body) in bodies.into_iter().enumerate() {
                 let mut copy = chunk.clone();
                 edit_statement(&mut copy, number, |statements, at| {
                     if let StatementKind::Call(call) = &mut statements[at].kind
                         && let ExpressionKind::Call { arguments, .. } = &mut call.kind
                     {
                         arguments[position].kind = ExpressionKind::Function(Box::new(body));
+                        // It has one upvalue only.
+                        let numbers = arguments.iter_mut().filter(|_| which == last);
+                        for number in numbers.filter(|number| matches!(number.kind, ExpressionKind::Integer(_))) {
+                            number.kind = ExpressionKind::Integer(1);
+                        }
                     }
                 });
                 if let Some(fresh) = with_fresh_strings(&copy, number) {
@@ -156,10 +162,20 @@ fn environment_reader() -> FunctionBody {
     FunctionBody { parameters: Vec::new(), variadic: false, block, line: 0, end_line: 0 }
 }
 
-/// The function that `load` makes of a constant text.
+/// The function that `load` makes of a constant text, or of the pieces that a function hands it: then the text is taken to
+/// be the longest one in there.
 fn loaded_body(expression: &Expression) -> Option<FunctionBody> {
-    let text = call_of(expression, "load").and_then(|arguments| string_of(arguments.first()?))?;
-    let chunk = parse(text, b"=load", LuaVersion::default()).ok()?;
+    let source = call_of(expression, "load")?.first()?;
+    let mut longest: Option<Rc<[u8]>> = None;
+    let mut holder = Block { statements: vec![statement(StatementKind::Call(source.clone()))] };
+    for_each_expression(&mut holder, &mut |part| {
+        if let ExpressionKind::String(text) = &part.kind
+            && longest.as_ref().is_none_or(|longest| longest.len() < text.len())
+        {
+            longest = Some(Rc::clone(text));
+        }
+    });
+    let chunk = parse(&longest?, b"=load", LuaVersion::default()).ok()?;
     Some(FunctionBody { parameters: Vec::new(), variadic: true, block: chunk.block, line: 0, end_line: 0 })
 }
 

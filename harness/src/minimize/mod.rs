@@ -1,6 +1,8 @@
 //! Shrinks a script while a judge says that it still shows what it showed.
 //!
-//! First over the model, where a script is known (`model`), then over the Lua text by its syntax tree (`syntax`).
+//! First it looks for a text that makes the collector's steps itself and shows the same whenever they come to the right
+//! moment, since whatever a reduction takes away shifts all other steps. Where there is none, it reduces the model, if one
+//! is known (`model`). Then it goes on over the Lua text by its syntax tree (`syntax`).
 //! The minimizer knows nothing of engines, checkers or findings: a [`Judge`] runs each candidate, and only what the judge
 //! was asked about and kept is ever returned. It asks at most once about any text, and all its choices depend on nothing but
 //! the subject and the verdicts, so that the same subject and judge give the same result (unless a deadline cuts the
@@ -23,6 +25,7 @@ use std::collections::HashMap;
 use std::time::Instant;
 
 use moonphase_vm::LuaVersion;
+use moonphase_vm::syntax::ast::Chunk;
 use moonphase_vm::syntax::{code_lines, parse, print_chunk};
 
 use crate::script::Script;
@@ -104,14 +107,18 @@ pub fn minimize(subject: Subject, judge: &mut dyn Judge, budget: Budget) -> Mini
     };
     let reproduced = session.keeps(&text);
     if reproduced {
-        if let Subject::Script(script) = &subject {
-            text = model::reduce(&mut session, script).render(LuaVersion::default()).text;
-        }
-        if let Ok(chunk) = parse(text.as_bytes(), b"=minimize", LuaVersion::default()) {
-            let printed = print_chunk(&chunk);
-            if session.keeps(&printed) {
-                text = syntax::reduce(&mut session, chunk, printed);
+        let mut parsed = session.printed(&text);
+        let settled = parsed.clone().and_then(|(chunk, printed)| syntax::settle(&mut session, chunk, printed));
+        match (settled, &subject) {
+            (Some(settled), _) => parsed = Some(settled),
+            (None, Subject::Script(script)) => {
+                text = model::reduce(&mut session, script).render(LuaVersion::default()).text;
+                parsed = session.printed(&text);
             }
+            (None, Subject::Text(_)) => {}
+        }
+        if let Some((chunk, printed)) = parsed {
+            text = syntax::reduce(&mut session, chunk, printed);
         }
     }
     Minimized { code_lines: lines_of(&text), text, calls: session.calls, reproduced }
@@ -161,6 +168,13 @@ impl Session<'_> {
         let keeps = verdict == Verdict::Keeps;
         self.verdicts.insert(text.to_owned(), keeps);
         keeps
+    }
+
+    /// The tree of a text and how it is printed, if the judge keeps that too.
+    fn printed(&mut self, text: &str) -> Option<(Chunk, String)> {
+        let chunk = parse(text.as_bytes(), b"=minimize", LuaVersion::default()).ok()?;
+        let printed = print_chunk(&chunk);
+        self.keeps(&printed).then_some((chunk, printed))
     }
 
     /// Whether the judge must not be asked any more.

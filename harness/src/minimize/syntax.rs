@@ -43,7 +43,7 @@ const POLISH: &[Pass] = &[
 /// How many lines a text may have for the costly searches to be worth it.
 const SHORT: usize = 40;
 
-/// How few lines are so few that the most costly detour is not worth it.
+/// How few lines are so few that the most costly attempts at fewer are not worth it.
 const ENOUGH: usize = 10;
 
 /// The size of a text, the most important part first.
@@ -68,11 +68,29 @@ impl Size {
     }
 }
 
+/// A much smaller text that shows the same by steps that it makes itself, in whatever state the collector is by then: the
+/// start for all further reductions, whatever the turns of the collector were that made the first one show it. `None`
+/// where there is no such text, or no turn is needed. `text` is that of `chunk`, and the judge has kept it.
+pub(super) fn settle(session: &mut Session<'_>, chunk: Chunk, text: String) -> Option<(Chunk, String)> {
+    /// Fresh closures that are tried, each at many moments.
+    const COPIES: usize = 4;
+    let mut search = Search::new(session, chunk, text);
+    if search.session.keeps(&print_chunk(&timing::without_turns(&search.best))) {
+        return None;
+    }
+    let until = search.until_shown();
+    let mut starts = staged_copies(&until);
+    starts.retain(|start| start.block.statements.last() != until.block.statements.last());
+    starts.truncate(COPIES);
+    starts.extend(timing::stagings(&until));
+    starts.extend(timing::stressed(&until));
+    search.settled_from(starts).then_some((search.best, search.text))
+}
+
 /// The smallest text that is found. `text` is that of `chunk`, and the judge has kept it.
 pub(super) fn reduce(session: &mut Session<'_>, chunk: Chunk, text: String) -> String {
-    let size = Size::of(&chunk, &text);
-    let mut search = Search { session, best: chunk, text, size, steps: Steps::Reduced };
-    if size.lines > SHORT {
+    let mut search = Search::new(session, chunk, text);
+    if search.size.lines > SHORT {
         search.reduce();
     }
     if !search.stage() {
@@ -93,7 +111,7 @@ pub(super) fn reduce(session: &mut Session<'_>, chunk: Chunk, text: String) -> S
 
 /// Fresh closures in the last statement, after a burst of steps.
 fn staged_copies(chunk: &Chunk) -> Vec<Chunk> {
-    timing::stagings(chunk).iter().flat_map(inline::copies).filter(timing::ends_with_burst).collect()
+    timing::stagings(chunk).iter().filter(|staged| timing::ends_with_burst(staged)).flat_map(inline::copies).collect()
 }
 
 /// A search with the smallest text so far, which the judge has kept.
@@ -129,7 +147,12 @@ impl Steps {
     }
 }
 
-impl Search<'_, '_> {
+impl<'s, 'j> Search<'s, 'j> {
+    fn new(session: &'s mut Session<'j>, best: Chunk, text: String) -> Search<'s, 'j> {
+        let size = Size::of(&best, &text);
+        Search { session, best, text, size, steps: Steps::Reduced }
+    }
+
     /// Runs the reductions until nothing gets smaller.
     fn reduce(&mut self) {
         loop {
@@ -210,7 +233,7 @@ impl Search<'_, '_> {
         }
         self.steps.retimes()
             && size.lines < before
-            && size.lines <= SHORT
+            && (ENOUGH..=SHORT).contains(&size.lines)
             && timing::retimed(&candidate).any(|other| self.consider(&other).is_some_and(|size| self.size == size))
     }
 
@@ -231,7 +254,13 @@ impl Search<'_, '_> {
 
     /// Reduces a text that does not depend on the moment of a step, and only then looks for the moment.
     fn stage(&mut self) -> bool {
-        self.detour(timing::stagings, |staged| {
+        let starts = timing::stagings(&self.until_shown());
+        self.settled_from(starts)
+    }
+
+    /// Takes the first of these texts, which do not depend on the moment of a step, that becomes something smaller.
+    fn settled_from(&mut self, starts: Vec<Chunk>) -> bool {
+        self.detours(starts, |staged| {
             staged.steps = Steps::Fixed;
             staged.reduce();
             staged.steps = Steps::Retimed;
@@ -242,15 +271,40 @@ impl Search<'_, '_> {
         })
     }
 
-    /// Takes the first detour that ends at something smaller, after the given search.
+    /// The text up to the statement that shows what the judge wants: what follows that has no part in it but to be there
+    /// when the collector comes to the constants and functions of the script.
+    fn until_shown(&mut self) -> Chunk {
+        let count = self.best.block.statements.len();
+        // The judge keeps the text that stops before `shown`, but none that is known to stop before `hidden` or earlier.
+        let (mut hidden, mut shown) = (0, count);
+        let mut back = 1;
+        while shown - hidden > 1 {
+            // The last statement is the likely one, after it those close to it.
+            let middle = hidden + (shown - hidden) / 2;
+            let at = if hidden == 0 { middle.max(count.saturating_sub(back)) } else { middle };
+            back *= 4;
+            if self.session.keeps(&print_chunk(&timing::stopped_before(&self.best, at))) {
+                shown = at;
+            } else {
+                hidden = at;
+            }
+        }
+        let mut until = self.best.clone();
+        until.block.statements.truncate(shown);
+        until
+    }
+
+    /// Takes the first detour that ends at something smaller, after the given search. Long texts have too many.
     fn detour(&mut self, propose: fn(&Chunk) -> Vec<Chunk>, search: fn(&mut Search<'_, '_>)) -> bool {
+        self.size.lines <= SHORT && self.detours(propose(&self.best), search)
+    }
+
+    /// Takes the first of these texts that becomes something smaller by the given search.
+    fn detours(&mut self, starts: Vec<Chunk>, search: fn(&mut Search<'_, '_>)) -> bool {
         /// Detours that begin well but end at nothing smaller.
         const ATTEMPTS: usize = 4;
-        if self.size.lines > SHORT {
-            return false;
-        }
         let mut attempts = 0;
-        for start in propose(&self.best) {
+        for start in starts {
             let text = print_chunk(&start);
             let Ok(best) = parse(text.as_bytes(), b"=minimize", LuaVersion::default()) else { continue };
             let size = Size::of(&best, &text);
@@ -273,6 +327,9 @@ impl Search<'_, '_> {
     fn begins(&mut self) -> bool {
         if self.session.keeps(&self.text) {
             return true;
+        }
+        if !timing::has_burst(&self.best) {
+            return false;
         }
         for other in timing::at_any_time(&self.best).collect::<Vec<_>>() {
             let text = print_chunk(&other);

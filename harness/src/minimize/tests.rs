@@ -104,6 +104,26 @@ fn a_run_of_equal_statements_becomes_a_loop() {
 }
 
 #[test]
+fn a_staged_text_has_no_steps_but_those_before_its_last_statements() {
+    let text = "f = function()\n  for _ = 1, n do\n    collectgarbage(\"step\")\n  end\n  return 1\nend\n\
+                collectgarbage(\"step\", 3)\nwanted()\n";
+    let chunk = parse(text.as_bytes(), b"=test", LuaVersion::default()).expect("it is Lua");
+    let staged = timing::stagings(&chunk).iter().map(print_chunk).next();
+    let expected = "collectgarbage(\"incremental\", 100, 100, 1)\ncollectgarbage(\"stop\")\n\
+                    f = function()\n  return 1\nend\n\
+                    for _ = 1, 136 do\n  collectgarbage(\"step\")\n  wanted()\nend\n";
+    assert_eq!(staged.as_deref(), Some(expected));
+}
+
+#[test]
+fn a_text_that_is_loaded_in_pieces_may_stand_as_a_function() {
+    let text = r#"f = load((function(text, n) return text:gmatch("[^\n]+") end)("first()\nsecond()", 3))"#;
+    let chunk = parse(text.as_bytes(), b"=test", LuaVersion::default()).expect("it is Lua");
+    let detours: Vec<String> = inline::everywhere(&chunk).iter().map(print_chunk).collect();
+    assert_eq!(detours, ["f = function(...)\n  first()\n  second()\nend\n"]);
+}
+
+#[test]
 fn declarations_that_follow_each_other_are_joined() {
     let text = "local a = {}\nlocal b\nwanted(a, b, a, b)";
     let minimized = minimize_text(text, &["local", "a", "b", "wanted(a, b, a, b)"]);

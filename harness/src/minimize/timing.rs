@@ -6,10 +6,13 @@
 //! nothing more can be taken away and [`narrow`] finds the number of steps.
 
 use moonphase_vm::syntax::ast::*;
+use moonphase_vm::syntax::code_lines;
 
 use super::expressions::{call_of, string_of};
 use super::statements::repetition;
-use super::tree::{collect_garbage, edit_statement, for_each_expression, repeated, replacements};
+use super::tree::{
+    collect_garbage, edit_block, edit_statement, for_each_expression, repeated, replacements, statement,
+};
 
 /// As many steps as a small heap needs for a whole cycle, and some more.
 pub(super) const CYCLE: i64 = 120;
@@ -51,6 +54,11 @@ fn bursts(chunk: &Chunk) -> Vec<(usize, i64)> {
         .collect()
 }
 
+/// Whether the main chunk itself makes a burst of steps.
+pub(super) fn has_burst(chunk: &Chunk) -> bool {
+    chunk.block.statements.iter().any(|statement| burst(statement).is_some())
+}
+
 /// Whether nothing but one statement follows the last burst of steps.
 pub(super) fn ends_with_burst(chunk: &Chunk) -> bool {
     matches!(&chunk.block.statements[..], [.., steps, _] if burst(steps).is_some())
@@ -58,18 +66,30 @@ pub(super) fn ends_with_burst(chunk: &Chunk) -> bool {
 
 /// The chunk with its last burst of steps a little longer or shorter, small changes first.
 pub(super) fn retimed(chunk: &Chunk) -> impl Iterator<Item = Chunk> {
-    with_other_counts(chunk, REACH)
+    with_other_counts(chunk, REACH, 1)
 }
 
-/// The chunk with its last burst of steps of every length that a small heap may need.
+/// The chunk with its last burst of steps of the lengths that its heap may need: all of them where it is small.
 pub(super) fn at_any_time(chunk: &Chunk) -> impl Iterator<Item = Chunk> {
-    with_other_counts(chunk, CYCLE / 2)
+    /// How often the moment is looked for in a cycle.
+    const MOMENTS: i64 = 30;
+    let cycle = cycle_of(chunk);
+    let stride = if cycle > 2 * CYCLE { cycle / 2 / MOMENTS } else { 1 };
+    with_other_counts(chunk, cycle / 2, stride as usize)
 }
 
-fn with_other_counts(chunk: &Chunk, reach: i64) -> impl Iterator<Item = Chunk> {
+/// As many steps as the heap of a chunk needs for a whole cycle, and some more: what a line makes is seldom more than two
+/// objects.
+fn cycle_of(chunk: &Chunk) -> i64 {
+    CYCLE.saturating_add(2 * code_lines(chunk) as i64)
+}
+
+fn with_other_counts(chunk: &Chunk, reach: i64, stride: usize) -> impl Iterator<Item = Chunk> {
     let last = bursts(chunk).pop();
     last.into_iter().flat_map(move |(number, count)| {
-        let counts = (1..=reach).flat_map(move |change| [count.saturating_sub(change), count.saturating_add(change)]);
+        let counts = (1..=reach)
+            .step_by(stride)
+            .flat_map(move |change| [count.saturating_sub(change), count.saturating_add(change)]);
         counts.filter(|count| *count > 0).map(move |count| {
             let mut candidate = chunk.clone();
             edit_statement(&mut candidate, number, |statements, at| set_count(&mut statements[at], count));
@@ -84,6 +104,23 @@ fn set_count(statement: &mut Statement, count: i64) {
     }
 }
 
+/// The chunk up to the statement of that number, which is the first one that it does not run. What is not run is
+/// compiled still, so that the collector does the same up to there.
+pub(super) fn stopped_before(chunk: &Chunk, at: usize) -> Chunk {
+    let mut stopped = chunk.clone();
+    let end = Block { statements: vec![statement(StatementKind::Return(Vec::new()))] };
+    stopped.block.statements.insert(at, statement(StatementKind::Do(end)));
+    stopped
+}
+
+/// The chunk with a collector that does nothing before the end.
+pub(super) fn without_turns(chunk: &Chunk) -> Chunk {
+    let mut still = chunk.clone();
+    remove_collector_calls(&mut still);
+    still.block.statements.insert(0, collect_garbage("stop", &[]));
+    still
+}
+
 /// The chunk with its last statements run after every single step of a whole cycle, and no other steps; then with a
 /// burst of steps before its last statements, for those that can be run only once.
 pub(super) fn stagings(chunk: &Chunk) -> Vec<Chunk> {
@@ -95,19 +132,22 @@ pub(super) fn stagings(chunk: &Chunk) -> Vec<Chunk> {
             _ => plain.push(statement.clone()),
         }
     }
-    plain.retain(|statement| collector_call(statement).is_none());
+    let mut plain = Chunk { block: Block { statements: plain }, last_line: 0 };
+    let mode = mode_of(remove_collector_calls(&mut plain));
+    let plain = plain.block.statements;
     if matches!(plain.last().map(|last| &last.kind), Some(StatementKind::Return(_))) {
         return Vec::new();
     }
+    let cycle = cycle_of(chunk);
     let staging = |tail: usize, repeats: bool| {
         let (before, after) = plain.split_at(plain.len() - tail);
-        let mut statements = vec![collect_garbage("incremental", &[100, 100, 1]), collect_garbage("stop", &[])];
+        let mut statements = vec![mode.clone(), collect_garbage("stop", &[])];
         statements.extend_from_slice(before);
-        let step = collect_garbage("step", &[0]);
+        let step = collect_garbage("step", &[]);
         if repeats {
-            statements.push(repeated(CYCLE, std::iter::once(step).chain(after.iter().cloned()).collect()));
+            statements.push(repeated(cycle, std::iter::once(step).chain(after.iter().cloned()).collect()));
         } else {
-            statements.push(repeated(CYCLE / 6, vec![step]));
+            statements.push(repeated(cycle / 6, vec![step]));
             statements.extend_from_slice(after);
         }
         Chunk { block: Block { statements }, last_line: 0 }
@@ -115,6 +155,63 @@ pub(super) fn stagings(chunk: &Chunk) -> Vec<Chunk> {
     let tails = |longest: usize| 1..=longest.min(plain.len());
     let again = tails(4).map(|tail| staging(tail, true));
     again.chain(tails(2).map(|tail| staging(tail, false))).collect()
+}
+
+/// The chunk with ever more of its last statements run again and again, with steps before each of them: for what shows only
+/// if objects are made at one moment of a cycle and used at another.
+pub(super) fn stressed(chunk: &Chunk) -> Vec<Chunk> {
+    let mut plain = chunk.clone();
+    let mode = mode_of(remove_collector_calls(&mut plain));
+    let plain = plain.block.statements;
+    if matches!(plain.last().map(|last| &last.kind), Some(StatementKind::Return(_))) {
+        return Vec::new();
+    }
+    let step = || collect_garbage("step", &[]);
+    let mut candidates = Vec::new();
+    for tail in [2, 4, 8, 16, 32].into_iter().filter(|&tail| tail <= plain.len()) {
+        for steps in [1, 4, 16] {
+            let (before, after) = plain.split_at(plain.len() - tail);
+            let mut body = vec![step()];
+            for (number, statement) in after.iter().enumerate() {
+                match steps {
+                    _ if number == 0 => {}
+                    1 => body.push(step()),
+                    _ => body.push(repeated(steps, vec![step()])),
+                }
+                body.push(statement.clone());
+            }
+            let rounds = (4 * cycle_of(chunk) / (tail as i64 * steps)).clamp(4, CYCLE);
+            let mut statements = vec![mode.clone(), collect_garbage("stop", &[])];
+            statements.extend_from_slice(before);
+            statements.push(repeated(rounds, body));
+            candidates.push(Chunk { block: Block { statements }, last_line: 0 });
+        }
+    }
+    candidates
+}
+
+/// The call that chooses the collector's mode, with steps as small as they can be.
+fn mode_of(generational: bool) -> Statement {
+    match generational {
+        true => collect_garbage("generational", &[]),
+        false => collect_garbage("incremental", &[100, 100, 1]),
+    }
+}
+
+/// Removes all statements that call the collector, in functions too, and the loops that did nothing else. Says whether one
+/// of them chose the generational mode.
+fn remove_collector_calls(chunk: &mut Chunk) -> bool {
+    let count = (0..).take_while(|&number| edit_block(chunk, number, |_| ()).is_some()).count();
+    let mut generational = false;
+    let nothing = |statement: &Statement| matches!(&statement.kind, StatementKind::NumericFor { body, .. } if body.statements.is_empty());
+    // Inner blocks have the higher numbers.
+    for number in (0..count).rev() {
+        edit_block(chunk, number, |block| {
+            generational |= block.statements.iter().any(|statement| is_option(statement, "generational"));
+            block.statements.retain(|statement| collector_call(statement).is_none() && !nothing(statement));
+        });
+    }
+    generational
 }
 
 /// Takes what follows a step in a loop out of the loop, which then makes just as many steps as are needed.
