@@ -64,10 +64,10 @@ impl Heap {
                 return child.set_colour(crate::gc::object::bits::BLACK);
             }
             self.mark_object(child);
-            if parent.is_old() {
+            if parent.is_old() && !planted!(self, Old0Skipped) {
                 self.make_old0(child);
             }
-        } else if self.mode() == Mode::Incremental {
+        } else if self.mode() == Mode::Incremental || planted!(self, SweepBarrierWhitens) {
             parent.set_colour(self.current_white);
         }
     }
@@ -83,7 +83,7 @@ impl Heap {
         if !planted!(self, BackwardStaysBlack) {
             object.set_colour(0);
         }
-        if object.is_old() {
+        if object.is_old() && !planted!(self, NotTouched) {
             object.set_age(Age::Touched1);
         }
     }

@@ -212,12 +212,13 @@ mod catalogue {
             "an old thread is traversed once and not in every collection";
         BoundariesLost "boundaries-lost" in "generational":
             "where the ages begin in a list is not corrected when an object leaves it";
-        FirstOld1Lost "first-old1-lost" in "generational":
-            "where the first old1 object stands is forgotten when it leaves its list", had by "Lua 5.4.0";
-        MinorFreesOld "minor-frees-old" in "generational":
-            "a minor collection sweeps old objects too";
+        OldMarkedShort "old-marked-short" in "generational":
+            "what became old is traversed once more only where survivals stand, not where finalized objects come in",
+            had by "Lua 5.4.0";
+        SweepBarrierWhitens "sweep-barrier-whitens" in "generational":
+            "a forward barrier in a minor sweep makes its parent white, which the same sweep frees", had by "Lua 5.4.0";
         Old0Child "old0-child" in "generational":
-            "a forward barrier makes only the child old, and not what it marks with it", had by "Lua 5.4.8";
+            "a forward barrier makes only the child old, and not what it marks with it", had by "Lua 5.4.9 and 5.5.1";
     }
 
     impl Fault {

@@ -29,7 +29,7 @@ impl Heap {
                 // The position would go astray with the object: move it on first.
                 self.sweep_at = self.sweep_at.and_then(|link| self.sweep_to_living(link));
             }
-        } else {
+        } else if !planted!(self, BoundariesLost) {
             self.generations.leave_all(object);
         }
         unlink(&self.all, object);

@@ -232,8 +232,8 @@ impl Heap {
         if marked.has(bits::FREED) || marked.is_old() {
             return;
         }
-        marked.set_age(Age::Old0);
-        if self.policy.old0 == Old0Rule::Child {
+        marked.set_age(if planted!(self, Old0Old) { Age::Old } else { Age::Old0 });
+        if self.policy.old0 == Old0Rule::Child || planted!(self, Old0Child) {
             return;
         }
         let next = match marked.unpack() {
@@ -287,6 +287,12 @@ impl Heap {
 
     /// Begins a minor collection: what became old in the last one may refer to survivals, and is traversed once more.
     fn mark_all_old1(&mut self) {
+        if planted!(self, Old1NotMarked) {
+            return;
+        }
+        if planted!(self, OldMarkedShort) {
+            self.generations.first_old1 = self.generations.all.survival;
+        }
         if let Some(first) = self.generations.first_old1.take() {
             self.mark_old1(Some(first), self.generations.all.really_old);
         }
@@ -350,6 +356,7 @@ impl Heap {
                     object.set_age(Age::Survival);
                     self.turn_white(object);
                 }
+                Age::Survival if planted!(self, SurvivalsOld) => object.set_age(Age::Old),
                 Age::Survival | Age::Old0 => {
                     object.set_age(Age::Old1);
                     first_old1.get_or_insert(object);
@@ -410,6 +417,7 @@ impl Heap {
     /// Brings what is left on the gray lists to the gray-again list, for the next collection: touched objects, and threads
     /// that are not young. All others are done with.
     fn correct_gray_lists(&mut self) {
+        let (drops_touched, drops_threads) = (planted!(self, Touched1Dropped), planted!(self, OldThreadDropped));
         let mut listed = std::mem::take(&mut self.gray_again);
         for tables in [&mut self.weak_values, &mut self.all_weak, &mut self.ephemerons] {
             listed.extend(tables.drain(..).map(Gc::erase));
@@ -420,14 +428,14 @@ impl Heap {
                 return false;
             }
             match object.age() {
-                Age::Touched1 => {
+                Age::Touched1 if !drops_touched => {
                     object.set_colour(bits::BLACK);
                     object.set_age(Age::Touched2);
                     true
                 }
-                _ if object.kind() == Kind::Thread => true,
+                _ if object.kind() == Kind::Thread && !drops_threads => true,
                 age => {
-                    if age == Age::Touched2 {
+                    if matches!(age, Age::Touched1 | Age::Touched2) {
                         object.set_age(Age::Old);
                     }
                     object.set_colour(bits::BLACK);
