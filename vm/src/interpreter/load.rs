@@ -54,11 +54,8 @@ impl Vm {
         let closure = self.heap.new_closure(prototype, count);
         let closure = self.made(closure);
         for index in 0..count as usize {
-            let mut upvalue = self.heap.new_closed_upvalue();
-            // A counted one is no object of the collector's, and has no count until the closure has it.
-            if !self.options.policy.counts_upvalues() {
-                upvalue = self.made(upvalue);
-            }
+            let upvalue = self.heap.new_closed_upvalue();
+            // No turn comes before this store, as in Lua: a counted upvalue would be one that no closure holds.
             self.heap.set_closure_upvalue(Site::ClosureFresh, closure, index, upvalue);
             self.note_capture(closure, index, upvalue, CaptureOrigin::Fresh);
             if index == 0 {

@@ -5,7 +5,8 @@
 //! - before and after every instruction that may reach a write barrier: stores, the closing of upvalues, calls of native
 //!   functions. There is one point between two such instructions that follow each other;
 //! - inside native functions, when they have made an object that only they hold yet;
-//! - while a chunk is loaded, between the making of each object and the store of a reference to it.
+//! - while a chunk is loaded, between the making of each object and the store of a reference to it, but for the upvalues of
+//!   the main function.
 //!
 //! Inside native functions and while loading, what was made is *anchored*: a root until the function has returned, or the
 //! chunk is loaded. All else that a native function holds there is on the stack or reachable, since no program runs that
