@@ -143,6 +143,15 @@ fn turns_of_the_barriers_schedule_stand_beside_stores() {
 }
 
 #[test]
+fn waiting_for_the_end_of_a_cycle_ends() {
+    let script = "collectgarbage('incremental', 100, 100, 1) collectgarbage('stop')
+        for _ = 1, 3 do repeat local t = {} t.x = t until collectgarbage('step', 0) end";
+    for schedule in SCHEDULES {
+        observe(schedule, script);
+    }
+}
+
+#[test]
 fn no_turn_is_made_while_a_finalizer_runs() {
     let script = "setmetatable({}, { __gc = function()\nlocal t = {}\nt = { t }\nend }) collectgarbage()\nlocal t = {}";
     let (_, turned) = observe("stress", script);

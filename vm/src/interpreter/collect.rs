@@ -140,8 +140,8 @@ impl Vm {
         };
         self.heap.set_stopped_by_program(stopped);
         result?;
-        let ended = self.take_ended_cycle() || self.heap.phase() == Phase::Pause;
-        Ok(debt > 0 && ended)
+        // Asked for first, so that it is forgotten in any case.
+        Ok(self.take_cycle_end() || (debt > 0 && self.heap.phase() == Phase::Pause))
     }
 
     /// Whether the collector cannot be asked for anything: inside a finalizer, and while the state is closed.

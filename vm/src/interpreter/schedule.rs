@@ -15,7 +15,7 @@
 //! finalizer runs, and when the VM is closed, the collector is stopped and nothing is asked.
 //!
 //! `collectgarbage("stop")` is about the debt and does not keep a schedule from its turns. A program can tell schedules
-//! apart only by when its finalizers run and weak entries vanish.
+//! apart only by when its finalizers run, weak entries vanish and cycles end.
 //!
 //! Without a schedule nothing of this costs anything: the debt is kept positive where there is one, so that the question
 //! at safe points is the usual one, and the rest is asked in the checked loop and behind one branch in what natives make.
@@ -151,10 +151,10 @@ pub(super) struct Scheduler {
     rule: Rule,
     /// Points so far.
     points: u64,
-    /// Whether a turn has ended a cycle since the program last made a step.
-    ended_cycle: bool,
     /// Whether the last instruction may have reached a barrier.
     stored: bool,
+    /// Whether a cycle has ended by the schedule's turns since the program asked for a step.
+    ended_cycle: bool,
     /// The turns made, if somebody wants to know.
     record: Option<Vec<Turned>>,
 }
@@ -225,7 +225,7 @@ impl Vm {
             let _ = self.collector_mode(Mode::Generational);
         }
         self.scheduler = Rule::of(&self.options.schedule)
-            .map(|rule| Box::new(Scheduler { rule, points: 0, ended_cycle: false, stored: false, record: None }));
+            .map(|rule| Box::new(Scheduler { rule, points: 0, stored: false, ended_cycle: false, record: None }));
         self.heap.alert(self.scheduler.is_some());
         self.update_checked();
     }
@@ -254,7 +254,13 @@ impl Vm {
         if let Rule::Automatic { allocations } = &mut scheduler.rule {
             *allocations += u64::from(point == Point::Allocation);
             let due = point == Point::Allocation && allocations.is_multiple_of(ALLOCATIONS);
-            return if due { self.automatic_step() } else { Ok(()) };
+            if due {
+                self.automatic_step()?;
+                if self.heap.phase() == Phase::Pause {
+                    self.note_cycle_end();
+                }
+            }
+            return Ok(());
         }
         let mut wanted = scheduler.rule.turns(number, point);
         if self.heap.mode() == Mode::Generational && !matches!(scheduler.rule, Rule::Steps { .. }) {
@@ -274,8 +280,8 @@ impl Vm {
                 self.record_turn(number, line, turn == 0);
             }
             self.turn()?;
-            if let (Phase::Pause, Some(scheduler)) = (self.heap.phase(), &mut self.scheduler) {
-                scheduler.ended_cycle = true;
+            if self.heap.phase() == Phase::Pause {
+                self.note_cycle_end();
             }
         }
         match point {
@@ -284,9 +290,15 @@ impl Vm {
         }
     }
 
-    /// Whether a turn of the schedule has ended a cycle since the last question. To `collectgarbage("step")` it has ended it
-    /// then: else a program that waits for the end of a cycle could wait for ever.
-    pub(super) fn take_ended_cycle(&mut self) -> bool {
+    fn note_cycle_end(&mut self) {
+        if let Some(scheduler) = &mut self.scheduler {
+            scheduler.ended_cycle = true;
+        }
+    }
+
+    /// Whether a cycle has ended by the schedule's turns since the last call. A step that the program asks for says so: else
+    /// one that waits for the end of a cycle might wait for ever, where each of its steps is followed by the same turns.
+    pub(super) fn take_cycle_end(&mut self) -> bool {
         self.scheduler.as_mut().is_some_and(|scheduler| std::mem::take(&mut scheduler.ended_cycle))
     }
 
