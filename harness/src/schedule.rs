@@ -43,12 +43,17 @@ impl Schedules {
         }
     }
 
+    /// The only schedule; `None` where there may be several.
+    pub fn only(&self) -> Option<&Schedule> {
+        match self {
+            Schedules::Only(schedule) => Some(schedule),
+            Schedules::Usual | Schedules::All => None,
+        }
+    }
+
     /// The name of the only schedule, `None` where that is none or there are several.
     pub fn name_of_one(&self) -> Option<String> {
-        match self {
-            Schedules::Only(Schedule::None) | Schedules::Usual | Schedules::All => None,
-            Schedules::Only(schedule) => Some(schedule.to_string()),
-        }
+        self.only().filter(|&schedule| *schedule != Schedule::None).map(Schedule::to_string)
     }
 
     /// The schedules for a script that is no case of a campaign.

@@ -128,6 +128,11 @@ fn a_script_runs_the_same_under_any_schedule_and_only_under_one() {
         let ran = scratch.run(&["run", "--schedule", schedule, "hello.lua"]);
         assert_eq!(ran.assert_quiet(0).stdout, plain, "{schedule}");
     }
+    let turns = |words: &[&str]| {
+        let traced = scratch.run(&[&["trace", "--events", "all"], words, &["hello.lua"]].concat());
+        traced.assert_quiet(0).stdout.lines().count()
+    };
+    assert!(turns(&["--schedule", "stress"]) > turns(&[]), "a trace shows the schedule's turns");
     scratch.run(&["run", "--schedule", "all", "hello.lua"]).assert_refused(&["under one schedule", "'all'"]);
     scratch.run(&["run", "--schedule", "now", "hello.lua"]).assert_refused(&["unknown schedule 'now'"]);
 }

@@ -192,6 +192,9 @@ pub struct TraceArgs {
     /// Fault to plant into the collector; its own policy is the default for --gc
     #[arg(long, value_name = "NAME")]
     pub fault: Option<Fault>,
+    /// When the collector turns besides what the script asks for, as for `run`
+    #[arg(long, value_name = "SCHEDULE")]
+    pub schedule: Option<Schedules>,
     /// Kinds of objects to show, as closure,upvalue,table; `all` adds the library's objects and constants
     #[arg(long, value_name = "KINDS", value_delimiter = ',')]
     pub only: Vec<String>,

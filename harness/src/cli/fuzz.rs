@@ -11,6 +11,7 @@ use moonphase::campaign::fuzz::{Campaign, Progress, Summary};
 use moonphase::limits::Limits;
 use moonphase::schedule::Schedules;
 use moonphase::settings::Settings;
+use moonphase_vm::Schedule;
 
 use super::args::{Format, FuzzArgs};
 use super::progress::Line;
@@ -92,6 +93,12 @@ pub fn refuse_dangling(settings: &Settings) -> Result<(), Failure> {
         return Err(Failure::Usage("--allow-dangling needs --check off".to_owned()));
     }
     Ok(())
+}
+
+/// The schedule for what runs a script once.
+pub fn only_schedule(settings: &Settings) -> Result<Schedule, Failure> {
+    let several = || Failure::Usage(format!("a script runs under one schedule, not '{}'", settings.schedules));
+    settings.schedules.only().cloned().ok_or_else(several)
 }
 
 pub fn jobs(given: Option<u16>) -> usize {

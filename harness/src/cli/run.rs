@@ -4,13 +4,12 @@ use std::fs;
 use std::io::{self, BufWriter};
 
 use moonphase::fault;
-use moonphase::schedule::Schedules;
 use moonphase::settings::{Check, Settings};
 use moonphase_invariants::Checker;
 use moonphase_vm::{Limit, Options, ScriptError, Vm, syntax};
 
 use super::args::RunArgs;
-use super::fuzz::refuse_dangling;
+use super::fuzz::{only_schedule, refuse_dangling};
 use super::{Done, Failure, complain};
 
 pub fn main(args: &RunArgs) -> Result<Done, Failure> {
@@ -23,10 +22,7 @@ pub fn main(args: &RunArgs) -> Result<Done, Failure> {
     options.version = settings.lua;
     options.policy = settings.gc;
     fault::plant(&mut options, settings.fault);
-    options.schedule = match &settings.schedules {
-        Schedules::Only(schedule) => schedule.clone(),
-        several => return Err(Failure::Usage(format!("a script runs under one schedule, not '{several}'"))),
-    };
+    options.schedule = only_schedule(&settings)?;
     options.real_time = true;
     options.files = true;
     let mut vm = match settings.check.level() {

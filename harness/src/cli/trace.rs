@@ -9,6 +9,7 @@ use moonphase::settings::Settings;
 use moonphase::trace::{Filter, Layout, Request, trace};
 
 use super::args::{Format, TraceArgs, chosen_policy};
+use super::fuzz::only_schedule;
 use super::{Done, Failure, complain, output_failure};
 
 pub fn main(args: &TraceArgs) -> Result<Done, Failure> {
@@ -24,6 +25,7 @@ pub fn main(args: &TraceArgs) -> Result<Done, Failure> {
         lua: args.lua.unwrap_or(usual.lua),
         gc: chosen_policy(args.gc, args.fault)?.unwrap_or(usual.gc),
         fault: args.fault.or(usual.fault),
+        schedules: args.schedule.clone().unwrap_or_else(|| usual.schedules.clone()),
         ..usual
     };
     let layout = match args.format {
@@ -31,7 +33,8 @@ pub fn main(args: &TraceArgs) -> Result<Done, Failure> {
         Format::Json => Layout::Json,
     };
     let interactive = io::stdout().is_terminal();
-    let request = Request { source: &source, file: &shown, settings, filter, layout, interactive };
+    let schedule = only_schedule(&settings)?;
+    let request = Request { source: &source, file: &shown, settings, schedule, filter, layout, interactive };
     let traced = trace(request, Box::new(anstream::stdout())).map_err(output_failure)?;
     if !traced.unseen.is_empty() {
         let wanted = traced.unseen.iter().map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", ");

@@ -18,7 +18,7 @@ pub use names::Name;
 
 use std::io::{self, Write};
 
-use moonphase_vm::{Limit, Options, ScriptError, Vm, syntax};
+use moonphase_vm::{Limit, Options, Schedule, ScriptError, Vm, syntax};
 
 use crate::fault;
 use crate::report::Style;
@@ -43,6 +43,8 @@ pub struct Request<'a> {
     pub file: &'a str,
     /// The language and the collector's rules; the rest is of no concern.
     pub settings: Settings,
+    /// When the collector turns besides what the script asks for.
+    pub schedule: Schedule,
     /// What to show.
     pub filter: Filter,
     /// How to show it.
@@ -70,6 +72,7 @@ pub fn trace(request: Request<'_>, out: Box<dyn Write>) -> io::Result<Traced> {
     options.version = request.settings.lua;
     options.policy = request.settings.gc;
     fault::plant(&mut options, request.settings.fault);
+    options.schedule = request.schedule;
     options.real_time = true;
     options.files = true;
     let chunk = format!("@{}", request.file);
