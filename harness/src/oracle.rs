@@ -73,8 +73,8 @@ pub struct Judgement {
 pub enum Purpose {
     /// Whether it shows something.
     Detect,
-    /// As well whether it runs on plain Lua, for the minimizer.
-    Minimize,
+    /// Whether it still shows what this oracle has found, and whether it runs on plain Lua, for the minimizer.
+    Minimize(Oracle),
     /// As well all that explains a finding.
     Explain,
 }
@@ -135,8 +135,8 @@ impl Oracles {
     /// Puts a script before the oracles: without a schedule and then under each of these, until something is found. `stage`
     /// is told which engine runs, in case that it never returns.
     ///
-    /// The reference runs once, and not a script in which the checker has found something, unless the minimizer wants to
-    /// know whether it runs there.
+    /// The reference runs at most once: first to compare a script in which the checker has found nothing, or last for the
+    /// minimizer, which wants to know whether what shows a finding of our VM alone runs there.
     pub fn judge(
         &mut self,
         source: &[u8],
@@ -158,15 +158,9 @@ impl Oracles {
             executions: 1,
             times,
         };
-        if let Some(reference) = &mut self.reference
-            && (judgement.detected.is_none() || purpose == Purpose::Minimize)
-        {
-            stage(Stage::Reference);
-            let (outcome, time) = measure(|| reference.run(source, CHUNK_NAME, &self.limits));
-            judgement.executions += 1;
-            judgement.times.reference = time.as_secs_f64();
-            stage(Stage::Compare);
-            judgement.add_reference(outcome);
+        let compares = !matches!(purpose, Purpose::Minimize(Oracle::Invariant | Oracle::Dangling | Oracle::Schedule));
+        if compares && judgement.detected.is_none() {
+            self.ask_reference(source, &mut judgement, stage);
         }
         // The reference runs without a schedule, and is compared with such a run.
         let schedules = if alone == Some(Oracle::Differential) { &[] } else { schedules };
@@ -180,7 +174,21 @@ impl Oracles {
             stage(Stage::Compare);
             judgement.add_scheduled(run, schedule, alone);
         }
+        if matches!(purpose, Purpose::Minimize(_)) && judgement.detected.is_some() && judgement.reference.is_none() {
+            self.ask_reference(source, &mut judgement, stage);
+        }
         judgement
+    }
+
+    /// Runs the reference, if there is one.
+    fn ask_reference(&mut self, source: &[u8], judgement: &mut Judgement, stage: &mut dyn FnMut(Stage)) {
+        let Some(reference) = &mut self.reference else { return };
+        stage(Stage::Reference);
+        let (outcome, time) = measure(|| reference.run(source, CHUNK_NAME, &self.limits));
+        judgement.executions += 1;
+        judgement.times.reference = time.as_secs_f64();
+        stage(Stage::Compare);
+        judgement.add_reference(outcome);
     }
 
     /// Runs our VM, and adds the time that it takes.

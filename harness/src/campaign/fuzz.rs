@@ -385,7 +385,7 @@ impl State<'_> {
         let Waiting { detected, settings, script, original, folder, mut summary } = waiting;
         let start = Instant::now();
         let mut triage = Triage { settings, ..self.triage() };
-        let shrunk = triage.shrink(Subject::Script(script), &detected)?;
+        let shrunk = triage.shrink(&Subject::Script(script), &detected)?;
         let (text, path) = match &shrunk {
             Some(shrunk) => {
                 folder.write("minimized.lua", &shrunk.text)?;

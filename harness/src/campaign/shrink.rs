@@ -31,22 +31,37 @@ const MAX_CALLS: u64 = 20_000;
 const MAX_SCHEDULES: u64 = 1_000;
 
 /// Shrinks a script that shows `detected`; `None` where it does not show it.
+///
+/// Candidates that loop or grow without end are many, and each uses up all it may. So they may use little, if the script
+/// itself shows its finding with that.
 pub(super) fn shrink(
     triage: &Triage<'_>,
-    subject: Subject,
+    subject: &Subject,
     detected: &Detected,
 ) -> Result<Option<Shrunk>, IsolationError> {
     let start = Instant::now();
-    let job = Job::of_given(triage.settings.clone(), triage.limits, Purpose::Minimize);
-    let judge = IsolatedJudge {
-        isolated: Isolated::new(triage.command.clone(), isolation(&triage.limits), &job)?,
-        wanted: &detected.signature,
-        schedule: triage.settings.schedules.of_script().into_iter().next().unwrap_or_default(),
-        compares: triage.settings.reference != Reference::None,
-        may_fail: None,
-        stop: triage.stop,
-        failure: None,
-    };
+    let narrow = Triage { limits: triage.limits.narrow(), ..triage.clone() };
+    if let Some(shrunk) = shrink_within(&narrow, subject.clone(), detected, start)? {
+        let mut judge = IsolatedJudge::new(triage, shrunk.settings.schedules.of_script(), detected)?;
+        let verdict = judge.judge(&shrunk.text);
+        if let Some(failure) = judge.failure {
+            return Err(failure);
+        }
+        if verdict != Verdict::Loses {
+            return Ok(Some(shrunk));
+        }
+    }
+    shrink_within(triage, subject.clone(), detected, start)
+}
+
+/// The same under the limits of `triage`, as one of a finding's searches that all began at `start`.
+fn shrink_within(
+    triage: &Triage<'_>,
+    subject: Subject,
+    detected: &Detected,
+    start: Instant,
+) -> Result<Option<Shrunk>, IsolationError> {
+    let judge = IsolatedJudge::new(triage, triage.settings.schedules.of_script(), detected)?;
     let mut shrinker = Shrinker { triage, judge, calls: 0, deadline: start + PATIENCE };
     let minimized = shrinker.run(subject, detected)?;
     if let Some(failure) = shrinker.judge.failure {
@@ -90,6 +105,7 @@ impl Shrinker<'_> {
         }
         self.prefer_regular(&subject);
         let Some(minimized) = self.minimize(Subject::Text(subject)) else { return Ok(None) };
+        self.judge.settle(&minimized.text);
         if let Some(unscheduled) = self.without_schedule(&minimized.text, true)? {
             return Ok(Some(unscheduled));
         }
@@ -117,7 +133,7 @@ impl Shrinker<'_> {
     }
 
     /// Takes a schedule that is the same everywhere in the place of a random one, whose turns all shift with every change
-    /// of the text.
+    /// of the text. Where none of those shows the finding, some more random ones stand by.
     fn prefer_regular(&mut self, text: &str) {
         if !matches!(self.judge.schedule, Schedule::Random(_)) {
             return;
@@ -130,6 +146,8 @@ impl Shrinker<'_> {
             }
         }
         self.judge.schedule = random;
+        self.judge.others =
+            [Schedule::Stress, Schedule::Barriers].into_iter().chain((1..=6).map(Schedule::Random)).collect();
     }
 
     fn budget(&self) -> Budget {
@@ -218,8 +236,10 @@ fn smaller(steps: &[Step], at: usize, end: usize) -> Vec<Vec<Step>> {
 struct IsolatedJudge<'a> {
     isolated: Isolated<CaseReport>,
     wanted: &'a str,
-    /// The schedule that candidates are judged under.
+    /// The schedule that candidates are judged under first: the one that has kept a candidate last.
     schedule: Schedule,
+    /// Those that are tried next. A candidate is kept if any schedule keeps it.
+    others: Vec<Schedule>,
     /// Whether there is a plain Lua to run candidates on.
     compares: bool,
     /// Whether a candidate may end with an error on plain Lua: only if the first one does, which is the original.
@@ -228,13 +248,37 @@ struct IsolatedJudge<'a> {
     failure: Option<IsolationError>,
 }
 
-impl Judge for IsolatedJudge<'_> {
-    fn judge(&mut self, text: &str) -> Verdict {
+impl<'a> IsolatedJudge<'a> {
+    /// A judge that runs candidates under the first of these schedules, and has heard of none yet.
+    fn new(triage: &Triage<'a>, schedules: Vec<Schedule>, wanted: &'a Detected) -> Result<Self, IsolationError> {
+        let job = Job::of_given(triage.settings.clone(), triage.limits, Purpose::Minimize(wanted.oracle));
+        Ok(IsolatedJudge {
+            isolated: Isolated::new(triage.command.clone(), isolation(&triage.limits), &job)?,
+            wanted: &wanted.signature,
+            schedule: schedules.into_iter().next().unwrap_or_default(),
+            others: Vec::new(),
+            compares: triage.settings.reference != Reference::None,
+            may_fail: None,
+            stop: triage.stop,
+            failure: None,
+        })
+    }
+
+    /// Keeps to the one schedule under which a text that was kept shows the finding.
+    fn settle(&mut self, text: &str) {
+        while self.judge_under(self.schedule.to_string(), text) == Verdict::Loses {
+            let Some(other) = self.others.pop() else { return };
+            self.schedule = other;
+        }
+        self.others.clear();
+    }
+
+    fn judge_under(&mut self, schedule: String, text: &str) -> Verdict {
         if self.stop.load(Ordering::Relaxed) || self.failure.is_some() {
             return Verdict::Enough;
         }
         let text = text.as_bytes().to_vec();
-        let ended = match self.isolated.run_one(CaseInput::Scheduled { text, schedule: self.schedule.to_string() }) {
+        let ended = match self.isolated.run_one(CaseInput::Scheduled { text, schedule }) {
             Ok(end) => Ended::from(end),
             Err(error) => {
                 self.failure = Some(error);
@@ -255,6 +299,22 @@ impl Judge for IsolatedJudge<'_> {
             Some(End::Error(_)) if may_fail => Verdict::Keeps,
             _ => Verdict::Loses,
         }
+    }
+}
+
+impl Judge for IsolatedJudge<'_> {
+    fn judge(&mut self, text: &str) -> Verdict {
+        let mut verdict = self.judge_under(self.schedule.to_string(), text);
+        for other in 0..self.others.len() {
+            if verdict != Verdict::Loses {
+                break;
+            }
+            verdict = self.judge_under(self.others[other].to_string(), text);
+            if verdict == Verdict::Keeps {
+                std::mem::swap(&mut self.schedule, &mut self.others[other]);
+            }
+        }
+        verdict
     }
 }
 

@@ -107,7 +107,7 @@ impl Triage<'_> {
     ///
     /// # Errors
     /// Workers do not work.
-    pub fn shrink(&self, subject: Subject, detected: &Detected) -> Result<Option<Shrunk>, IsolationError> {
+    pub fn shrink(&self, subject: &Subject, detected: &Detected) -> Result<Option<Shrunk>, IsolationError> {
         shrink::shrink(self, subject, detected)
     }
 
