@@ -43,6 +43,23 @@ fn long_work_in_single_instructions_counts_too() {
 }
 
 #[test]
+fn the_work_of_the_collector_counts_too() {
+    for mode in ["incremental", "generational"] {
+        let source = format!(
+            "collectgarbage('{mode}') local kept = {{}} for i = 1, 10000 do kept[i] = {{}} end
+            while true do collectgarbage() print() end"
+        );
+        let mut options = Options::default();
+        options.instruction_limit = Some(1_000_000);
+        let (output, result) = common::run_with(options, &source);
+        assert_eq!(result, Err(ScriptError::Limit(Limit::Instructions)), "{mode}");
+        // Each collection marks ten thousand tables at least.
+        let collections = output.lines().count();
+        assert!((10..1_000).contains(&collections), "{mode}: {collections} collections");
+    }
+}
+
+#[test]
 fn greedy_programs_end() {
     for source in [
         "local t = {} for i = 1, 1 << 40 do t[i] = {} end",

@@ -8,6 +8,9 @@ use crate::value::{Metamethod, Value, flags};
 /// Debt of a stopped collector: how soon a safe point asks again (as in Lua).
 const STOPPED_DEBT: isize = -2000;
 
+/// Units of the collector's work, about a value each, that count as one instruction.
+const WORK_PER_INSTRUCTION: u64 = 4;
+
 /// Finalizers called after a step that did not end its cycle (`GCFINALIZENUM` of Lua 5.2).
 pub(super) const FINALIZERS_PER_STEP: usize = 4;
 
@@ -21,7 +24,20 @@ impl Vm {
         if let crate::gc::Turn::Finalize(object) = turn {
             self.call_finalizer(object)?;
         }
+        self.charge_collector(turn.work())?;
         Ok(turn.work())
+    }
+
+    /// Charges work of the collector to the instruction limit: a program that lets it work all the time has to end as well.
+    pub(super) fn charge_collector(&mut self, work: usize) -> Result<(), Throw> {
+        let before = self.collector_instructions();
+        self.collector_work = self.collector_work.saturating_add(work as u64);
+        self.charge(self.collector_instructions() - before)
+    }
+
+    /// What the collector has charged so far.
+    pub(super) fn collector_instructions(&self) -> u64 {
+        self.collector_work / WORK_PER_INSTRUCTION
     }
 
     /// What a safe point does when the debt is positive, or there is a schedule.

@@ -34,6 +34,7 @@ impl Vm {
             self.run_until(|phase| phase == Phase::Pause)?;
         }
         let work = self.heap.collect_major();
+        self.charge_collector(work)?;
         self.end_step()?;
         self.heap.rest_until_minor();
         Ok(work)
@@ -42,7 +43,8 @@ impl Vm {
     /// A major collection in generational mode where memory is short: finalizers wait for the next minor collection, for
     /// they may allocate.
     pub(super) fn collect_without_finalizers(&mut self) -> Result<(), Throw> {
-        self.heap.collect_major();
+        let work = self.heap.collect_major();
+        self.charge_collector(work)?;
         self.heap.rest_until_minor();
         if self.heap.is_halted() { Err(Throw::Halted) } else { Ok(()) }
     }
@@ -76,6 +78,7 @@ impl Vm {
             self.run_until(|phase| phase == Phase::Pause)?;
         }
         self.heap.collect_major_after_bad(work);
+        self.charge_collector(work)?;
         self.end_step()?;
         if self.heap.mode() == Mode::Generational {
             self.heap.rest_until_minor();

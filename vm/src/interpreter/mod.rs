@@ -51,7 +51,8 @@ pub struct Options {
     pub fault: Option<crate::gc::Fault>,
     /// Bytes of all objects together; `usize::MAX` for no limit.
     pub memory_limit: usize,
-    /// Instructions that the program may execute; `None` for no limit.
+    /// Instructions that the program may execute, and as such counts the work that native functions and the collector do
+    /// for it; `None` for no limit.
     pub instruction_limit: Option<u64>,
     /// Native functions, coroutines and finalizers inside each other (Lua's `LUAI_MAXCCALLS`).
     pub nesting_limit: u32,
@@ -107,6 +108,8 @@ pub struct Vm {
     pub(crate) options: Options,
     /// Instructions that are left; only counted where there is a limit.
     pub(crate) fuel: u64,
+    /// Work of the collector so far, some of which counts as an instruction.
+    collector_work: u64,
     /// Nested runs and resumed coroutines.
     pub(crate) depth: u32,
     /// The state of `math.random`.
@@ -163,6 +166,7 @@ impl Vm {
         let mut vm = Vm {
             heap,
             fuel: options.instruction_limit.unwrap_or(u64::MAX),
+            collector_work: 0,
             depth: 0,
             random: [0; 4],
             warnings: false,
@@ -223,7 +227,7 @@ impl Vm {
 
     /// Instructions that the program has executed, where there is a limit on them.
     pub fn instructions(&self) -> u64 {
-        self.options.instruction_limit.unwrap_or(u64::MAX) - self.fuel
+        (self.options.instruction_limit.unwrap_or(u64::MAX) - self.fuel).saturating_sub(self.collector_instructions())
     }
 
     /// The table of global variables.
@@ -338,7 +342,7 @@ impl Vm {
             || self.scheduler.is_some();
     }
 
-    /// Charges work of a native function to the instruction limit.
+    /// Charges work that is done for the program to the instruction limit.
     pub(crate) fn charge(&mut self, work: u64) -> Result<(), Throw> {
         if self.options.instruction_limit.is_some() {
             self.fuel = self.fuel.saturating_sub(work);
