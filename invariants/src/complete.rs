@@ -8,8 +8,8 @@ use crate::lists::collected;
 use crate::{Invariant, Verdict, Violation, reachable};
 use moonphase_vm::gc::{HeapView, ObjectView};
 
-/// Looks for an object that nothing leads to. To be asked right after two full collections: where the first calls
-/// finalizers, their objects are gone after the second. Finalizers that the second calls make exceptions, which
+/// Looks for an object that nothing leads to. To be asked right after as many full collections as
+/// [`Vm::collect`](moonphase_vm::Vm::collect) makes. Finalizers that the last one calls make exceptions, which
 /// [`Checker::look_complete`](crate::Checker::look_complete) knows.
 ///
 /// # Errors

@@ -30,7 +30,7 @@ pub use native::{Builtin, Call, Control, Function, NativeResult};
 pub(crate) use native::{to_integer, to_number};
 pub use schedule::{Schedule, Step, Turned, UnknownSchedule};
 
-use crate::gc::{Event, Gc, Heap, HeapOptions, Mode, Policy, Semantics};
+use crate::gc::{Event, Gc, Heap, HeapOptions, Mode, Policy, Semantics, Upvalues};
 use crate::library;
 use crate::value::{Table, Value};
 use crate::version::LuaVersion;
@@ -296,21 +296,24 @@ impl Vm {
         let _ = self.heap.table_set(globals, name, Value::Table(table));
     }
 
-    /// Runs full collections, finalizers included, until nothing unreachable is left: two; and a third if finalizers were
-    /// called, since the first one keeps what they are called for, and the second one the strings that weak entries of those
-    /// have as values (clearing values marks strings before dead keys are known, as in Lua).
+    /// Runs full collections, finalizers included, until nothing unreachable is left. That takes two, and one more
+    /// - if finalizers were called, for the first one keeps what they are called for;
+    /// - with counted upvalues, for the first one keeps the values of those that closures have touched.
+    ///
+    /// The second one keeps the strings in weak entries of what the first one kept: clearing weak entries comes after marking
+    /// the strings in them, as in Lua.
     ///
     /// # Errors
     /// A finalizer hit a limit, or the observer ended the program.
     pub fn collect(&mut self) -> Result<(), ScriptError> {
         let finalized = self.finalized;
-        for turn in 0..3 {
-            if turn == 2 && self.finalized == finalized {
-                break;
-            }
+        let counted = self.options.policy.upvalues == Upvalues::Counted;
+        let mut done = 0;
+        while done < 2 + u32::from(counted) + u32::from(self.finalized != finalized) {
             if let Err(throw) = self.collect_full() {
                 return Err(self.script_error(throw));
             }
+            done += 1;
         }
         Ok(())
     }
