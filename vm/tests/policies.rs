@@ -4,8 +4,9 @@ mod common;
 
 use common::stepper::{Happened, QUARANTINE, Stepper};
 use moonphase_vm::gc::{
-    Colour, Direction, Event, GrayList, Heap, HeapOptions, Kind, ListName, Phase, Policy, Site, StepKind,
+    Age, Colour, Direction, Event, GrayList, Heap, HeapOptions, Kind, ListName, Phase, Policy, Site, StepKind,
 };
+use moonphase_vm::value::Value;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -482,7 +483,7 @@ fn the_barrier_of_a_user_value_has_the_direction_of_the_rule() {
         heap.set_observer(Box::new(Barriers(Rc::clone(&log))));
         let userdata = heap.new_userdata(None, 1);
         let table = heap.new_table();
-        assert!(heap.set_user_value(userdata, 0, moonphase_vm::value::Value::Table(table)));
+        assert!(heap.set_user_value(userdata, 0, Value::Table(table)));
         assert_eq!(*log.borrow(), [(Site::UserValue, expected)]);
     }
 }
@@ -751,5 +752,67 @@ fn a_marked_string_is_gray_in_5_1_and_black_later() {
             stepper.step_to(Phase::Pause);
             assert_eq!(stepper.colour(&["text"]), Colour::White, "{policy}");
         }
+    }
+}
+
+// What a forward barrier of generational mode makes old.
+
+#[test]
+fn the_value_of_a_joined_upvalue_becomes_old_with_it_or_by_the_fault_of_5_4_dies_in_an_old_table() {
+    for (rule, ages) in [("marked", &[Age::Old0, Age::Old1, Age::Old][..]), ("child", &[Age::New, Age::Survival])] {
+        let mut stepper = Stepper::new(&format!("generational,old0={rule}"));
+        stepper.run(
+            "collectgarbage('generational')
+            function make()
+                local v = {}
+                return function() return v end, function() v = nil end
+            end
+            holder, old = {value = 1}, make()
+            collectgarbage()
+            get, forget = make()
+            debug.upvaluejoin(old, 1, get, 1)",
+        );
+        let (upvalue, value) = (["old", "upvalue #1 'v'"], ["old", "upvalue #1 'v'", "value"]);
+        assert_eq!(stepper.at(&["holder"]).age(), Age::Old, "{rule}");
+        assert_eq!(stepper.at(&upvalue).age(), Age::Old0, "{rule}");
+        // Marked with the upvalue, so that no barrier acts for it.
+        assert_eq!((stepper.at(&value).age(), stepper.colour(&value)), (ages[0], Colour::Gray), "{rule}");
+        let (holder, id) = (stepper.id(&["holder"]), stepper.id(&value));
+        stepper.forget();
+        stepper.run("holder.value = get() forget()");
+        let acted = stepper.events().into_iter().find_map(|event| match event {
+            Happened::Barrier { site: Site::TableStore, parent, child, acted, .. } => {
+                (parent == holder && child == id).then_some(acted)
+            }
+            _ => None,
+        });
+        assert_eq!(acted, Some(false), "{rule}");
+        for &age in &ages[1..] {
+            stepper.step();
+            assert_eq!(stepper.object(id).map(|object| object.age()), Some(age), "{rule}");
+        }
+        // By the fault the old table refers to it still, and no minor collection looks at an old table.
+        stepper.step();
+        assert_eq!(stepper.freed(id), rule == "child", "{rule}");
+        assert!(stepper.at(&["holder"]).is_black());
+    }
+}
+
+#[cfg(feature = "corrupt")]
+#[test]
+fn the_metatable_of_a_userdata_without_user_values_becomes_old_with_it_or_is_left_young() {
+    for (rule, age) in [("marked", Age::Old0), ("child", Age::New)] {
+        let mut stepper = Stepper::new(&format!("generational,old0={rule}"));
+        stepper.run("collectgarbage('generational') local up function set(v) up = v end collectgarbage()");
+        let globals = stepper.vm.globals();
+        let heap = stepper.vm.heap_mut();
+        let (name, userdata, metatable) = (heap.new_string(b"host"), heap.new_userdata(None, 0), heap.new_table());
+        heap.set_userdata_metatable(userdata, Some(metatable));
+        heap.corrupt().set(globals, Value::String(name), Value::Userdata(userdata));
+        stepper.run("set(host)");
+        let held = ["set", "upvalue #1 'up'", "value"];
+        assert_eq!(stepper.at(&held).age(), Age::Old0, "{rule}");
+        let metatable = [&held[..], &["metatable"]].concat();
+        assert_eq!((stepper.at(&metatable).age(), stepper.colour(&metatable)), (age, Colour::Gray), "{rule}");
     }
 }
