@@ -110,6 +110,7 @@ operations! {
     Release "release" 5,
     SetUpvalue "set-upvalue" 60,
     UpvalueJoin "upvalue-join" 40,
+    CopyUpvalue "copy-upvalue" 14,
     Call "call" 24,
     Show "show" 12,
     ShowCall "show-call" 14,
@@ -153,7 +154,9 @@ macro_rules! counts {
             | Operation::ClosedScope(ClosedScope { steps: count, .. })
             | Operation::CoroutineScope(CoroutineScope { yields: count, .. }) => vec![count],
             Operation::NewList(NewList { before, steps, after, .. }) => vec![before, steps, after],
-            Operation::FinalizeMany(FinalizeMany { count, steps }) => vec![count, steps],
+            Operation::FinalizeMany(FinalizeMany { count, steps, swept }) => {
+                [count, steps].into_iter().chain(swept).collect()
+            }
             Operation::DeepCall(DeepCall { depth, steps }) => vec![depth, steps],
             Operation::LoadFunction(LoadFunction { parts, steps, .. }) => vec![parts, steps],
             _ => Vec::new(),

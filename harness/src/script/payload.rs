@@ -323,12 +323,17 @@ payloads! {
 
     /// Makes many objects, then gives all of them a finalizer at one moment of a cycle.
     FinalizeMany {
-        /// How many.
-        #[arbitrary(with = |u: &mut Unstructured<'_>| u.int_in_range(1..=60))]
+        /// How many. A step sweeps 100 objects.
+        #[arbitrary(with = |u: &mut Unstructured<'_>| u.int_in_range(1..=200))]
         count: u8,
         /// How many steps there are in between.
         #[arbitrary(with = burst)]
         steps: u8,
+        /// If given, marking goes on to its end after that, and so many steps of the sweep follow.
+        #[arbitrary(with = |u: &mut Unstructured<'_>| {
+            u.arbitrary::<bool>()?.then(|| u.int_in_range(0..=3)).transpose()
+        })]
+        swept: Option<u8>,
     }
 
     /// `t1[keys[i]] = keys[i + 1]`: a chain from key to value through tables with weak keys.
@@ -379,6 +384,18 @@ payloads! {
         from: FunctionId,
         /// The number of that upvalue.
         from_upvalue: u8,
+    }
+
+    /// `t1.a = select(2, debug.getupvalue(f1, 1))`: what an upvalue holds gets another holder.
+    CopyUpvalue {
+        /// The function.
+        function: FunctionId,
+        /// The upvalue's number.
+        upvalue: u8,
+        /// The table.
+        table: TableId,
+        /// The field.
+        key: Key,
     }
 
     /// `f1({})`, or `t1.a = f1({})`

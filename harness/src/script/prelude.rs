@@ -11,6 +11,8 @@ pub(super) enum Helper {
     Kept,
     /// Steps as an expression.
     Steps,
+    /// Steps up to the end of marking.
+    FinishMarking,
     /// A function that calls itself: its frames and variable arguments fill the stack.
     Deep,
     /// A reader for `load` that gives one line at a time, with steps before each.
@@ -43,6 +45,7 @@ impl Helper {
             Helper::Saved => "local saved = {}\n",
             Helper::Kept => "local kept = {}\n",
             Helper::Steps => STEPS,
+            Helper::FinishMarking => FINISH_MARKING,
             Helper::Deep => DEEP,
             Helper::Pieces => PIECES,
             Helper::Survivors => SURVIVORS,
@@ -59,6 +62,18 @@ const STEPS: &str = r#"local function steps(count)
     collectgarbage("step", 0)
   end
   return count
+end
+"#;
+
+// The atomic phase, at the end of marking, removes the entry.
+const FINISH_MARKING: &str = r#"local function finish_marking()
+  local weak = setmetatable({ {} }, { __mode = "v" })
+  for _ = 1, 500 do
+    if not next(weak) then
+      break
+    end
+    collectgarbage("step", 0)
+  end
 end
 "#;
 

@@ -273,6 +273,11 @@ fn simpler_structure(operation: &Operation, offer: &mut dyn FnMut(Change<'_>)) {
         Operation::SetGenerational(_) => offer(&|operation| {
             *operation = Operation::SetGenerational(SetGenerational { minor: 1, major: 100 });
         }),
+        Operation::FinalizeMany(_) => offer(&|operation| {
+            if let Operation::FinalizeMany(many) = operation {
+                many.swept = None;
+            }
+        }),
         Operation::DeepCall(_) => offer(&|operation| {
             if let Operation::DeepCall(DeepCall { steps, .. }) = operation {
                 *operation = Operation::Step(Step { size: 0, times: *steps });

@@ -120,6 +120,7 @@ const WAYS: &[&str] = &[
     "\"=chunk\", \"t\", t",
     "i % 2 == 0 and i or nil",
     "steps(",
+    "finish_marking()\n",
     "collectgarbage(\"generational\"",
 ];
 

@@ -43,6 +43,8 @@ const MAX_DEPTH: usize = 3;
 const MAX_ITERATIONS: u8 = 12;
 /// The most objects that one operation makes.
 const MAX_ITEMS: u8 = 120;
+/// The most objects that get a finalizer at once: the sweep of so many takes several steps.
+const MAX_FINALIZED: u8 = 200;
 /// The most entries of a chain of ephemerons.
 const MAX_LINKS: u8 = 12;
 /// The deepest recursion: every level passes on one more argument.
@@ -576,9 +578,10 @@ impl Fixer {
                     }
                 }
             }
-            Operation::FinalizeMany(FinalizeMany { count, steps }) => {
-                *count = (*count).clamp(1, MAX_ITEMS);
+            Operation::FinalizeMany(FinalizeMany { count, steps, swept }) => {
+                *count = (*count).clamp(1, MAX_FINALIZED);
                 *steps = (*steps).min(MAX_STEPS);
+                *swept = swept.map(|steps| steps.min(MAX_STEPS));
             }
             Operation::EphemeronChain(EphemeronChain { tables, links, backward: _, holder }) => {
                 tables.truncate(3);
@@ -618,6 +621,10 @@ impl Fixer {
             Operation::UpvalueJoin(UpvalueJoin { function, upvalue, from, from_upvalue }) => {
                 self.upvalue(function, upvalue)?;
                 self.upvalue(from, from_upvalue)?;
+            }
+            Operation::CopyUpvalue(CopyUpvalue { function, upvalue, table, key: _ }) => {
+                self.upvalue(function, upvalue)?;
+                self.table(table)?;
             }
             Operation::Call(Call { function, argument, result }) => {
                 self.function(function)?;

@@ -210,9 +210,7 @@ impl Renderer {
     }
 
     fn copy_upvalue(&mut self, function: &str, upvalue: u8, from: &str, from_upvalue: u8) {
-        self.push(format!(
-            "debug.setupvalue({function}, {upvalue}, select(2, debug.getupvalue({from}, {from_upvalue})))"
-        ));
+        self.push(format!("debug.setupvalue({function}, {upvalue}, {})", upvalue_text(from, from_upvalue)));
     }
 
     pub(super) fn hot_fix(&mut self, HotFix { id, place, old, locals, body, share, replace }: &HotFix) {

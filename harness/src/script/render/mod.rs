@@ -95,6 +95,11 @@ fn step_text(size: u8, times: u8) -> String {
     if times > 1 { format!("for _ = 1, {times} do {step} end") } else { step }
 }
 
+/// An expression for what an upvalue holds.
+fn upvalue_text(function: &str, upvalue: u8) -> String {
+    format!("select(2, debug.getupvalue({function}, {upvalue}))")
+}
+
 fn long_string(number: u8) -> String {
     format!("(\"long{number}\"):rep(9)")
 }
@@ -373,7 +378,7 @@ impl Renderer {
                 self.push(format!("setmetatable({}, getmetatable({}))", self.table(*table), self.table(*from)));
             }
             Operation::NewFinalizable(finalizable) => self.finalizable(finalizable),
-            Operation::FinalizeMany(FinalizeMany { count, steps }) => self.finalize_many(*count, *steps),
+            Operation::FinalizeMany(many) => self.finalize_many(many),
             Operation::EphemeronChain(chain) => self.ephemeron_chain(chain),
             Operation::MoveObject(MoveObject { object, place }) => self.move_object(*object, *place),
             Operation::Release(Release { object }) => self.push(format!("{} = nil", self.object(*object))),
@@ -383,6 +388,10 @@ impl Renderer {
             }
             Operation::UpvalueJoin(UpvalueJoin { function, upvalue, from, from_upvalue }) => {
                 self.join(&self.function(*function), *upvalue, &self.function(*from), *from_upvalue);
+            }
+            Operation::CopyUpvalue(CopyUpvalue { function, upvalue, table, key }) => {
+                let value = upvalue_text(&self.function(*function), *upvalue);
+                self.push(format!("{}.{key} = {value}", self.table(*table)));
             }
             Operation::Call(Call { function, argument, result }) => {
                 let call = format!("{}({})", self.function(*function), self.argument(*argument));

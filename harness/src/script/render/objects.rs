@@ -140,14 +140,23 @@ impl Renderer {
         self.push("end");
     }
 
-    pub(super) fn finalize_many(&mut self, count: u8, steps: u8) {
+    pub(super) fn finalize_many(&mut self, FinalizeMany { count, steps, swept }: &FinalizeMany) {
         self.use_helper(Helper::Finalized);
+        if swept.is_some() {
+            self.use_helper(Helper::FinishMarking);
+        }
         self.push("do");
         self.indented(|inner| {
             inner.push("local objects = {}");
             inner.push(format!("for i = 1, {count} do objects[i] = {{}} end"));
-            if steps > 0 {
-                inner.push(step_text(0, steps));
+            if *steps > 0 {
+                inner.push(step_text(0, *steps));
+            }
+            if let Some(swept) = *swept {
+                inner.push("finish_marking()");
+                if swept > 0 {
+                    inner.push(step_text(0, swept));
+                }
             }
             inner.push("local meta = { __gc = function() finalized = finalized + 1 end }");
             inner.push(format!("for i = 1, {count} do setmetatable(objects[i], meta) end"));
