@@ -14,7 +14,7 @@ impl Heap {
     #[inline]
     pub(super) fn barrier_forward(&mut self, site: Site, parent: AnyGc, child: AnyGc) {
         let acts = parent.is_black() && child.is_white();
-        if (acts || self.interests.stores) && self.skips_barrier(site) {
+        if !acts && !self.interests.stores || self.skips_barrier(site) {
             return;
         }
         if acts {
@@ -30,7 +30,7 @@ impl Heap {
     #[inline]
     pub(super) fn barrier_back(&mut self, site: Site, parent: AnyGc, child: AnyGc) {
         let acts = parent.is_black() && child.is_white();
-        if (acts || self.interests.stores) && self.skips_barrier(site) {
+        if !acts && !self.interests.stores || self.skips_barrier(site) {
             return;
         }
         if acts {
@@ -46,7 +46,7 @@ impl Heap {
     /// slot has.
     pub(super) fn barrier_counted(&mut self, site: Site, upvalue: Gc<Upvalue>, child: AnyGc) {
         let acts = self.keeps_invariant() && !upvalue.is_open() && child.is_white();
-        if (acts || self.interests.stores) && self.skips_barrier(site) {
+        if !acts && !self.interests.stores || self.skips_barrier(site) {
             return;
         }
         if acts {

@@ -10,7 +10,7 @@
 #[cfg(feature = "faults")]
 macro_rules! planted {
     ($heap:expr, $fault:ident) => {
-        $heap.fault == Some(crate::gc::Fault::$fault)
+        $heap.fault.is_some_and(|fault| fault.is(crate::gc::Fault::$fault))
     };
 }
 
@@ -222,6 +222,12 @@ mod catalogue {
     }
 
     impl Fault {
+        /// Whether it is that one. What comes after this call is rare, so that a heap without a fault loses no time.
+        #[cold]
+        pub(in crate::gc) fn is(self, fault: Fault) -> bool {
+            self == fault
+        }
+
         /// The site whose barrier is not called.
         pub(in crate::gc) fn skipped_site(self) -> Option<Site> {
             Some(match self {

@@ -180,8 +180,11 @@ impl Heap {
     }
 
     fn traverse_strong(&mut self, table: Gc<Table>) {
-        let missed = usize::from(planted!(self, ArrayEndNotMarked));
-        for index in 0..table.array().len().saturating_sub(missed) {
+        let mut items = 0..table.array().len();
+        if planted!(self, ArrayEndNotMarked) {
+            items.next_back();
+        }
+        for index in items {
             self.mark_value(table.array()[index]);
         }
         for index in 0..table.node_count() {
@@ -293,10 +296,11 @@ impl Heap {
 
     fn traverse_closure(&mut self, closure: Gc<Closure>) -> Work {
         self.mark_if_white(closure.prototype.get().erase());
-        let upvalues = closure.upvalues();
-        let marked =
-            if planted!(self, ClosureUpvaluesNotMarked) { upvalues.len().saturating_sub(1) } else { upvalues.len() };
-        for upvalue in &upvalues[..marked] {
+        let mut upvalues = closure.upvalues().iter();
+        if planted!(self, ClosureUpvaluesNotMarked) {
+            upvalues.next_back();
+        }
+        for upvalue in upvalues {
             match upvalue.get() {
                 Some(upvalue) if self.policy.counts_upvalues() => self.mark_counted(upvalue),
                 upvalue => self.mark_option(upvalue),
