@@ -149,7 +149,7 @@ mod catalogue {
         DeadStackKept "dead-stack-kept" in "5.4":
             "what is above the top of a stack is not cleared, and found again later";
         MetatablesNotRemarked "metatables-not-remarked" in "5.4":
-            "the atomic phase does not mark the metatables of basic types again";
+            "the atomic phase does not mark the registry and the metatables of basic types again";
 
         // The white.
         WhiteNotFlipped "white-not-flipped" in "5.4":
@@ -187,9 +187,9 @@ mod catalogue {
         StringTableEntryKept "string-table-entry-kept" in "5.4":
             "a string that is freed stays in the string table";
         SweepStopsEarly "sweep-stops-early" in "5.4":
-            "the last objects of a list are not swept";
+            "the last object of a list is not swept";
         BytesOff "bytes-off" in "5.4":
-            "the growth of a table is not counted";
+            "a change of the size of a table or a stack is not counted";
         SelfJoin "self-join" in "5.3":
             "an upvalue that is joined with itself is let go before it is held again", had by "Lua 5.3.5";
         CountKept "count-kept" in "5.3":
