@@ -13,7 +13,7 @@ use common::{SETUPVALUE, Scratch, code_lines, fields, wait_until_gone, without_t
 use serde_json::Value;
 
 /// Enough cases for a few findings under the faulty policy.
-const CASES: &str = "60";
+const CASES: &str = "120";
 
 fn slug(signature: &str) -> String {
     signature.replace([' ', '-', '>'], "-").replace("--", "-")
