@@ -18,7 +18,9 @@ impl Vm {
         self.set_top(live);
         let event = Value::String(self.heap.new_string(b"count"));
         let result = self.call_nested_as(thread.hook.function, &[event, Value::Nil], Some(0), flags::HOOK);
-        self.set_top(top);
+        if result.is_ok() {
+            self.set_top(top);
+        }
         // SAFETY: as above.
         unsafe { thread.as_mut() }.hook.running = false;
         result.map(drop)

@@ -28,10 +28,9 @@ impl Vm {
             let frame = thread.frames[index];
             match frame.kind {
                 FrameKind::Boundary => {
-                    // SAFETY: the reference ends with the block.
-                    let thread = unsafe { self.thread_mut() };
-                    thread.frames.truncate(index);
-                    thread.top = frame.func as usize;
+                    // The top stays where it is until whoever catches the throw has closed the upvalues below it.
+                    // SAFETY: the reference ends here.
+                    unsafe { self.thread_mut() }.frames.truncate(index);
                     return Err(throw);
                 }
                 FrameKind::Base => match self.fail_coroutine(throw) {
