@@ -1,7 +1,9 @@
 //! The observer that asks the invariants while a program runs.
 
 use crate::looks::{self, Scratch};
-use crate::{History, ObjectInfo, Verdict, Violation, ages, complete, dangling, finalizers, gray_lists, tricolour};
+use crate::{
+    History, ObjectInfo, Verdict, Violation, ages, complete, dangling, finalizers, gray_lists, signs, tricolour,
+};
 use moonphase_vm::gc::{
     Direction, Event, HeapView, Interests, ListName, Mode, ObjectView, Observer, Phase, Site, StepKind,
 };
@@ -18,10 +20,11 @@ pub enum Level {
     /// After a store or barrier a look at that reference; after a step a look at what it did; a whole look once a
     /// cycle, when sweeping is done, and parts of one when marking begins and ends.
     ///
-    /// What stores, barriers and single traversals break is found at the same event as with [`Level::Full`]. What can
-    /// only be seen by looking everywhere (an object that fell out of its list, a byte too many, a write that no event
-    /// told of) is found later in the cycle; [`Violation::sound_until`] then says from where on a second run with
-    /// [`Checker::starting_at`] and [`Level::Full`] has to look to find the first event.
+    /// What stores, barriers and single traversals break is found at the same event as with [`Level::Full`], and so is what
+    /// the program or the collector may cover up before the next look: dead objects on the stack that runs, wrong colours of
+    /// upvalues. What can only be seen by looking everywhere and stays (an object that fell out of its list, a byte too
+    /// many, a write that no event told of) is found later in the cycle; [`Violation::sound_until`] then says from where on
+    /// a second run with [`Checker::starting_at`] and [`Level::Full`] has to look to find the first event.
     #[default]
     Barrier,
     /// A whole look each time. This is what the other levels are measured by.
@@ -90,6 +93,8 @@ pub struct Checker {
     finalizers: finalizers::Order,
     /// The step that is under way.
     step: Option<StepKind>,
+    /// Whether there was a sign, since the last whole look, that something is wrong.
+    suspicious: bool,
     /// What was found in the middle of a step; it is told when the step ends.
     found_in_step: Option<Box<Violation>>,
     violation: Option<Box<Violation>>,
@@ -110,6 +115,7 @@ impl Checker {
             finalized: Vec::new(),
             finalizers: finalizers::Order::default(),
             step: None,
+            suspicious: false,
             found_in_step: None,
             violation: None,
             scratch: Scratch::default(),
@@ -122,7 +128,7 @@ impl Checker {
         self
     }
 
-    /// Looks at nothing before this event.
+    /// Looks at nothing before this event. To see what a step breaks, begin no later than with the step.
     pub fn starting_at(mut self, event: u64) -> Checker {
         self.first = event;
         self
@@ -179,6 +185,7 @@ impl Checker {
     }
 
     fn whole(&mut self, view: HeapView<'_>, settled: bool) -> Verdict {
+        self.suspicious = false;
         looks::whole(view, &mut self.scratch, settled)?;
         if settled {
             self.sound = self.events;
@@ -207,7 +214,7 @@ impl Checker {
         let itself =
             if self.step.is_some() { itself } else { itself.and_then(|()| check_reference(view, holder, new)) };
         at_site(site, itself)?;
-        if self.level == Level::Full && self.step.is_none() { self.whole(view, true) } else { Ok(()) }
+        self.look_around(view, true)
     }
 
     fn barrier<'h>(
@@ -233,17 +240,38 @@ impl Checker {
             }
         };
         at_site(site, itself())?;
-        if self.level == Level::Full { self.whole(view, false) } else { Ok(()) }
+        self.suspicious |= acted && (signs::in_object(view, parent) || signs::in_object(view, child));
+        self.look_around(view, false)
     }
 
-    fn step_begins(&mut self, view: HeapView<'_>, kind: StepKind) -> Verdict {
+    /// Outside of steps: what is asked of the rest of the heap.
+    fn look_around(&mut self, view: HeapView<'_>, settled: bool) -> Verdict {
+        let looks = match self.level {
+            Level::Step => false,
+            Level::Barrier => self.step.is_none() && (self.suspicious || signs::on_stack(view)),
+            Level::Full => self.step.is_none(),
+        };
+        if looks { self.whole(view, settled) } else { Ok(()) }
+    }
+
+    fn enter_step(&mut self, view: HeapView<'_>, kind: StepKind) {
         self.step = Some(kind);
         if kind == StepKind::Turn && view.phase() == Phase::EnterAtomic {
             self.finalizers.before_atomic(view);
         }
+    }
+
+    fn step_begins(&mut self, view: HeapView<'_>, kind: StepKind) -> Verdict {
+        self.look_around(view, true)?;
+        self.enter_step(view, kind);
         match self.level {
-            Level::Step | Level::Full => self.whole(view, true),
-            Level::Barrier if kind == StepKind::Turn && view.phase() == Phase::EnterAtomic => {
+            Level::Step => self.whole(view, true),
+            Level::Full => Ok(()),
+            // The last look at the marks before they are settled or undone.
+            Level::Barrier
+                if view.phase() == Phase::EnterAtomic
+                    || kind == StepKind::AbandonMarking && view.phase() == Phase::Propagate =>
+            {
                 looks::before_atomic(view, &mut self.scratch)
             }
             Level::Barrier if view.mode() == Mode::Generational => {
@@ -267,6 +295,7 @@ impl Checker {
         if self.level != Level::Barrier || is_of_generational_mode(kind) {
             return self.whole(view, true);
         }
+        self.look_around(view, true)?;
         match (before, view.phase()) {
             (Phase::EnterAtomic, Phase::SweepAll | Phase::SweepStrings) => looks::after_atomic(view, &mut self.scratch),
             (Phase::SweepAll | Phase::SweepEnd, Phase::CallFinalizers) | (Phase::SweepAll, Phase::Pause) => {
@@ -289,6 +318,20 @@ impl Checker {
     fn marked(&mut self, view: HeapView<'_>) {
         if self.found_in_step.is_none() {
             self.found_in_step = looks::after_atomic(view, &mut self.scratch).err();
+        }
+    }
+
+    /// Keeps what later looks need to know of an event that is not looked at.
+    fn follow(&mut self, view: HeapView<'_>, event: &Event<'_>) {
+        match *event {
+            Event::StepBegin(kind) => self.enter_step(view, kind),
+            Event::StepEnd(..) => {
+                self.step = None;
+                // What is wrong is not to be told yet.
+                let _ = self.finalizers.after_step(view);
+            }
+            Event::Finalizable(object) => self.finalizers.mark(object),
+            _ => {}
         }
     }
 
@@ -337,13 +380,10 @@ impl Observer for Checker {
             self.history.record(self.events, view, event);
         }
         if self.events < self.first {
-            match *event {
-                Event::StepBegin(kind) => self.step = Some(kind),
-                Event::StepEnd(..) => self.step = None,
-                _ => {}
-            }
+            self.follow(view, event);
             return ControlFlow::Continue(());
         }
+        let sound = self.sound;
         let verdict = match *event {
             Event::Store { .. } | Event::Barrier { .. } if !counts => Ok(()),
             Event::Store { site, holder, new, .. } => self.store(view, site, holder, new),
@@ -364,9 +404,17 @@ impl Observer for Checker {
                 self.finalizers.mark(object);
                 Ok(())
             }
+            Event::CloseUpvalue(upvalue) => {
+                self.suspicious |= signs::in_object(view, upvalue);
+                Ok(())
+            }
             Event::Dangling(object) => Err(dangling::met(view, object)),
             _ => Ok(()),
         };
+        if verdict.is_err() {
+            // A whole look may have found nothing, and what came after it at the same event something.
+            self.sound = sound;
+        }
         self.conclude(verdict);
         let Some(violation) = &self.violation else { return ControlFlow::Continue(()) };
         if self.recording {

@@ -27,6 +27,7 @@ mod lists;
 mod looks;
 mod pause;
 mod reachable;
+mod signs;
 mod threads;
 mod tricolour;
 mod upvalues;

@@ -68,7 +68,7 @@ impl Count {
 }
 
 /// Looks at one upvalue. Says whether it is open.
-fn check_upvalue<'h>(view: HeapView<'h>, upvalue: ObjectView<'h>) -> Result<bool, Box<Violation>> {
+pub(crate) fn check_upvalue<'h>(view: HeapView<'h>, upvalue: ObjectView<'h>) -> Result<bool, Box<Violation>> {
     let wrong = |what: &str| Err(Violation::of_object(Invariant::Upvalues, view, upvalue, what));
     if !upvalue.is_open_upvalue() {
         let counted = view.holders(upvalue).is_some();

@@ -46,7 +46,7 @@ pub struct Violation {
     pub phase: Phase,
     /// The number of the event after which it was seen: stores, barriers and both ends of steps count, from 1.
     pub event: u64,
-    /// The last event at which the whole heap was found sound, 0 if none. The fault happened after it.
+    /// The last event at which the whole heap was found sound, 0 if none. The fault showed after it.
     pub sound_until: u64,
     /// The line that the script was at.
     pub location: Option<Location>,

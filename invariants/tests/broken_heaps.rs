@@ -432,7 +432,7 @@ fn a_write_that_no_event_tells_of_is_found_at_the_end_of_marking_and_narrowed_do
     };
     let late = run(Checker::new(Level::Barrier));
     assert_eq!(late.signature(), "reachable table->table");
-    let first = run(Checker::new(Level::Full).starting_at(late.sound_until + 1));
+    let first = run(Checker::new(Level::Full).starting_at(late.sound_until));
     assert_eq!(first.signature(), "black-to-white table->table");
     assert!(first.event <= late.event);
     assert_eq!(first, Violation { sound_until: first.sound_until, ..run(Checker::new(Level::Full)) });

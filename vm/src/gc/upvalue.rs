@@ -116,7 +116,7 @@ impl Heap {
             Upvalues::Counted => self.closing_barrier(upvalue, value),
             Upvalues::Objects { .. } => {}
         }
-        if self.interests.fine {
+        if self.interests.stores {
             self.raise(Event::CloseUpvalue(ObjectView::new(object)));
         }
         self.note_store(Site::UpvalueClose, object, None, value.object());

@@ -137,6 +137,7 @@ impl fmt::Debug for ObjectView<'_> {
 }
 
 impl<'h> ObjectView<'h> {
+    #[inline]
     pub(crate) fn new(object: AnyGc) -> ObjectView<'h> {
         ObjectView { object, heap: PhantomData }
     }
@@ -147,41 +148,49 @@ impl<'h> ObjectView<'h> {
     }
 
     /// Its number, counted from 1 in the order of allocation.
+    #[inline]
     pub fn id(self) -> u32 {
         self.object.id()
     }
 
     /// What it is.
+    #[inline]
     pub fn kind(self) -> Kind {
         self.object.kind()
     }
 
     /// Whether it is of either white.
+    #[inline]
     pub fn is_white(self) -> bool {
         self.object.is_white()
     }
 
     /// Whether it is black.
+    #[inline]
     pub fn is_black(self) -> bool {
         self.object.is_black()
     }
 
     /// Whether it is gray.
+    #[inline]
     pub fn is_gray(self) -> bool {
         self.object.is_gray()
     }
 
     /// Whether it was swept and is in quarantine.
+    #[inline]
     pub fn is_freed(self) -> bool {
         self.object.has(bits::FREED)
     }
 
     /// Whether its header says that it is among the objects with finalizers.
+    #[inline]
     pub fn has_finalizer(self) -> bool {
         self.object.has(bits::FINALIZER)
     }
 
     /// Its age.
+    #[inline]
     pub fn age(self) -> Age {
         self.object.age()
     }
@@ -205,11 +214,13 @@ impl<'h> ObjectView<'h> {
     }
 
     /// Whether it is a string that must be interned.
+    #[inline]
     pub fn is_short_string(self) -> bool {
         matches!(self.object.unpack(), Object::String(string) if string.short)
     }
 
     /// If it is an upvalue: whether it is open.
+    #[inline]
     pub fn is_open_upvalue(self) -> bool {
         matches!(self.object.unpack(), Object::Upvalue(upvalue) if upvalue.is_open())
     }
@@ -306,6 +317,7 @@ impl<'h> ObjectView<'h> {
 
 /// First slot above all that the frames of a thread may use: between two instructions the registers of the running
 /// frame.
+#[inline]
 fn live_top(thread: &Thread) -> usize {
     thread.top.min(thread.stack.len())
 }
@@ -430,6 +442,7 @@ impl<'h> HeapView<'h> {
     }
 
     /// The rules of the collector.
+    #[inline]
     pub fn policy(self) -> Policy {
         self.heap.policy
     }
@@ -440,11 +453,13 @@ impl<'h> HeapView<'h> {
     }
 
     /// Where the collector is.
+    #[inline]
     pub fn phase(self) -> Phase {
         self.heap.phase
     }
 
     /// How the collector works now. Between bad collections of generational mode that is incrementally.
+    #[inline]
     pub fn mode(self) -> Mode {
         self.heap.mode()
     }
@@ -455,11 +470,13 @@ impl<'h> HeapView<'h> {
     }
 
     /// The number of the object that was made last.
+    #[inline]
     pub fn newest(self) -> u32 {
         self.heap.next_id.wrapping_sub(1)
     }
 
     /// The colour of an object.
+    #[inline]
     pub fn colour(self, object: ObjectView<'h>) -> Colour {
         let header = object.object;
         if header.has(self.heap.current_white) {
@@ -696,6 +713,7 @@ impl<'h> HeapView<'h> {
         }
     }
 
+    #[inline]
     fn weakness(self, table: &crate::gc::Gc<crate::value::Table>) -> Weakness {
         match table.metatable.get() {
             Some(metatable) if !metatable.erase().has(bits::FREED) => self.heap.weakness(*table),
@@ -706,6 +724,14 @@ impl<'h> HeapView<'h> {
     /// Whether it is a table with weak keys whose values are strong.
     pub fn is_ephemeron_table(self, object: ObjectView<'h>) -> bool {
         matches!(object.object.unpack(), Object::Table(table) if self.weakness(&table) == Weakness::Keys)
+    }
+
+    /// The objects in the live slots of the running thread's stack.
+    #[inline]
+    pub fn running_stack(self) -> impl Iterator<Item = ObjectView<'h>> {
+        self.heap.current_thread.into_iter().flat_map(|thread| {
+            (0..live_top(&thread)).filter_map(move |slot| thread.stack[slot].object().map(ObjectView::new))
+        })
     }
 
     /// Where the running script is: the innermost Lua function of the running thread.

@@ -1,0 +1,30 @@
+//! Cheap signs that something may be wrong, for moments when a whole look would be too much.
+//!
+//! Most damage stays until the next look at the part of the heap that it is in. Here is what may be gone by then: a program
+//! overwrites its stack, which no event tells of, and a sweep turns white what should never have had another colour.
+
+use crate::lists::is_dead;
+use crate::looks::is_marking;
+use crate::{ages, threads, upvalues};
+use moonphase_vm::gc::{HeapView, Kind, ObjectView};
+
+/// Whether the running thread has something on its stack that is freed, or that the sweep is about to free.
+#[inline]
+pub(crate) fn on_stack(view: HeapView<'_>) -> bool {
+    if is_marking(view) {
+        view.running_stack().any(ObjectView::is_freed)
+    } else {
+        view.running_stack().any(|object| is_dead(view, object))
+    }
+}
+
+/// Whether an object that was just given a colour should not have it, whatever it refers to.
+#[inline]
+pub(crate) fn in_object<'h>(view: HeapView<'h>, object: ObjectView<'h>) -> bool {
+    let wrong = match object.kind() {
+        Kind::Upvalue => upvalues::check_upvalue(view, object).is_err(),
+        Kind::Thread => is_marking(view) && threads::check_thread(view, object).is_err(),
+        _ => false,
+    };
+    wrong || ages::check_object(view, object).is_err()
+}
