@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use moonphase_invariants::{Checker, History, Violation};
+use moonphase_invariants::{Checker, History, Level, Violation};
 use moonphase_vm::gc::{Event, HeapView, Interests, Observer};
 use moonphase_vm::{Limit, Options, Schedule, ScriptError, Turned, Vm};
 
@@ -17,6 +17,10 @@ use crate::fault;
 use crate::limits::Limits;
 use crate::outcome::{End, LimitKind, Outcome, Output};
 use crate::settings::Settings;
+
+/// Where a violation is looked for first: so many events before the usual check saw it. Looking at everything that often
+/// takes less time than a script.
+const NEAR: u64 = 32;
 
 /// Our VM under a policy and a check level.
 pub struct VmEngine {
@@ -60,8 +64,39 @@ impl VmEngine {
     }
 
     /// Runs a script under a schedule.
+    ///
+    /// What [`Level::Barrier`] finds may have been wrong for some time. So the script runs again with [`Level::Full`], and
+    /// what is reported is the first violation, at the event that [`Level::Full`] reports.
     pub fn run_observed(
         &mut self,
+        source: &[u8],
+        chunk_name: &str,
+        limits: &Limits,
+        schedule: &Schedule,
+        look: Look,
+    ) -> VmRun {
+        let level = self.settings.check.level();
+        let mut run_under = |checker| self.run_under(checker, source, chunk_name, limits, schedule, look);
+        let mut run = run_under(level.map(Checker::new));
+        let Some(found) = run.violation.as_deref().filter(|_| level == Some(Level::Barrier)) else { return run };
+        let (sound, seen) = (found.sound_until, found.event);
+        // Mostly nothing was wrong shortly before. If something was, the whole way from where nothing was is looked at.
+        for start in [seen.saturating_sub(NEAR).max(sound), sound] {
+            let first = run_under(Some(Checker::new(Level::Full).starting_at(start)));
+            let checking = run.checking + first.checking;
+            let Some(found) = first.violation.as_deref().map(|found| found.event) else { break };
+            run = VmRun { checking, ..first };
+            if found > start || start <= sound {
+                break;
+            }
+        }
+        run
+    }
+
+    /// Runs a script under a checker.
+    fn run_under(
+        &mut self,
+        checker: Option<Checker>,
         source: &[u8],
         chunk_name: &str,
         limits: &Limits,
@@ -76,10 +111,7 @@ impl VmEngine {
         options.instruction_limit = (limits.instructions < u64::MAX).then_some(limits.instructions);
         options.stack_limit = limits.stack_slots;
         options.schedule = schedule.clone();
-        let checker = self.settings.check.level().map(|level| {
-            let checker = Checker::new(level);
-            if look.history { checker.with_history() } else { checker }
-        });
+        let checker = checker.map(|checker| if look.history { checker.with_history() } else { checker });
         let mut vm = if checker.is_none() && (self.settings.is_sound() || self.settings.allow_dangling) {
             // SAFETY: the collector is sound, or the user accepted undefined behaviour to show it to a sanitizer.
             #[allow(unsafe_code)]
