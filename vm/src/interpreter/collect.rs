@@ -203,12 +203,14 @@ impl Vm {
         let Some(value) = Value::from_object(object) else { return Ok(()) };
         self.finalized += 1;
         let finalizer = self.heap.metamethod_of(value, Metamethod::Gc);
+        if finalizer.is_nil() {
+            // Its metatable has lost it. Nil is not called, even where it has a metatable with `__call`.
+            return Ok(());
+        }
         if !matches!(finalizer, Value::Closure(_) | Value::Builtin(_) | Value::NativeClosure(_))
             && self.heap.metamethod_of(finalizer, Metamethod::Call).is_nil()
         {
-            if !finalizer.is_nil() {
-                self.warn(b"error in __gc");
-            }
+            self.warn(b"error in __gc");
             return Ok(());
         }
         let stopped = self.heap.set_stopped_inside(true);
