@@ -5,7 +5,7 @@
 
 use crate::lists::{holders, references};
 use crate::{Invariant, Verdict, Violation};
-use moonphase_vm::gc::{Colour, Edge, HeapView, ObjectView};
+use moonphase_vm::gc::{Colour, Edge, HeapView, Kind, ObjectView, Upvalues};
 
 /// Looks at the roots and at all references of all live objects.
 pub(crate) fn check(view: HeapView<'_>) -> Verdict {
@@ -45,7 +45,14 @@ fn check_object<'h>(view: HeapView<'h>, object: ObjectView<'h>) -> Verdict {
 /// Looks at one reference, which was just written. Holds in the middle of a step too, when a dead thread that is freed
 /// closes its upvalues.
 pub(crate) fn check_store<'h>(view: HeapView<'h>, holder: ObjectView<'h>, new: ObjectView<'h>) -> Verdict {
-    if new.is_freed() && !holder.is_freed() { check_object(view, holder) } else { Ok(()) }
+    if !new.is_freed() || holder.is_freed() {
+        return Ok(());
+    }
+    if holder.kind() == Kind::Upvalue && view.policy().upvalues == Upvalues::Counted {
+        // It may be one that only dead closures have. Those that live are looked at for it.
+        return check(view);
+    }
+    check_object(view, holder)
 }
 
 /// The collector came upon a freed object. Who refers to it is found by looking everywhere.

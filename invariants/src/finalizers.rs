@@ -6,7 +6,7 @@
 //! (`weak`): values that are about to be finalized are cleared before they are revived, keys only once they are dead.
 
 use crate::id_set::IdSet;
-use crate::lists::{holders, is_dead};
+use crate::lists::{holders, is_dead, is_marked};
 use crate::{Invariant, Verdict, Violation, reachable};
 use moonphase_vm::gc::{Edge, HeapView, Kind, Label, ListName, ObjectView, Strength};
 use std::collections::HashMap;
@@ -96,7 +96,12 @@ impl Order {
             }
         }
         let keys = std::mem::take(&mut self.keys);
-        if fresh.is_empty() { Ok(()) } else { check_weak_entries(view, fresh, &keys) }
+        if fresh.is_empty() {
+            return Ok(());
+        }
+        // What had not been marked when values were cleared.
+        let unmarked = if is_marked(view, ListName::ToBeFinalized) { fresh } else { &now };
+        check_weak_entries(view, fresh, unmarked, &keys)
     }
 }
 
@@ -105,7 +110,12 @@ fn is_weak_key(edge: &Edge<'_>) -> bool {
 }
 
 /// Looks at what weak tables still have of objects that were found dead and are about to be finalized.
-fn check_weak_entries<'h>(view: HeapView<'h>, fresh: &[ObjectView<'h>], keys: &[(u32, u32)]) -> Verdict {
+fn check_weak_entries<'h>(
+    view: HeapView<'h>,
+    fresh: &[ObjectView<'h>],
+    unmarked: &[ObjectView<'h>],
+    keys: &[(u32, u32)],
+) -> Verdict {
     let is_fresh = |id: u32| fresh.iter().any(|object| object.id() == id);
     let tables: Vec<(ObjectView<'h>, Edge<'h>)> = {
         let mut entries = Vec::new();
@@ -118,10 +128,10 @@ fn check_weak_entries<'h>(view: HeapView<'h>, fresh: &[ObjectView<'h>], keys: &[
         }
         entries
     };
-    // A table that is only reachable from these objects was not marked yet when values were cleared.
+    // A table that is only reachable from objects that wait was not marked yet when values were cleared.
     let mut reached = IdSet::default();
     if tables.iter().any(|(_, edge)| !is_weak_key(edge)) {
-        reachable::trace_without(view, &mut reached, fresh);
+        reachable::trace_without(view, &mut reached, unmarked);
     }
     for (table, edge) in &tables {
         if !is_weak_key(edge) && reached.contains(table.id()) {

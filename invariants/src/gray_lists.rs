@@ -7,7 +7,7 @@
 //! freed objects, since they are only emptied when the next cycle begins; nobody may look at them then.
 
 use crate::id_set::IdSet;
-use crate::lists::collected;
+use crate::lists::marked;
 use crate::looks::is_marking;
 use crate::{Invariant, Verdict, Violation};
 use moonphase_vm::gc::{Age, GrayList, HeapView, Kind, ObjectView};
@@ -17,7 +17,7 @@ pub(crate) fn check(view: HeapView<'_>, listed: &mut IdSet) -> Verdict {
         return Ok(());
     }
     check_members(view, listed)?;
-    collected(view).try_for_each(|object| check_object(view, listed, object))
+    marked(view).try_for_each(|object| check_object(view, listed, object))
 }
 
 /// Looks at the members and fills the set with them.

@@ -13,6 +13,19 @@ pub(crate) fn collected<'h>(view: HeapView<'h>) -> impl Iterator<Item = ObjectVi
     ListName::COLLECTED.into_iter().flat_map(move |list| view.list(list))
 }
 
+/// Whether marking has come to the objects of a list, so that their colours mean something. Under the rules of Lua 5.1 those
+/// that wait for their finalizer are not swept, and a full collection marks anew while they wait: until its atomic phase
+/// they have the colours of the cycle before.
+pub(crate) fn is_marked(view: HeapView<'_>, list: ListName) -> bool {
+    list != ListName::ToBeFinalized || view.policy().sweep != SweepRule::Strings
+}
+
+/// The objects whose colours mean something while marking.
+pub(crate) fn marked<'h>(view: HeapView<'h>) -> impl Iterator<Item = ObjectView<'h>> {
+    let lists = ListName::COLLECTED.into_iter().filter(move |&list| is_marked(view, list));
+    lists.flat_map(move |list| view.list(list))
+}
+
 /// The objects whose references mean something: all but counted upvalues, which only count through their closures.
 pub(crate) fn holders<'h>(view: HeapView<'h>) -> impl Iterator<Item = ObjectView<'h>> {
     collected(view).chain(view.list(ListName::Fixed))

@@ -57,7 +57,9 @@ pub(crate) fn before_atomic(view: HeapView<'_>, scratch: &mut Scratch) -> Verdic
             if ListName::COLLECTED.contains(&list) {
                 threads::check_thread(view, object)?;
                 threads::check_string(view, object)?;
-                gray_lists::check_object(view, gray, object)?;
+                if lists::is_marked(view, list) {
+                    gray_lists::check_object(view, gray, object)?;
+                }
             }
         }
     }

@@ -9,20 +9,17 @@
 //! to white survivals.
 
 use crate::ages;
-use crate::lists::references;
+use crate::lists::{marked, references};
 use crate::looks::is_marking;
 use crate::{Invariant, Verdict, Violation};
-use moonphase_vm::gc::{Edge, HeapView, Kind, ListName, ObjectView, Strength, SweepRule, Upvalues};
+use moonphase_vm::gc::{Edge, HeapView, Kind, ListName, ObjectView, Strength, Upvalues};
 
 /// Looks at all references of all black objects.
 pub(crate) fn check(view: HeapView<'_>) -> Verdict {
     if !is_marking(view) {
         return Ok(());
     }
-    // Those that wait for their finalizer keep their colour from one cycle of Lua 5.1 to the next until its atomic phase.
-    let stale = |list: &ListName| *list == ListName::ToBeFinalized && view.policy().sweep == SweepRule::Strings;
-    let lists = ListName::COLLECTED.into_iter().chain([ListName::Fixed]).filter(|list| !stale(list));
-    lists.flat_map(|list| view.list(list)).try_for_each(|object| check_object(view, object))
+    marked(view).chain(view.list(ListName::Fixed)).try_for_each(|object| check_object(view, object))
 }
 
 /// Looks at the references of one object.

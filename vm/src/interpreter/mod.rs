@@ -30,7 +30,7 @@ pub use native::{Builtin, Call, Control, Function, NativeResult};
 pub(crate) use native::{to_integer, to_number};
 pub use schedule::{Schedule, Step, Turned, UnknownSchedule};
 
-use crate::gc::{Event, Gc, Heap, HeapOptions, Mode, Policy, Semantics, Upvalues};
+use crate::gc::{Event, Gc, Heap, HeapOptions, Mode, Policy, Semantics};
 use crate::library;
 use crate::value::{Table, Value};
 use crate::version::LuaVersion;
@@ -307,7 +307,7 @@ impl Vm {
     /// A finalizer hit a limit, or the observer ended the program.
     pub fn collect(&mut self) -> Result<(), ScriptError> {
         let finalized = self.finalized;
-        let counted = self.options.policy.upvalues == Upvalues::Counted;
+        let counted = self.options.policy.counts_upvalues();
         let mut done = 0;
         while done < 2 + u32::from(counted) + u32::from(self.finalized != finalized) {
             if let Err(throw) = self.collect_full() {
