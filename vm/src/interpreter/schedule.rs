@@ -38,7 +38,8 @@ pub enum Schedule {
     None,
     /// One turn at every point of an allocation: after the instruction or the native function, inside it, while loading.
     Stress,
-    /// Any number of turns at random points, by xoshiro256** from this seed. How dense they are depends on the seed too.
+    /// Turns at random points, by xoshiro256** from this seed: any number of them, or as many as it takes to come to a phase.
+    /// How dense they are depends on the seed too.
     Random(u64),
     /// One turn at every point before and after an instruction that may reach a barrier.
     Barriers,
@@ -52,8 +53,30 @@ pub enum Schedule {
 /// Allocations between two automatic steps of [`Schedule::Generational`].
 const ALLOCATIONS: u64 = 8;
 
-/// In generational mode one point in so many may have a turn, which is a whole collection.
+/// In generational mode a schedule with turns at every point has them at one in so many: each is a whole collection.
 const POINTS: u64 = 8;
+
+/// In generational mode so many turns make what is there old; more at the same point would do nothing.
+const TURNS_TO_OLD: u64 = 2;
+
+/// Among the points of [`Schedule::Random`] that have turns, one in so many goes to a phase.
+const LEAPS: u64 = 4;
+
+/// No more than so many points the collector then rests in that phase, most of which are short.
+const REST: u64 = 128;
+
+/// The phases to go to. One that the policy does not have takes a whole cycle.
+const PHASES: [Phase; 9] = [
+    Phase::Propagate,
+    Phase::EnterAtomic,
+    Phase::SweepStrings,
+    Phase::SweepAll,
+    Phase::SweepFinalizable,
+    Phase::SweepToBeFinalized,
+    Phase::SweepEnd,
+    Phase::CallFinalizers,
+    Phase::Pause,
+];
 
 /// Turns at one point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -146,6 +169,14 @@ pub(crate) enum Point {
     Inside,
 }
 
+/// How many turns to make at a point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wanted {
+    Turns(u64),
+    /// Until this phase begins, or a cycle has passed.
+    Until(Phase),
+}
+
 /// A schedule at work.
 pub(super) struct Scheduler {
     rule: Rule,
@@ -169,6 +200,8 @@ enum Rule {
         state: [u64; 4],
         odds: u64,
         most: u64,
+        /// Points to come without turns.
+        rest: u64,
     },
     Steps {
         steps: Vec<Step>,
@@ -188,23 +221,32 @@ impl Rule {
                 let mut state = random::seeded(*seed, 0);
                 let odds = 2 << (random::next(&mut state) % 6);
                 let most = 1 << (random::next(&mut state) % 6);
-                Rule::Random { state, odds, most }
+                Rule::Random { state, odds, most, rest: 0 }
             }
             Schedule::Steps(steps) => Rule::Steps { steps: steps.clone(), next: 0 },
         })
     }
 
-    /// How many turns to make at the point of this number.
-    fn turns(&mut self, number: u64, point: Point) -> u64 {
-        match self {
+    /// What to do at the point of this number.
+    fn wanted(&mut self, number: u64, point: Point) -> Wanted {
+        Wanted::Turns(match self {
             // What is made inside is an allocation too.
             Rule::At(Point::Allocation) => u64::from(point != Point::Store),
             Rule::At(wanted) => u64::from(point == *wanted),
             Rule::Automatic { .. } => 0,
-            Rule::Random { state, odds, most } => match random::next(state).is_multiple_of(*odds) {
-                true => 1 + random::next(state) % *most,
-                false => 0,
-            },
+            Rule::Random { state, odds, most, rest } => {
+                if *rest > 0 {
+                    *rest -= 1;
+                    0
+                } else if !random::next(state).is_multiple_of(*odds) {
+                    0
+                } else if random::next(state).is_multiple_of(LEAPS) {
+                    *rest = random::next(state) % REST;
+                    return Wanted::Until(PHASES[(random::next(state) % PHASES.len() as u64) as usize]);
+                } else {
+                    1 + random::next(state) % *most
+                }
+            }
             Rule::Steps { steps, next } => {
                 let mut turns = 0;
                 while let Some(step) = steps.get(*next).filter(|step| step.point <= number) {
@@ -213,7 +255,7 @@ impl Rule {
                 }
                 turns
             }
-        }
+        })
     }
 }
 
@@ -262,25 +304,36 @@ impl Vm {
             }
             return Ok(());
         }
-        let mut wanted = scheduler.rule.turns(number, point);
+        let mut wanted = scheduler.rule.wanted(number, point);
         if self.heap.mode() == Mode::Generational && !matches!(scheduler.rule, Rule::Steps { .. }) {
-            // A turn is a whole collection there, and another one right after it would do nothing.
-            wanted = if number.is_multiple_of(POINTS) { wanted.min(1) } else { 0 };
+            let dense = matches!(scheduler.rule, Rule::At(_));
+            wanted = match wanted {
+                _ if dense && !number.is_multiple_of(POINTS) => Wanted::Turns(0),
+                Wanted::Turns(turns) => Wanted::Turns(turns.min(TURNS_TO_OLD)),
+                Wanted::Until(_) => Wanted::Turns(TURNS_TO_OLD),
+            };
         }
-        if wanted == 0 {
+        if wanted == Wanted::Turns(0) {
             return Ok(());
         }
         let line = scheduler.record.is_some().then(|| self.running_line());
-        for turn in 0..wanted {
-            if self.heap.is_halted() || (point == Point::Inside && self.heap.finalizer_is_due()) {
+        let (mut turns, mut cycles) = (0, 0);
+        loop {
+            let ended = match wanted {
+                Wanted::Turns(wanted) => turns == wanted,
+                Wanted::Until(phase) => turns > 0 && self.heap.phase() == phase || cycles == 2,
+            };
+            if ended || self.heap.is_halted() || (point == Point::Inside && self.heap.finalizer_is_due()) {
                 break;
             }
             // Before the turn: it may be the one that the observer ends.
             if let Some(line) = line {
-                self.record_turn(number, line, turn == 0);
+                self.record_turn(number, line, turns == 0);
             }
             self.turn()?;
+            turns += 1;
             if self.heap.phase() == Phase::Pause {
+                cycles += 1;
                 self.note_cycle_end();
             }
         }
