@@ -6,7 +6,7 @@
 
 use std::time::{Duration, Instant};
 
-use moonphase_invariants::{Invariant, Violation};
+use moonphase_invariants::Invariant;
 use moonphase_vm::Schedule;
 use serde::{Deserialize, Serialize};
 
@@ -127,9 +127,14 @@ impl Oracles {
         Oracles { alone: Some(oracle), ..Oracles::new(Settings { check, reference, ..settings }, limits) }
     }
 
-    /// States of the collector seen for the first time since the last call.
-    pub fn take_new_states(&mut self) -> Vec<u16> {
-        self.vm.take_new_states()
+    /// The numbers of the cells that were covered for the first time since the last call.
+    pub fn take_new_cells(&mut self) -> Vec<u16> {
+        self.vm.take_new_cells()
+    }
+
+    /// The numbers of all cells that were covered since the last call.
+    pub fn take_cells(&mut self) -> Vec<u16> {
+        self.vm.take_cells()
     }
 
     /// Puts a script before the oracles: without a schedule and then under each of these, until something is found. `stage`
@@ -149,7 +154,7 @@ impl Oracles {
         let ours = self.run(source, &Schedule::None, purpose, &mut times);
         let alone = self.alone;
         let mut judgement = Judgement {
-            detected: ours.violation.as_deref().and_then(|violation| heard(violation, alone)),
+            detected: heard(&ours, alone),
             inconclusive: None,
             schedule: Schedule::None,
             difference: None,
@@ -223,7 +228,7 @@ impl Judgement {
     /// Takes in what our VM made of the script under a schedule, where nothing had been found before. What is kept is the
     /// run that shows something.
     fn add_scheduled(&mut self, run: VmRun, schedule: &Schedule, alone: Option<Oracle>) {
-        self.detected = run.violation.as_deref().and_then(|violation| heard(violation, alone));
+        self.detected = heard(&run, alone);
         if self.detected.is_none() && alone.is_none_or(|oracle| oracle == Oracle::Schedule) {
             let contrast = contrast(Oracle::Schedule, &run.outcome, &self.ours.outcome);
             self.add_contrast(contrast);
@@ -267,16 +272,19 @@ fn measure<T>(work: impl FnOnce() -> T) -> (T, Duration) {
     (result, start.elapsed())
 }
 
-/// The finding that a violation is, if all oracles are asked or the one alone that speaks of it. What the checker says of
+/// What was found while our VM ran, if all oracles are asked or the one alone that speaks of it. What the checker says of
 /// freed objects is its own.
-fn heard(violation: &Violation, alone: Option<Oracle>) -> Option<Detected> {
-    matches!(alone, None | Some(Oracle::Invariant | Oracle::Dangling)).then(|| detected(violation))
+fn heard(run: &VmRun, alone: Option<Oracle>) -> Option<Detected> {
+    if matches!(alone, None | Some(Oracle::Invariant | Oracle::Dangling)) { found(run) } else { None }
 }
 
-/// The finding that a violation is.
-fn detected(violation: &Violation) -> Detected {
-    let oracle = if violation.invariant == Invariant::Dangling { Oracle::Dangling } else { Oracle::Invariant };
-    Detected::new(oracle, violation.signature())
+/// What was found while our VM ran.
+pub fn found(run: &VmRun) -> Option<Detected> {
+    if let Some(violation) = &run.violation {
+        let oracle = if violation.invariant == Invariant::Dangling { Oracle::Dangling } else { Oracle::Invariant };
+        return Some(Detected::new(oracle, violation.signature()));
+    }
+    run.unreachable.map(|unreachable| Detected::new(Oracle::Invariant, unreachable.signature()))
 }
 
 /// The finding that a difference is: `differential output returned/error`. Its signature says how the scripts ended and whether a line differs; what was printed

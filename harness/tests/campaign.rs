@@ -65,7 +65,8 @@ fn a_correct_policy_is_not_accused_and_a_pipe_gets_no_progress_line() {
         lines[0]
     );
     assert!(lines[1].starts_with("100 cases in "), "{}", lines[1]);
-    assert_eq!(lines[2..], ["nothing found"]);
+    assert!(lines[2].contains(" states covered; missing: "), "{}", lines[2]);
+    assert_eq!(lines[3..], ["nothing found"]);
     assert_eq!(scratch.list("findings"), Vec::<String>::new());
 }
 
@@ -82,11 +83,15 @@ fn a_seed_is_chosen_and_said_where_none_is_given() {
 fn the_summary_has_all_the_fields_of_the_contract() {
     let scratch = Scratch::new();
     let json = faulty(&scratch, &["--first", "--runs", "1000", "--jobs", "1"]);
-    let expected = "executions fault findings gc inconclusive lua reference runs runs_per_second schema seconds seconds_in seed \
-                    states stopped_by version";
+    let expected = "coverage executions fault findings gc inconclusive lua reference runs runs_per_second schema seconds seconds_in seed \
+                    stopped_by version";
     assert_eq!(fields(&json), expected.split(' ').collect::<Vec<_>>());
     assert_eq!(fields(&json["seconds_in"]), ["check", "compare", "generate", "minimize", "reference", "vm"]);
     assert_eq!(fields(&json["reference"]), ["name", "version"]);
+    let coverage = &json["coverage"];
+    assert_eq!(fields(coverage), ["covered", "missing", "reachable"]);
+    let missing = coverage["missing"].as_array().unwrap().len() as u64;
+    assert_eq!(coverage["covered"].as_u64().unwrap() + missing, coverage["reachable"].as_u64().unwrap());
     assert_eq!((&json["lua"], &json["gc"], &json["seed"]), (&"5.4".into(), &"5.1".into(), &7.into()));
     assert!(json["reference"]["version"].as_str().unwrap().starts_with("Lua 5.4."), "{}", json["reference"]);
     assert_eq!(json["stopped_by"], "first");
@@ -97,10 +102,10 @@ fn the_summary_has_all_the_fields_of_the_contract() {
     assert_eq!((&finding["oracle"], &finding["kind"]), (&"invariant".into(), &"black-to-white".into()));
     // Cases are counted from 0, and nothing runs beside the case that ends the campaign.
     assert_eq!(json["runs"].as_u64(), finding["run"].as_u64().map(|run| run + 1));
-    // Each case runs on our VM, on the reference and on our VM under a schedule; but for the last one, which showed
+    // Each case runs on our VM, on the reference and on our VM under a schedule; but for the last one, where it showed
     // something at once.
-    assert!(finding["schedule"].is_null());
-    assert_eq!(json["executions"].as_u64(), json["runs"].as_u64().map(|runs| 3 * runs - 2));
+    let last = if finding["schedule"].is_null() { 1 } else { 3 };
+    assert_eq!(json["executions"].as_u64(), json["runs"].as_u64().map(|runs| 3 * (runs - 1) + last));
 
     let words = ["fuzz", "--reference", "none", "--schedule", "none", "--runs", "5", "--format", "json"];
     let (code, json) = scratch.json(&words);
@@ -121,9 +126,10 @@ fn a_finding_is_a_folder_that_replays_by_itself() {
     let finding: Value = serde_json::from_str(&scratch.read(&format!("{folder}/finding.json"))).unwrap();
     assert_eq!(finding["signature"], SETUPVALUE);
     assert_eq!((&finding["seed"], &finding["gc"], &finding["lua"]), (&7.into(), &"5.1".into(), &"5.4".into()));
-    let header = format!("-- moonphase: lua=5.4 gc=5.1 check=barrier\n-- finding: {SETUPVALUE}\n");
-    for name in ["original.lua", "minimized.lua"] {
+    let schedule = finding["schedule"].as_str().map_or(String::new(), |schedule| format!(" schedule={schedule}"));
+    for (name, schedule) in [("original.lua", schedule.as_str()), ("minimized.lua", "")] {
         let path = format!("{folder}/{name}");
+        let header = format!("-- moonphase: lua=5.4 gc=5.1 check=barrier{schedule}\n-- finding: {SETUPVALUE}\n");
         assert!(scratch.read(&path).starts_with(&header), "{name}");
         scratch.run(&["check", "--expect", &path]).assert_quiet(0);
     }

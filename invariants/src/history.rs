@@ -179,7 +179,7 @@ impl History {
                 let (parent, child) = (name(parent), name(child));
                 self.pending.push(BarrierRecord { site, direction, parent, child, colours, acted });
             }
-            Event::Store { site, holder, old, new } => {
+            Event::Store { site, holder, old, new, .. } => {
                 self.stored = true;
                 let belongs = |barrier: &&BarrierRecord| barrier.site == site && barrier.child.0 == new.id();
                 let barriers = self.pending.iter().filter(belongs).cloned().collect();

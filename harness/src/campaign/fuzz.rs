@@ -13,7 +13,7 @@ use super::job::{Ended, Job};
 use super::process::WorkerCommand;
 use super::supervisor::{Control, Numbers, StoppedBy, Supervisor};
 use super::triage::{Triage, TriageError, isolation};
-use crate::coverage::Coverage;
+use crate::coverage::{Coverage, CoverageSummary};
 use crate::engine::Engine;
 use crate::engine::reference::ReferenceEngine;
 use crate::finding::{Detected, Oracle};
@@ -74,8 +74,10 @@ pub struct Counts {
     pub inconclusive: u64,
     /// Distinct findings.
     pub findings: usize,
-    /// States of the collector that stores were seen in.
-    pub states: usize,
+    /// States of the collector that stores have met.
+    pub covered: usize,
+    /// Those that they can meet.
+    pub reachable: usize,
 }
 
 /// How a campaign went; what `--format json` prints.
@@ -101,8 +103,8 @@ pub struct Summary {
     pub executions: u64,
     /// Cases whose outcomes could not be compared.
     pub inconclusive: u64,
-    /// States of the collector that stores were seen in.
-    pub states: usize,
+    /// Which states of the collector stores have met, of those that they can meet under the policy.
+    pub coverage: CoverageSummary,
     /// `runs`, `time`, `first` or `interrupt`.
     pub stopped_by: &'static str,
     /// From the start to the end, seconds.
@@ -208,7 +210,7 @@ impl Campaign {
             stop,
             progress,
             counts: Counts::default(),
-            coverage: Coverage::default(),
+            coverage: Coverage::new(&self.settings.gc),
             times: Times::default(),
             minimizing: Duration::ZERO,
             seen: BTreeSet::new(),
@@ -245,7 +247,7 @@ impl Campaign {
             runs: counts.runs,
             executions: counts.executions,
             inconclusive: counts.inconclusive,
-            states: counts.states,
+            coverage: state.coverage.summary(),
             stopped_by: match stopped {
                 StoppedBy::Exhausted => "runs",
                 StoppedBy::Time => "time",
@@ -307,11 +309,12 @@ impl State<'_> {
         if let Some(report) = &ended.report {
             self.counts.executions += u64::from(report.executions);
             self.times.add(&report.times);
-            self.coverage.add(&report.states);
+            self.coverage.add(&report.cells);
         } else {
             self.counts.executions += 1;
         }
-        self.counts.states = self.coverage.count();
+        self.counts.covered = self.coverage.covered();
+        self.counts.reachable = self.coverage.reachable();
         let mut flow = ControlFlow::Continue(());
         if let Some(detected) = &ended.detected {
             let accepted = self.campaign.known.contains(&detected.signature);

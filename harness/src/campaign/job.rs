@@ -10,6 +10,7 @@ use super::lane::{CaseEnd, Crash};
 use super::process::Death;
 use super::protocol::{CaseInput, Stage};
 use super::worker::CaseRunner;
+use crate::engine::vm::VmRun;
 use crate::finding::{Detected, Oracle};
 use crate::limits::Limits;
 use crate::oracle::{CHUNK_NAME, Judgement, Oracles, Purpose, Times};
@@ -70,8 +71,8 @@ pub struct CaseReport {
     pub difference: Option<Difference>,
     /// What explains a violation, if that was asked.
     pub explanation: Option<Box<Explanation>>,
-    /// States of the collector that this worker had not seen before.
-    pub states: Vec<u16>,
+    /// The numbers of cells that this worker had not covered before.
+    pub cells: Vec<u16>,
     /// Engine runs.
     pub executions: u32,
     /// Where the time went.
@@ -146,12 +147,8 @@ impl CaseRunner for Runner {
 
 impl Runner {
     fn report(&mut self, judgement: Judgement) -> CaseReport {
-        let explanation = match (&judgement.ours.violation, self.purpose) {
-            (Some(violation), Purpose::Explain) => {
-                Some(Box::new(Explanation::of_violation(violation, &judgement.ours.history, CHUNK_NAME.as_bytes())))
-            }
-            _ => None,
-        };
+        let explanation =
+            (self.purpose == Purpose::Explain).then(|| explanation(&judgement.ours)).flatten().map(Box::new);
         CaseReport {
             detected: judgement.detected,
             inconclusive: judgement.inconclusive,
@@ -160,10 +157,19 @@ impl Runner {
             turned: judgement.ours.turned.into_iter().map(TurnsAt::from).collect(),
             difference: judgement.difference,
             explanation,
-            states: self.oracles.take_new_states(),
+            cells: self.oracles.take_new_cells(),
             executions: judgement.executions,
             times: judgement.times,
         }
+    }
+}
+
+/// What explains what was found while our VM ran.
+fn explanation(ours: &VmRun) -> Option<Explanation> {
+    match (&ours.violation, ours.unreachable) {
+        (Some(violation), _) => Some(Explanation::of_violation(violation, &ours.history, CHUNK_NAME.as_bytes())),
+        (None, Some(unreachable)) => Some(Explanation::of_unreachable(unreachable)),
+        (None, None) => None,
     }
 }
 

@@ -28,8 +28,8 @@ impl Line {
     pub fn show(&self, counts: &Counts) {
         self.say(counts.runs, |rate| {
             format!(
-                "{} runs, {rate:.0} runs/s, {} findings, {} inconclusive, {} states covered",
-                counts.runs, counts.findings, counts.inconclusive, counts.states
+                "{} runs, {rate:.0} runs/s, {} findings, {} inconclusive, {}/{} states covered",
+                counts.runs, counts.findings, counts.inconclusive, counts.covered, counts.reachable
             )
         });
     }

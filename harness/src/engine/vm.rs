@@ -12,7 +12,7 @@ use moonphase_vm::gc::{Event, HeapView, Interests, Observer};
 use moonphase_vm::{Limit, Options, Schedule, ScriptError, Turned, Vm};
 
 use super::Engine;
-use crate::coverage::Coverage;
+use crate::coverage::{Coverage, Unreachable};
 use crate::fault;
 use crate::limits::Limits;
 use crate::outcome::{End, LimitKind, Outcome, Output};
@@ -25,7 +25,7 @@ const NEAR: u64 = 32;
 /// Our VM under a policy and a check level.
 pub struct VmEngine {
     settings: Settings,
-    /// What the store events of all runs covered.
+    /// The cells that all runs covered.
     coverage: Option<Coverage>,
 }
 
@@ -44,6 +44,8 @@ pub struct VmRun {
     pub outcome: Outcome,
     /// What the checker found.
     pub violation: Option<Box<Violation>>,
+    /// The store that ended the script, since none can be like it.
+    pub unreachable: Option<Unreachable>,
     /// The history of every object, if it was asked for.
     pub history: History,
     /// The turns of the schedule, if they were asked for.
@@ -55,12 +57,17 @@ pub struct VmRun {
 impl VmEngine {
     /// An engine with these settings.
     pub fn new(settings: Settings) -> VmEngine {
-        VmEngine { settings, coverage: Some(Coverage::default()) }
+        VmEngine { coverage: Some(Coverage::new(&settings.gc)), settings }
     }
 
-    /// States of the collector and of stores that were seen for the first time since the last call.
-    pub fn take_new_states(&mut self) -> Vec<u16> {
+    /// The numbers of the cells that were covered for the first time since the last call.
+    pub fn take_new_cells(&mut self) -> Vec<u16> {
         self.coverage.as_mut().map(Coverage::take_new).unwrap_or_default()
+    }
+
+    /// The numbers of all cells that were covered since the last call.
+    pub fn take_cells(&mut self) -> Vec<u16> {
+        self.coverage.as_mut().map(Coverage::take_all).unwrap_or_default()
     }
 
     /// Runs a script under a schedule.
@@ -119,8 +126,15 @@ impl VmEngine {
                 Vm::with_unsound_policy(options)
             }
         } else {
-            let coverage = self.coverage.take().unwrap_or_default();
-            let observer = CaseObserver { checker, dangling: None, coverage, timed: look.timed, spent: Duration::ZERO };
+            let coverage = self.coverage.take().unwrap_or_else(|| Coverage::new(&self.settings.gc));
+            let observer = CaseObserver {
+                checker,
+                dangling: None,
+                coverage,
+                unreachable: None,
+                timed: look.timed,
+                spent: Duration::ZERO,
+            };
             Vm::observed(options, Box::new(observer))
         };
         let output = SharedOutput(Rc::new(RefCell::new(Output::new(limits.output_bytes))));
@@ -139,6 +153,7 @@ impl VmEngine {
         let mut run = VmRun {
             outcome: Outcome { lines, end: end_of(result) },
             violation: None,
+            unreachable: None,
             history: History::default(),
             turned,
             checking: Duration::ZERO,
@@ -147,6 +162,7 @@ impl VmEngine {
             let observer: Box<CaseObserver> = observer;
             run.checking = observer.spent;
             self.coverage = Some(observer.coverage);
+            run.unreachable = observer.unreachable;
             if let Some(mut checker) = observer.checker {
                 if !halted && run.outcome.end == End::Returned {
                     checker.look_complete(vm.heap().view());
@@ -206,6 +222,7 @@ struct CaseObserver {
     /// What the quarantine alone saw, where nothing is checked.
     dangling: Option<Box<Violation>>,
     coverage: Coverage,
+    unreachable: Option<Unreachable>,
     timed: bool,
     spent: Duration,
 }
@@ -219,7 +236,6 @@ impl Observer for CaseObserver {
     }
 
     fn event(&mut self, heap: HeapView<'_>, event: &Event<'_>) -> ControlFlow<()> {
-        self.coverage.note(heap, event);
         let Some(checker) = &mut self.checker else {
             return match event {
                 Event::Dangling(object) => {
@@ -229,13 +245,22 @@ impl Observer for CaseObserver {
                 _ => ControlFlow::Continue(()),
             };
         };
-        if !self.timed {
-            return checker.event(heap, event);
-        }
-        let start = Instant::now();
+        let start = self.timed.then(Instant::now);
         let flow = checker.event(heap, event);
-        self.spent += start.elapsed();
-        flow
+        if let Some(start) = start {
+            self.spent += start.elapsed();
+        }
+        if flow.is_break() || self.unreachable.is_some() {
+            return ControlFlow::Break(());
+        }
+        // A broken invariant says more, so the checker has the first word.
+        match self.coverage.note(heap, event) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(unreachable) => {
+                self.unreachable = Some(unreachable);
+                ControlFlow::Break(())
+            }
+        }
     }
 
     fn into_any(self: Box<Self>) -> Box<dyn Any> {

@@ -7,6 +7,7 @@ use moonphase_invariants::{BarrierRecord, History, Moment, ObjectInfo, StoreReco
 use moonphase_vm::gc::{self, Kind, Location, Site};
 use serde::{Deserialize, Serialize};
 
+use crate::coverage::Unreachable;
 use crate::outcome;
 
 /// What is known of a finding.
@@ -14,6 +15,8 @@ use crate::outcome;
 pub enum Explanation {
     /// An invariant does not hold.
     Violation(Box<Broken>),
+    /// A store met a state of the collector that it cannot meet.
+    Unreachable(State),
     /// The outcome differs from the reference's.
     Difference(Difference),
     /// An engine died, hung or panicked.
@@ -174,6 +177,19 @@ pub struct Difference {
     pub difference: outcome::Difference,
 }
 
+/// A state of the collector that a store cannot meet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct State {
+    /// Its name.
+    pub cell: String,
+    /// The rule against it.
+    pub rule: String,
+    /// What the rule says.
+    pub sentence: String,
+    /// The code that it follows from.
+    pub source: String,
+}
+
 /// The death of an engine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Crash {
@@ -191,6 +207,16 @@ impl Explanation {
     pub fn of_violation(violation: &Violation, history: &History, chunk: &[u8]) -> Explanation {
         let source = Source { violation, history, chunk };
         Explanation::Violation(Box::new(source.broken()))
+    }
+
+    /// A store that cannot be.
+    pub fn of_unreachable(Unreachable { cell, rule }: Unreachable) -> Explanation {
+        Explanation::Unreachable(State {
+            cell: cell.to_string(),
+            rule: rule.name().to_owned(),
+            sentence: rule.sentence().to_owned(),
+            source: rule.source().to_owned(),
+        })
     }
 
     /// A difference between what the named engines did.

@@ -6,7 +6,9 @@
 use moonphase_invariants::Invariant;
 use moonphase_vm::gc::{Kind, Policy, Site};
 
-use super::explanation::{Barrier, Broken, Crash, Difference, Direction, Link, Place, Shade, Store, Thing, When};
+use super::explanation::{
+    Barrier, Broken, Crash, Difference, Direction, Link, Place, Shade, State, Store, Thing, When,
+};
 
 /// A line of the script, and what happened there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +39,14 @@ pub(super) fn headline(broken: &Broken) -> String {
         }
         _ => sentence(&broken.detail),
     }
+}
+
+/// The headline where a store met what it cannot meet.
+pub(super) const UNREACHABLE: &str = "A store met colours in a phase in which no store can meet them: the collector is in a state that it must not be in.";
+
+/// What must hold where a store met what it cannot meet.
+pub(super) fn state_rule(State { rule, sentence, source, .. }: &State) -> String {
+    format!("{rule}: {sentence}. This follows from {source}.")
 }
 
 /// What must hold.

@@ -7,7 +7,7 @@ use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use anstyle::AnsiColor;
 
-use super::explanation::{Broken, Crash, Difference, Explanation, Shade, Step};
+use super::explanation::{Broken, Crash, Difference, Explanation, Shade, State, Step};
 use super::prose::{self, Mark};
 
 /// Columns of a page.
@@ -73,6 +73,7 @@ pub fn render(explanation: &Explanation, context: &Context<'_>, style: Style) ->
     page.blank();
     let marks = match explanation {
         Explanation::Violation(broken) => page.violation(broken, context),
+        Explanation::Unreachable(state) => page.unreachable(state),
         Explanation::Difference(difference) => page.difference(difference),
         Explanation::Crash(crash) => page.crash(crash),
         Explanation::NotRepeated => page.not_repeated(),
@@ -122,6 +123,15 @@ impl Page {
         }
         self.section("What would mend it", &prose::remedy(broken, context.gc));
         prose::marks(broken)
+    }
+
+    fn unreachable(&mut self, state: &State) -> Vec<Mark> {
+        self.headline(prose::UNREACHABLE);
+        self.heading("What must hold");
+        self.paragraph(&prose::state_rule(state));
+        self.heading("The store");
+        self.line(&format!("  {}", state.cell));
+        Vec::new()
     }
 
     fn difference(&mut self, difference: &Difference) -> Vec<Mark> {

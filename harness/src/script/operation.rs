@@ -139,6 +139,7 @@ operations! {
     CallTable "call-table" 4,
     SetTypeMetatable "type-metatable" 4,
     ShowType "show-type" 4,
+    Mix "mix" 10,
 }
 
 /// The numbers of an operation that say how much of something there is.
@@ -150,6 +151,7 @@ macro_rules! counts {
             | Operation::Garbage(Garbage { count, .. })
             | Operation::Strings(Strings { count, .. })
             | Operation::RebuildStrings(RebuildStrings { count, .. })
+            | Operation::Mix(Mix { rounds: count, .. })
             | Operation::EphemeronChain(EphemeronChain { links: count, .. })
             | Operation::ClosedScope(ClosedScope { steps: count, .. })
             | Operation::CoroutineScope(CoroutineScope { yields: count, .. }) => vec![count],

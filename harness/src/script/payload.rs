@@ -12,6 +12,9 @@ use super::{
 /// The longest burst of steps: longer than the generator makes them, since reductions merge bursts.
 pub(super) const MAX_STEPS: u8 = 250;
 
+/// The most rounds of a [`Mix`], each of which stores some hundred times.
+pub(super) const MAX_MIX: u8 = 6;
+
 macro_rules! payloads {
     ($($(#[$meta:meta])* $name:ident { $($(#[$field_meta:meta])* $field:ident: $type:ty),* $(,)? })*) => {$(
         $(#[$meta])*
@@ -645,6 +648,16 @@ payloads! {
         of: BasicType,
         /// How it is used.
         usage: TypeUsage,
+    }
+
+    /// Stores values of every kind at every site, into holders of every kind, and shows nothing of it: what it is for are
+    /// the colours that stores meet.
+    Mix {
+        /// How often.
+        #[arbitrary(with = |u: &mut Unstructured<'_>| u.int_in_range(1..=MAX_MIX))]
+        rounds: u8,
+        /// Which pairs of holders and values come first.
+        start: u8,
     }
 }
 

@@ -17,6 +17,8 @@ pub(super) enum Helper {
     Deep,
     /// A reader for `load` that gives one line at a time, with steps before each.
     Pieces,
+    /// Stores values of every kind at every site.
+    Mix,
     /// Counts the entries of a weak table after full collections.
     Survivors,
     /// Takes a value that is a Lua function with upvalues, or else another function.
@@ -34,6 +36,7 @@ impl Helper {
     pub(super) fn needs(self) -> Option<Helper> {
         match self {
             Helper::Report | Helper::Sorted => Some(Helper::Show),
+            Helper::Mix => Some(Helper::Steps),
             _ => None,
         }
     }
@@ -48,6 +51,7 @@ impl Helper {
             Helper::FinishMarking => FINISH_MARKING,
             Helper::Deep => DEEP,
             Helper::Pieces => PIECES,
+            Helper::Mix => MIX,
             Helper::Survivors => SURVIVORS,
             Helper::Pick => PICK,
             Helper::Show => SHOW,
@@ -96,6 +100,70 @@ const PIECES: &str = r#"local function pieces(text, steps)
       collectgarbage("step", 0)
     end
     return lines()
+  end
+end
+"#;
+
+// Weak tables with items stay gray after the atomic phase, what has a finalizer is swept late, and keys of `waiting` are come across
+// before their finalizers. A closure that is stored into a black upvalue is gray when it is joined. No table changes its
+// weakness. Turns of the collector are a schedule's, aside from a few.
+const MIX: &str = r#"local function mix(rounds, start)
+  local running = collectgarbage("isrunning")
+  collectgarbage("stop")
+  local function quiet() end
+  local function cell(value)
+    return function(new) value = new end
+  end
+  local function metas(mode)
+    return { { __mode = mode }, setmetatable({ 1, __mode = mode }, { __mode = "v" }),
+      setmetatable({ __mode = mode }, { __gc = quiet }), setmetatable({ 1, __mode = mode }, { __gc = quiet, __mode = "v" }) }
+  end
+  local strong, weak = metas(nil), metas("v")
+  local old, shared = {}
+  local olds = { old, setmetatable({ 1 }, { __mode = "v" }), setmetatable({}, { __gc = quiet }),
+    setmetatable({ 1 }, { __gc = quiet, __mode = "v" }) }
+  local waiting = setmetatable({}, { __mode = "k" })
+  local sets = { cell(), cell(old), function(new) shared = new end }
+  for i = start, start + rounds - 1 do
+    for j = 1, 6 do
+      waiting[setmetatable({ 1 }, { __gc = quiet, __mode = (i + j) % 3 == 0 and "v" or nil })] = true
+    end
+    local first = next(waiting)
+    local second = next(waiting, first)
+    local tables = { first or old, second or old, {}, table.unpack(olds) }
+    waiting[tables[1]], waiting[tables[2]] = nil, nil
+    local values = { coroutine.create(quiet), "mix" .. i, table.unpack(tables) }
+    for j, host in ipairs(tables) do
+      local value, mode = values[(i + j) % #values + 1], (getmetatable(host) or old).__mode
+      host.a = value
+      host[value] = true
+      host[value] = nil
+      setmetatable(host, (mode and weak or strong)[(i + j) % 5 + 1] or { __mode = mode })
+    end
+    local value, other = values[i % #values + 1], values[i // 3 % #values + 1]
+    local list = { value, a = {}, other, i % 8 == 0 and steps(i % 5), {} }
+    local inner, late, set, kept = value, list, cell(), sets[i % #sets + 1]
+    local function now(new) inner = new end
+    local function open() return late end
+    kept(now)
+    debug.upvaluejoin(now, 1, ({ set, open, kept })[i % 3 + 1], 1)
+    for _, value in ipairs(values) do
+      set(value)
+      kept(value)
+      now(value)
+      debug.setupvalue(set, 1, value)
+      debug.setupvalue(open, 1, value)
+    end
+    coroutine.wrap(function()
+      local kept = value
+      sets[4] = function(new) kept = new end
+      coroutine.yield()
+    end)()
+    local text = ("local a%d = {} return function() local b%d return function() return a%d, b%d end end"):gsub("%%d", i)
+    load(text, i % 2 == 0 and text or "=mix" .. i, "t", other)()()()
+  end
+  if running then
+    collectgarbage("restart")
   end
 end
 "#;

@@ -429,7 +429,7 @@ impl Tracer {
                 };
                 self.write(view, fact);
             }
-            Event::Store { site, holder, old, new } if self.wants(EventKind::Store, &[new, holder]) => {
+            Event::Store { site, holder, old, new, .. } if self.wants(EventKind::Store, &[new, holder]) => {
                 let fact = Fact::Store {
                     object: self.names.name(holder),
                     site: site.name(),

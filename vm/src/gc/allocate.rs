@@ -293,7 +293,8 @@ impl Heap {
             Gc::from_pointer(pointer)
         };
         self.adopt(closure.erase());
-        self.note_store(crate::gc::Site::ClosurePrototype, closure.erase(), None, Some(prototype.erase()));
+        let written = self.written(closure.erase(), Some(prototype.erase()));
+        self.note_store(crate::gc::Site::ClosurePrototype, written, None);
         closure
     }
 
@@ -304,7 +305,8 @@ impl Heap {
         let closure = self.new_boxed(NativeClosure { header, builtin, upvalues });
         for index in 0..closure.upvalues.len() {
             let value = closure.upvalues[index].get();
-            self.note_store(crate::gc::Site::NativeUpvalue, closure.erase(), None, value.object());
+            let written = self.written(closure.erase(), value.object());
+            self.note_store(crate::gc::Site::NativeUpvalue, written, None);
         }
         closure
     }

@@ -132,7 +132,8 @@ impl Corrupt<'_> {
     /// Stores into a table without a barrier, and tells the observer.
     pub fn set_without_barrier(&mut self, table: Gc<Table>, key: Value, value: Value) {
         self.set_in_silence(table, key, value);
-        self.heap.note_store(Site::TableStore, table.erase(), None, value.object());
+        let written = self.heap.written(table.erase(), value.object());
+        self.heap.note_store(Site::TableStore, written, None);
     }
 
     /// Stores into a table without a barrier, and tells nobody.

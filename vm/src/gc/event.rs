@@ -1,6 +1,6 @@
 //! What an observer is told.
 
-use crate::gc::{HeapView, ObjectView, Phase};
+use crate::gc::{Colour, HeapView, ObjectView, Phase};
 use std::fmt;
 use std::ops::ControlFlow;
 
@@ -164,6 +164,15 @@ pub enum CaptureOrigin<'h> {
     Fresh,
 }
 
+/// The colours that a store met, as its barrier saw them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct StoreColours {
+    /// Of the object that holds the reference.
+    pub holder: Colour,
+    /// Of what it refers to now.
+    pub new: Colour,
+}
+
 /// Something that happened in the heap.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
@@ -179,6 +188,8 @@ pub enum Event<'h> {
         old: Option<ObjectView<'h>>,
         /// What it refers to now.
         new: ObjectView<'h>,
+        /// The colours before the barrier; of an upvalue that is closed, the one it had while it was open.
+        before: StoreColours,
     },
     /// A barrier was called, whether or not the colours asked for work. The colours are those after it.
     Barrier {

@@ -38,7 +38,7 @@ mod weak;
 
 #[cfg(feature = "corrupt")]
 pub use corrupt::Corrupt;
-pub use event::{CaptureOrigin, Direction, Event, Interests, Observer, Site, StepKind};
+pub use event::{CaptureOrigin, Direction, Event, Interests, Observer, Site, StepKind, StoreColours};
 #[cfg(feature = "faults")]
 pub use fault::{Fault, UnknownFault};
 pub use heap::{Heap, HeapOptions, Metatables};

@@ -4,26 +4,48 @@
 //! what. The event comes from the write and not from the barrier, so a barrier that is missing or looks at the wrong
 //! parent cannot hide the store.
 
-use crate::gc::event::{Event, Site};
+use crate::gc::event::{Event, Site, StoreColours};
 use crate::gc::{AnyGc, DirectionRule, Gc, Heap, ObjectView};
 use crate::value::{Metamethod, NativeClosure, Prototype, Slot, Str, Table, TableKeyError, Userdata, Value};
 use std::cell::Cell;
 
+/// A reference that was written, as it was before its barrier.
+#[derive(Clone, Copy)]
+pub(super) struct Written {
+    holder: AnyGc,
+    new: AnyGc,
+    before: StoreColours,
+}
+
 impl Heap {
-    /// Tells the observer of a store that is done.
-    #[inline]
-    pub(super) fn note_store(&mut self, site: Site, holder: AnyGc, old: Option<AnyGc>, new: Option<AnyGc>) {
+    /// What an observer will want to know of a store that is about to call its barrier. Nothing if nobody listens.
+    #[inline(always)]
+    pub(super) fn written(&self, holder: AnyGc, new: Option<AnyGc>) -> Option<Written> {
         if self.interests.stores {
-            self.raise_store(site, holder, old, new);
+            new.map(|new| Written { holder, new, before: self.store_colours(holder, new) })
+        } else {
+            None
         }
     }
 
     #[cold]
-    fn raise_store(&mut self, site: Site, holder: AnyGc, old: Option<AnyGc>, new: Option<AnyGc>) {
-        if let Some(new) = new {
-            let (holder, old, new) = (ObjectView::new(holder), old.map(ObjectView::new), ObjectView::new(new));
-            self.raise(Event::Store { site, holder, old, new });
+    fn store_colours(&self, holder: AnyGc, new: AnyGc) -> StoreColours {
+        let view = self.view();
+        StoreColours { holder: view.colour(ObjectView::new(holder)), new: view.colour(ObjectView::new(new)) }
+    }
+
+    /// Tells the observer of a store that is done.
+    #[inline]
+    pub(super) fn note_store(&mut self, site: Site, written: Option<Written>, old: Option<AnyGc>) {
+        if let Some(written) = written {
+            self.raise_store(site, written, old);
         }
+    }
+
+    #[cold]
+    fn raise_store(&mut self, site: Site, Written { holder, new, before }: Written, old: Option<AnyGc>) {
+        let (holder, old, new) = (ObjectView::new(holder), old.map(ObjectView::new), ObjectView::new(new));
+        self.raise(Event::Store { site, holder, old, new, before });
     }
 
     /// The barrier in the direction that a rule asks for.
@@ -55,15 +77,17 @@ impl Heap {
         if added {
             table.absent.set(0);
             self.resized(before, table.size());
+            let written_key = self.written(table.erase(), key.object());
             // Key and value are in the table by now: neither store is done before both barriers are.
             if let Some(object) = key.object() {
                 self.barrier_back(Site::TableKey, table.erase(), object);
             }
+            let written = self.written(table.erase(), value.object());
             if let Some(object) = value.object() {
                 self.barrier_back(site, table.erase(), object);
             }
-            self.note_store(Site::TableKey, table.erase(), None, key.object());
-            self.note_store(site, table.erase(), None, value.object());
+            self.note_store(Site::TableKey, written_key, None);
+            self.note_store(site, written, None);
         }
         Ok(())
     }
@@ -77,8 +101,9 @@ impl Heap {
         // A nil may have hidden an entry of a metatable from the cache of absent events.
         table.absent.set(0);
         if let Some(object) = value.object() {
+            let written = self.written(table.erase(), Some(object));
             self.barrier_back(site, table.erase(), object);
-            self.note_store(site, table.erase(), old, Some(object));
+            self.note_store(site, written, old);
         }
     }
 
@@ -92,11 +117,14 @@ impl Heap {
             table.array_mut()[first - 1..first - 1 + values.len()].copy_from_slice(values);
         }
         self.resized(before, table.size());
+        // No store is done before all barriers are.
+        let mut stores = Vec::new();
         for object in values.iter().filter_map(|value| value.object()) {
+            stores.extend(self.written(table.erase(), Some(object)));
             self.barrier_back(Site::TableList, table.erase(), object);
         }
-        for object in values.iter().filter_map(|value| value.object()) {
-            self.note_store(Site::TableList, table.erase(), None, Some(object));
+        for written in stores {
+            self.note_store(Site::TableList, Some(written), None);
         }
     }
 
@@ -115,8 +143,9 @@ impl Heap {
         let old = table.metatable.replace(metatable);
         if let Some(metatable) = metatable {
             let parent = if planted!(self, MetatableParentMetatable) { metatable } else { table };
+            let written = self.written(table.erase(), Some(metatable.erase()));
             self.barrier(self.policy.table_metatable, Site::TableMetatable, parent.erase(), metatable.erase());
-            self.note_store(Site::TableMetatable, table.erase(), old.map(Gc::erase), Some(metatable.erase()));
+            self.note_store(Site::TableMetatable, written, old.map(Gc::erase));
             self.check_finalizer(table.erase(), metatable);
         }
     }
@@ -125,8 +154,9 @@ impl Heap {
     pub fn set_userdata_metatable(&mut self, userdata: Gc<Userdata>, metatable: Option<Gc<Table>>) {
         let old = userdata.metatable.replace(metatable);
         if let Some(metatable) = metatable {
+            let written = self.written(userdata.erase(), Some(metatable.erase()));
             self.barrier_forward(Site::UserdataMetatable, userdata.erase(), metatable.erase());
-            self.note_store(Site::UserdataMetatable, userdata.erase(), old.map(Gc::erase), Some(metatable.erase()));
+            self.note_store(Site::UserdataMetatable, written, old.map(Gc::erase));
             self.check_finalizer(userdata.erase(), metatable);
         }
     }
@@ -136,8 +166,9 @@ impl Heap {
         let Some(slot) = userdata.user_values.get(index) else { return false };
         let old = slot.replace(value);
         if let Some(object) = value.object() {
+            let written = self.written(userdata.erase(), Some(object));
             self.barrier(self.policy.user_value, Site::UserValue, userdata.erase(), object);
-            self.note_store(Site::UserValue, userdata.erase(), old.object(), Some(object));
+            self.note_store(Site::UserValue, written, old.object());
         }
         true
     }
@@ -148,8 +179,9 @@ impl Heap {
     pub(crate) fn set_native_upvalue(&mut self, closure: Gc<NativeClosure>, index: usize, value: Value) {
         let old = closure.upvalues[index].replace(value);
         if let Some(object) = value.object() {
+            let written = self.written(closure.erase(), Some(object));
             self.barrier_forward(Site::NativeUpvalue, closure.erase(), object);
-            self.note_store(Site::NativeUpvalue, closure.erase(), old.object(), Some(object));
+            self.note_store(Site::NativeUpvalue, written, old.object());
         }
     }
 
@@ -164,24 +196,27 @@ impl Heap {
         string: Gc<Str>,
     ) {
         slot(&prototype).set(Some(string));
+        let written = self.written(prototype.erase(), Some(string.erase()));
         self.barrier_forward(site, prototype.erase(), string.erase());
-        self.note_store(site, prototype.erase(), None, Some(string.erase()));
+        self.note_store(site, written, None);
     }
 
     /// Writes a constant into a prototype that is being loaded.
     pub(crate) fn set_prototype_constant(&mut self, prototype: Gc<Prototype>, index: usize, value: Value) {
         prototype.constants[index].set(value);
         if let Some(object) = value.object() {
+            let written = self.written(prototype.erase(), Some(object));
             self.barrier_forward(Site::PrototypeConstant, prototype.erase(), object);
-            self.note_store(Site::PrototypeConstant, prototype.erase(), None, Some(object));
+            self.note_store(Site::PrototypeConstant, written, None);
         }
     }
 
     /// Writes a nested prototype into one that is being loaded.
     pub(crate) fn set_prototype_nested(&mut self, prototype: Gc<Prototype>, index: usize, nested: Gc<Prototype>) {
         prototype.prototypes[index].set(Some(nested));
+        let written = self.written(prototype.erase(), Some(nested.erase()));
         self.barrier_forward(Site::PrototypeNested, prototype.erase(), nested.erase());
-        self.note_store(Site::PrototypeNested, prototype.erase(), None, Some(nested.erase()));
+        self.note_store(Site::PrototypeNested, written, None);
     }
 
     /// Whether a metatable asks for a finalizer.

@@ -97,6 +97,7 @@ impl Heap {
             self.all.set(Some(object));
         }
         let value = upvalue.get();
+        let written = self.written(object, value.object());
         upvalue.own.set(value);
         upvalue.location.set(upvalue.own.as_ptr());
         match self.policy.upvalues {
@@ -119,7 +120,7 @@ impl Heap {
         if self.interests.stores {
             self.raise(Event::CloseUpvalue(ObjectView::new(object)));
         }
-        self.note_store(Site::UpvalueClose, object, None, value.object());
+        self.note_store(Site::UpvalueClose, written, None);
     }
 
     fn closing_barrier(&mut self, upvalue: Gc<Upvalue>, value: Value) {
@@ -144,6 +145,7 @@ impl Heap {
         let old = if self.interests.stores { upvalue.get().object() } else { None };
         upvalue.write(value);
         if let Some(object) = value.object() {
+            let written = self.written(upvalue.erase(), Some(object));
             match () {
                 () if planted!(self, UpvalueStoreParentClosure) => self.barrier_of_running_closure(object),
                 () if planted!(self, UpvalueStoreBackward) => {
@@ -151,7 +153,7 @@ impl Heap {
                 }
                 () => self.barrier_upvalue(Site::UpvalueStore, upvalue, object),
             }
-            self.note_store(Site::UpvalueStore, upvalue.erase(), old, Some(object));
+            self.note_store(Site::UpvalueStore, written, old);
         }
     }
 
@@ -171,6 +173,7 @@ impl Heap {
         let old = upvalue.get();
         upvalue.write(value);
         if let Some(object) = value.object() {
+            let written = self.written(upvalue.erase(), Some(object));
             match self.policy.upvalues {
                 _ if planted!(self, SetupvalueParentClosure) => {
                     self.barrier_forward(Site::Setupvalue, closure.erase(), object);
@@ -180,7 +183,7 @@ impl Heap {
                 }
                 _ => self.barrier_upvalue(Site::Setupvalue, upvalue, object),
             }
-            self.note_store(Site::Setupvalue, upvalue.erase(), old.object(), Some(object));
+            self.note_store(Site::Setupvalue, written, old.object());
         }
     }
 
@@ -188,14 +191,16 @@ impl Heap {
     pub(crate) fn set_environment(&mut self, upvalue: Gc<Upvalue>, value: Value) {
         upvalue.write(value);
         if let Some(object) = value.object() {
+            let written = self.written(upvalue.erase(), Some(object));
             self.barrier_upvalue(Site::ChunkEnvironment, upvalue, object);
-            self.note_store(Site::ChunkEnvironment, upvalue.erase(), None, Some(object));
+            self.note_store(Site::ChunkEnvironment, written, None);
         }
     }
 
     /// `debug.upvaluejoin`: the closure's upvalue `index` becomes `upvalue`.
     pub(crate) fn upvaluejoin(&mut self, closure: Gc<Closure>, index: usize, upvalue: Gc<Upvalue>) {
         let mut old = closure.upvalues()[index].replace(Some(upvalue));
+        let written = self.written(closure.erase(), Some(upvalue.erase()));
         if self.policy.counts_upvalues() {
             if planted!(self, SelfJoin) {
                 old = old.filter(|&old| !self.release_counted(old));
@@ -218,7 +223,7 @@ impl Heap {
             self.barrier_forward(Site::Upvaluejoin, closure.erase(), child.erase());
         }
         let old = old.map(Gc::erase);
-        self.note_store(Site::Upvaluejoin, closure.erase(), old, Some(upvalue.erase()));
+        self.note_store(Site::Upvaluejoin, written, old);
         let (closure, old, new) = (ObjectView::new(closure.erase()), old.map(ObjectView::new), upvalue.erase());
         self.note(|| Event::JoinUpvalue { closure, index, old, new: ObjectView::new(new) });
     }
@@ -226,12 +231,13 @@ impl Heap {
     /// Gives a new closure an upvalue.
     pub(crate) fn set_closure_upvalue(&mut self, site: Site, closure: Gc<Closure>, index: usize, upvalue: Gc<Upvalue>) {
         closure.upvalues()[index].set(Some(upvalue));
+        let written = self.written(closure.erase(), Some(upvalue.erase()));
         if self.policy.counts_upvalues() {
             self.hold_counted(upvalue);
         } else {
             self.barrier_forward(site, closure.erase(), upvalue.erase());
         }
-        self.note_store(site, closure.erase(), None, Some(upvalue.erase()));
+        self.note_store(site, written, None);
     }
 
     /// Points the open upvalues of a thread to where its stack has moved.

@@ -490,6 +490,11 @@ impl<'h> HeapView<'h> {
         }
     }
 
+    /// Whether an object is one of those that are never collected, the names of metamethods. They are gray for ever.
+    pub fn is_fixed(self, object: ObjectView<'h>) -> bool {
+        self.heap.is_fixed(object.object)
+    }
+
     /// The objects of a list. Endless if the list has a cycle.
     pub fn list(self, list: ListName) -> impl Iterator<Item = ObjectView<'h>> + 'h {
         let heap = self.heap;

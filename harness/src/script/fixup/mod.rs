@@ -21,7 +21,7 @@ mod scopes;
 use std::collections::HashSet;
 
 use super::function::MAX_SCOPE_LOCALS;
-use super::payload::MAX_STEPS;
+use super::payload::{MAX_MIX, MAX_STEPS};
 use super::*;
 
 /// What fixup does with a reference to a variable that is not there.
@@ -720,6 +720,7 @@ impl Fixer {
                 *depth = (*depth).min(MAX_RECURSION);
                 *steps = (*steps).min(MAX_STEPS);
             }
+            Operation::Mix(Mix { rounds, start: _ }) => *rounds = (*rounds).clamp(1, MAX_MIX),
             Operation::SetTypeMetatable(SetTypeMetatable { of: _, value, index, call, clear: _ }) => {
                 self.value(value);
                 if let Index::Table(table) = index

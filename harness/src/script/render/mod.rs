@@ -495,6 +495,10 @@ impl Renderer {
             }
             Operation::SetTypeMetatable(metatable) => self.type_metatable(metatable),
             Operation::ShowType(ShowType { of, usage }) => self.show_type(*of, *usage),
+            Operation::Mix(Mix { rounds, start }) => {
+                self.use_helper(Helper::Mix);
+                self.push(format!("mix({rounds}, {start})"));
+            }
         }
     }
 
