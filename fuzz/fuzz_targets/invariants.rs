@@ -12,7 +12,10 @@ thread_local! {
 }
 
 fuzz_target!(init: moonphase_fuzz::start(), |data: &[u8]| -> Corpus {
-    moonphase_fuzz::finish(TARGET.with_borrow_mut(|target| target.run(data)))
+    TARGET.with_borrow_mut(|target| {
+        let verdict = target.run(data);
+        moonphase_fuzz::finish(verdict, &target.take_cells())
+    })
 });
 
 fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {

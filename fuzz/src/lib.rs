@@ -2,15 +2,19 @@
 //!
 //! All that does not know libFuzzer is in [`moonphase::fuzzing`].
 
+mod cells;
+
+use std::collections::BTreeSet;
 use std::ffi::c_int;
-use std::process;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
+use std::{env, process};
 
 use libfuzzer_sys::Corpus;
 use moonphase::fuzzing::{Tally, Verdict, Wishes};
 
 static WISHES: OnceLock<Wishes> = OnceLock::new();
 static TALLY: Tally = Tally::new();
+static CELLS: Mutex<BTreeSet<usize>> = Mutex::new(BTreeSet::new());
 
 // libFuzzer ends the process by `exit`, and leaves no other place where the end can be noticed.
 //
@@ -20,7 +24,8 @@ unsafe extern "C" {
 }
 
 extern "C" fn print_tally() {
-    eprintln!("moonphase: {TALLY}");
+    let cells = CELLS.lock().map_or(0, |cells| cells.len());
+    eprintln!("moonphase: {TALLY}, {cells} states covered");
 }
 
 /// Prepares a target, before libFuzzer looks at its arguments. A wrong environment ends the process with code 2.
@@ -43,9 +48,15 @@ pub fn wishes() -> Wishes {
     WISHES.get().copied().unwrap_or_default()
 }
 
-/// Counts an input, and says whether the corpus may keep it.
-pub fn finish(verdict: Verdict) -> Corpus {
+/// Counts an input that covered these cells, and says whether the corpus may keep it.
+pub fn finish(verdict: Verdict, covered: &[usize]) -> Corpus {
     TALLY.count(verdict);
+    if let Ok(mut cells) = CELLS.lock() {
+        cells.extend(covered);
+    }
+    if env::var_os(cells::OFF_VARIABLE).is_none() {
+        cells::count(covered);
+    }
     match verdict {
         Verdict::Executed | Verdict::Inconclusive => Corpus::Keep,
         Verdict::Rejected => Corpus::Reject,

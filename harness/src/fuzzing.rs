@@ -18,10 +18,11 @@ use moonphase_vm::gc::Policy;
 use moonphase_vm::{LuaVersion, Schedule, compiler, syntax};
 use mutatis::Session;
 
+use crate::coverage::CELLS;
 use crate::engine::vm::{Look, VmEngine};
 use crate::header::{Header, HeaderError};
 use crate::limits::Limits;
-use crate::oracle::{CHUNK_NAME, Oracles, Purpose};
+use crate::oracle::{CHUNK_NAME, Oracles, Purpose, found};
 use crate::outcome::{Comparison, Outcome, compare};
 use crate::script::{self, DecodeError, GeneratorOptions, Repair, Script, ScriptMutator, generate};
 use crate::settings::{Check, Reference, SettingError, Settings};
@@ -272,6 +273,11 @@ impl Differential {
         }
         if judgement.inconclusive.is_some() { Verdict::Inconclusive } else { Verdict::Executed }
     }
+
+    /// The numbers of the cells that the inputs covered since the last call, below [`CELLS`].
+    pub fn take_cells(&mut self) -> Vec<usize> {
+        self.oracles.take_cells().into_iter().map(usize::from).collect()
+    }
 }
 
 /// Our VM alone, under every correct policy. What a script does may not depend on the policy either.
@@ -292,6 +298,17 @@ impl Invariants {
         Invariants { engines: policies.into_iter().map(engine).collect() }
     }
 
+    /// The numbers of the cells that the inputs covered since the last call, each policy with its own; below [`CELLS`]
+    /// for each.
+    pub fn take_cells(&mut self) -> Vec<usize> {
+        let engines = self.engines.iter_mut().enumerate();
+        engines
+            .flat_map(|(at, (_, engine))| {
+                engine.take_cells().into_iter().map(move |cell| at * CELLS + usize::from(cell))
+            })
+            .collect()
+    }
+
     /// Runs an input under each policy.
     ///
     /// # Panics
@@ -303,8 +320,8 @@ impl Invariants {
         for (gc, engine) in &mut self.engines {
             let source = input.source.as_bytes();
             let run = engine.run_observed(source, CHUNK_NAME, &Limits::default(), &Schedule::None, Look::default());
-            if let Some(violation) = run.violation {
-                report(&violation.signature(), *gc);
+            if let Some(found) = found(&run) {
+                report(&found.signature, *gc);
             }
             match first.as_ref().map(|first| compare(&run.outcome, first)) {
                 Some(Comparison::Differ(difference)) => report(&format!("policies differ: {difference:?}"), *gc),
