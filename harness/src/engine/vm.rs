@@ -146,10 +146,8 @@ impl VmEngine {
         let turned = vm.take_scheduled_turns();
         let lines = output.0.borrow_mut().take_lines();
         // What is printed from now on is not part of the outcome: the reference's last finalizers are not either.
-        let mut halted = result == Err(ScriptError::Halted);
-        if result.is_ok() && self.settings.check.level().is_some() {
-            halted |= vm.collect() == Err(ScriptError::Halted);
-        }
+        // A limit may end the collection too, which says nothing of what is left then.
+        let collected = result.is_ok() && self.settings.check.level().is_some() && vm.collect().is_ok();
         let mut run = VmRun {
             outcome: Outcome { lines, end: end_of(result) },
             violation: None,
@@ -164,7 +162,7 @@ impl VmEngine {
             self.coverage = Some(observer.coverage);
             run.unreachable = observer.unreachable;
             if let Some(mut checker) = observer.checker {
-                if !halted && run.outcome.end == End::Returned {
+                if collected {
                     checker.look_complete(vm.heap().view());
                 }
                 (run.violation, run.history) = checker.into_parts();
