@@ -141,32 +141,29 @@ fn a_faulty_collector_runs_unchecked_only_where_dangling_is_allowed() {
     }
 }
 
-/// A closing that forgets the colour leaves a closed upvalue gray, and that is what a join comes upon.
-const GRAY_JOIN: &str = r#"-- moonphase: lua=5.4 gc=5.4 check=barrier fault=closing-leaves-gray
--- finding: unreachable-state upvaluejoin propagate white->gray closed closed-upvalues-are-not-gray
-collectgarbage("incremental", 100, 68, 1)
+/// A dead upvalue that is captured again and stays dead: the new closure comes upon the white of the last cycle.
+const DEAD_CAPTURE: &str = r#"-- moonphase: lua=5.4 gc=5.1,setupvalue=upvalue check=barrier fault=dead-upvalue-not-revived
+-- finding: unreachable-state closure-capture sweep-strings white->other-white open programs-hold-nothing-dead
+collectgarbage("incremental", 100, 100, 1)
 collectgarbage("stop")
-pcall(function()
-  local closed
-  function get()
-    return closed
-  end
-  collectgarbage("step", 2)
-end)
-debug.upvaluejoin(function()
-  global = v
-end, 1, get, 1)
+local late
+for _ = 1, 24 do
+  collectgarbage("step")
+  debug.setupvalue(function()
+    return late
+  end, 1, nil)
+end
 "#;
 
 #[test]
 fn a_fault_that_brings_a_store_into_a_state_that_no_store_can_meet_is_found_by_that() {
     let scratch = Scratch::new();
-    scratch.write("join.lua", GRAY_JOIN);
-    scratch.run(&["check", "--expect", "join.lua"]).assert_quiet(0);
-    let (code, json) = scratch.json(&["check", "--format", "json", "join.lua"]);
+    scratch.write("capture.lua", DEAD_CAPTURE);
+    scratch.run(&["check", "--expect", "capture.lua"]).assert_quiet(0);
+    let (code, json) = scratch.json(&["check", "--format", "json", "capture.lua"]);
     let finding = &json["files"][0]["findings"][0];
     assert_eq!(code, 1);
     assert_eq!((&finding["oracle"], &finding["kind"]), (&"invariant".into(), &"unreachable-state".into()));
-    let report = scratch.run(&["check", "join.lua"]).stdout;
-    assert!(report.contains("closed-upvalues-are-not-gray: a closed upvalue"), "{report}");
+    let report = scratch.run(&["check", "capture.lua"]).stdout;
+    assert!(report.contains("programs-hold-nothing-dead: what a program can reach"), "{report}");
 }

@@ -102,8 +102,8 @@ rule! {
     /// What a forward barrier with an old parent makes old0. Marking an upvalue marks its value as well, and marking a
     /// userdata without user values its metatable.
     Old0Rule {
-        /// The child alone: the fault of Lua 5.4 (up to 5.4.8, after `debug.upvaluejoin`). What else was marked is young
-        /// and no longer white, so no barrier acts when it is stored into an old object, and once the child lets go of it
+        /// The child alone: the fault of Lua 5.4 (up to 5.4.9) and 5.5.1 after `debug.upvaluejoin`. What else was marked is
+        /// young and no longer white, so no barrier acts when it is stored into an old object, and once the child lets go of it
         /// a minor collection frees it.
         Child = "child",
         /// All that is marked.
