@@ -8,14 +8,15 @@ use crate::looks::is_marking;
 use crate::{ages, threads, upvalues};
 use moonphase_vm::gc::{HeapView, Kind, ObjectView};
 
-/// Whether the running thread has something on its stack that is freed, or that the sweep is about to free.
+/// How much of a stack is looked at, in slots: enough for the functions that run, and no more in a deep recursion, whose
+/// lower frames stay as they are until the program returns to them.
+const SLOTS: usize = 128;
+
+/// Whether the running thread has something near the top of its stack that is freed, or that the sweep is about to free.
 #[inline]
 pub(crate) fn on_stack(view: HeapView<'_>) -> bool {
-    if is_marking(view) {
-        view.running_stack().any(ObjectView::is_freed)
-    } else {
-        view.running_stack().any(|object| is_dead(view, object))
-    }
+    let mut topmost = view.running_stack(SLOTS);
+    if is_marking(view) { topmost.any(ObjectView::is_freed) } else { topmost.any(|object| is_dead(view, object)) }
 }
 
 /// Whether an object that was just given a colour should not have it, whatever it refers to.

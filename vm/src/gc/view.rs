@@ -731,11 +731,13 @@ impl<'h> HeapView<'h> {
         matches!(object.object.unpack(), Object::Table(table) if self.weakness(&table) == Weakness::Keys)
     }
 
-    /// The objects in the live slots of the running thread's stack.
+    /// The objects in the topmost live slots of the running thread's stack, so many slots at most.
     #[inline]
-    pub fn running_stack(self) -> impl Iterator<Item = ObjectView<'h>> {
-        self.heap.current_thread.into_iter().flat_map(|thread| {
-            (0..live_top(&thread)).filter_map(move |slot| thread.stack[slot].object().map(ObjectView::new))
+    pub fn running_stack(self, slots: usize) -> impl Iterator<Item = ObjectView<'h>> {
+        self.heap.current_thread.into_iter().flat_map(move |thread| {
+            let top = live_top(&thread);
+            let topmost = top.saturating_sub(slots)..top;
+            topmost.filter_map(move |slot| thread.stack[slot].object().map(ObjectView::new))
         })
     }
 
