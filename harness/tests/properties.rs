@@ -355,8 +355,10 @@ fn text_to_tree_to_text_is_stable() {
 
 #[test]
 fn a_failure_shrinks_by_the_models_reductions_and_is_tried_first_from_then_on() {
+    // Functions of the script are joined. Operations that make their own ones have more lines.
+    const JOIN: &str = "debug.upvaluejoin(f";
     fn no_join(subject: &Subject) -> Result<(), String> {
-        if text(subject).contains("debug.upvaluejoin(") { Err("it joins".to_owned()) } else { Ok(()) }
+        if text(subject).contains(JOIN) { Err("it joins".to_owned()) } else { Ok(()) }
     }
     let folder = tempfile::tempdir().unwrap();
     let property = Property { name: "no-join", cases: 100, wanted: any, holds: no_join };
@@ -365,7 +367,7 @@ fn a_failure_shrinks_by_the_models_reductions_and_is_tried_first_from_then_on() 
 
     let path = folder.path().join("no-join-0.lua");
     let text = fs::read_to_string(&path).unwrap();
-    assert!(text.starts_with("-- moonphase: ") && text.contains("debug.upvaluejoin("), "{text}");
+    assert!(text.starts_with("-- moonphase: ") && text.contains(JOIN), "{text}");
     let lines = size(&text).unwrap().0;
     assert!(lines <= 12, "{lines} lines:\n{text}");
 

@@ -128,6 +128,11 @@ impl Checker {
         self
     }
 
+    /// The last event at which the whole heap was found sound, 0 if none.
+    pub fn sound_until(&self) -> u64 {
+        self.sound
+    }
+
     /// Looks at nothing before this event. To see what a step breaks, begin no later than with the step.
     pub fn starting_at(mut self, event: u64) -> Checker {
         self.first = event;

@@ -46,6 +46,8 @@ pub struct VmRun {
     pub violation: Option<Box<Violation>>,
     /// The store that ended the script, since none can be like it.
     pub unreachable: Option<Unreachable>,
+    /// The last event at which the checker found the whole heap sound, 0 if none.
+    pub sound_until: u64,
     /// The history of every object, if it was asked for.
     pub history: History,
     /// The turns of the schedule, if they were asked for.
@@ -85,10 +87,16 @@ impl VmEngine {
         let level = self.settings.check.level();
         let mut run_under = |checker| self.run_under(checker, source, chunk_name, limits, schedule, look);
         let mut run = run_under(level.map(Checker::new));
-        let Some(found) = run.violation.as_deref().filter(|_| level == Some(Level::Barrier)) else { return run };
-        let (sound, seen) = (found.sound_until, found.event);
+        let sound = run.sound_until;
+        let near = match &run.violation {
+            _ if level != Some(Level::Barrier) => return run,
+            Some(found) => found.event.saturating_sub(NEAR).max(sound),
+            // A store that cannot be says that something is wrong, and not since when.
+            None if run.unreachable.is_some() => sound,
+            None => return run,
+        };
         // Mostly nothing was wrong shortly before. If something was, the whole way from where nothing was is looked at.
-        for start in [seen.saturating_sub(NEAR).max(sound), sound] {
+        for start in [near, sound] {
             let first = run_under(Some(Checker::new(Level::Full).starting_at(start)));
             let checking = run.checking + first.checking;
             let Some(found) = first.violation.as_deref().map(|found| found.event) else { break };
@@ -152,6 +160,7 @@ impl VmEngine {
             outcome: Outcome { lines, end: end_of(result) },
             violation: None,
             unreachable: None,
+            sound_until: 0,
             history: History::default(),
             turned,
             checking: Duration::ZERO,
@@ -164,7 +173,10 @@ impl VmEngine {
             if let Some(mut checker) = observer.checker {
                 if collected {
                     checker.look_complete(vm.heap().view());
+                } else if run.unreachable.is_none() {
+                    checker.look(vm.heap().view());
                 }
+                run.sound_until = checker.sound_until();
                 (run.violation, run.history) = checker.into_parts();
             } else {
                 run.violation = observer.dangling;
