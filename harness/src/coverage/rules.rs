@@ -77,6 +77,9 @@ rules! {
     NewerObjectsAreSweptFirst "newer-objects-are-swept-first" Vm:
         "a list is swept from its newest object on, so where the older one of two has been met, the newer one has too",
         in "adopt, sweep_list";
+    NewestIsSweptAtOnce "newest-is-swept-at-once" Vm:
+        "sweeping of the list of all objects begins with the newest one that lives, which is one of these two: no other is \
+         made before the store", in "enter_sweep, sweep_to_living, instantiate, fill_prototype";
     SweptObjectsAreWhite "swept-objects-are-white" Vm:
         "what has been swept, or was made since the white changed, is white until the next cycle", in "turn_white, enter_next_stage";
     AtomicTraversesWhatIsGray "atomic-traverses-what-is-gray" Vm:
@@ -292,6 +295,18 @@ fn pair_rule(policy: &Policy, Cell { site, stage, parent, child, .. }: Cell) -> 
     let marks = matches!(stage, Stage::Generational | Stage::Incremental(Phase::Propagate | Phase::EnterAtomic));
     // Where nothing is marked but by collections that are one step, or by barriers.
     let started = stage != Stage::Incremental(Phase::Propagate);
+    if begins_with_the_newest(policy, stage) {
+        // The closure is newer than all but its upvalue, which no turn follows, and a nested prototype newer than the other.
+        // A prototype and its source come one after the other, unless the source is in use already.
+        match (site, parent, child) {
+            (Site::ClosureFresh, Black, _)
+            | (Site::PrototypeNested, _, Black)
+            | (Site::PrototypeSource, Black, Black) => {
+                return Some(Rule::NewestIsSweptAtOnce);
+            }
+            _ => {}
+        }
+    }
     match site {
         Site::ClosurePrototype | Site::ClosureCapture if parent != White => Some(Rule::NewObjectsAreWhite),
         Site::ClosureFresh if child == Black => Some(Rule::NewObjectsAreWhite),
@@ -333,6 +348,11 @@ fn pair_rule(policy: &Policy, Cell { site, stage, parent, child, .. }: Cell) -> 
         }
         _ => None,
     }
+}
+
+/// Whether the phase began by sweeping the newest object that lives; what was made since is white.
+fn begins_with_the_newest(policy: &Policy, stage: Stage) -> bool {
+    policy.sweep == SweepRule::Lists && stage == Stage::Incremental(Phase::SweepAll)
 }
 
 /// Whether the only objects that have not been swept are tables with finalizers.
@@ -392,6 +412,8 @@ mod tests {
         assert_eq!((against(lua52, waiting), against(lua54, waiting)), (None, Some("swept-objects-are-white")));
         let dead = "upvalue-close sweep-all gray->other-white";
         assert_eq!((against(lua53, dead), against(lua54, dead)), (None, Some("live-upvalues-hold-live-values")));
+        let loaded = "closure-fresh sweep-all black->white";
+        assert_eq!((against(lua51, loaded), against(lua54, loaded)), (None, Some("newest-is-swept-at-once")));
         let old = "table-store generational gray->black";
         assert_eq!((against(lua54, old), against(lua53, old)), (None, Some("phase-of-other-policy")));
     }

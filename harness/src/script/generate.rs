@@ -117,12 +117,13 @@ struct Generator<'o> {
 impl Generator<'_> {
     fn script(&mut self, u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
         let start = u.arbitrary::<u8>()?;
-        // The smallest step that Lua allows makes one turn of the collector of `collectgarbage("step", 0)`.
-        if self.options.allows(OpKind::SetPace) && !start.is_multiple_of(16) {
+        // The smallest step that Lua allows makes one turn of the collector of `collectgarbage("step", 0)`. The others stay
+        // in the mode of the policy or the schedule.
+        if self.options.allows(OpKind::SetPace) && start % 16 >= 3 {
             let multiplier = *u.choose(&[100, 100, 100, 40, 400])?;
             self.body.push(Operation::SetPace(SetPace { pause: 100, multiplier, size: 1 }));
         }
-        if self.options.allows(OpKind::SetGenerational) && u.arbitrary::<u8>()?.is_multiple_of(10) {
+        if self.options.allows(OpKind::SetGenerational) && u.arbitrary::<u8>()?.is_multiple_of(6) {
             self.body.push(draw(OpKind::SetGenerational, u, self.options, Surroundings::default())?);
         }
         if self.options.allows(OpKind::StopCollector) && start & 0x60 != 0 {

@@ -104,9 +104,11 @@ const PIECES: &str = r#"local function pieces(text, steps)
 end
 "#;
 
-// Weak tables with items stay gray after the atomic phase, what has a finalizer is swept late, and keys of `waiting` are come across
-// before their finalizers. A closure that is stored into a black upvalue is gray when it is joined. No table changes its
-// weakness. Turns of the collector are a schedule's, aside from a few.
+// Weak tables with items stay gray after the atomic phase, what has a finalizer is swept late, and keys of `waiting` are
+// come across before their finalizers: some only as values, since a store makes a black table gray (that of a new key,
+// which may be white, too), and some at once where they are needed, since this phase is short. A closure that is stored
+// into a black upvalue is gray when it is joined. No table changes its weakness. Turns of the collector are a schedule's,
+// aside from a few.
 const MIX: &str = r#"local function mix(rounds, start)
   local running = collectgarbage("isrunning")
   collectgarbage("stop")
@@ -124,35 +126,51 @@ const MIX: &str = r#"local function mix(rounds, start)
     setmetatable({ 1 }, { __gc = quiet, __mode = "v" }) }
   local waiting = setmetatable({}, { __mode = "k" })
   local sets = { cell(), cell(old), function(new) shared = new end }
+  local function store(host, value, meta, i)
+    local mode = (getmetatable(host) or old).__mode
+    host[1] = value
+    host[value] = true
+    host[value] = nil
+    if type(meta) ~= "table" or rawget(meta, "__mode") ~= mode then
+      meta = (mode and weak or strong)[i % 5 + 1] or { __mode = mode }
+    end
+    setmetatable(host, meta)
+    host.a = value
+  end
   for i = start, start + rounds - 1 do
-    for j = 1, 6 do
-      waiting[setmetatable({ 1 }, { __gc = quiet, __mode = (i + j) % 3 == 0 and "v" or nil })] = true
+    for j = 1, i % 3 * 5 do
+      local item = { 1, __mode = (i + j) % 2 == 0 and "v" or nil }
+      waiting[setmetatable(item, { __gc = quiet, __mode = j % 3 == 0 and "v" or nil })] = true
     end
     local first = next(waiting)
     local second = next(waiting, first)
+    local third = next(waiting, second)
     local tables = { first or old, second or old, {}, table.unpack(olds) }
+    local values = { coroutine.create(quiet), third or old, "mix" .. i, next(waiting, third) or old, table.unpack(tables) }
     waiting[tables[1]], waiting[tables[2]] = nil, nil
-    local values = { coroutine.create(quiet), "mix" .. i, table.unpack(tables) }
     for j, host in ipairs(tables) do
-      local value, mode = values[(i + j) % #values + 1], (getmetatable(host) or old).__mode
-      host.a = value
-      host[value] = true
-      host[value] = nil
-      setmetatable(host, (mode and weak or strong)[(i + j) % 5 + 1] or { __mode = mode })
+      store(host, values[(i + j) % #values + 1], values[(i // 2 + j) % #values + 1], i + j)
     end
     local value, other = values[i % #values + 1], values[i // 3 % #values + 1]
-    local list = { value, a = {}, other, i % 8 == 0 and steps(i % 5), {} }
-    local inner, late, set, kept = value, list, cell(), sets[i % #sets + 1]
+    local list = { value, a = {}, other, i % 4 == 0 and steps(i % 5), b = i % 8 == 0 and {} or nil, {} }
+    local inner, late, set, kept = value, list, cell(), sets[i // 2 % #sets + 1]
     local function now(new) inner = new end
     local function open() return late end
     kept(now)
-    debug.upvaluejoin(now, 1, ({ set, open, kept })[i % 3 + 1], 1)
-    for _, value in ipairs(values) do
+    debug.upvaluejoin(now, 1, ({ set, open, kept, sets[4] or set })[i % 4 + 1], 1)
+    for j = 1, #values do
+      local value, late = values[(i + j) % #values + 1], next(waiting)
+      local function hold() return late end
+      if late and j % 3 == 0 then
+        waiting[late] = nil
+        store(late, j % 2 == 0 and next(waiting) or value, next(waiting), j)
+      end
       set(value)
       kept(value)
       now(value)
       debug.setupvalue(set, 1, value)
       debug.setupvalue(open, 1, value)
+      coroutine.wrap(load("", "=mix", "t", j % 2 == 0 and late or value))
     end
     coroutine.wrap(function()
       local kept = value

@@ -247,7 +247,7 @@ fn mutated_scripts_are_valid_and_no_kind_of_operation_starves() {
     let compiler = Compiler::new();
     let mut session = Session::new().seed(2);
     let mut statistics = Statistics::default();
-    for case in 0..100 {
+    for case in 0..150 {
         let mut script = script(9, case);
         for _ in 0..60 {
             session.mutate(&mut script).unwrap();

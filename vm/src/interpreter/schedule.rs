@@ -56,8 +56,9 @@ const ALLOCATIONS: u64 = 8;
 /// In generational mode a schedule with turns at every point has them at one in so many: each is a whole collection.
 const POINTS: u64 = 8;
 
-/// In generational mode so many turns make what is there old; more at the same point would do nothing.
-const TURNS_TO_OLD: u64 = 2;
+/// In generational mode so many turns make what is there old, and the threads among it gray; more at the same point would do
+/// nothing.
+const TURNS_TO_OLD: u64 = 3;
 
 /// Among the points of [`Schedule::Random`] that have turns, one in so many goes to a phase.
 const LEAPS: u64 = 4;
