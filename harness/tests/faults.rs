@@ -141,29 +141,31 @@ fn a_faulty_collector_runs_unchecked_only_where_dangling_is_allowed() {
     }
 }
 
-/// A dead upvalue that is captured again and stays dead: the new closure comes upon the white of the last cycle.
-const DEAD_CAPTURE: &str = r#"-- moonphase: lua=5.4 gc=5.1,setupvalue=upvalue check=barrier fault=dead-upvalue-not-revived
--- finding: unreachable-state closure-capture sweep-strings white->other-white open programs-hold-nothing-dead
-collectgarbage("incremental", 100, 100, 1)
-collectgarbage("stop")
-local late
-for _ = 1, 24 do
-  collectgarbage("step")
-  debug.setupvalue(function()
-    return late
-  end, 1, nil)
-end
+/// The sweep frees a coroutine and the closure that had its variable. The open upvalue is to be freed with them, and is closed
+/// instead.
+const DEAD_CLOSED: &str = r#"-- moonphase: lua=5.4 gc=5.1,setupvalue=upvalue check=barrier fault=closing-dead-kept
+-- finding: unreachable-state upvalue-close sweep-all other-white->white unused-open-upvalues-are-freed
+local f1
+pcall(coroutine.wrap(function()
+  local cfg
+  function f1()
+    return cfg
+  end
+  cfg = coroutine.yield()
+end))
+f2 = {}
+debug.setupvalue(f1, 1, f2)
 "#;
 
 #[test]
 fn a_fault_that_brings_a_store_into_a_state_that_no_store_can_meet_is_found_by_that() {
     let scratch = Scratch::new();
-    scratch.write("capture.lua", DEAD_CAPTURE);
-    scratch.run(&["check", "--expect", "capture.lua"]).assert_quiet(0);
-    let (code, json) = scratch.json(&["check", "--format", "json", "capture.lua"]);
+    scratch.write("closed.lua", DEAD_CLOSED);
+    scratch.run(&["check", "--expect", "closed.lua"]).assert_quiet(0);
+    let (code, json) = scratch.json(&["check", "--format", "json", "closed.lua"]);
     let finding = &json["files"][0]["findings"][0];
     assert_eq!(code, 1);
     assert_eq!((&finding["oracle"], &finding["kind"]), (&"invariant".into(), &"unreachable-state".into()));
-    let report = scratch.run(&["check", "capture.lua"]).stdout;
-    assert!(report.contains("programs-hold-nothing-dead: what a program can reach"), "{report}");
+    let report = scratch.run(&["check", "closed.lua"]).stdout;
+    assert!(report.contains("unused-open-upvalues-are-freed: an open upvalue"), "{report}");
 }
