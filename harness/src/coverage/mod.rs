@@ -1,8 +1,8 @@
 //! State coverage: which combinations of site, phase and colours stores have met, of those that they can meet.
 //!
-//! A [`Cell`] is such a combination, as it was before the barrier. [`rule_against`] says which ones cannot occur under a policy,
-//! and why; the others are *reachable*, and a campaign counts how many of them it has covered. Reaching one that cannot
-//! occur is a finding: the collector is in a state that it must not be in, or a rule is wrong.
+//! A [`Cell`] is such a combination, as it was before the barrier. [`rule_against`] says which ones cannot occur under a
+//! policy, and why; the others are *reachable*, and a campaign counts how many of them it has covered. Reaching one that
+//! cannot occur is a finding: the collector is in a state that it must not be in, or a rule is wrong.
 //!
 //! It is a measure of scripts and schedules; nothing is steered by it, but for libFuzzer, which gets the cells as
 //! counters.
