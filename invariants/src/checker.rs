@@ -293,6 +293,11 @@ impl Checker {
             return Err(violation);
         }
         self.look_after_step(view, kind, before)?;
+        // Objects are found to be finalizable at the end of marking.
+        if self.level == Level::Barrier && kind == StepKind::Turn && before == view.phase() {
+            self.finalizers.after_usual_step(view);
+            return Ok(());
+        }
         self.finalizers.after_step(view)
     }
 

@@ -73,6 +73,18 @@ impl Order {
         }
     }
 
+    /// A step has ended that has nothing to do with finalizers, but that it may have called one: the list is what it was,
+    /// perhaps without its first object. Its order is looked at after the next step of the other kind.
+    pub(crate) fn after_usual_step(&mut self, view: HeapView<'_>) {
+        let first = view.list(ListName::ToBeFinalized).next();
+        let taken = match first {
+            Some(first) => self.waiting.iter().position(|&id| id == first.id()),
+            None => Some(self.waiting.len()),
+        };
+        // Where the first object is an unknown one, the list is left to be compared.
+        self.waiting.drain(..taken.unwrap_or(0));
+    }
+
     /// A step has ended.
     pub(crate) fn after_step(&mut self, view: HeapView<'_>) -> Verdict {
         // A list that is a circle is for the checks to find.
