@@ -335,15 +335,7 @@ fn closing_marks_nothing_in_any_stage_of_the_sweep_nor_between_cycles() {
     for (upvalues, unswept, swept) in table {
         for sweep in ["strings+all", "strings+finalizable+all", "all+finalizable+to-be-finalized"] {
             let policy = format!("{upvalues},sweep={sweep}");
-            for phase in [
-                Phase::SweepStrings,
-                Phase::SweepAll,
-                Phase::SweepFinalizable,
-                Phase::SweepToBeFinalized,
-                Phase::SweepEnd,
-                Phase::CallFinalizers,
-                Phase::Pause,
-            ] {
+            for phase in Phase::ALL.into_iter().filter(|&phase| phase > Phase::Atomic) {
                 let passed = stages(sweep);
                 let Some(place) = passed.iter().position(|&other| other == phase) else { continue };
                 let (mut stepper, upvalue) = capture(&policy);

@@ -18,19 +18,7 @@ pub enum Stage {
     MinorSweep,
 }
 
-const PHASES: [Phase; Phase::Pause as usize + 1] = [
-    Phase::Propagate,
-    Phase::EnterAtomic,
-    Phase::Atomic,
-    Phase::SweepStrings,
-    Phase::SweepAll,
-    Phase::SweepFinalizable,
-    Phase::SweepToBeFinalized,
-    Phase::SweepEnd,
-    Phase::CallFinalizers,
-    Phase::Pause,
-];
-const STAGES: usize = PHASES.len() + 2;
+const STAGES: usize = Phase::ALL.len() + 2;
 
 const COLOURS: [Colour; 4] = [Colour::White, Colour::OtherWhite, Colour::Gray, Colour::Black];
 
@@ -46,13 +34,13 @@ impl Stage {
     fn index(self) -> usize {
         match self {
             Stage::Incremental(phase) => phase as usize,
-            Stage::Generational => PHASES.len(),
-            Stage::MinorSweep => PHASES.len() + 1,
+            Stage::Generational => Phase::ALL.len(),
+            Stage::MinorSweep => Phase::ALL.len() + 1,
         }
     }
 
     fn at(index: usize) -> Stage {
-        match PHASES.get(index) {
+        match Phase::ALL.get(index) {
             Some(&phase) => Stage::Incremental(phase),
             None if index == Stage::Generational.index() => Stage::Generational,
             None => Stage::MinorSweep,

@@ -33,6 +33,20 @@ pub enum Phase {
 }
 
 impl Phase {
+    /// Every phase, in the order of a cycle. No policy has all of them.
+    pub const ALL: [Phase; Phase::Pause as usize + 1] = [
+        Phase::Propagate,
+        Phase::EnterAtomic,
+        Phase::Atomic,
+        Phase::SweepStrings,
+        Phase::SweepAll,
+        Phase::SweepFinalizable,
+        Phase::SweepToBeFinalized,
+        Phase::SweepEnd,
+        Phase::CallFinalizers,
+        Phase::Pause,
+    ];
+
     /// The word in events and reports.
     pub fn name(self) -> &'static str {
         match self {

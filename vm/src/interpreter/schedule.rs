@@ -66,18 +66,10 @@ const LEAPS: u64 = 4;
 /// No more than so many points the collector then rests in that phase, most of which are short.
 const REST: u64 = 128;
 
-/// The phases to go to. One that the policy does not have takes a whole cycle.
-const PHASES: [Phase; 9] = [
-    Phase::Propagate,
-    Phase::EnterAtomic,
-    Phase::SweepStrings,
-    Phase::SweepAll,
-    Phase::SweepFinalizable,
-    Phase::SweepToBeFinalized,
-    Phase::SweepEnd,
-    Phase::CallFinalizers,
-    Phase::Pause,
-];
+/// The phases to go to: all that a turn can end in. One that the policy does not have takes a whole cycle.
+fn destinations() -> impl Iterator<Item = Phase> {
+    Phase::ALL.into_iter().filter(|&phase| phase != Phase::Atomic)
+}
 
 /// Turns at one point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -243,7 +235,8 @@ impl Rule {
                     0
                 } else if random::next(state).is_multiple_of(LEAPS) {
                     *rest = random::next(state) % REST;
-                    return Wanted::Until(PHASES[(random::next(state) % PHASES.len() as u64) as usize]);
+                    let nth = random::next(state) % destinations().count() as u64;
+                    return Wanted::Until(destinations().nth(nth as usize).unwrap_or(Phase::Pause));
                 } else {
                     1 + random::next(state) % *most
                 }
