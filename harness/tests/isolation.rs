@@ -122,19 +122,24 @@ fn command(role: &str) -> WorkerCommand {
     command
 }
 
+/// A supervisor whose workers may hang.
 fn supervisor(jobs: usize) -> Supervisor {
-    let options = IsolationOptions { deadline: Duration::from_millis(400), ..IsolationOptions::default() };
+    let options = IsolationOptions { deadline: Duration::from_secs(2), ..IsolationOptions::default() };
     Supervisor { command: command("worker"), options, jobs }
 }
 
 fn run(jobs: usize, source: impl CaseSource) -> Vec<(u64, CaseEnd<TestReport>)> {
+    run_under(supervisor(jobs), source)
+}
+
+fn run_under(supervisor: Supervisor, source: impl CaseSource) -> Vec<(u64, CaseEnd<TestReport>)> {
     let mut ends = Vec::new();
     let stop = AtomicBool::new(false);
-    let stopped =
-        supervisor(jobs).run(&TestJob::default(), source, Control { stop: &stop, until: None }, |key, end| {
-            ends.push((key, end));
-            ControlFlow::Continue(())
-        });
+    let control = Control { stop: &stop, until: None };
+    let stopped = supervisor.run(&TestJob::default(), source, control, |key, end| {
+        ends.push((key, end));
+        ControlFlow::Continue(())
+    });
     assert_eq!(stopped.unwrap(), StoppedBy::Exhausted);
     ends
 }
@@ -248,11 +253,16 @@ fn comparable(ends: Vec<(u64, CaseEnd<TestReport>)>) -> Vec<Comparable> {
 
 #[test]
 fn ends_come_in_order_and_are_the_same_with_any_number_of_jobs() {
-    let one = comparable(run(1, Numbers::new(400, 3000)));
+    // None of them hangs, however busy the machine is.
+    let run = |jobs| {
+        let supervisor = Supervisor { options: IsolationOptions::default(), ..supervisor(jobs) };
+        comparable(run_under(supervisor, Numbers::new(400, 3000)))
+    };
+    let one = run(1);
     assert_eq!(one.iter().map(|(key, _)| *key).collect::<Vec<_>>(), (400..3400).collect::<Vec<_>>());
     assert_eq!(one.iter().filter(|(_, end)| end.is_err()).count(), 9);
     for jobs in [2, 3] {
-        assert!(one == comparable(run(jobs, Numbers::new(400, 3000))), "{jobs} jobs");
+        assert!(one == run(jobs), "{jobs} jobs");
     }
 }
 
@@ -337,7 +347,7 @@ fn one_case_at_a_time_keeps_its_worker_until_it_dies() {
     };
     let first = run("print(1)");
     // An idle worker is not late.
-    thread::sleep(Duration::from_millis(600));
+    thread::sleep(Duration::from_millis(2200));
     assert_eq!(worker(&run("print(2)")), worker(&first));
     assert_eq!(crash(&run("!abort")).death, Death::Signal("SIGABRT".into()));
     assert_eq!(crash(&run("!hang")).death, Death::Deadline);

@@ -139,7 +139,7 @@ operations! {
     CallTable "call-table" 4,
     SetTypeMetatable "type-metatable" 4,
     ShowType "show-type" 4,
-    Mix "mix" 10,
+    Mix "mix" 13,
 }
 
 /// The numbers of an operation that say how much of something there is.

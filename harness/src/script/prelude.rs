@@ -108,7 +108,8 @@ end
 // come across before their finalizers: some only as values, since a store makes a black table gray (that of a new key,
 // which may be white, too), and some at once where they are needed, since this phase is short. A closure that is stored
 // into a black upvalue is gray when it is joined. No table changes its weakness. Turns of the collector are a schedule's,
-// aside from a few.
+// aside from a few; only a staged round makes them itself: many until `sign` is cleared, which the atomic phase does, then
+// one before each group of stores, so that some meet the phases that a schedule seldom rests in.
 const MIX: &str = r#"local function mix(rounds, start)
   local running = collectgarbage("isrunning")
   collectgarbage("stop")
@@ -138,9 +139,10 @@ const MIX: &str = r#"local function mix(rounds, start)
     host.a = value
   end
   for i = start, start + rounds - 1 do
-    for j = 1, i % 3 * 5 do
-      local item = { 1, __mode = (i + j) % 2 == 0 and "v" or nil }
-      waiting[setmetatable(item, { __gc = quiet, __mode = j % 3 == 0 and "v" or nil })] = true
+    local staged = i % 16 == 5
+    for j = 1, staged and 48 or i % 3 * 5 do
+      local item = { 1, __mode = (i + j // 2) % 4 == 0 and "v" or nil }
+      waiting[setmetatable(item, { __gc = quiet, __mode = j % (staged and 2 or 3) == 0 and "v" or nil })] = true
     end
     local first = next(waiting)
     local second = next(waiting, first)
@@ -156,18 +158,35 @@ const MIX: &str = r#"local function mix(rounds, start)
     local inner, late, set, kept = value, list, cell(), sets[i // 2 % #sets + 1]
     local function now(new) inner = new end
     local function open() return late end
-    kept(now)
-    debug.upvaluejoin(now, 1, ({ set, open, kept, sets[4] or set })[i % 4 + 1], 1)
-    for j = 1, #values do
-      local value, late = values[(i + j) % #values + 1], next(waiting)
+    local sign = setmetatable({ {} }, weak[1])
+    local function join(number)
+      kept(now)
+      debug.upvaluejoin(now, 1, ({ set, open, kept, sets[4] or set })[number % 4 + 1], 1)
+    end
+    join(i)
+    for _ = 1, staged and 400 or 0 do
+      if not sign[1] then
+        break
+      end
+      collectgarbage("step", 1)
+    end
+    for j = 1, staged and 40 or #values do
+      if staged then
+        collectgarbage("step", 0)
+      end
+      local late = next(waiting)
+      local value = staged and j % 3 > 0 and next(waiting, late) or values[(i + j) % #values + 1]
       local function hold() return late end
-      if late and j % 3 == 0 then
+      if late and (staged or j % 3 == 0) then
         waiting[late] = nil
         store(late, j % 2 == 0 and next(waiting) or value, next(waiting), j)
       end
       set(value)
       kept(value)
       now(value)
+      if j % 4 == 0 then
+        join(i + j // 4)
+      end
       debug.setupvalue(set, 1, value)
       debug.setupvalue(open, 1, value)
       coroutine.wrap(load("", "=mix", "t", j % 2 == 0 and late or value))

@@ -123,17 +123,20 @@ fn simpler_structure(operation: &Operation, offer: &mut dyn FnMut(Change<'_>)) {
                 }
             });
         }
-        Operation::Instantiate(_) => {
+        Operation::Instantiate(Instantiate { functions, .. }) => {
             offer(&|operation| {
                 if let Operation::Instantiate(instantiate) = operation {
                     instantiate.arguments.pop();
                 }
             });
-            offer(&|operation| {
-                if let Operation::Instantiate(instantiate) = operation {
-                    instantiate.functions.pop();
-                }
-            });
+            // Where the first is removed, the variables of the others get the closures of those before them.
+            for index in 0..functions.len() {
+                offer(&|operation| {
+                    if let Operation::Instantiate(instantiate) = operation {
+                        instantiate.functions.remove(index);
+                    }
+                });
+            }
         }
         Operation::NewModule(NewModule { locals, functions, .. }) => {
             // A scope does what a module does that is never loaded again.
