@@ -6,6 +6,7 @@
 pub mod bytecode;
 pub mod compiler;
 pub mod gc;
+mod host;
 pub mod interpreter;
 mod library;
 mod random;
@@ -13,5 +14,8 @@ pub mod syntax;
 pub mod value;
 mod version;
 
+pub use host::{
+    Coroutine, Error, FromLua, FromValues, Function, IntoLua, IntoValues, LuaValue, Table, Userdata, Values,
+};
 pub use interpreter::{Limit, LoadError, Options, Schedule, ScriptError, Step, Turned, UnknownSchedule, Vm};
 pub use version::{LuaVersion, UnknownVersion};

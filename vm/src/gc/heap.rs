@@ -124,6 +124,8 @@ pub struct Heap {
     pub(crate) current_thread: Option<Gc<Thread>>,
     /// Values that the host keeps: the globals and what `require` loaded.
     pub(crate) registry: Option<Gc<Table>>,
+    /// What the host holds, by the slots of its handles; made with the first one. No script can reach it.
+    pub(super) host_references: Option<Gc<Table>>,
     pub(crate) metatables: Metatables,
     /// What native code has made and stored nowhere yet, each with the depth of nested runs that it was made at.
     pub(super) anchors: Vec<(AnyGc, u32)>,
@@ -169,6 +171,7 @@ impl Heap {
             main_thread: None,
             current_thread: None,
             registry: None,
+            host_references: None,
             metatables: Metatables::default(),
             anchors: Vec::new(),
             names: Vec::new(),
@@ -256,6 +259,16 @@ impl Heap {
             Some(thread) => thread,
             None => unreachable!("a heap has a running thread"),
         }
+    }
+
+    /// The table of what the host holds.
+    pub(crate) fn host_references(&mut self) -> Gc<Table> {
+        if let Some(table) = self.host_references {
+            return table;
+        }
+        let table = self.new_table();
+        self.host_references = Some(table);
+        table
     }
 
     /// The registry.

@@ -101,6 +101,7 @@ impl Heap {
     /// The roots that have no barrier, and so are marked again in the atomic phase.
     pub(super) fn mark_registry_and_metatables(&mut self) {
         self.mark_option(self.registry);
+        self.mark_option(self.host_references);
         for metatable in self.metatables.all() {
             self.mark_option(metatable);
         }

@@ -587,6 +587,7 @@ impl<'h> HeapView<'h> {
         root("main thread", heap.main_thread.map(|thread| thread.erase()));
         root("running thread", heap.current_thread.map(|thread| thread.erase()));
         root("registry", heap.registry.map(|table| table.erase()));
+        root("references of the host", heap.host_references.map(|table| table.erase()));
         let metatables = &heap.metatables;
         root("metatable of strings", metatables.string.map(|table| table.erase()));
         root("metatable of nil", metatables.nil.map(|table| table.erase()));

@@ -332,16 +332,19 @@ impl Vm {
         Ok(self.top() - func)
     }
 
-    /// Calls a function without results in protected mode: after an error nothing that it opened is left open, and no message
-    /// handler of the program sees it.
-    pub(super) fn call_protected(&mut self, function: Value, args: &[Value], flags: u8) -> Result<(), Throw> {
+    /// [`Vm::call_nested_as`] in protected mode: after an error nothing that it opened is left open, and no message handler of
+    /// the program sees it.
+    pub(crate) fn call_protected(
+        &mut self,
+        function: Value,
+        args: &[Value],
+        wanted: Option<usize>,
+        flags: u8,
+    ) -> NativeResult {
         let level = self.top();
         // SAFETY: the reference ends here.
         let handler = std::mem::take(&mut unsafe { self.thread_mut() }.message_handler);
-        let result = match self.call_nested_as(function, args, Some(0), flags) {
-            Ok(_) => Ok(()),
-            Err(throw) => Err(self.close_after(level, throw)),
-        };
+        let result = self.call_nested_as(function, args, wanted, flags).map_err(|throw| self.close_after(level, throw));
         // SAFETY: as above.
         unsafe { self.thread_mut() }.message_handler = handler;
         result

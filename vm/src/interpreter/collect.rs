@@ -214,10 +214,10 @@ impl Vm {
             return Ok(());
         }
         let stopped = self.heap.set_stopped_inside(true);
-        let result = self.call_protected(finalizer, &[value], flags::FINALIZER);
+        let result = self.call_protected(finalizer, &[value], Some(0), flags::FINALIZER);
         self.heap.set_stopped_inside(stopped);
         match result {
-            Ok(()) => Ok(()),
+            Ok(_) => Ok(()),
             Err(Throw::Error(error) | Throw::Handled(error)) => {
                 let text = match error {
                     Value::String(text) => text.as_bytes().to_vec(),

@@ -31,6 +31,7 @@ pub(crate) use native::{to_integer, to_number};
 pub use schedule::{Schedule, Step, Turned, UnknownSchedule};
 
 use crate::gc::{Event, Gc, Heap, HeapOptions, Mode, Policy, Semantics};
+use crate::host::References;
 use crate::library;
 use crate::value::{Table, Value};
 use crate::version::LuaVersion;
@@ -122,6 +123,8 @@ pub struct Vm {
     /// How many objects had their finalizer's turn.
     finalized: u64,
     output: Box<dyn Write>,
+    /// What the host holds.
+    pub(crate) references: References,
     /// Whether the loop that counts and looks at each instruction is needed.
     checked: bool,
 }
@@ -174,6 +177,7 @@ impl Vm {
             scheduler: None,
             finalized: 0,
             output: Box::new(std::io::sink()),
+            references: References::default(),
             checked: options.instruction_limit.is_some(),
             options,
         };
@@ -228,6 +232,14 @@ impl Vm {
     /// Instructions that the program has executed, where there is a limit on them.
     pub fn instructions(&self) -> u64 {
         (self.options.instruction_limit.unwrap_or(u64::MAX) - self.fuel).saturating_sub(self.collector_instructions())
+    }
+
+    /// Begins to count instructions anew, under this limit.
+    pub(crate) fn restart_instructions(&mut self, limit: Option<u64>) {
+        self.options.instruction_limit = limit;
+        self.fuel = limit.unwrap_or(u64::MAX);
+        self.collector_work = 0;
+        self.update_checked();
     }
 
     /// The table of global variables.
