@@ -24,6 +24,26 @@ fn run_prints_what_the_script_prints_and_hands_over_its_arguments() {
 }
 
 #[test]
+fn run_takes_code_and_standard_input_as_lua_does() {
+    let scratch = Scratch::new();
+    scratch.write("a.lua", "print(x, y, arg[-1], arg[0], arg[1], arg[2], ...)");
+    let ran = scratch.run(&["run", "-e", "x = 1", "-e", "y = x + 1 print(...)", "a.lua", "b", "-e"]);
+    assert_eq!(ran.assert_quiet(0).stdout, "\n1\t2\ty = x + 1 print(...)\ta.lua\tb\t-e\tb\t-e\n");
+    // Without a script the command is what stands at 0.
+    let ran = scratch.run(&["run", "-e", "print(arg[1], arg[2], #arg, arg[-1])"]);
+    assert_eq!(ran.assert_quiet(0).stdout, "run\t-e\t3\tnil\n");
+    let ran = scratch.run_with_input(&["run", "-", "x"], "#!shebang\nprint(arg[0], ...) error('at the end')");
+    assert_eq!((ran.code, ran.stdout.as_str()), (1, "-\tx\n"));
+    assert!(ran.stderr.starts_with("moonphase: stdin:2: at the end\nstack traceback:\n"), "{}", ran.stderr);
+    // What fails ends it: nothing after it runs.
+    scratch.write("never.lua", "print('ran')");
+    let ran = scratch.run(&["run", "-e", "io.write('kept') error({})", "never.lua"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (1, "kept"));
+    assert!(ran.stderr.starts_with("moonphase: (error object is a table value)\n"), "{}", ran.stderr);
+    scratch.run(&["run"]).assert_refused(&["FILE"]);
+}
+
+#[test]
 fn run_ends_with_one_where_the_script_fails() {
     let scratch = Scratch::new();
     scratch.write("a.lua", "print('before')\nlocal t\nt.x = 1\n");

@@ -796,12 +796,12 @@ fn the_metatable_of_a_userdata_without_user_values_becomes_old_with_it_or_is_lef
     for (rule, age) in [("marked", Age::Old0), ("child", Age::New)] {
         let mut stepper = Stepper::new(&format!("generational,old0={rule}"));
         stepper.run("collectgarbage('generational') local up function set(v) up = v end collectgarbage()");
-        let globals = stepper.vm.globals();
         let heap = stepper.vm.heap_mut();
         let (name, userdata, metatable) = (heap.new_string(b"host"), heap.new_userdata(None, 0), heap.new_table());
         heap.set_userdata_metatable(userdata, Some(metatable));
-        heap.corrupt().set(globals, Value::String(name), Value::Userdata(userdata));
-        stepper.run("set(host)");
+        let registry = heap.corrupt().registry();
+        heap.corrupt().set(registry, Value::String(name), Value::Userdata(userdata));
+        stepper.run("set(debug.getregistry().host)");
         let held = ["set", "upvalue #1 'up'", "value"];
         assert_eq!(stepper.at(&held).age(), Age::Old0, "{rule}");
         let metatable = [&held[..], &["metatable"]].concat();

@@ -176,7 +176,8 @@ impl FaultCampaign {
             alone,
             controlled: true,
         };
-        let supervisor = Supervisor { command: self.command.clone(), options: isolation(&self.limits), jobs: 1 };
+        let supervisor =
+            Supervisor { command: self.command.clone(), options: isolation(settings, &self.limits), jobs: 1 };
         let mut first = First { runs: 0, detected: None };
         let mut deaths = 0;
         let control = Control { stop, until: None };

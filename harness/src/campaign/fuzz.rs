@@ -199,8 +199,11 @@ impl Campaign {
             alone: None,
             controlled: false,
         };
-        let supervisor =
-            Supervisor { command: self.command.clone(), options: isolation(&self.limits), jobs: self.jobs };
+        let supervisor = Supervisor {
+            command: self.command.clone(),
+            options: isolation(&self.settings, &self.limits),
+            jobs: self.jobs,
+        };
         let source = Numbers::new(self.start, self.runs.unwrap_or(u64::MAX));
         let control = Control { stop, until: self.time.map(|time| start + time) };
         let mut state = State {

@@ -253,7 +253,7 @@ impl<'a> IsolatedJudge<'a> {
     fn new(triage: &Triage<'a>, schedules: Vec<Schedule>, wanted: &'a Detected) -> Result<Self, IsolationError> {
         let job = Job::of_given(triage.settings.clone(), triage.limits, Purpose::Minimize(wanted.oracle));
         Ok(IsolatedJudge {
-            isolated: Isolated::new(triage.command.clone(), isolation(&triage.limits), &job)?,
+            isolated: Isolated::new(triage.command.clone(), isolation(&triage.settings, &triage.limits), &job)?,
             wanted: &wanted.signature,
             schedule: schedules.into_iter().next().unwrap_or_default(),
             others: Vec::new(),

@@ -3,6 +3,7 @@
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use moonphase_invariants::Level;
 use moonphase_vm::Schedule;
 
 use super::folder::FolderError;
@@ -64,7 +65,7 @@ pub enum TriageError {
 impl Triage<'_> {
     fn isolated(&self, purpose: Purpose) -> Result<Isolated<CaseReport>, IsolationError> {
         let job = Job::of_given(self.settings.clone(), self.limits, purpose);
-        Isolated::new(self.command.clone(), isolation(&self.limits), &job)
+        Isolated::new(self.command.clone(), isolation(&self.settings, &self.limits), &job)
     }
 
     /// Puts a script before the oracles, in a process of its own.
@@ -153,7 +154,13 @@ impl Triage<'_> {
     }
 }
 
-/// How workers are treated under these limits.
-pub fn isolation(limits: &Limits) -> IsolationOptions {
-    IsolationOptions { deadline: limits.deadline, ..IsolationOptions::default() }
+/// How workers are treated under these settings and limits. Whole looks at the heap in every step take a hundred times what the usual
+/// check takes, and no script can do anything about that: it gets more time for them.
+pub fn isolation(settings: &Settings, limits: &Limits) -> IsolationOptions {
+    const PATIENCE: u32 = 12;
+    let deadline = match settings.check.level() {
+        Some(Level::Step | Level::Full) => limits.deadline * PATIENCE,
+        _ => limits.deadline,
+    };
+    IsolationOptions { deadline, ..IsolationOptions::default() }
 }

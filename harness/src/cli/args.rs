@@ -1,5 +1,6 @@
 //! The words of the command line.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -109,11 +110,18 @@ pub enum Format {
 pub struct RunArgs {
     #[command(flatten)]
     pub settings: SettingsArgs,
-    /// The script
-    pub file: PathBuf,
-    /// Arguments for the script
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    pub args: Vec<String>,
+    /// Code to run before the script, or instead of one; may be given more than once
+    #[arg(short, value_name = "CODE", allow_hyphen_values = true)]
+    pub execute: Vec<OsString>,
+    /// The script, - for standard input, and its arguments
+    #[arg(
+        value_names = ["FILE", "ARGS"],
+        num_args = 0..,
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        required_unless_present = "execute"
+    )]
+    pub script: Vec<OsString>,
 }
 
 #[derive(Debug, Args)]

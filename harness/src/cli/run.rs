@@ -1,7 +1,9 @@
 //! `moonphase run`.
 
+use std::env;
+use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::io::{self, BufWriter};
+use std::io::{self, BufWriter, Read};
 
 use moonphase::fault;
 use moonphase::settings::{Check, Settings};
@@ -16,8 +18,7 @@ pub fn main(args: &RunArgs) -> Result<Done, Failure> {
     let usual = Settings { check: Check::Off, ..Settings::default() };
     let settings = args.settings.over(usual)?;
     refuse_dangling(&settings)?;
-    let shown = args.file.display();
-    let source = fs::read(&args.file).map_err(|error| Failure::Usage(format!("cannot read {shown}: {error}")))?;
+    let script = args.script.first().map(|file| read(file)).transpose()?;
     let mut options = Options::default();
     options.version = settings.lua;
     options.policy = settings.gc;
@@ -45,10 +46,18 @@ pub fn main(args: &RunArgs) -> Result<Done, Failure> {
         }
     };
     vm.set_output(BufWriter::with_capacity(1 << 16, io::stdout()));
-    let name = format!("@{shown}");
-    let arguments: Vec<&[u8]> = args.args.iter().map(|arg| arg.as_bytes()).collect();
-    vm.set_script_arguments(args.file.as_os_str().as_encoded_bytes(), &arguments);
-    let mut result = vm.run_traced(syntax::skip_shebang(&source), name.as_bytes(), &arguments);
+    let words: Vec<_> = env::args_os().map(OsString::into_encoded_bytes).collect();
+    let words: Vec<_> = words.iter().map(Vec::as_slice).collect();
+    // Where there is no script it is that of the command itself, as in `lua`.
+    let script_at = if args.script.is_empty() { 0 } else { words.len() - args.script.len() };
+    vm.set_arguments(&words, script_at);
+    let mut result = Ok(());
+    let pieces = args.execute.iter().map(|code| (b"=(command line)".to_vec(), code.as_encoded_bytes(), &[][..]));
+    let script =
+        script.as_ref().map(|(name, source)| (name.clone(), syntax::skip_shebang(source), &words[script_at + 1..]));
+    for (name, source, arguments) in pieces.chain(script) {
+        result = result.and_then(|()| vm.run_traced(source, &name, arguments));
+    }
     if result.is_ok() {
         result = vm.close();
     }
@@ -68,4 +77,17 @@ pub fn main(args: &RunArgs) -> Result<Done, Failure> {
             Ok(Done::Found)
         }
     }
+}
+
+/// The name of a script for messages, and its text.
+fn read(file: &OsStr) -> Result<(Vec<u8>, Vec<u8>), Failure> {
+    let shown = file.display();
+    let (name, source) = if file == "-" {
+        let mut source = Vec::new();
+        (b"=stdin".to_vec(), io::stdin().read_to_end(&mut source).map(|_| source))
+    } else {
+        ([b"@", file.as_encoded_bytes()].concat(), fs::read(file))
+    };
+    let source = source.map_err(|error| Failure::Usage(format!("cannot read {shown}: {error}")))?;
+    Ok((name, source))
 }

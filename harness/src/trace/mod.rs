@@ -79,7 +79,7 @@ pub fn trace(request: Request<'_>, out: Box<dyn Write>) -> io::Result<Traced> {
     let page = Page::new(out, request.layout, request.source, chunk.as_bytes(), request.interactive);
     let tracer = Tracer::new(page, request.filter, request.file, request.settings.is_sound());
     let mut vm = Vm::observed(options, Box::new(tracer));
-    vm.set_script_arguments(request.file.as_bytes(), &[]);
+    vm.set_arguments(&[request.file.as_bytes()], 0);
     change(&mut vm, |tracer, vm| tracer.begin(vm.heap().view()));
     let mut result = vm.run(syntax::skip_shebang(request.source), chunk.as_bytes(), &[]);
     if result.is_ok() {

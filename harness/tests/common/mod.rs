@@ -62,6 +62,13 @@ impl Scratch {
         Ran::from(self.command(words).output().unwrap())
     }
 
+    /// The same with something on standard input.
+    pub fn run_with_input(&self, words: &[&str], input: &str) -> Ran {
+        self.write("input", input);
+        let input = fs::File::open(self.path("input")).unwrap();
+        Ran::from(self.command(words).stdin(input).output().unwrap())
+    }
+
     /// Runs the command and reads the JSON that it prints.
     pub fn json(&self, words: &[&str]) -> (i32, Value) {
         let ran = self.run(words);

@@ -61,7 +61,7 @@ impl Vm {
     /// Its value is something else.
     pub fn global<V: FromLua>(&mut self, name: &str) -> Result<V, Error> {
         let key = self.heap.new_string(name.as_bytes());
-        let value = Vm::globals(self).get(Value::String(key));
+        let value = self.globals().get(Value::String(key));
         let value = self.hold(value);
         V::from_lua(value, self)
     }
@@ -71,7 +71,7 @@ impl Vm {
     /// # Errors
     /// The value belongs to another VM, or there is no memory for it.
     pub fn set_global(&mut self, name: &str, value: impl IntoLua) -> Result<(), Error> {
-        let globals = Value::Table(Vm::globals(self));
+        let globals = Value::Table(self.globals());
         let globals = self.hold_table(globals);
         globals.raw_set(self, name, value)
     }

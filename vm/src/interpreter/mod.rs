@@ -243,7 +243,7 @@ impl Vm {
     }
 
     /// The table of global variables.
-    pub fn globals(&self) -> Gc<Table> {
+    pub(crate) fn globals(&self) -> Gc<Table> {
         self.globals.unwrap_or_else(|| unreachable!("set when the VM is made"))
     }
 
@@ -295,13 +295,14 @@ impl Vm {
         result.map_err(|throw| self.script_error(throw))
     }
 
-    /// Makes the global table `arg`, as `lua` does: the script at 0, its arguments from 1.
-    pub fn set_script_arguments(&mut self, script: &[u8], arguments: &[&[u8]]) {
+    /// Makes the global table `arg`, as `lua` does: the script, which is the word at `script`, at 0, its arguments from 1, and
+    /// what is before the script at negative indices.
+    pub fn set_arguments(&mut self, words: &[&[u8]], script: usize) {
         let table = self.heap.new_table();
-        for (index, bytes) in std::iter::once(&script).chain(arguments).enumerate() {
+        for (index, bytes) in words.iter().enumerate() {
             let text = Value::String(self.heap.new_string(bytes));
             // An integer is a valid key.
-            let _ = self.heap.table_set(table, Value::Integer(index as i64), text);
+            let _ = self.heap.table_set(table, Value::Integer(index as i64 - script as i64), text);
         }
         let globals = self.globals();
         let name = Value::String(self.heap.new_string(b"arg"));

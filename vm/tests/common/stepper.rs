@@ -1,8 +1,8 @@
 //! A VM whose collector takes one turn at a time, between chunks, so that tests can look at the heap in each state.
 
 use moonphase_vm::gc::{
-    Colour, Direction, Event, GrayList, HeapView, Interests, Kind, ListName, ObjectView, Observer, Phase, Policy,
-    Semantics, Site, StepKind,
+    Colour, Direction, Event, GrayList, HeapView, Interests, Kind, Label, ListName, ObjectView, Observer, Phase,
+    Policy, Semantics, Site, StepKind,
 };
 use moonphase_vm::{Options, Vm};
 use std::any::Any;
@@ -162,7 +162,14 @@ impl Stepper {
     /// What a global variable refers to, and on from there along references with these labels. A freed object there is a
     /// failure: quarantine would let a program read it.
     pub fn at(&self, path: &[&str]) -> ObjectView<'_> {
-        let globals = self.object(self.vm.globals().erase().id()).expect("the globals");
+        let mut registry = None;
+        self.view().roots(|edge| {
+            if matches!(edge.label, Label::Root("registry")) {
+                registry = Some(edge.target);
+            }
+        });
+        // Where the registry has the globals (`LUA_RIDX_GLOBALS`).
+        let globals = self.follow(registry.expect("the registry"), "[2]");
         let (global, rest) = path.split_first().expect("a path");
         let first = self.follow(globals, &format!("[\"{global}\"]"));
         rest.iter().fold(first, |object, label| self.follow(object, label))
