@@ -79,6 +79,8 @@ pub enum Done {
     Clean,
     /// Exit 1: something was found, or a finding was not reproduced, or a script failed.
     Found,
+    /// The script chose its exit code.
+    Exit(u8),
 }
 
 /// Runs the command.
@@ -101,6 +103,7 @@ pub fn main() -> ExitCode {
     match result {
         Ok(Done::Clean) => ExitCode::SUCCESS,
         Ok(Done::Found) => ExitCode::from(1),
+        Ok(Done::Exit(code)) => ExitCode::from(code),
         Err(Failure::OutputClosed) => ExitCode::from(1),
         Err(failure) => {
             let code = if matches!(failure, Failure::Usage(_)) { 2 } else { 3 };

@@ -8,7 +8,7 @@ use std::io::{self, BufWriter, Read};
 use moonphase::fault;
 use moonphase::settings::{Check, Settings};
 use moonphase_invariants::Checker;
-use moonphase_vm::{Limit, Options, ScriptError, Vm, syntax};
+use moonphase_vm::{Limit, Options, ScriptError, System, Vm, syntax};
 
 use super::args::RunArgs;
 use super::fuzz::{only_schedule, refuse_dangling};
@@ -24,8 +24,7 @@ pub fn main(args: &RunArgs) -> Result<Done, Failure> {
     options.policy = settings.gc;
     fault::plant(&mut options, settings.fault);
     options.schedule = only_schedule(&settings)?;
-    options.real_time = true;
-    options.files = true;
+    options.system = System::Full;
     let mut vm = match settings.check.level() {
         Some(level) => Vm::observed(options, Box::new(Checker::new(level))),
         None if settings.is_sound() || settings.allow_dangling => {
@@ -45,7 +44,9 @@ pub fn main(args: &RunArgs) -> Result<Done, Failure> {
             )));
         }
     };
+    vm.set_input(io::stdin());
     vm.set_output(BufWriter::with_capacity(1 << 16, io::stdout()));
+    vm.set_error_output(io::stderr());
     let words: Vec<_> = env::args_os().map(OsString::into_encoded_bytes).collect();
     let words: Vec<_> = words.iter().map(Vec::as_slice).collect();
     // Where there is no script it is that of the command itself, as in `lua`.
@@ -64,6 +65,8 @@ pub fn main(args: &RunArgs) -> Result<Done, Failure> {
     let flushed = vm.flush_output();
     match result {
         Ok(()) => flushed.map(|()| Done::Clean).map_err(super::output_failure),
+        // As the system does with what `exit` is given.
+        Err(ScriptError::Exit(status)) => flushed.map(|()| Done::Exit(status as u8)).map_err(super::output_failure),
         Err(ScriptError::Limit(Limit::Output)) => Err(Failure::OutputClosed),
         Err(ScriptError::Halted) => {
             let found =

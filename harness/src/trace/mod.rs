@@ -18,7 +18,7 @@ pub use names::Name;
 
 use std::io::{self, Write};
 
-use moonphase_vm::{Limit, Options, Schedule, ScriptError, Vm, syntax};
+use moonphase_vm::{Limit, Options, Schedule, ScriptError, System, Vm, syntax};
 
 use crate::fault;
 use crate::report::Style;
@@ -73,8 +73,7 @@ pub fn trace(request: Request<'_>, out: Box<dyn Write>) -> io::Result<Traced> {
     options.policy = request.settings.gc;
     fault::plant(&mut options, request.settings.fault);
     options.schedule = request.schedule;
-    options.real_time = true;
-    options.files = true;
+    options.system = System::Full;
     let chunk = format!("@{}", request.file);
     let page = Page::new(out, request.layout, request.source, chunk.as_bytes(), request.interactive);
     let tracer = Tracer::new(page, request.filter, request.file, request.settings.is_sound());
@@ -107,6 +106,7 @@ fn ending(result: Result<(), ScriptError>) -> (&'static str, Option<String>) {
         Err(ScriptError::Limit(Limit::Output)) => ("output", None),
         Err(ScriptError::Limit(limit)) => ("limit", Some(limit.to_string())),
         Err(ScriptError::Halted) => ("halted", None),
+        Err(ScriptError::Exit(status)) => ("exit", Some(status.to_string())),
         Err(error) => ("error", Some(error.to_string())),
     }
 }

@@ -142,8 +142,8 @@ impl<'h> ObjectView<'h> {
         ObjectView { object, heap: PhantomData }
     }
 
-    #[cfg(feature = "corrupt")]
-    pub(super) fn erased(self) -> AnyGc {
+    /// The handle, for those inside the VM.
+    pub(crate) fn erased(self) -> AnyGc {
         self.object
     }
 

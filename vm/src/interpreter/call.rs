@@ -134,6 +134,7 @@ impl Vm {
                 Control::Wrapped => FrameKind::Wrap,
                 Control::Yield => FrameKind::Yield,
                 Control::Pairs => FrameKind::Pairs,
+                Control::Dofile => FrameKind::Dofile,
             },
         };
         // SAFETY: the reference ends before anything else is called.
@@ -208,6 +209,12 @@ impl Vm {
                 self.push(value);
                 self.precall(func + 1, 1, 3, 0)
             }
+            Control::Dofile => {
+                let chunk = crate::library::load_file(&mut Call { vm: self, base: func + 1, count: args })?;
+                self.set_slot(func + 1, chunk);
+                self.set_top(func + 2);
+                self.precall(func + 1, 0, -1, 0)
+            }
             Control::Resume => self.resume(func, args),
             Control::Wrapped => self.resume_wrapped(func, args),
             Control::Yield => self.yield_values(func, args),
@@ -269,6 +276,8 @@ impl Vm {
                     first = frame.func as usize;
                     count = 3;
                 }
+                // What the chunk gives is what `dofile` gives.
+                FrameKind::Dofile => {}
                 FrameKind::Closing => return Ok(Next::Other),
                 FrameKind::Base => (first, count) = self.finish_coroutine(first, count)?,
                 FrameKind::Native | FrameKind::Resume | FrameKind::Wrap | FrameKind::Yield => {

@@ -230,10 +230,12 @@ impl Vm {
         }
     }
 
-    /// Prints a warning to standard error, if warnings are on.
+    /// Prints a warning to the program's standard error, if warnings are on.
     pub(crate) fn warn(&mut self, message: &[u8]) {
         if self.warnings {
-            eprintln!("Lua warning: {}", String::from_utf8_lossy(message));
+            let line = [b"Lua warning: ".as_slice(), message, b"\n"].concat();
+            // A warning that nobody can read is lost, as in Lua.
+            let _ = self.write_error(&line);
         }
     }
 

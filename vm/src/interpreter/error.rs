@@ -18,6 +18,13 @@ pub enum Throw {
     Limit(Limit),
     /// The observer ended the script. No `pcall` catches it.
     Halted,
+    /// The script ends itself with `os.exit`. No `pcall` catches it.
+    Exit {
+        /// What the process is to end with.
+        status: i32,
+        /// Whether the state is to be closed before.
+        close: bool,
+    },
 }
 
 /// A limit of the host that a program hit.
@@ -48,6 +55,10 @@ pub enum ScriptError {
     /// The observer ended the program.
     #[error("ended by the observer")]
     Halted,
+    /// The program ended itself with `os.exit`, which asks the process to end with this status. Where the state was to be
+    /// closed, that is done.
+    #[error("ended with exit status {0}")]
+    Exit(i32),
 }
 
 /// Where an operand of the running instruction is.
@@ -64,6 +75,7 @@ impl Vm {
         match throw {
             Throw::Limit(limit) => ScriptError::Limit(limit),
             Throw::Halted => ScriptError::Halted,
+            Throw::Exit { status, .. } => ScriptError::Exit(status),
             Throw::Error(value) | Throw::Handled(value) => ScriptError::Error(match value {
                 Value::String(text) => text.as_bytes().to_vec(),
                 number @ (Value::Integer(_) | Value::Float(_)) => self.number_to_string(number).as_bytes().to_vec(),

@@ -21,6 +21,7 @@ pub(crate) mod names;
 mod native;
 mod schedule;
 mod stack;
+mod streams;
 mod unwind;
 
 pub use arithmetic::Operator;
@@ -29,13 +30,13 @@ pub use load::LoadError;
 pub use native::{Builtin, Call, Control, Function, NativeResult};
 pub(crate) use native::{to_integer, to_number};
 pub use schedule::{Schedule, Step, Turned, UnknownSchedule};
+pub(crate) use streams::Buffering;
 
-use crate::gc::{Event, Gc, Heap, HeapOptions, Mode, Policy, Semantics};
+use crate::gc::{Gc, Heap, HeapOptions, Mode, Policy, Semantics};
 use crate::host::References;
 use crate::library;
 use crate::value::{Table, Value};
 use crate::version::LuaVersion;
-use std::io::Write;
 
 /// What the host decides about a VM.
 #[derive(Clone, Debug)]
@@ -63,12 +64,22 @@ pub struct Options {
     pub quarantine_limit: usize,
     /// Seed of `math.random`.
     pub seed: u64,
-    /// Whether the program sees the real time; else its clock counts instructions.
-    pub real_time: bool,
-    /// Whether the program may read files.
-    pub files: bool,
+    /// What the program may use of the machine that it runs on.
+    pub system: System,
     /// When the collector turns, besides what the program asks for and what its debt does.
     pub schedule: Schedule,
+}
+
+/// What a program may use of the machine that it runs on, aside from the streams that its host gives it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum System {
+    /// Nothing. Files, processes and the environment are refused; time stands still and the clock counts instructions, so that
+    /// a run can be repeated.
+    #[default]
+    None,
+    /// All that the process may use: files, processes, environment, clocks and the local time zone.
+    Full,
 }
 
 impl Default for Options {
@@ -85,8 +96,7 @@ impl Default for Options {
             stack_limit: 1_000_000,
             quarantine_limit: 64 << 20,
             seed: 0,
-            real_time: false,
-            files: false,
+            system: System::None,
             schedule: Schedule::None,
         }
     }
@@ -122,9 +132,9 @@ pub struct Vm {
     scheduler: Option<Box<schedule::Scheduler>>,
     /// How many objects had their finalizer's turn.
     finalized: u64,
-    output: Box<dyn Write>,
     /// What the host holds.
     pub(crate) references: References,
+    streams: streams::Streams,
     /// Whether the loop that counts and looks at each instruction is needed.
     checked: bool,
 }
@@ -176,8 +186,8 @@ impl Vm {
             globals: None,
             scheduler: None,
             finalized: 0,
-            output: Box::new(std::io::sink()),
             references: References::default(),
+            streams: streams::Streams::default(),
             checked: options.instruction_limit.is_some(),
             options,
         };
@@ -193,11 +203,6 @@ impl Vm {
         }
         vm.start_schedule();
         vm
-    }
-
-    /// Where the program's output goes. At first nowhere.
-    pub fn set_output(&mut self, output: impl Write + 'static) {
-        self.output = Box::new(output);
     }
 
     /// Installs an observer of the heap.
@@ -292,6 +297,9 @@ impl Vm {
         unsafe { self.thread_mut() }.message_handler = 0;
         self.set_top(slot);
         self.heap.let_go_from(0);
+        if let Err(Throw::Exit { close: true, .. }) = result {
+            self.finalize_everything().map_err(|throw| self.script_error(throw))?;
+        }
         result.map_err(|throw| self.script_error(throw))
     }
 
@@ -337,17 +345,6 @@ impl Vm {
             Ok(()) => Ok(()),
             Err(throw) => Err(self.script_error(throw)),
         }
-    }
-
-    /// Sends bytes to the program's output.
-    pub(crate) fn write_output(&mut self, bytes: &[u8]) -> std::io::Result<()> {
-        self.heap.note(|| Event::Output(bytes));
-        self.output.write_all(bytes)
-    }
-
-    /// Flushes the program's output.
-    pub fn flush_output(&mut self) -> std::io::Result<()> {
-        self.output.flush()
     }
 
     /// Chooses the loop after a change of limits, observer or hooks.

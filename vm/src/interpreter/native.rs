@@ -49,6 +49,8 @@ pub enum Control {
     Yield,
     /// `pairs`
     Pairs,
+    /// `dofile`
+    Dofile,
 }
 
 /// A native function's view of its call.
@@ -162,6 +164,11 @@ impl Call<'_> {
     /// An upvalue of the native closure that runs, nil where it has none.
     pub fn upvalue(&self, index: usize) -> Value {
         self.running_closure().and_then(|closure| Some(closure.upvalues.get(index)?.get())).unwrap_or_default()
+    }
+
+    /// All upvalues of the native closure that runs.
+    pub(crate) fn upvalues(&self) -> Vec<Value> {
+        self.running_closure().map_or_else(Vec::new, |closure| closure.upvalues.iter().map(|slot| slot.get()).collect())
     }
 
     /// Replaces an upvalue that the native closure that runs has.

@@ -131,21 +131,28 @@ impl Vm {
     }
 
     /// Closes what a call that failed has left open at and above `level`: upvalues, and to-be-closed variables, whose
-    /// methods may replace the error. Those methods run only for errors, not where the program is being ended.
+    /// methods may replace the error. Those methods run for errors and where `os.exit` closes the state, whose main thread has
+    /// its variables closed; not where the program is being ended otherwise.
     pub(super) fn close_after(&mut self, level: usize, throw: Throw) -> Throw {
         let mut throw = throw;
         loop {
             let thread = self.heap.current();
             self.heap.close_upvalues(thread, level);
             let Some(slot) = self.pop_to_be_closed(level) else { break };
-            let (Throw::Error(error) | Throw::Handled(error)) = throw else { continue };
+            let error = match throw {
+                Throw::Error(error) | Throw::Handled(error) => error,
+                Throw::Exit { close: true, .. } if thread == self.heap.main_thread() => Value::Nil,
+                _ => continue,
+            };
             let variable = self.slot(slot);
             self.set_top(slot + 1);
             // What is to be given back must survive the call.
             self.push(error);
             let handler = self.heap.metamethod_of(variable, Metamethod::Close);
-            if let Err(other) = self.call_nested(handler, &[variable, error], Some(0)) {
-                throw = other;
+            match (self.call_nested(handler, &[variable, error], Some(0)), throw) {
+                // An exit goes on.
+                (Ok(_), _) | (Err(Throw::Error(_) | Throw::Handled(_)), Throw::Exit { .. }) => {}
+                (Err(other), _) => throw = other,
             }
         }
         self.set_top(level);

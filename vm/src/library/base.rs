@@ -3,18 +3,15 @@
 //! Chunks are loaded from text only: there is no precompiled form. A chunk that a reader function gives is read to its end
 //! before it is parsed.
 
-use super::{
-    add_functions, check_function, check_metatable, control, is_function, plain, registry_table, set_field,
-    write_output,
-};
+use super::{add_functions, check_function, check_metatable, control, plain, registry_table, set_field, write_output};
 use crate::gc::Mode;
-use crate::interpreter::{Builtin, Call, Control, LoadError, NativeResult, Throw, Vm};
+use crate::interpreter::{Builtin, Call, Control, LoadError, NativeResult, System, Throw, Vm};
 use crate::value::{Metamethod, Value, format_number};
 
 pub(crate) static FUNCTIONS: &[Builtin] = &[
     plain("assert", assert),
     plain("collectgarbage", collectgarbage),
-    plain("dofile", dofile),
+    control("dofile", Control::Dofile),
     plain("error", error),
     plain("getmetatable", getmetatable),
     plain("ipairs", ipairs),
@@ -476,18 +473,23 @@ fn binary_error(source: &[u8], name: &[u8]) -> Vec<u8> {
 }
 
 /// The text of a file, or why it cannot be had.
-pub(super) fn read_file(call: &Call<'_>, name: Option<&[u8]>) -> Result<Vec<u8>, Vec<u8>> {
+pub(super) fn read_file(call: &mut Call<'_>, name: Option<&[u8]>) -> Result<Vec<u8>, Vec<u8>> {
     let shown = name.unwrap_or(b"stdin");
     let failure =
         |what: &str, reason: &str| [b"cannot ", what.as_bytes(), b" ", shown, b": ", reason.as_bytes()].concat();
-    if !call.vm.options.files {
+    if call.vm.options.system == System::None {
         return Err(failure("open", "files are not available"));
     }
     let mut text = Vec::new();
     let read = match name.map(std::str::from_utf8) {
         Some(Ok(path)) => std::fs::read(path).map(|read| text = read),
         Some(Err(_)) => return Err(failure("open", "No such file or directory")),
-        None => std::io::Read::read_to_end(&mut std::io::stdin(), &mut text).map(drop),
+        None => {
+            let mut input = call.vm.take_input();
+            let read = std::io::Read::read_to_end(&mut input, &mut text);
+            call.vm.give_input(input);
+            read.map(drop)
+        }
     };
     if let Err(error) = read {
         let reason = error.to_string();
@@ -543,13 +545,8 @@ fn loadfile(call: &mut Call<'_>) -> NativeResult {
     }
 }
 
-fn dofile(call: &mut Call<'_>) -> NativeResult {
+/// The chunk that `dofile` runs.
+pub(crate) fn load_file(call: &mut Call<'_>) -> Result<Value, Throw> {
     let name = file_argument(call, 0)?;
-    match compile_file(call, name.as_deref(), None)? {
-        Ok(function) => {
-            debug_assert!(is_function(function));
-            call.call(function, &[])
-        }
-        Err(message) => Err(call.vm.string_error(&message)),
-    }
+    compile_file(call, name.as_deref(), None)?.map_err(|message| call.vm.string_error(&message))
 }

@@ -13,13 +13,14 @@ mod math;
 mod os;
 mod package;
 mod string;
+mod system;
 mod table;
 #[cfg(test)]
 mod tests;
 mod traceback;
 mod utf8;
 
-pub(crate) use base::NEXT;
+pub(crate) use base::{NEXT, load_file};
 pub(crate) use traceback::{TRACEBACK_HANDLER, global_function_name, traceback};
 
 use crate::gc::Gc;

@@ -4,7 +4,7 @@
 //! C libraries.
 
 use super::{LOADED, before_zero, field, is_function, plain, register, registry_table, set_field};
-use crate::interpreter::{Builtin, Call, NativeResult, Throw, Vm};
+use crate::interpreter::{Builtin, Call, NativeResult, System, Throw, Vm};
 use crate::value::Value;
 
 pub(crate) static FUNCTIONS: &[Builtin] = &[plain("searchpath", searchpath)];
@@ -28,14 +28,14 @@ pub(crate) fn open(vm: &mut Vm) {
     set_field(vm, package, "loaded", Value::Table(loaded));
     let preload = registry_table(vm, PRELOAD);
     set_field(vm, package, "preload", Value::Table(preload));
-    let path = if vm.options.files { PATH } else { "" };
+    let path = if vm.options.system == System::Full { PATH } else { "" };
     for (name, text) in [("path", path), ("cpath", ""), ("config", "/\n;\n?\n!\n-\n")] {
         let text = vm.heap.new_string(text.as_bytes());
         set_field(vm, package, name, Value::String(text));
     }
     let searchers = vm.heap.new_table();
     let list: &[&'static Builtin] =
-        if vm.options.files { &[&SEARCH_PRELOAD, &SEARCH_PATH] } else { &[&SEARCH_PRELOAD] };
+        if vm.options.system == System::Full { &[&SEARCH_PRELOAD, &SEARCH_PATH] } else { &[&SEARCH_PRELOAD] };
     for (index, &searcher) in list.iter().enumerate() {
         vm.heap
             .table_set(searchers, Value::Integer(index as i64 + 1), Value::Builtin(searcher))
@@ -172,7 +172,7 @@ fn find_file(
     let marks = path.iter().filter(|&&byte| byte == b'?').count();
     call.reserve(path.len().saturating_add(marks.saturating_mul(name.len())))?;
     let files = replace(path, b"?", &name);
-    if call.vm.options.files && !files.is_empty() {
+    if call.vm.options.system == System::Full && !files.is_empty() {
         for file in files.split(|&byte| byte == b';') {
             // Opening tells whether it is readable; a directory can be opened and is no module.
             if std::str::from_utf8(file).is_ok_and(|file| std::fs::File::open(file).is_ok()) {

@@ -76,6 +76,8 @@ pub(crate) enum FrameKind {
     Yield,
     /// `pairs` waiting for `__pairs`.
     Pairs,
+    /// `dofile` waiting for its chunk.
+    Dofile,
     /// Where a native function or the host called back into Lua: a return to it leaves the loop that runs.
     Boundary,
     /// The bottom of a stack.

@@ -42,6 +42,11 @@ impl Buffer {
         &mut self.bytes
     }
 
+    /// The bytes, complete.
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+
     /// Gives the string as the result of the function.
     pub(crate) fn finish(self, call: &mut Call<'_>) -> NativeResult {
         call.ret_bytes(&self.bytes)
