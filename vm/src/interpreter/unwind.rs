@@ -135,13 +135,15 @@ impl Vm {
     /// its variables closed; not where the program is being ended otherwise.
     pub(super) fn close_after(&mut self, level: usize, throw: Throw) -> Throw {
         let mut throw = throw;
+        // What the methods are given where the state is closed: the last error among themselves.
+        let mut closing_error = Value::Nil;
         loop {
             let thread = self.heap.current();
             self.heap.close_upvalues(thread, level);
             let Some(slot) = self.pop_to_be_closed(level) else { break };
             let error = match throw {
                 Throw::Error(error) | Throw::Handled(error) => error,
-                Throw::Exit { close: true, .. } if thread == self.heap.main_thread() => Value::Nil,
+                Throw::Exit { close: true, .. } if thread == self.heap.main_thread() => closing_error,
                 _ => continue,
             };
             let variable = self.slot(slot);
@@ -150,8 +152,9 @@ impl Vm {
             self.push(error);
             let handler = self.heap.metamethod_of(variable, Metamethod::Close);
             match (self.call_nested(handler, &[variable, error], Some(0)), throw) {
+                (Ok(_), _) => {}
                 // An exit goes on.
-                (Ok(_), _) | (Err(Throw::Error(_) | Throw::Handled(_)), Throw::Exit { .. }) => {}
+                (Err(Throw::Error(error) | Throw::Handled(error)), Throw::Exit { .. }) => closing_error = error,
                 (Err(other), _) => throw = other,
             }
         }

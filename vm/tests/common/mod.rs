@@ -4,21 +4,31 @@
 
 pub mod stepper;
 
-use moonphase_vm::{Options, ScriptError, Vm};
-use std::cell::RefCell;
+use moonphase_vm::{Options, ScriptError, System, Vm};
+use std::cell::{Cell, RefCell};
 use std::io::Write;
 use std::rc::Rc;
 
 /// A sink whose content can be read while the VM owns it.
 #[derive(Clone, Default)]
-struct Output(Rc<RefCell<Vec<u8>>>);
+struct Output {
+    bytes: Rc<RefCell<Vec<u8>>>,
+    flushes: Rc<Cell<usize>>,
+}
+
+impl Output {
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.bytes.borrow()).into_owned()
+    }
+}
 
 impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.borrow_mut().write(bytes)
+        self.bytes.borrow_mut().write(bytes)
     }
 
     fn flush(&mut self) -> std::io::Result<()> {
+        self.flushes.set(self.flushes.get() + 1);
         Ok(())
     }
 }
@@ -30,8 +40,30 @@ pub fn run_with(options: Options, source: &str) -> (String, Result<(), ScriptErr
     vm.set_output(output.clone());
     let result = vm.run(source.as_bytes(), b"@t", &[]);
     drop(vm);
-    let printed = String::from_utf8_lossy(&output.0.borrow()).into_owned();
-    (printed, result)
+    (output.text(), result)
+}
+
+/// What came out of a script.
+pub struct Streams {
+    pub output: String,
+    /// How often the output was flushed.
+    pub flushes: usize,
+    pub error: String,
+}
+
+/// Runs a script that may use the system and reads an input. The global `dir` is a folder for its files, which goes away.
+pub fn run_on_system(mut options: Options, source: &str, input: &str) -> (Streams, Result<(), ScriptError>) {
+    let folder = tempfile::tempdir().expect("a folder");
+    options.system = System::Full;
+    let (output, error) = (Output::default(), Output::default());
+    let mut vm = Vm::new(options).expect("a sound policy");
+    vm.set_input(std::io::Cursor::new(input.to_owned()));
+    vm.set_output(output.clone());
+    vm.set_error_output(error.clone());
+    let prelude = format!("dir = '{}/'", folder.path().display());
+    let result = vm.run(prelude.as_bytes(), b"=prelude", &[]).and_then(|()| vm.run(source.as_bytes(), b"@t", &[]));
+    drop(vm);
+    (Streams { output: output.text(), flushes: output.flushes.get(), error: error.text() }, result)
 }
 
 /// One schedule of each kind that turns, and more of those that differ by a seed.

@@ -199,19 +199,10 @@ impl Write for OpenFile {
         Ok(bytes.len())
     }
 
-    /// What cannot be written stays in the buffer.
+    /// What cannot be written is lost, so that the error comes once.
     fn flush(&mut self) -> io::Result<()> {
-        let mut done = 0;
-        let mut result = Ok(());
-        while done < self.output.len() && result.is_ok() {
-            match self.file.write(&self.output[done..]) {
-                Ok(0) => result = Err(io::ErrorKind::WriteZero.into()),
-                Ok(count) => done += count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => result = Err(error),
-            }
-        }
-        self.output.drain(..done);
+        let result = self.file.write_all(&self.output);
+        self.output.clear();
         result
     }
 }

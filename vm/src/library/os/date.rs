@@ -137,7 +137,6 @@ pub(super) fn format(date: &Date, specifier: u8, zone: &Offset) -> Option<String
         b'p' => if hour < 12 { "AM" } else { "PM" }.to_owned(),
         b'r' => return all("I:M:S p"),
         b'R' => return all("H:M"),
-        b's' => (date.to_seconds() - zone.seconds).to_string(),
         b'S' => format!("{second:02}"),
         b't' => "\t".to_owned(),
         b'T' | b'X' => return all("H:M:S"),
@@ -209,6 +208,6 @@ mod tests {
         let date = Date::from_seconds(0).expect("in range");
         let zone = Offset { seconds: -(3 * 3600 + 1800 + 59), is_dst: true, name: "NDT".to_owned() };
         let text = |specifier| format(&date, specifier, &zone);
-        assert_eq!([b'z', b'Z', b's'].map(text), ["-0330", "NDT", "12659"].map(|text| Some(text.to_owned())));
+        assert_eq!([b'z', b'Z'].map(text), ["-0330", "NDT"].map(|text| Some(text.to_owned())));
     }
 }

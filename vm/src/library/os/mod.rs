@@ -134,7 +134,7 @@ fn local_zone(call: &Call<'_>) -> Zone {
 fn difftime(call: &mut Call<'_>) -> NativeResult {
     let later = call.check_integer(0)?;
     let earlier = call.check_integer(1)?;
-    call.ret(later.wrapping_sub(earlier) as f64)
+    call.ret((i128::from(later) - i128::from(earlier)) as f64)
 }
 
 fn date(call: &mut Call<'_>) -> NativeResult {

@@ -27,6 +27,9 @@ pub(super) struct Zone(TimeZone);
 /// Changes of the offset that are looked at on either side of a date for one with the daylight saving time that is asked for.
 const NEAR_CHANGES: usize = 4;
 
+/// What daylight saving time adds where a zone does not know it.
+const USUAL_SHIFT: i64 = 3600;
+
 impl Zone {
     pub(super) fn utc() -> Zone {
         Zone(TimeZone::UTC)
@@ -61,8 +64,13 @@ impl Zone {
             return local - offset.seconds;
         }
         let likely = both.into_iter().find(fits).unwrap_or(&before);
-        let meant = is_dst.and_then(|is_dst| self.nearest_with(local - likely.seconds, is_dst));
-        local - meant.unwrap_or(likely.seconds)
+        let offset = match is_dst {
+            Some(is_dst) if is_dst != likely.is_dst => self
+                .nearest_with(local - likely.seconds, is_dst)
+                .unwrap_or(likely.seconds + if is_dst { USUAL_SHIFT } else { -USUAL_SHIFT }),
+            _ => likely.seconds,
+        };
+        local - offset
     }
 
     /// The offset nearest to a time that is, or is not, daylight saving time.
@@ -116,6 +124,8 @@ mod tests {
         assert_eq!(seconds_of(11, 3, 1, Some(false)), STANDARD);
         assert_eq!(seconds_of(7, 1, 12, Some(false)), STANDARD);
         assert_eq!(seconds_of(1, 1, 12, Some(true)), SUMMER);
+        let date = Date::from_seconds(0).expect("in range");
+        assert_eq!(Zone::utc().seconds_of(date, Some(true)), -USUAL_SHIFT);
     }
 
     #[test]
