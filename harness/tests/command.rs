@@ -57,6 +57,18 @@ fn run_ends_with_one_where_the_script_fails() {
 }
 
 #[test]
+fn run_gives_the_script_the_system_and_ends_as_it_says() {
+    let scratch = Scratch::new();
+    scratch.write(
+        "a.lua",
+        "io.open('out', 'w'):write('text') io.write(os.getenv('PATH') and 'partial') io.stderr:write('told') os.exit(258)",
+    );
+    let ran = scratch.run(&["run", "a.lua"]);
+    assert_eq!((ran.code, ran.stdout.as_str(), ran.stderr.as_str()), (2, "partial", "told"));
+    assert_eq!(scratch.read("out"), "text");
+}
+
+#[test]
 fn run_checks_where_it_is_asked_to() {
     let scratch = Scratch::new();
     scratch.write("a.lua", FAULTY);
