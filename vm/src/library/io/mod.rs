@@ -234,13 +234,21 @@ fn tmpfile(call: &mut Call<'_>) -> NativeResult {
     return_file(call, opened, None)
 }
 
-/// Closes a file. A standard stream stays open.
+/// Takes an open file out of its userdata, which is closed then. Standard streams stay where they are.
+fn take_open(file: Gc<Userdata>) -> Option<Box<OpenFile>> {
+    let mut stream = handle(&file)?.borrow_mut();
+    match std::mem::replace(&mut *stream, Stream::Closed) {
+        Stream::Open(open) => Some(open),
+        other => {
+            *stream = other;
+            None
+        }
+    }
+}
+
+/// Closes a file that is not closed, and gives how that went.
 fn close_file(call: &mut Call<'_>, file: Gc<Userdata>) -> NativeResult {
-    let taken = handle(&file).and_then(|handle| match &mut *handle.borrow_mut() {
-        stream @ Stream::Open(_) => Some(std::mem::replace(stream, Stream::Closed)),
-        _ => None,
-    });
-    let Some(Stream::Open(open)) = taken else {
+    let Some(open) = take_open(file) else {
         call.push(Value::Nil);
         call.ret_bytes(b"cannot close standard file")?;
         return Ok(2);
@@ -272,9 +280,9 @@ fn close_default(call: &mut Call<'_>) -> NativeResult {
 
 /// What `__gc` and `__close` do.
 fn finalize(call: &mut Call<'_>) -> NativeResult {
-    let file = check_file(call)?;
-    if !is_closed(file) {
-        close_file(call, file)?;
+    if let Some(open) = take_open(check_file(call)?) {
+        // Nobody asks how it went.
+        let _ = open.close();
     }
     Ok(0)
 }
@@ -433,8 +441,10 @@ fn read_line(call: &mut Call<'_>) -> NativeResult {
     match read_formats(call, file, upvalues.get(2..).unwrap_or_default(), 1)? {
         Ok(count) if !call.pushed(count)[0].is_falsy() => Ok(count),
         Ok(_) => {
-            if !call.upvalue(1).is_falsy() {
-                close_file(call, file)?;
+            if !call.upvalue(1).is_falsy()
+                && let Some(open) = take_open(file)
+            {
+                let _ = open.close();
             }
             Ok(0)
         }
