@@ -3,7 +3,7 @@
 mod common;
 
 use common::{check, run_on_system, run_with};
-use moonphase_vm::{Options, ScriptError};
+use moonphase_vm::{Limit, Options, ScriptError};
 
 /// What a program prints that may use the system, and how it ends. The names of its files begin with `dir`.
 fn run(source: &str) -> (String, Result<(), ScriptError>) {
@@ -100,6 +100,14 @@ fn a_date_table_is_normalized_and_checked() {
          field 'year' is out-of-bound\nfield 'year' is out-of-bound\n\
          false\ttime result cannot be represented in this installation\n-2.0\t1.844674407371e+19\n",
     );
+}
+
+#[test]
+fn the_text_of_a_date_counts_against_the_memory_limit() {
+    let mut options = Options::default();
+    options.memory_limit = 2 << 20;
+    let result = run_with(options, "pcall(os.date, ('%c'):rep(1 << 17))").1;
+    assert_eq!(result, Err(ScriptError::Limit(Limit::Memory)));
 }
 
 #[test]

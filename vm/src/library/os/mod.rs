@@ -6,6 +6,7 @@
 mod date;
 mod zone;
 
+use super::string::Buffer;
 use super::system::{exec_result, file_result, path, permit, processor_seconds, shell, variable};
 use super::{before_zero, io, plain, register};
 use crate::interpreter::{Builtin, Call, NativeResult, System, Throw, Vm, to_integer};
@@ -155,12 +156,12 @@ fn date(call: &mut Call<'_>) -> NativeResult {
         }
         return call.ret(table);
     }
-    let mut result = Vec::new();
+    let mut result = Buffer::default();
     let mut rest = text;
     while let [byte, after @ ..] = rest {
         rest = after;
         if *byte != b'%' {
-            result.push(*byte);
+            result.push(call, *byte)?;
             continue;
         }
         let formatted = date::specifier(rest)
@@ -169,10 +170,10 @@ fn date(call: &mut Call<'_>) -> NativeResult {
             let message = [b"invalid conversion specifier '%".as_slice(), before_zero(rest), b"'"].concat();
             return Err(call.arg_error(0, message));
         };
-        result.extend_from_slice(piece.as_bytes());
+        result.append(call, piece.as_bytes())?;
         rest = &rest[length..];
     }
-    call.ret_bytes(&result)
+    result.finish(call)
 }
 
 /// The fields of a date table.
