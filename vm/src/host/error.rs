@@ -37,6 +37,14 @@ pub enum Error {
     /// A limit of the host.
     #[error("{0}")]
     Limit(Limit),
+    /// The program called `os.exit`.
+    #[error("the program ended itself with status {status}")]
+    Exit {
+        /// What it wants the process to end with.
+        status: i32,
+        /// Whether it wants the state to be closed before, for which [`Vm::close`] is there.
+        close: bool,
+    },
     /// The observer ended the program.
     #[error("ended by the observer")]
     Halted,
@@ -53,6 +61,7 @@ impl Error {
         let value = match throw {
             Throw::Error(value) | Throw::Handled(value) => vm.hold(value),
             Throw::Limit(limit) => return Error::Limit(limit),
+            Throw::Exit { status, close } => return Error::Exit { status, close },
             Throw::Halted => return Error::Halted,
         };
         // The value is held: what its `__tostring` does cannot free it.
@@ -78,6 +87,7 @@ impl Error {
                 Err(error) => error.into_throw(vm),
             },
             Error::Limit(limit) => Throw::Limit(limit),
+            Error::Exit { status, close } => Throw::Exit { status, close },
             Error::Halted => Throw::Halted,
             other => vm.native_error(other.to_string().as_bytes()),
         }
