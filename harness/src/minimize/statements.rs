@@ -17,7 +17,7 @@ pub(super) fn unwrap(chunk: &Chunk, site: usize) -> Option<Vec<Chunk>> {
             | StatementKind::NumericFor { body, .. }
             | StatementKind::GenericFor { body, .. } => vec![body.clone()],
             StatementKind::If { arms, otherwise } => {
-                arms.iter().map(|(_, block)| block).chain(otherwise).cloned().collect()
+                arms.iter().map(|arm| &arm.block).chain(otherwise).cloned().collect()
             }
             _ => functions_in(&statements[at]).into_iter().map(|function| function.block).collect(),
         };

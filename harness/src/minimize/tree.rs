@@ -48,7 +48,7 @@ fn walk_statement(visitor: &mut dyn Visitor, statement: &mut StatementKind) {
             walk_expression(visitor, condition);
         }
         StatementKind::If { arms, otherwise } => {
-            for (condition, block) in arms {
+            for Arm { condition, block, .. } in arms {
                 walk_expression(visitor, condition);
                 walk_block(visitor, block);
             }

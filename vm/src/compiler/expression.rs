@@ -71,7 +71,7 @@ impl Compiler {
             | ExpressionKind::MethodCall { .. }
             | ExpressionKind::Parenthesized(_) => return self.suffixed(expression),
         };
-        self.function.at_line(expression.span.line);
+        self.function.at_line(expression.span.end_line);
         Ok(place.into())
     }
 
@@ -103,6 +103,7 @@ impl Compiler {
             }
             ExpressionKind::Parenthesized(inner) => {
                 let mut operand = self.expression(inner)?;
+                self.function.at_line(primary.span.end_line);
                 self.function.discharge(&mut operand);
                 operand
             }
@@ -121,16 +122,17 @@ impl Compiler {
                 let table = self.function.load_table(operand);
                 let key = self.expression(key)?;
                 let key = self.function.load_value(key);
+                self.function.at_line(suffix.span.end_line);
                 Ok(self.function.index(table, key))
             }
             ExpressionKind::MethodCall { method, arguments, line, .. } => {
                 self.function.at_line(method.span.line);
                 let base = self.method(operand, &method.name);
-                self.call(base, arguments, *line)
+                self.call(base, arguments, *line, suffix.span.end_line)
             }
             ExpressionKind::Call { arguments, line, .. } => {
                 let base = self.function.load_next_register(operand);
-                self.call(base, arguments, *line)
+                self.call(base, arguments, *line, suffix.span.end_line)
             }
             _ => Ok(operand),
         }
@@ -156,11 +158,19 @@ impl Compiler {
         base
     }
 
-    /// Emit a call of the function in `base`, which may be followed by arguments already.
-    fn call(&mut self, base: Register, arguments: &[Expression], line: u32) -> Result<Operand, SyntaxError> {
+    /// Emit a call, from one line to another, of the function in `base`, which may be followed by arguments already.
+    fn call(
+        &mut self,
+        base: Register,
+        arguments: &[Expression],
+        line: u32,
+        end_line: u32,
+    ) -> Result<Operand, SyntaxError> {
         self.function.at_line(line);
         let mut is_open = false;
-        if let Some(last) = self.expressions(arguments)? {
+        let last = self.expressions(arguments)?;
+        self.function.at_line(end_line);
+        if let Some(last) = last {
             if last.place.is_multiple() {
                 self.function.set_all_results(&last);
                 is_open = true;
@@ -309,6 +319,7 @@ impl Compiler {
             }
         }
         let mut list_items = stored + waiting;
+        self.function.at_line(span.end_line);
         match latest {
             Some(last) if last.place.is_multiple() => {
                 self.function.set_all_results(&last);

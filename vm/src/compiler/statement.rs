@@ -12,7 +12,7 @@ use super::scope::GotoTarget;
 use crate::bytecode::{Instruction, Opcode};
 use crate::syntax::SyntaxError;
 use crate::syntax::ast::{
-    Attribute, Block, Expression, ExpressionKind, FunctionBody, LocalName, Name, NameAt, Statement, StatementKind,
+    Arm, Attribute, Block, Expression, ExpressionKind, FunctionBody, LocalName, Name, NameAt, Statement, StatementKind,
 };
 use std::rc::Rc;
 
@@ -94,6 +94,7 @@ impl Compiler {
             // Labels are compiled with the statements around them.
             StatementKind::Label(_) => {}
         }
+        self.function.at_line(statement.span.end_line);
         self.function.free = self.function.variable_registers;
         self.check_failure()
     }
@@ -306,9 +307,10 @@ impl Compiler {
 
     // Control flow.
 
-    /// Compile a condition; the jumps for where it is false.
-    fn condition(&mut self, condition: &Expression) -> Result<JumpList, SyntaxError> {
+    /// Compile a condition that is tested at a line, 0 for where it ends; the jumps for where it is false.
+    fn condition(&mut self, condition: &Expression, line: u32) -> Result<JumpList, SyntaxError> {
         let operand = self.expression(condition)?;
+        self.function.at_line(line);
         let function = &mut self.function;
         if !matches!(operand.place, Place::Nil | Place::False) {
             return Ok(function.go_if_true(operand));
@@ -320,11 +322,11 @@ impl Compiler {
         Ok(when_false)
     }
 
-    fn if_statement(&mut self, arms: &[(Expression, Block)], otherwise: Option<&Block>) -> Result<(), SyntaxError> {
+    fn if_statement(&mut self, arms: &[Arm], otherwise: Option<&Block>) -> Result<(), SyntaxError> {
         let mut to_end = JumpList::default();
-        for (index, (condition, block)) in arms.iter().enumerate() {
+        for (index, arm) in arms.iter().enumerate() {
             let is_last = index + 1 == arms.len() && otherwise.is_none();
-            self.arm(condition, block, is_last, &mut to_end)?;
+            self.arm(arm, is_last, &mut to_end)?;
         }
         if let Some(block) = otherwise {
             self.block(block, 0)?;
@@ -336,8 +338,7 @@ impl Compiler {
     /// Compile a condition and what happens where it is true; after that, unless it `is_last`, a jump to the end.
     fn arm(
         &mut self,
-        condition: &Expression,
-        block: &Block,
+        Arm { condition, then_line, block }: &Arm,
         is_last: bool,
         to_end: &mut JumpList,
     ) -> Result<(), SyntaxError> {
@@ -345,7 +346,7 @@ impl Compiler {
             Some((Statement { kind: StatementKind::Break, span }, rest)) => {
                 // The test itself jumps out of the loop.
                 let operand = self.expression(condition)?;
-                self.function.at_line(span.line);
+                self.function.at_line(*then_line);
                 let breaks = match operand.place {
                     Place::True if !operand.has_jumps() => JumpList::one(self.function.emit_jump()),
                     _ => self.function.go_if_false(operand),
@@ -359,7 +360,7 @@ impl Compiler {
                 (JumpList::one(self.function.emit_jump()), rest)
             }
             _ => {
-                let to_next = self.condition(condition)?;
+                let to_next = self.condition(condition, *then_line)?;
                 self.function.enter_block(false);
                 (to_next, block.statements.as_slice())
             }
@@ -375,7 +376,7 @@ impl Compiler {
 
     fn while_loop(&mut self, condition: &Expression, body: &Block, end_line: u32) -> Result<(), SyntaxError> {
         let start = self.function.mark_target();
-        let exit = self.condition(condition)?;
+        let exit = self.condition(condition, 0)?;
         self.function.enter_block(true);
         self.block(body, end_line)?;
         self.function.emit_jump_to(start);
@@ -390,7 +391,7 @@ impl Compiler {
         self.function.enter_block(true);
         self.function.enter_block(false);
         self.statements(&body.statements, condition.span.line, false)?;
-        let mut again = self.condition(condition)?;
+        let mut again = self.condition(condition, 0)?;
         let scope = self.function.leave_block();
         let function = &mut self.function;
         if scope.must_close {

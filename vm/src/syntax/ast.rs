@@ -7,7 +7,7 @@
 
 use std::rc::Rc;
 
-/// A piece of source text: byte offsets, half open, and the line where it begins.
+/// A piece of source text: byte offsets, half open, and the lines where it begins and ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Span {
     /// Offset of the first byte.
@@ -16,11 +16,13 @@ pub struct Span {
     pub end: u32,
     /// Line of the first byte, from 1; 0 where there is no source.
     pub line: u32,
+    /// Line of the last byte, likewise.
+    pub end_line: u32,
 }
 
 impl Span {
     /// The span of what was made and not parsed.
-    pub const NONE: Span = Span { start: 0, end: 0, line: 0 };
+    pub const NONE: Span = Span { start: 0, end: 0, line: 0, end_line: 0 };
 }
 
 /// An identifier. Shared, since the same few names occur all over a chunk.
@@ -40,6 +42,17 @@ pub struct Chunk {
 pub struct Block {
     /// The statements in order. A `return` can only be the last one.
     pub statements: Vec<Statement>,
+}
+
+/// A condition of an `if` statement and the block that runs where it is true.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Arm {
+    /// Tested where those before it are false.
+    pub condition: Expression,
+    /// Line of the `then`; 0 where there is no source.
+    pub then_line: u32,
+    /// What runs.
+    pub block: Block,
 }
 
 /// A statement and where it stands.
@@ -91,7 +104,7 @@ pub enum StatementKind {
     /// `if c1 then b1 elseif c2 then b2 else b3 end`.
     If {
         /// Conditions with their blocks, at least one.
-        arms: Vec<(Expression, Block)>,
+        arms: Vec<Arm>,
         /// The `else` block.
         otherwise: Option<Block>,
     },

@@ -123,7 +123,7 @@ impl Printer {
                 self.expression(condition);
             }
             StatementKind::If { arms, otherwise } => {
-                for (position, (condition, block)) in arms.iter().enumerate() {
+                for (position, Arm { condition, block, .. }) in arms.iter().enumerate() {
                     self.push(if position == 0 { "if " } else { "elseif " });
                     self.expression(condition);
                     self.push(" then");

@@ -39,9 +39,10 @@ fn statement_kind(kind: &mut StatementKind) {
             expression(condition);
         }
         StatementKind::If { arms, otherwise } => {
-            for (condition, body) in arms {
-                expression(condition);
-                block(body);
+            for arm in arms {
+                expression(&mut arm.condition);
+                arm.then_line = 0;
+                block(&mut arm.block);
             }
             if let Some(body) = otherwise {
                 block(body);

@@ -43,6 +43,7 @@ pub fn parse(source: &[u8], chunk_name: &[u8], version: LuaVersion) -> Result<Ch
         token: Token { kind: TokenKind::EndOfSource, start: 0, end: 0, line: 1 },
         lookahead: None,
         previous_end: 0,
+        previous_line: 1,
         names: Names::default(),
         levels: 0,
         height: 0,
@@ -64,6 +65,8 @@ struct Parser<'s> {
     lookahead: Option<Token>,
     /// End of the token before [`token`](Parser::token).
     previous_end: u32,
+    /// The line of that end.
+    previous_line: u32,
     names: Names<'s>,
     /// How many statements and operands are being parsed within each other.
     levels: u32,
@@ -77,6 +80,7 @@ impl<'s> Parser<'s> {
     /// Steps to the next token.
     fn advance(&mut self) -> Result<()> {
         self.previous_end = self.token.end;
+        self.previous_line = self.line();
         self.token = match self.lookahead.take() {
             Some(token) => token,
             None => self.lexer.next_token()?,
@@ -146,12 +150,12 @@ impl<'s> Parser<'s> {
     }
 
     fn token_span(&self) -> Span {
-        Span { start: self.token.start, end: self.token.end, line: self.token.line }
+        Span { start: self.token.start, end: self.token.end, line: self.token.line, end_line: self.line() }
     }
 
     /// The span from a token to the last one that was parsed.
     fn span_from(&self, first: Span) -> Span {
-        Span { end: self.previous_end, ..first }
+        Span { end: self.previous_end, end_line: self.previous_line, ..first }
     }
 
     fn enter_level(&mut self) -> Result<()> {
@@ -266,8 +270,9 @@ impl<'s> Parser<'s> {
         loop {
             self.advance()?;
             let condition = self.expression()?;
+            let then_line = self.line();
             self.expect(TokenKind::Then)?;
-            arms.push((condition, self.block()?));
+            arms.push(Arm { condition, then_line, block: self.block()? });
             if !self.at(TokenKind::ElseIf) {
                 break;
             }

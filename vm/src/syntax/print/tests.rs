@@ -283,6 +283,7 @@ fn statement(block: BoxedStrategy<Block>) -> BoxedStrategy<StatementKind> {
         let others = others.into_iter().map(|name| LocalName { name, attribute: Attribute::Regular });
         std::iter::once(LocalName { name: first, attribute }).chain(others).collect::<Vec<_>>()
     });
+    let arm = (plain_expression(), block.clone()).prop_map(|(condition, block)| Arm { condition, then_line: 0, block });
     let numeric = (name_at(), plain_expression(), plain_expression(), option::of(plain_expression()), block.clone());
     let generic = (vec(name_at(), 1..3), vec(value.clone(), 1..3), block.clone());
     let function = (name_at(), vec(name_at(), 0..3), option::of(name_at()), function_body(block.clone()));
@@ -298,8 +299,7 @@ fn statement(block: BoxedStrategy<Block>) -> BoxedStrategy<StatementKind> {
             end_line: 0
         }),
         (block.clone(), plain_expression()).prop_map(|(body, condition)| StatementKind::Repeat { body, condition }),
-        (vec((plain_expression(), block.clone()), 1..3), option::of(block.clone()))
-            .prop_map(|(arms, otherwise)| StatementKind::If { arms, otherwise }),
+        (vec(arm, 1..3), option::of(block.clone())).prop_map(|(arms, otherwise)| StatementKind::If { arms, otherwise }),
         numeric.prop_map(|(variable, start, limit, step, body)| {
             StatementKind::NumericFor { variable, start, limit, step, body, end_line: 0 }
         }),
