@@ -135,3 +135,14 @@ fn an_error_that_nobody_catches_closes_what_is_open() {
     assert_eq!(printed, "closed\tlost\n");
     assert_eq!(result.map_err(|error| error.to_string()), Err("lost".into()));
 }
+
+#[test]
+fn the_message_of_assert_has_the_position_of_its_caller() {
+    check(
+        "print(pcall(function() assert(false) end))
+        print(pcall(function() assert(nil, 'text') end))
+        print(pcall(function() assert(false, 12) end))
+        print(pcall(assert, false, 'text'))",
+        "false\tt:1: assertion failed!\nfalse\tt:2: text\nfalse\t12\nfalse\ttext\n",
+    );
+}

@@ -60,10 +60,11 @@ fn assert(call: &mut Call<'_>) -> NativeResult {
         return return_args(call, 0);
     }
     call.check_any(0)?;
-    if call.arg_count() > 1 {
-        return Err(Throw::Error(call.arg(1)));
-    }
-    Err(call.vm.string_error(b"assertion failed!"))
+    let message = match call.arg_count() {
+        1 => Value::String(call.new_string(b"assertion failed!")?),
+        _ => call.arg(1),
+    };
+    Err(raise(call, message, 1)?)
 }
 
 /// Gives the arguments from `first` on as results.
@@ -78,13 +79,19 @@ fn return_args(call: &mut Call<'_>, first: usize) -> NativeResult {
 
 fn error(call: &mut Call<'_>) -> NativeResult {
     let level = call.opt_integer(1, 1)? as i32;
-    match (call.arg(0), usize::try_from(level)) {
+    let message = call.arg(0);
+    Err(raise(call, message, level)?)
+}
+
+/// An error with this message. A string gets the position of the function at a level, if that is above 0.
+fn raise(call: &mut Call<'_>, message: Value, level: i32) -> Result<Throw, Throw> {
+    match (message, usize::try_from(level)) {
         (Value::String(message), Ok(level @ 1..)) => {
             let mut text = call.vm.position_at_level(level);
             text.extend_from_slice(message.as_bytes());
-            Err(Throw::Error(Value::String(call.new_string(&text)?)))
+            Ok(Throw::Error(Value::String(call.new_string(&text)?)))
         }
-        (value, _) => Err(Throw::Error(value)),
+        (value, _) => Ok(Throw::Error(value)),
     }
 }
 
