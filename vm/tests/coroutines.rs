@@ -107,20 +107,16 @@ fn natives_that_call_back_cannot_be_yielded_across() {
 }
 
 #[test]
-fn a_coroutine_made_in_a_hook_has_a_hook_of_its_own() {
-    let printed = common::run(
-        "local count, inner = 0, nil
-        debug.sethook(function()
-            count = count + 1
-            if count == 1 then
-                inner = coroutine.create(function() for i = 1, 2000 do end end)
-                coroutine.resume(inner)
-            end
-        end, '', 100)
-        for i = 1, 10 do end
-        for i = 1, 200 do end
-        debug.sethook()
-        print(count > 15)",
-    );
-    assert_eq!(printed, "true\n");
+fn more_values_than_a_stack_holds_do_not_go_to_the_other_thread() {
+    let script = "local many = 999960
+        local co = coroutine.create(function() return table.unpack({}, 1, many) end)
+        local function deeper(n)
+            if n > 0 then return (deeper(n - 1)) end
+            print(coroutine.resume(co))
+            print(coroutine.status(co))
+            print(pcall(coroutine.wrap(function() coroutine.yield(table.unpack({}, 1, many)) end)))
+        end
+        deeper(100)";
+    let printed = common::run(script);
+    assert_eq!(printed, "false\ttoo many results to resume\ndead\nfalse\ttoo many results to resume\n");
 }

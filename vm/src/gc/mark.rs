@@ -366,7 +366,6 @@ impl Heap {
                 self.mark_if_white(thread.open_upvalues[index].erase());
             }
         }
-        self.mark_value(thread.hook.function);
         self.mark_option(thread.resumer);
         if self.phase != Phase::Propagate {
             // What is above the top is dead and may be swept in this cycle: nothing may find it there later.

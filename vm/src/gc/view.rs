@@ -363,7 +363,6 @@ pub enum Label<'h> {
     UserValue(usize),
     StackSlot(usize, Option<ObjectView<'h>>),
     OpenUpvalue(usize),
-    Hook,
     Resumer,
     Source,
     Constant(usize),
@@ -393,7 +392,6 @@ impl fmt::Display for Label<'_> {
             Label::StackSlot(slot, None) => write!(f, "stack slot {slot}"),
             Label::StackSlot(slot, name) => write!(f, "local '{}' (stack slot {slot})", quoted(name)),
             Label::OpenUpvalue(index) => write!(f, "open upvalue {index}"),
-            Label::Hook => f.write_str("hook"),
             Label::Resumer => f.write_str("resumer"),
             Label::Source => f.write_str("source"),
             Label::Constant(index) => write!(f, "constant {index}"),
@@ -673,7 +671,6 @@ impl<'h> HeapView<'h> {
                         strong(Label::OpenUpvalue(index), Some(upvalue.erase()));
                     }
                 }
-                strong(Label::Hook, thread.hook.function.object());
                 strong(Label::Resumer, thread.resumer.map(|thread| thread.erase()));
             }
             Object::Table(table) => {

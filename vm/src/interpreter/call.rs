@@ -9,7 +9,7 @@ use crate::interpreter::access::MAX_CHAIN;
 use crate::interpreter::native::{Call, Control, Function, NativeResult};
 use crate::interpreter::stack::NATIVE_SLOTS;
 use crate::interpreter::{Builtin, Throw, Vm};
-use crate::value::{Closure, Frame, FrameKind, Metamethod, Value, flags};
+use crate::value::{Closure, Frame, FrameKind, Metamethod, Value, flags, hook_events};
 
 /// What runs after a call or a return.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,6 +152,9 @@ impl Vm {
             kind,
             flags,
         });
+        if self.checked && self.hook_events() & hook_events::CALL != 0 {
+            self.hook_native_call(args)?;
+        }
         match builtin.function {
             Function::Plain(function) => {
                 let count = function(&mut Call { vm: self, base, count: args })?;
@@ -229,10 +232,12 @@ impl Vm {
         }
     }
 
-    /// Ends the frame on top, whose results are the `count` values from slot `first` on.
+    /// Ends the frame on top, whose results are the `count` values from slot `first` on, which is above its function's.
     pub(super) fn return_values(&mut self, mut first: usize, mut count: usize) -> Result<Next, Throw> {
         loop {
-            self.heap.note_return();
+            if self.checked {
+                self.before_return(first, count)?;
+            }
             // SAFETY: the references end before anything else is called.
             let thread = unsafe { self.thread_mut() };
             let Some(frame) = thread.frames.pop() else { unreachable!("a bottom frame never returns") };
@@ -263,13 +268,12 @@ impl Vm {
                     return Ok(Next::Exit);
                 }
                 FrameKind::Pcall | FrameKind::Xpcall => {
-                    let func = caller.func as usize;
                     thread.message_handler = caller.saved;
-                    thread.stack.copy_within(first..first + count, func + 1);
-                    thread.stack[func] = Value::Boolean(true);
-                    thread.top = func + 1 + count;
-                    first = func;
+                    // The results are above the function that was called, which is above that of the caller.
+                    first -= 1;
                     count += 1;
+                    thread.stack[first] = Value::Boolean(true);
+                    thread.top = first + count;
                 }
                 FrameKind::Pairs => {
                     thread.place_results(&frame, first, count);
@@ -285,6 +289,15 @@ impl Vm {
                 }
             }
         }
+    }
+
+    /// Tells who watches of a return.
+    fn before_return(&mut self, first: usize, count: usize) -> Result<(), Throw> {
+        if self.hook_events() != 0 {
+            self.hook_return(first, count)?;
+        }
+        self.heap.note_return();
+        Ok(())
     }
 
     /// Calls a function from a native function or the host. With `wanted` results, or all of them: they are the last values on

@@ -214,7 +214,11 @@ impl Vm {
             return Ok(());
         }
         let stopped = self.heap.set_stopped_inside(true);
+        let thread = self.heap.current();
+        // SAFETY: the references end with their statements.
+        let suspended = std::mem::replace(&mut unsafe { thread.as_mut() }.hook.suspended, true);
         let result = self.call_protected(finalizer, &[value], Some(0), flags::FINALIZER);
+        unsafe { thread.as_mut() }.hook.suspended = suspended;
         self.heap.set_stopped_inside(stopped);
         match result {
             Ok(_) => Ok(()),

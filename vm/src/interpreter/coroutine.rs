@@ -10,13 +10,13 @@ impl Vm {
     pub(crate) fn new_coroutine(&mut self, function: Value) -> Gc<Thread> {
         let thread = self.heap.new_thread();
         self.init_thread(thread);
-        let hook = self.heap.current().hook;
-        let hook = Hook { remaining: hook.count, running: false, ..hook };
+        // As in Lua the events are inherited, and the function is not.
+        let Hook { events, count, .. } = self.heap.current().hook;
         // SAFETY: the reference ends with the block.
         let data = unsafe { thread.as_mut() };
         data.stack[1] = function;
         data.top = 2;
-        data.hook = hook;
+        data.hook = Hook { events, count, remaining: count, ..Hook::default() };
         thread
     }
 
@@ -38,14 +38,14 @@ impl Vm {
             self.retype_top(FrameKind::Native);
             return Err(Call { vm: self, base: func + 1, count: args }.type_error(0, "thread"));
         };
-        match self.check_resumable(thread) {
+        match self.check_resumable(thread, args - 1) {
             Ok(()) => self.continue_coroutine(thread, func + 2, args - 1),
             Err(message) => {
                 let message = self.heap.new_string(message.as_bytes());
-                self.set_top(func);
+                self.set_top(func + 1);
                 self.push(Value::Boolean(false));
                 self.push(Value::String(message));
-                self.return_values(func, 2)
+                self.return_values(func + 1, 2)
             }
         }
     }
@@ -61,7 +61,7 @@ impl Vm {
             self.retype_top(FrameKind::Native);
             return Err(Call { vm: self, base: func + 1, count: args }.error("not a coroutine"));
         };
-        match self.check_resumable(thread) {
+        match self.check_resumable(thread, args) {
             Ok(()) => self.continue_coroutine(thread, func + 1, args),
             Err(message) => {
                 self.retype_top(FrameKind::Native);
@@ -70,8 +70,9 @@ impl Vm {
         }
     }
 
-    fn check_resumable(&self, thread: Gc<Thread>) -> Result<(), &'static str> {
+    fn check_resumable(&self, thread: Gc<Thread>, args: usize) -> Result<(), &'static str> {
         match thread.status.get() {
+            ThreadStatus::Suspended if !self.has_stack(thread.top, args) => Err("too many arguments to resume"),
             ThreadStatus::Suspended if self.depth >= self.options.nesting_limit => Err("C stack overflow"),
             ThreadStatus::Suspended => Ok(()),
             ThreadStatus::Dead => Err("cannot resume dead coroutine"),
@@ -114,9 +115,10 @@ impl Vm {
             self.retype_top(FrameKind::Native);
             return Err(self.runtime_error(b"attempt to yield across a C-call boundary"));
         }
-        let (first, count) = self.leave_coroutine(resumer, ThreadStatus::Suspended, func + 1, args)?;
+        let left = self.leave_coroutine(resumer, ThreadStatus::Suspended, func + 1, args);
         // SAFETY: the reference ends here. The values that were yielded are not kept.
         unsafe { thread.as_mut() }.top = func + 1;
+        let (first, count) = left?;
         self.return_values(first, count)
     }
 
@@ -124,10 +126,10 @@ impl Vm {
     pub(super) fn finish_coroutine(&mut self, first: usize, count: usize) -> Result<(usize, usize), Throw> {
         let thread = self.heap.current();
         let Some(resumer) = thread.resumer else { unreachable!("the main thread's frames are above a boundary") };
-        let results = self.leave_coroutine(resumer, ThreadStatus::Dead, first, count)?;
+        let left = self.leave_coroutine(resumer, ThreadStatus::Dead, first, count);
         // SAFETY: the reference ends here.
         unsafe { thread.as_mut() }.top = 1;
-        Ok(results)
+        left
     }
 
     /// Switches from the running coroutine to its resumer, which gets the values as the results of its waiting frame.
@@ -145,13 +147,22 @@ impl Vm {
         self.switch_to(resumer);
         self.depth -= 1;
         let Some(&frame) = resumer.frames.last() else { unreachable!("the resumer waits in a frame") };
-        let func = frame.func as usize;
-        self.set_top(func);
+        let results = frame.base as usize;
+        self.set_top(results);
+        if !self.has_stack(results + 1, count) {
+            let message = self.heap.new_string(b"too many results to resume");
+            if frame.kind != FrameKind::Resume {
+                return Err(self.native_error(message.as_bytes()));
+            }
+            self.push(Value::Boolean(false));
+            self.push(Value::String(message));
+            return Ok((results, 2));
+        }
         if frame.kind == FrameKind::Resume {
             self.push(Value::Boolean(true));
         }
         self.copy_values(thread, first, count)?;
-        Ok((func, self.top() - func))
+        Ok((results, self.top() - results))
     }
 
     /// Closes a coroutine that is suspended or dead: its to-be-closed variables are closed. `Ok(Err(value))` where the

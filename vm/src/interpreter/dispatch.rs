@@ -16,7 +16,7 @@ use crate::interpreter::compare::{Compared, raw_less, raw_less_equal};
 use crate::interpreter::concat::Concat;
 use crate::interpreter::error::Operand;
 use crate::interpreter::{Limit, Throw, Vm};
-use crate::value::{Closure, Frame, Value, flags, float_modulo, floor_divide, modulo, power, shift_left};
+use crate::value::{Closure, Frame, Value, flags, float_modulo, floor_divide, hook_events, modulo, power, shift_left};
 use std::cell::Cell;
 
 /// What the loop keeps of the frame that it runs.
@@ -112,6 +112,15 @@ impl Vm {
                 run = self.load_frame()
             };
         }
+        // A function that has just been entered may have a hook to be called.
+        macro_rules! enter {
+            () => {
+                if CHECKED && unsafe { (*run.frame).pc } == 0 && self.hook_events() != 0 {
+                    self.hook_lua_call()?;
+                    reload!();
+                }
+            };
+        }
         // Slot of a register.
         macro_rules! slot {
             ($index:expr) => {
@@ -127,6 +136,7 @@ impl Vm {
                             return Ok(Next::Lua);
                         }
                         reload!();
+                        enter!();
                         continue;
                     }
                     other => return Ok(other),
@@ -143,6 +153,10 @@ impl Vm {
                     self.pay_debt()?;
                     let top = unsafe { self.thread_mut() }.frames.last().map_or(0, |frame| frame.top as usize);
                     self.set_top(top);
+                    // A finalizer can have set a hook, or taken it off.
+                    if CHECKED != self.checked {
+                        return Ok(Next::Lua);
+                    }
                     reload!();
                 }
             };
@@ -323,6 +337,7 @@ impl Vm {
             }};
         }
 
+        enter!();
         loop {
             if CHECKED {
                 save!();
@@ -608,6 +623,7 @@ impl Vm {
                         Value::Closure(closure) => {
                             self.enter_lua(closure, func, args, wanted, 0)?;
                             reload!();
+                            enter!();
                         }
                         _ => {
                             let next = self.call_other(func, args, wanted)?;
@@ -781,17 +797,10 @@ impl Vm {
         }
         self.fuel -= 1;
         let moved = self.scheduler.is_some() && self.schedule_instruction()?;
-        // SAFETY: the reference ends here.
-        let hook = &mut unsafe { self.thread_mut() }.hook;
-        if hook.count > 0 && !hook.running {
-            hook.remaining = hook.remaining.saturating_sub(1);
-            if hook.remaining == 0 {
-                hook.remaining = hook.count;
-                self.call_hook()?;
-                return Ok(true);
-            }
+        if self.hook_events() & (hook_events::LINE | hook_events::COUNT) == 0 {
+            return Ok(moved);
         }
-        Ok(moved)
+        Ok(self.hook_instruction()? || moved)
     }
 
     /// Calls a metamethod for the running instruction. Its result finishes the instruction.

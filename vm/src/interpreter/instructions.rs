@@ -7,25 +7,6 @@ use crate::interpreter::{Throw, Vm, to_number};
 use crate::value::{Closure, FloatRounding, Metamethod, Upvalue, Value, flags, float_to_integer};
 
 impl Vm {
-    /// Calls the count hook of the running thread.
-    #[cold]
-    pub(super) fn call_hook(&mut self) -> Result<(), Throw> {
-        let thread = self.heap.current();
-        // SAFETY: the references end with their statements.
-        unsafe { thread.as_mut() }.hook.running = true;
-        let top = thread.top;
-        let live = thread.frames.last().map_or(top, |frame| frame.top as usize).max(top);
-        self.set_top(live);
-        let event = Value::String(self.heap.new_string(b"count"));
-        let result = self.call_nested_as(thread.hook.function, &[event, Value::Nil], Some(0), flags::HOOK);
-        if result.is_ok() {
-            self.set_top(top);
-        }
-        // SAFETY: as above.
-        unsafe { thread.as_mut() }.hook.running = false;
-        result.map(drop)
-    }
-
     /// Marks a variable as to be closed (manual §3.3.8).
     pub(super) fn mark_to_be_closed(&mut self, slot: usize, register: u8) -> Result<(), Throw> {
         let value = self.slot(slot);

@@ -15,6 +15,7 @@ mod coroutine;
 mod dispatch;
 mod error;
 mod generational;
+mod hook;
 mod instructions;
 mod load;
 pub(crate) mod names;
@@ -351,7 +352,7 @@ impl Vm {
     pub(crate) fn update_checked(&mut self) {
         self.checked = self.options.instruction_limit.is_some()
             || self.heap.is_observed()
-            || self.heap.current().hook.count > 0
+            || self.hook_events() != 0
             || self.scheduler.is_some();
     }
 

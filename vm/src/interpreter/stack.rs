@@ -57,10 +57,11 @@ impl Vm {
         unsafe { thread.as_mut() }.stack[index] = value;
     }
 
-    /// Sets the hook of a thread. Like a stack slot it has no barrier.
-    pub(crate) fn set_hook(&mut self, thread: Gc<Thread>, hook: Hook) {
-        // SAFETY: the reference ends here.
-        unsafe { thread.as_mut() }.hook = hook;
+    /// Sets what the hook of a thread is called for; a count event comes after each `count` instructions.
+    pub(crate) fn set_hook_events(&mut self, thread: Gc<Thread>, events: u8, count: u32) {
+        // SAFETY: the reference ends with the statement.
+        let hook = &mut unsafe { thread.as_mut() }.hook;
+        *hook = Hook { events, count, remaining: count, ..*hook };
         self.update_checked();
     }
 
@@ -114,6 +115,11 @@ impl Vm {
         let thread = unsafe { self.thread_mut() };
         thread.top -= 1;
         thread.stack[thread.top]
+    }
+
+    /// Whether so many slots above `from`, and one more, are within the limit.
+    pub(super) fn has_stack(&self, from: usize, slots: usize) -> bool {
+        from.saturating_add(slots) < self.options.stack_limit
     }
 
     /// Makes room for so many slots above `from`.

@@ -73,6 +73,7 @@ impl Vm {
         match frame.kind {
             // The handler stays in force until all is closed. The slot of `pcall` itself gets the error.
             FrameKind::Xpcall => {
+                frame.flags |= flags::XPCALL;
                 thread.message_handler = func as u32 + 1;
                 thread.stack[func + 1] = thread.stack[func];
             }
@@ -101,13 +102,13 @@ impl Vm {
             }
             None => {
                 let error = self.slot(func);
-                self.set_slot(func, Value::Boolean(false));
-                self.set_slot(func + 1, error);
-                self.set_top(func + 2);
+                self.set_top(func + 1);
+                self.push(Value::Boolean(false));
+                self.push(error);
                 // SAFETY: the reference ends here.
                 unsafe { self.thread_mut() }.message_handler = frame.saved;
                 self.leave_overflow();
-                self.return_values(func, 2)
+                self.return_values(func + 1, 2)
             }
         }
     }
@@ -186,10 +187,10 @@ impl Vm {
         let Some(&frame) = resumer.frames.last() else { unreachable!("the resumer waits in a frame") };
         let func = frame.func as usize;
         if frame.kind == FrameKind::Resume {
-            self.set_slot(func, Value::Boolean(false));
-            self.set_slot(func + 1, value);
-            self.set_top(func + 2);
-            return self.return_values(func, 2);
+            self.set_top(func + 1);
+            self.push(Value::Boolean(false));
+            self.push(value);
+            return self.return_values(func + 1, 2);
         }
         self.retype_top(FrameKind::Native);
         let value = match self.close_coroutine(thread)? {

@@ -35,7 +35,8 @@ impl Activation {
         match self.frame().kind {
             // The slots of these functions have got another use.
             FrameKind::Xpcall => Value::Builtin(&XPCALL),
-            FrameKind::Closing => Value::Builtin(&PCALL),
+            FrameKind::Closing if self.frame().flags & flags::XPCALL != 0 => Value::Builtin(&XPCALL),
+            FrameKind::Pcall | FrameKind::Closing => Value::Builtin(&PCALL),
             _ => self.thread.stack[self.frame().func as usize],
         }
     }
@@ -61,6 +62,12 @@ impl Activation {
     /// Whether the function was called by a tail call, so that its caller is gone.
     pub(super) fn is_tail_call(&self) -> bool {
         self.frame().flags & flags::TAIL != 0
+    }
+
+    /// The local variables that the running hook's event is about, if it watches this activation: the number of the first,
+    /// and how many they are.
+    pub(super) fn transfer(&self) -> Option<(u32, u32)> {
+        (self.frame().flags & flags::TRANSFER != 0).then_some(self.thread.hook.transfer)
     }
 
     /// What the caller calls the function: the kind of the name, and the name.

@@ -1,14 +1,14 @@
-//! The debug library (manual §6.10), without the interactive `debug.debug`.
+//! The debug library (manual §6.10).
 //!
-//! Upvalues are set and joined through the heap, which runs the barriers that the collector's policy asks for. Of the
-//! hooks there is the count hook.
+//! Upvalues are set and joined through the heap, which runs the barriers that the collector's policy asks for. The
+//! interpreter calls the hooks.
 
 use super::activation::Activation;
-use super::{before_zero, check_function, check_metatable, is_function, plain, register, traceback};
+use super::{before_zero, check_function, check_metatable, field, is_function, plain, register, traceback};
 use crate::gc::{Gc, Metatables};
 use crate::interpreter::{Builtin, Call, NativeResult, Throw, Vm};
 use crate::syntax::chunk_id;
-use crate::value::{Closure, Hook, Prototype, Thread, Upvalue, Value, format_number};
+use crate::value::{Closure, Hook, Prototype, Table, Thread, Upvalue, Value, format_number, hook_events};
 
 pub(crate) static FUNCTIONS: &[Builtin] = &[
     plain("gethook", gethook),
@@ -273,9 +273,9 @@ fn getinfo(call: &mut Call<'_>) -> NativeResult {
         set_text(call, table, "namewhat", kind.as_bytes())?;
     }
     if has(b'r') {
-        // Only call and return hooks transfer values.
-        call.set_field(table, "ftransfer", Value::Integer(0));
-        call.set_field(table, "ntransfer", Value::Integer(0));
+        let (first, count) = activation.and_then(|activation| activation.transfer()).unwrap_or_default();
+        call.set_field(table, "ftransfer", Value::Integer(first.into()));
+        call.set_field(table, "ntransfer", Value::Integer(count.into()));
     }
     if has(b't') {
         let is_tail_call = activation.is_some_and(|activation| activation.is_tail_call());
@@ -291,7 +291,7 @@ fn getinfo(call: &mut Call<'_>) -> NativeResult {
     call.ret(table)
 }
 
-fn set_text(call: &mut Call<'_>, table: Gc<crate::value::Table>, name: &str, text: &[u8]) -> Result<(), Throw> {
+fn set_text(call: &mut Call<'_>, table: Gc<Table>, name: &str, text: &[u8]) -> Result<(), Throw> {
     let text = call.new_string(text)?;
     call.set_field(table, name, Value::String(text));
     Ok(())
@@ -375,34 +375,67 @@ fn traceback_(call: &mut Call<'_>) -> NativeResult {
 
 // Hooks.
 
+/// Where the registry keeps the hook functions: a table with threads as weak keys.
+const HOOKS: &str = "_HOOKKEY";
+
+/// The events that a mask of letters names.
+const MASK: [(u8, u8); 3] = [(b'c', hook_events::CALL), (b'r', hook_events::RETURN), (b'l', hook_events::LINE)];
+
+/// The hook function of a thread, nil where it has none.
+pub(crate) fn hook_function(vm: &mut Vm, thread: Gc<Thread>) -> Value {
+    let registry = vm.heap.registry();
+    match field(vm, registry, HOOKS) {
+        Value::Table(hooks) => hooks.get(Value::Thread(thread)),
+        _ => Value::Nil,
+    }
+}
+
+/// The table of hook functions, made on first use.
+fn hook_table(call: &mut Call<'_>) -> Result<Gc<Table>, Throw> {
+    let registry = call.vm.heap.registry();
+    if let Value::Table(hooks) = field(call.vm, registry, HOOKS) {
+        return Ok(hooks);
+    }
+    let hooks = call.new_table();
+    set_text(call, hooks, "__mode", b"k")?;
+    call.heap().set_table_metatable(hooks, Some(hooks));
+    call.set_field(registry, HOOKS, Value::Table(hooks));
+    Ok(hooks)
+}
+
 fn sethook(call: &mut Call<'_>) -> NativeResult {
     let (thread, first) = thread_argument(call);
-    if call.arg(first).is_nil() {
-        call.vm.set_hook(thread, Hook::default());
-        return Ok(0);
+    let (mut function, mut events, mut count) = (Value::Nil, 0, 0);
+    if !call.arg(first).is_nil() {
+        let mask = call.check_string(first + 1)?;
+        function = check_function(call, first)?;
+        count = opt_int(call, first + 2, 0)?;
+        for (letter, event) in MASK {
+            if before_zero(mask.as_bytes()).contains(&letter) {
+                events |= event;
+            }
+        }
+        if count > 0 {
+            events |= hook_events::COUNT;
+        }
     }
-    let mask = call.check_string(first + 1)?;
-    let function = check_function(call, first)?;
-    let count = opt_int(call, first + 2, 0)?;
-    if mask.as_bytes().iter().any(|event| b"crl".contains(event)) {
-        return Err(call.arg_error(first + 1, "only count hooks are supported"));
-    }
-    let hook = match u32::try_from(count) {
-        Ok(count @ 1..) => Hook { function, count, remaining: count, running: thread.hook.running },
-        _ => Hook::default(),
-    };
-    call.vm.set_hook(thread, hook);
+    let hooks = hook_table(call)?;
+    call.raw_set(hooks, Value::Thread(thread), function)?;
+    let count = if events == 0 { 0 } else { u32::try_from(count).unwrap_or(0) };
+    call.vm.set_hook_events(thread, events, count);
     Ok(0)
 }
 
 fn gethook(call: &mut Call<'_>) -> NativeResult {
     let (thread, _) = thread_argument(call);
-    let hook = thread.hook;
-    if hook.count == 0 {
+    let Hook { events, count, .. } = thread.hook;
+    if events == 0 {
         return call.ret(Value::Nil);
     }
-    let mask = call.new_string(b"")?;
-    call.ret_all(&[hook.function, Value::String(mask), Value::Integer(hook.count.into())])
+    let function = hook_function(call.vm, thread);
+    let letters: Vec<u8> = MASK.iter().filter(|(_, event)| events & event != 0).map(|&(letter, _)| letter).collect();
+    let mask = call.new_string(&letters)?;
+    call.ret_all(&[function, Value::String(mask), Value::Integer(count.into())])
 }
 
 fn setcstacklimit(call: &mut Call<'_>) -> NativeResult {

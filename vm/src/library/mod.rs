@@ -21,6 +21,7 @@ mod traceback;
 mod utf8;
 
 pub(crate) use base::{NEXT, load_file};
+pub(crate) use debug::hook_function;
 pub(crate) use traceback::{TRACEBACK_HANDLER, global_function_name, traceback};
 
 use crate::gc::Gc;

@@ -22,7 +22,7 @@ pub use string::Str;
 pub(crate) use string::{MAX_SHORT, hash_bytes};
 pub use table::Table;
 pub(crate) use table::{Slot, TableKeyError};
-pub(crate) use thread::{Frame, FrameKind, Hook, flags};
+pub(crate) use thread::{Frame, FrameKind, Hook, flags, hook_events};
 pub use thread::{Thread, ThreadStatus};
 pub use userdata::Userdata;
 

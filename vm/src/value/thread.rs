@@ -45,14 +45,28 @@ pub struct Thread {
     pub(crate) hook: Hook,
 }
 
-/// The hook of a thread (`debug.sethook`).
+/// When a thread calls its hook. The function is in the registry, as the debug library keeps it.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Hook {
-    pub function: Value,
-    /// Call it each so many instructions; 0: never.
+    /// Bits of [`hook_events`].
+    pub events: u8,
+    /// How many instructions a count event comes after.
     pub count: u32,
     pub remaining: u32,
-    pub running: bool,
+    /// Whether a hook or a finalizer runs, which no hook watches.
+    pub suspended: bool,
+    /// The instruction that was last looked at for a new line, in the function that runs. May be one of another function.
+    pub last_pc: u32,
+    /// What the running hook's event transfers: the number of the first local variable, and how many.
+    pub transfer: (u32, u32),
+}
+
+/// Bits of [`Hook::events`].
+pub(crate) mod hook_events {
+    pub const CALL: u8 = 1;
+    pub const RETURN: u8 = 1 << 1;
+    pub const LINE: u8 = 1 << 2;
+    pub const COUNT: u8 = 1 << 3;
 }
 
 /// What a frame runs, or what happens when the frame above it returns to it.
@@ -93,6 +107,8 @@ impl FrameKind {
 
 /// Bits of [`Frame::flags`].
 pub(crate) mod flags {
+    /// A protected call that caught an error is `xpcall`'s.
+    pub const XPCALL: u8 = 1;
     /// The caller is a Lua frame in the middle of an instruction, which the result finishes.
     pub const FINISH: u8 = 1 << 1;
     /// Was entered by a tail call.
@@ -105,6 +121,8 @@ pub(crate) mod flags {
     pub const HOOK: u8 = 1 << 5;
     /// A message handler.
     pub const HANDLER: u8 = 1 << 6;
+    /// A hook looks at the arguments or results of the function.
+    pub const TRANSFER: u8 = 1 << 7;
 }
 
 /// An activation of a function.
