@@ -4,13 +4,16 @@
 //! interpreter calls the hooks.
 
 use super::activation::Activation;
+use super::base::PCALL;
 use super::{before_zero, check_function, check_metatable, field, is_function, plain, register, traceback};
 use crate::gc::{Gc, Metatables};
-use crate::interpreter::{Builtin, Call, NativeResult, Throw, Vm};
+use crate::interpreter::{Builtin, Call, LoadError, NativeResult, System, Throw, Vm};
 use crate::syntax::chunk_id;
 use crate::value::{Closure, Hook, Prototype, Table, Thread, Upvalue, Value, format_number, hook_events};
+use std::io::{BufRead, Write};
 
 pub(crate) static FUNCTIONS: &[Builtin] = &[
+    plain("debug", debug_),
     plain("gethook", gethook),
     plain("getinfo", getinfo),
     plain("getlocal", getlocal),
@@ -436,6 +439,42 @@ fn gethook(call: &mut Call<'_>) -> NativeResult {
     let letters: Vec<u8> = MASK.iter().filter(|(_, event)| events & event != 0).map(|&(letter, _)| letter).collect();
     let mask = call.new_string(&letters)?;
     call.ret_all(&[function, Value::String(mask), Value::Integer(count.into())])
+}
+
+// Interaction.
+
+/// Runs lines of the host's standard input, if the program may read it, until one that is `cont`.
+fn debug_(call: &mut Call<'_>) -> NativeResult {
+    // Where nobody reads the prompts, nothing is lost.
+    let tell = |text: &[u8]| drop(std::io::stderr().write_all(text));
+    while call.vm.options.system == System::Full {
+        tell(b"lua_debug> ");
+        let mut line = Vec::new();
+        let read = std::io::stdin().lock().read_until(b'\n', &mut line);
+        if !matches!(read, Ok(1..)) || line == b"cont\n" {
+            break;
+        }
+        let message = match call.vm.load(&line, b"=(debug command)") {
+            Ok(closure) => {
+                let count = call.call(Value::Builtin(&PCALL), &[Value::Closure(closure)])?;
+                let (ok, error) = (call.pushed(count)[0], call.pushed(count).get(1).copied());
+                let message = match error {
+                    Some(error) if ok.is_falsy() => Some(call.to_string(error)?.as_bytes().to_vec()),
+                    _ => None,
+                };
+                for _ in 0..count {
+                    call.pop();
+                }
+                message
+            }
+            Err(LoadError::Syntax(error)) => Some(error.message),
+            Err(LoadError::Limit(limit)) => return Err(Throw::Limit(limit)),
+        };
+        if let Some(message) = message {
+            tell(&[message.as_slice(), b"\n"].concat());
+        }
+    }
+    Ok(0)
 }
 
 fn setcstacklimit(call: &mut Call<'_>) -> NativeResult {

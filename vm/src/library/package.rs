@@ -1,24 +1,42 @@
 //! Modules (manual §6.3): `require` and `package`.
 //!
-//! Modules come from `package.preload` and, where the host lets the program read files, from `package.path`. There are no
-//! C libraries.
+//! Modules come from `package.preload` and, where the host lets the program read files, from `package.path`. No library of C
+//! is loaded: the searchers look for them as in Lua, and what they find is an error.
 
 use super::{LOADED, before_zero, field, is_function, plain, register, registry_table, set_field};
 use crate::interpreter::{Builtin, Call, NativeResult, System, Throw, Vm};
 use crate::value::Value;
 
-pub(crate) static FUNCTIONS: &[Builtin] = &[plain("searchpath", searchpath)];
+pub(crate) static FUNCTIONS: &[Builtin] = &[plain("loadlib", loadlib), plain("searchpath", searchpath)];
 
 static REQUIRE: Builtin = plain("require", require);
-static SEARCH_PRELOAD: Builtin = plain("preload searcher", search_preload);
-static SEARCH_PATH: Builtin = plain("path searcher", search_path);
+
+/// `package.searchers`, in the order in which they are asked.
+static SEARCHERS: [Builtin; 4] = [
+    plain("preload searcher", search_preload),
+    plain("path searcher", search_path),
+    plain("C searcher", search_c),
+    plain("all-in-one searcher", search_c_root),
+];
 
 /// Where the registry keeps `package.preload` and the table `package` itself.
 const PRELOAD: &str = "_PRELOAD";
 const PACKAGE: &str = "_PACKAGE";
 
-/// The path where files may be read.
-const PATH: &str = "./?.lua;./?/init.lua";
+/// Where Lua looks for modules if nobody says anything else: fields of `package`, with the variables of the environment that
+/// do.
+const PATHS: [(&str, [&str; 2], &str); 2] = [
+    (
+        "path",
+        ["LUA_PATH_5_4", "LUA_PATH"],
+        "/usr/local/share/lua/5.4/?.lua;/usr/local/share/lua/5.4/?/init.lua;/usr/local/lib/lua/5.4/?.lua;\
+         /usr/local/lib/lua/5.4/?/init.lua;./?.lua;./?/init.lua",
+    ),
+    ("cpath", ["LUA_CPATH_5_4", "LUA_CPATH"], "/usr/local/lib/lua/5.4/?.so;/usr/local/lib/lua/5.4/loadall.so;./?.so"),
+];
+
+/// What a Lua without dynamic libraries says of one.
+const NO_LIBRARIES: &str = "dynamic libraries not enabled; check your Lua installation";
 
 pub(crate) fn open(vm: &mut Vm) {
     let package = register(vm, "package", FUNCTIONS);
@@ -28,15 +46,17 @@ pub(crate) fn open(vm: &mut Vm) {
     set_field(vm, package, "loaded", Value::Table(loaded));
     let preload = registry_table(vm, PRELOAD);
     set_field(vm, package, "preload", Value::Table(preload));
-    let path = if vm.options.system == System::Full { PATH } else { "" };
-    for (name, text) in [("path", path), ("cpath", ""), ("config", "/\n;\n?\n!\n-\n")] {
-        let text = vm.heap.new_string(text.as_bytes());
-        set_field(vm, package, name, Value::String(text));
+    for (name, variables, default) in PATHS {
+        // Where modules are is the business of a program that may read them, and of no other.
+        let set = variables.iter().find_map(std::env::var_os).filter(|_| vm.options.system == System::Full);
+        let path = set.map_or_else(|| default.as_bytes().to_vec(), |set| with_default(set.as_encoded_bytes(), default));
+        let path = vm.heap.new_string(&path);
+        set_field(vm, package, name, Value::String(path));
     }
+    let config = vm.heap.new_string(b"/\n;\n?\n!\n-\n");
+    set_field(vm, package, "config", Value::String(config));
     let searchers = vm.heap.new_table();
-    let list: &[&'static Builtin] =
-        if vm.options.system == System::Full { &[&SEARCH_PRELOAD, &SEARCH_PATH] } else { &[&SEARCH_PRELOAD] };
-    for (index, &searcher) in list.iter().enumerate() {
+    for (index, searcher) in SEARCHERS.iter().enumerate() {
         vm.heap
             .table_set(searchers, Value::Integer(index as i64 + 1), Value::Builtin(searcher))
             .unwrap_or_else(|_| unreachable!("an integer is a valid key"));
@@ -44,6 +64,14 @@ pub(crate) fn open(vm: &mut Vm) {
     set_field(vm, package, "searchers", Value::Table(searchers));
     let globals = vm.globals();
     set_field(vm, globals, REQUIRE.name, Value::Builtin(&REQUIRE));
+}
+
+/// A path in which the first `;;` stands for the default one (manual §6.3, `package.path`).
+fn with_default(path: &[u8], default: &str) -> Vec<u8> {
+    let Some(mark) = path.windows(2).position(|pair| pair == b";;") else { return path.to_vec() };
+    let (before, after) = (&path[..mark], &path[mark + 2..]);
+    let parts = [before, default.as_bytes(), after];
+    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(&b';')
 }
 
 /// A field of the table `package`, with metamethods.
@@ -124,11 +152,7 @@ fn search_preload(call: &mut Call<'_>) -> NativeResult {
 
 fn search_path(call: &mut Call<'_>) -> NativeResult {
     let name = before_zero(call.check_string(0)?.as_bytes()).to_vec();
-    let path = match package_field(call, "path")? {
-        Value::String(path) => before_zero(path.as_bytes()).to_vec(),
-        _ => return Err(call.error("'package.path' must be a string")),
-    };
-    let file = match find_file(call, &name, &path, b".", b"/")? {
+    let file = match find_module(call, &name, "path")? {
         Ok(file) => file,
         Err(message) => return call.ret_bytes(&message),
     };
@@ -138,11 +162,53 @@ fn search_path(call: &mut Call<'_>) -> NativeResult {
             call.ret_bytes(&file)?;
             Ok(2)
         }
-        Err(message) => {
-            let text = [b"error loading module '".as_slice(), &name, b"' from file '", &file, b"':\n\t", &message];
-            Err(call.error(text.concat()))
-        }
+        Err(message) => Err(loading_error(call, &name, &file, &message)),
     }
+}
+
+/// Looks for a library of C with the module's name.
+fn search_c(call: &mut Call<'_>) -> NativeResult {
+    let name = before_zero(call.check_string(0)?.as_bytes()).to_vec();
+    search_library(call, &name, &name)
+}
+
+/// Looks for a library of C that has the module among others: that of the name's first part.
+fn search_c_root(call: &mut Call<'_>) -> NativeResult {
+    let name = before_zero(call.check_string(0)?.as_bytes()).to_vec();
+    match name.iter().position(|&byte| byte == b'.') {
+        Some(dot) => search_library(call, &name, &name[..dot]),
+        // The module is the root, which has been looked for.
+        None => Ok(0),
+    }
+}
+
+fn search_library(call: &mut Call<'_>, name: &[u8], library: &[u8]) -> NativeResult {
+    match find_module(call, library, "cpath")? {
+        Ok(file) => Err(loading_error(call, name, &file, NO_LIBRARIES.as_bytes())),
+        Err(message) => call.ret_bytes(&message),
+    }
+}
+
+fn loading_error(call: &mut Call<'_>, name: &[u8], file: &[u8], message: &[u8]) -> Throw {
+    call.error([b"error loading module '".as_slice(), name, b"' from file '", file, b"':\n\t", message].concat())
+}
+
+/// The file of a module by a path in `package`, or the list of those that it is not in.
+fn find_module(call: &mut Call<'_>, name: &[u8], path: &str) -> Result<Result<Vec<u8>, Vec<u8>>, Throw> {
+    let templates = match package_field(call, path)? {
+        Value::String(templates) => before_zero(templates.as_bytes()).to_vec(),
+        number @ (Value::Integer(_) | Value::Float(_)) => call.to_string(number)?.as_bytes().to_vec(),
+        _ => return Err(call.error(format!("'package.{path}' must be a string"))),
+    };
+    find_file(call, name, &templates, b".", b"/")
+}
+
+fn loadlib(call: &mut Call<'_>) -> NativeResult {
+    call.check_string(0)?;
+    call.check_string(1)?;
+    let message = call.new_string(NO_LIBRARIES.as_bytes())?;
+    let stage = call.new_string(b"absent")?;
+    call.ret_all(&[Value::Nil, Value::String(message), Value::String(stage)])
 }
 
 fn replace(text: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
@@ -195,6 +261,26 @@ fn searchpath(call: &mut Call<'_>) -> NativeResult {
         Err(message) => {
             let message = call.new_string(&message)?;
             call.ret_all(&[Value::Nil, Value::String(message)])
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::with_default;
+
+    #[test]
+    fn two_separators_stand_for_the_default_path() {
+        for (path, expected) in [
+            ("a", "a"),
+            ("a;b", "a;b"),
+            (";;", "D"),
+            (";;a", "D;a"),
+            ("a;;", "a;D"),
+            ("a;;b", "a;D;b"),
+            ("a;;b;;c", "a;D;b;;c"),
+        ] {
+            assert_eq!(with_default(path.as_bytes(), "D"), expected.as_bytes(), "{path}");
         }
     }
 }

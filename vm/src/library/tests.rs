@@ -127,12 +127,6 @@ fn the_clock_counts_instructions_unless_time_is_real() {
 }
 
 #[test]
-fn a_module_that_is_not_found_is_reported_with_all_places() {
-    let script = "print(pcall(require, 'm'))";
-    assert_eq!(printed(script), "false\tmodule 'm' not found:\n\tno field package.preload['m']\n");
-}
-
-#[test]
 fn a_module_is_loaded_once_until_it_is_forgotten() {
     let script = "local n = 0
         package.preload.m = function(name, data) n = n + 1 return {n, name, data} end
