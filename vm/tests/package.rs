@@ -5,7 +5,7 @@ mod common;
 use common::{check, run_with};
 use moonphase_vm::{Options, System};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A folder of its own for a test, with these files.
 fn folder(test: &str, files: &[(&str, &str)]) -> PathBuf {
@@ -20,7 +20,7 @@ fn folder(test: &str, files: &[(&str, &str)]) -> PathBuf {
 }
 
 /// What a script prints that may read files, with the folder's name left out. The script has it as `folder`.
-fn run_in(folder: &PathBuf, source: &str) -> String {
+fn run_in(folder: &Path, source: &str) -> String {
     let folder = folder.display().to_string();
     let mut options = Options::default();
     options.system = System::Full;

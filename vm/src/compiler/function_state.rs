@@ -10,6 +10,7 @@
 
 use super::scope::{Block, Goto, Label, Variable};
 use crate::bytecode::{Constant, Instruction, LocalVariable, MAX_REGISTERS, Opcode, Template, UpvalueDescription};
+use crate::syntax::limit_message;
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -173,16 +174,7 @@ impl FunctionState {
 
     /// As [`Self::fail`], for a countable thing of which one function has too many.
     pub(super) fn fail_limit(&mut self, what: &str, limit: usize) {
-        let message = self.limit_message(what, limit);
-        self.fail(message);
-    }
-
-    /// The message for too many of a countable thing.
-    pub(super) fn limit_message(&self, what: &str, limit: usize) -> String {
-        match self.line_defined {
-            0 => format!("too many {what} (limit is {limit}) in main function"),
-            line => format!("too many {what} (limit is {limit}) in function at line {line}"),
-        }
+        self.fail(limit_message(what, limit, self.line_defined));
     }
 
     /// Go on to a token at `line`. Nodes that are made rather than parsed have line 0 and change nothing.

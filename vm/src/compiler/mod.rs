@@ -32,8 +32,8 @@ mod tests;
 pub use disassemble::disassemble;
 
 use crate::bytecode::{MAX_LOCALS, Opcode, Template, UpvalueDescription};
-use crate::syntax::SyntaxError;
 use crate::syntax::ast::{Attribute, Chunk, FunctionBody, NameAt};
+use crate::syntax::{SyntaxError, limit_message};
 use crate::version::LuaVersion;
 use function_state::{Failure, FunctionState};
 use scope::GotoTarget;
@@ -116,7 +116,7 @@ impl Compiler {
     }
 
     fn parameters(&mut self, receiver: Option<&NameAt>, body: &FunctionBody) -> Result<(), SyntaxError> {
-        self.check_locals(receiver.iter().count() + body.parameters.len(), Some("')'"))?;
+        self.check_locals(receiver.iter().count() + body.parameters.len())?;
         for parameter in receiver.into_iter().chain(&body.parameters) {
             self.function.declare(&parameter.name, Attribute::Regular);
         }
@@ -154,12 +154,11 @@ impl Compiler {
         }
     }
 
-    /// Make sure that `count` more variables are within the limit. `near` is the token after them, where it is known.
-    fn check_locals(&self, count: usize, near: Option<&str>) -> Result<(), SyntaxError> {
+    /// Make sure that `count` more variables are within the limit, as those are that were parsed.
+    fn check_locals(&self, count: usize) -> Result<(), SyntaxError> {
         if self.function.variables.len() + count <= MAX_LOCALS {
             return Ok(());
         }
-        let message = self.function.limit_message("local variables", MAX_LOCALS);
-        Err(SyntaxError::new(&self.source, self.function.line, &message, near.map(str::as_bytes)))
+        Err(self.error(&limit_message("local variables", MAX_LOCALS, self.function.line_defined)))
     }
 }

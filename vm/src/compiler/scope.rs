@@ -8,6 +8,7 @@ use super::function_state::{FunctionState, Register, UpvalueIndex};
 use super::jumps::JumpList;
 use crate::bytecode::{Constant, LocalVariable, MAX_UPVALUES, Opcode, UpvalueDescription};
 use crate::syntax::ast::{Attribute, Name};
+use crate::syntax::limit_message;
 use std::rc::Rc;
 
 /// A variable in scope.
@@ -152,7 +153,7 @@ impl FunctionState {
     /// Add an upvalue.
     pub(super) fn add_upvalue(&mut self, upvalue: UpvalueDescription) -> UpvalueIndex {
         if self.upvalues.len() >= MAX_UPVALUES {
-            let message = self.limit_message("upvalues", MAX_UPVALUES);
+            let message = limit_message("upvalues", MAX_UPVALUES, self.line_defined);
             self.fail(format!("{message} near '{}'", String::from_utf8_lossy(&upvalue.name)));
             return UpvalueIndex(0);
         }

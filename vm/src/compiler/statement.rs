@@ -242,7 +242,7 @@ impl Compiler {
         if let Some(last) = names.last() {
             self.function.at_line(last.name.span.line);
         }
-        self.check_locals(names.len(), (!values.is_empty()).then_some("'='"))?;
+        self.check_locals(names.len())?;
         let last = self.expressions(values)?;
         if names.len() == values.len()
             && let Some((LocalName { name, attribute: Attribute::Const }, others)) = names.split_last()
@@ -268,7 +268,7 @@ impl Compiler {
 
     fn local_function(&mut self, name: &NameAt, body: &FunctionBody) -> Result<(), SyntaxError> {
         self.function.at_line(name.span.line);
-        self.check_locals(1, Some("'('"))?;
+        self.check_locals(1)?;
         self.function.declare(&name.name, Attribute::Regular);
         self.function_expression(body, None)?;
         // Before this point the register does not hold the function yet.
@@ -418,7 +418,7 @@ impl Compiler {
         self.function.enter_block(true);
         let base = Register(self.function.free as u8);
         self.function.at_line(variable.span.line);
-        self.check_locals(4, Some("'='"))?;
+        self.check_locals(4)?;
         for value in values {
             let value = match value {
                 Some(value) => self.expression(value)?,
@@ -451,7 +451,7 @@ impl Compiler {
         if let Some(last) = variables.last() {
             self.function.at_line(last.span.line);
         }
-        self.check_locals(4 + variables.len(), Some("'in'"))?;
+        self.check_locals(4 + variables.len())?;
         // Errors of the iterator are at the line where its expression begins.
         let line = iterators.first().map_or(0, |iterator| iterator.span.line);
         let last = self.expressions(iterators)?;

@@ -578,6 +578,15 @@ fn limits_of_a_function_are_errors() {
         &format!("function f({}) end", names(201).join(",")),
         "1: too many local variables (limit is 200) in function at line 1 near ')'",
     );
+    // Before anything else that is wrong behind them.
+    expect_error(
+        &format!("\nfunction f() local {}", names(300).join(",")),
+        "2: too many local variables (limit is 200) in function at line 2 near ','",
+    );
+    expect_error(
+        &format!("local {} for i = 1, 2 do end", names(197).join(",")),
+        "1: too many local variables (limit is 200) in main function near '='",
+    );
     assert!(try_compile(&format!("local {}", names(200).join(","))).is_ok());
     expect_error(&format!("f({}1)", "a,".repeat(254)), "1: function or expression needs too many registers");
     assert!(try_compile(&format!("f({}1)", "a,".repeat(252))).is_ok());

@@ -30,6 +30,14 @@ impl SyntaxError {
     }
 }
 
+/// What is wrong where the function defined at a line, 0 for a chunk, has too many of a countable thing.
+pub(crate) fn limit_message(what: &str, limit: usize, line_defined: u32) -> String {
+    match line_defined {
+        0 => format!("too many {what} (limit is {limit}) in main function"),
+        line => format!("too many {what} (limit is {limit}) in function at line {line}"),
+    }
+}
+
 /// A piece of source between quotes, as messages show it: up to its first zero byte.
 pub(super) fn quoted(text: &[u8]) -> Vec<u8> {
     let text = c_string(text);

@@ -19,6 +19,7 @@ mod token;
 
 pub use chunk_name::chunk_id;
 pub use error::SyntaxError;
+pub(crate) use error::limit_message;
 pub use lexer::skip_shebang;
 pub use number::{Number, parse_number};
 pub use parser::{MAX_HEIGHT, MAX_LEVELS, parse};

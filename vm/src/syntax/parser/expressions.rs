@@ -167,7 +167,7 @@ impl Parser<'_> {
     fn function_expression(&mut self) -> Result<Expression> {
         let first = self.token_span();
         self.advance()?;
-        let body = self.function_body(self.line()).map(Box::new)?;
+        let body = self.function_body(self.line(), false).map(Box::new)?;
         self.node(first, ExpressionKind::Function(body))
     }
 
@@ -316,13 +316,16 @@ impl Parser<'_> {
     }
 
     /// A function from its parameters to its `end`; `line` is where it is said to begin.
-    pub(super) fn function_body(&mut self, line: u32) -> Result<FunctionBody> {
+    pub(super) fn function_body(&mut self, line: u32, is_method: bool) -> Result<FunctionBody> {
         let outer_variadic = std::mem::replace(&mut self.variadic, false);
+        let outer_locals = std::mem::replace(&mut self.locals, usize::from(is_method));
+        let outer_line = std::mem::replace(&mut self.function_line, line);
         let parameters = self.parameters()?;
         let block = self.block()?;
         let end_line = self.line();
         self.expect_closing(TokenKind::End, TokenKind::Function, line)?;
         let variadic = std::mem::replace(&mut self.variadic, outer_variadic);
+        (self.locals, self.function_line) = (outer_locals, outer_line);
         Ok(FunctionBody { parameters, variadic, block, line, end_line })
     }
 
@@ -333,7 +336,10 @@ impl Parser<'_> {
         if !self.at(TokenKind::RightParen) {
             loop {
                 match self.token.kind {
-                    TokenKind::Name => parameters.push(self.name()?),
+                    TokenKind::Name => {
+                        parameters.push(self.name()?);
+                        self.declare(1)?;
+                    }
                     TokenKind::Dots => {
                         self.advance()?;
                         self.variadic = true;

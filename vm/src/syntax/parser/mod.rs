@@ -15,9 +15,10 @@ mod names;
 pub(super) use self::expressions::{Priority, UNARY_PRIORITY, priority};
 use self::names::Names;
 use super::ast::*;
-use super::error::SyntaxError;
+use super::error::{SyntaxError, limit_message};
 use super::lexer::Lexer;
 use super::token::{Token, TokenKind};
+use crate::bytecode::MAX_LOCALS;
 use crate::version::LuaVersion;
 
 /// Most statements, operands and function bodies that can be nested in each other: what PUC Lua's 200 levels of C calls
@@ -48,6 +49,8 @@ pub fn parse(source: &[u8], chunk_name: &[u8], version: LuaVersion) -> Result<Ch
         levels: 0,
         height: 0,
         variadic: true,
+        locals: 0,
+        function_line: 0,
     };
     parser.advance()?;
     let block = parser.block()?;
@@ -74,6 +77,10 @@ struct Parser<'s> {
     height: u32,
     /// Whether the function in hand has a `...`.
     variadic: bool,
+    /// How many variables are in scope in it.
+    locals: usize,
+    /// The line where it is defined; 0 for a chunk.
+    function_line: u32,
 }
 
 impl<'s> Parser<'s> {
@@ -143,6 +150,15 @@ impl<'s> Parser<'s> {
         Ok(name)
     }
 
+    /// Brings variables into scope whose names have just been parsed.
+    fn declare(&mut self, count: usize) -> Result<()> {
+        self.locals += count;
+        if self.locals <= MAX_LOCALS {
+            return Ok(());
+        }
+        Err(self.error(&limit_message("local variables", MAX_LOCALS, self.function_line)))
+    }
+
     /// An error near the next token.
     #[cold]
     fn error(&self, what: &str) -> SyntaxError {
@@ -197,6 +213,7 @@ impl<'s> Parser<'s> {
     }
 
     fn block(&mut self) -> Result<Block> {
+        let outer_locals = self.locals;
         let mut statements = Vec::new();
         while !self.at_block_end() {
             let last = self.at(TokenKind::Return);
@@ -205,6 +222,7 @@ impl<'s> Parser<'s> {
                 break;
             }
         }
+        self.locals = outer_locals;
         Ok(Block { statements })
     }
 
@@ -310,14 +328,19 @@ impl<'s> Parser<'s> {
     fn for_statement(&mut self, line: u32) -> Result<StatementKind> {
         self.advance()?;
         let variable = self.name()?;
-        match self.token.kind {
-            TokenKind::Assign => self.numeric_for(variable, line),
-            TokenKind::Comma | TokenKind::In => self.generic_for(variable, line),
-            _ => Err(self.error("'=' or 'in' expected")),
-        }
+        let outer_locals = self.locals;
+        let statement = match self.token.kind {
+            TokenKind::Assign => self.numeric_for(variable, line)?,
+            TokenKind::Comma | TokenKind::In => self.generic_for(variable, line)?,
+            _ => return Err(self.error("'=' or 'in' expected")),
+        };
+        self.locals = outer_locals;
+        Ok(statement)
     }
 
     fn numeric_for(&mut self, variable: NameAt, line: u32) -> Result<StatementKind> {
+        // Three more hold the state of the loop.
+        self.declare(4)?;
         self.advance()?;
         let start = self.expression()?;
         self.expect(TokenKind::Comma)?;
@@ -329,9 +352,12 @@ impl<'s> Parser<'s> {
     }
 
     fn generic_for(&mut self, first: NameAt, line: u32) -> Result<StatementKind> {
+        // Four more hold the state of the loop.
+        self.declare(5)?;
         let mut variables = vec![first];
         while self.accept(TokenKind::Comma)? {
             variables.push(self.name()?);
+            self.declare(1)?;
         }
         self.expect(TokenKind::In)?;
         let iterators = self.expression_list()?;
@@ -357,7 +383,7 @@ impl<'s> Parser<'s> {
             self.grow()?;
         }
         let method = if self.accept(TokenKind::Colon)? { Some(self.name()?) } else { None };
-        let body = self.function_body(line)?;
+        let body = self.function_body(line, method.is_some())?;
         Ok(StatementKind::Function { base, fields, method, body })
     }
 
@@ -368,7 +394,8 @@ impl<'s> Parser<'s> {
 
     fn local_function(&mut self) -> Result<StatementKind> {
         let name = self.name()?;
-        let body = self.function_body(self.line())?;
+        self.declare(1)?;
+        let body = self.function_body(self.line(), false)?;
         Ok(StatementKind::LocalFunction { name, body })
     }
 
@@ -377,6 +404,7 @@ impl<'s> Parser<'s> {
         let mut has_close = false;
         loop {
             let name = self.name()?;
+            self.declare(1)?;
             let attribute = self.attribute()?;
             if attribute == Attribute::Close && std::mem::replace(&mut has_close, true) {
                 return Err(self.lexer.error_here("multiple to-be-closed variables in local list"));
