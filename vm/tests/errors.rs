@@ -146,3 +146,12 @@ fn the_message_of_assert_has_the_position_of_its_caller() {
         "false\tt:1: assertion failed!\nfalse\tt:2: text\nfalse\t12\nfalse\ttext\n",
     );
 }
+
+#[test]
+fn the_error_of_a_reader_function_goes_through_the_message_handler_in_force() {
+    check(
+        "print(load(function() error('plain', 0) end))
+        print(xpcall(load, function(m) return 'handled ' .. m end, function() error('once', 0) end))",
+        "nil\tplain\ntrue\tnil\thandled once\n",
+    );
+}

@@ -354,6 +354,17 @@ impl Vm {
         Ok(self.top() - func)
     }
 
+    /// Calls a function in protected mode from a native one, with the message handler in force. The inner result: how many
+    /// values were pushed, or what the handler made of the error.
+    pub(crate) fn try_call(&mut self, function: Value, args: &[Value]) -> Result<Result<usize, Value>, Throw> {
+        let level = self.top();
+        match self.call_nested(function, args, None).map_err(|throw| self.close_after(level, throw)) {
+            Ok(count) => Ok(Ok(count)),
+            Err(Throw::Error(error) | Throw::Handled(error)) => Ok(Err(error)),
+            Err(other) => Err(other),
+        }
+    }
+
     /// [`Vm::call_nested_as`] in protected mode: after an error nothing that it opened is left open, and no message handler of
     /// the program sees it.
     pub(crate) fn call_protected(

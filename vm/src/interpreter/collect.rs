@@ -210,8 +210,10 @@ impl Vm {
         if !matches!(finalizer, Value::Closure(_) | Value::Builtin(_) | Value::NativeClosure(_))
             && self.heap.metamethod_of(finalizer, Metamethod::Call).is_nil()
         {
-            self.warn(b"error in __gc");
-            return Ok(());
+            let kind = self.type_name_for_messages(finalizer);
+            let message = [b"attempt to call a ".as_slice(), &kind, b" value (metamethod '__gc')"].concat();
+            let throw = self.runtime_error(&message);
+            return self.warn_of_finalizer(throw);
         }
         let stopped = self.heap.set_stopped_inside(true);
         let thread = self.heap.current();
@@ -222,16 +224,19 @@ impl Vm {
         self.heap.set_stopped_inside(stopped);
         match result {
             Ok(_) => Ok(()),
-            Err(Throw::Error(error) | Throw::Handled(error)) => {
-                let text = match error {
-                    Value::String(text) => text.as_bytes().to_vec(),
-                    other => format!("error object is a {} value", other.type_name()).into_bytes(),
-                };
-                self.warn(&[b"error in __gc (".as_slice(), &text, b")"].concat());
-                Ok(())
-            }
-            Err(other) => Err(other),
+            Err(throw) => self.warn_of_finalizer(throw),
         }
+    }
+
+    /// Makes the error of a finalizer a warning.
+    fn warn_of_finalizer(&mut self, throw: Throw) -> Result<(), Throw> {
+        let (Throw::Error(error) | Throw::Handled(error)) = throw else { return Err(throw) };
+        let text = match error {
+            Value::String(text) => text.as_bytes().to_vec(),
+            _ => b"error object is not a string".to_vec(),
+        };
+        self.warn(&[b"error in __gc (".as_slice(), &text, b")"].concat());
+        Ok(())
     }
 
     /// Prints a warning to the program's standard error, if warnings are on.

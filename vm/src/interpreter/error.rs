@@ -111,11 +111,12 @@ impl Vm {
         self.string_error(&[position.as_slice(), message].concat())
     }
 
-    /// `chunk:line: ` of the function at a level (0: the innermost), empty where that is not a Lua function.
+    /// `chunk:line: ` of the function at a level (0: the innermost), empty where that is not a Lua function with known lines.
     pub(crate) fn position_at_level(&self, level: usize) -> Vec<u8> {
         let thread = self.heap.current();
         let frame = thread.frames.iter().rev().filter(|frame| frame.kind.is_activation()).nth(level).copied();
-        frame.map_or_else(Vec::new, |frame| self.position(&frame))
+        let known = |frame: &Frame| self.frame_prototype(frame)?.line_at((frame.pc as usize).saturating_sub(1));
+        frame.filter(|frame| known(frame).is_some()).map_or_else(Vec::new, |frame| self.position(&frame))
     }
 
     fn position(&self, frame: &Frame) -> Vec<u8> {
@@ -123,7 +124,8 @@ impl Vm {
         let mut text = chunk_id(&prototype.source_bytes());
         match prototype.line_at((frame.pc as usize).saturating_sub(1)) {
             Some(line) => text.extend_from_slice(format!(":{line}: ").as_bytes()),
-            None => text.extend_from_slice(b":?: "),
+            // As Lua says where a function has no lines.
+            None => text.extend_from_slice(b":-1: "),
         }
         text
     }

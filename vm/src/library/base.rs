@@ -392,14 +392,13 @@ fn read_all(call: &mut Call<'_>) -> Result<Result<Vec<u8>, Value>, Throw> {
     let mut source = Vec::new();
     loop {
         let reader = call.arg(0);
-        let count = call.call(Value::Builtin(&PCALL), &[reader])?;
-        let results = call.pushed(count);
-        let (ok, piece) = (results[0], results.get(1).copied().unwrap_or_default());
+        let count = match call.vm.try_call(reader, &[])? {
+            Ok(count) => count,
+            Err(error) => return Ok(Err(error)),
+        };
+        let piece = call.pushed(count).first().copied().unwrap_or_default();
         for _ in 0..count {
             call.pop();
-        }
-        if ok.is_falsy() {
-            return Ok(Err(piece));
         }
         match text_of(piece) {
             Some(text) if text.is_empty() => return Ok(Ok(source)),
