@@ -27,6 +27,22 @@ impl Buffer {
         Ok(())
     }
 
+    /// How many bytes there are.
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Adds so many zeros.
+    pub(crate) fn append_zeros(&mut self, call: &mut Call<'_>, count: usize) -> Result<(), Throw> {
+        charge_bytes(call, count)?;
+        let length = self.bytes.len() + count;
+        if length > self.bytes.capacity() {
+            call.reserve(length)?;
+        }
+        self.bytes.resize(length, 0);
+        Ok(())
+    }
+
     /// Adds a byte.
     #[inline]
     pub(crate) fn push(&mut self, call: &mut Call<'_>, byte: u8) -> Result<(), Throw> {

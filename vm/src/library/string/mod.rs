@@ -7,6 +7,7 @@ mod arithmetic;
 mod buffer;
 mod conversion;
 mod format;
+mod pack;
 mod pattern;
 mod search;
 
@@ -32,9 +33,12 @@ pub(crate) static FUNCTIONS: &[Builtin] = &[
     plain("len", len),
     plain("lower", lower),
     plain("match", search::match_),
+    plain("pack", pack::pack),
+    plain("packsize", pack::packsize),
     plain("rep", rep),
     plain("reverse", reverse),
     plain("sub", sub),
+    plain("unpack", pack::unpack),
     plain("upper", upper),
 ];
 
@@ -68,13 +72,18 @@ pub(crate) fn reserve_results(call: &mut Call<'_>, count: usize) -> Result<(), T
     if count <= NATIVE_SLOTS {
         return Ok(());
     }
+    ensure_results(call, count, "string slice too long")?;
+    charge_bytes(call, count)
+}
+
+/// Makes room for so many more results, or fails with a stack overflow that says why.
+fn ensure_results(call: &mut Call<'_>, count: usize, complaint: &str) -> Result<(), Throw> {
     let vm = call.vm();
     let top = vm.top();
     if count >= vm.options().stack_limit.saturating_sub(top) {
-        return Err(call.error("stack overflow (string slice too long)"));
+        return Err(call.error(format!("stack overflow ({complaint})")));
     }
-    vm.ensure_stack(top, count)?;
-    charge_bytes(call, count)
+    vm.ensure_stack(top, count)
 }
 
 /// `string.byte(s [, i [, j]])`

@@ -90,6 +90,57 @@ fn formats_and_their_faults_are_those_of_lua() {
 }
 
 #[test]
+fn packed_values_are_read_back() {
+    holds(
+        "for _, order in ipairs {'<', '>', '=', '!4 <', '!16 >', ' '} do
+             for size = 1, 16 do
+                 for _, value in ipairs {0, 1, -1, 127, -128} do
+                     local format = order .. '!1i' .. size
+                     local packed = format:pack(value)
+                     assert(#packed == size and format:unpack(packed) == value)
+                 end
+             end
+             local format = order .. 'bBhHlLjJTfdnz s1 s16 c5 xXi8'
+             local packed = format:pack(-1, 255, -2, 65535, -3, -4, 5, -6, 7, 0.5, -0.25, 1e300, 'zero', 'one', 'two', 'c')
+             local t = {format:unpack(packed)}
+             assert(table.concat(t, ' ', 1, 15) == '-1 255 -2 65535 -3 -4 5 -6 7 0.5 -0.25 1e+300 zero one two')
+             assert(t[16] == 'c\\0\\0\\0\\0' and t[17] == #packed + 1 and #t == 17)
+         end",
+    );
+    holds("assert(string.pack('>!4 b i4 Xh x', 1, 2) == '\\1\\0\\0\\0\\0\\0\\0\\2\\0')");
+    holds("assert(string.pack('i10', -2):byte(10) == 255 and string.unpack('i16', ('\\255'):rep(16)) == -1)");
+    holds("assert(string.packsize('!8 b Xd d c7') == 23 and string.packsize('c2147483639') == 2147483639)");
+    holds("assert(select('#', string.unpack('', 'abc', -1)) == 1 and string.unpack('', 'abc', -1) == 3)");
+    holds("assert(string.unpack('b\\0?', 'a') == 97)");
+}
+
+#[test]
+fn faults_of_packing_are_those_of_lua() {
+    fails("string.pack('y')", "invalid format option 'y'");
+    fails("string.pack('i0', 1)", "integral size (0) out of limits [1,16]");
+    fails("string.pack('!17')", "integral size (17) out of limits [1,16]");
+    fails("string.pack('c', 'x')", "missing size for format option 'c'");
+    fails("string.pack('X')", "bad argument #1 to 'pack' (invalid next option for option 'X')");
+    fails("string.pack('Xc1')", "bad argument #1 to 'pack' (invalid next option for option 'X')");
+    fails("string.pack('!4 i3', 1)", "bad argument #1 to 'pack' (format asks for alignment not power of 2)");
+    fails("string.pack('b', 128)", "bad argument #2 to 'pack' (integer overflow)");
+    fails("string.pack('i7', 1 << 55)", "bad argument #2 to 'pack' (integer overflow)");
+    fails("string.pack('xH', -1)", "bad argument #2 to 'pack' (unsigned overflow)");
+    fails("string.pack('c2', 'abc')", "bad argument #2 to 'pack' (string longer than given size)");
+    fails("string.pack('s1', ('x'):rep(256))", "bad argument #2 to 'pack' (string length does not fit in given size)");
+    fails("string.pack('z', 'a\\0')", "bad argument #2 to 'pack' (string contains zeros)");
+    fails("string.packsize('s')", "bad argument #1 to 'packsize' (variable-length format)");
+    fails("string.packsize('c2147483639c10')", "bad argument #1 to 'packsize' (format result too large)");
+    fails("string.unpack('i4', 'abc')", "bad argument #2 to 'unpack' (data string too short)");
+    fails("string.unpack('s1', '\\4abc')", "bad argument #2 to 'unpack' (data string too short)");
+    fails("string.unpack('z', 'abc')", "bad argument #2 to 'unpack' (unfinished string for format 'z')");
+    fails("string.unpack('', 'abc', 5)", "bad argument #3 to 'unpack' (initial position out of string)");
+    fails("string.unpack('I9', ('\\1'):rep(9))", "9-byte integer does not fit into Lua Integer");
+    fails("string.unpack('s16', ('\\255'):rep(16))", "16-byte integer does not fit into Lua Integer");
+    fails("string.unpack(('b'):rep(2000000), ('x'):rep(2000000))", "stack overflow (too many results)");
+}
+
+#[test]
 fn strings_that_say_numbers_count_as_them() {
     holds("assert('10' + 5 == 15 and '3' * '4' == 12 and -'0x10' == -16 and '7' // '2.0' == 3.0)");
     holds("assert(setmetatable({}, {__add = function() return 'mine' end}) + 'x' == 'mine')");
@@ -113,6 +164,7 @@ fn long_work_meets_the_limits() {
     for script in [
         "('a'):rep(300):find('.-.-.-.-.-b')",
         "while true do ('a'):rep(1 << 20):upper() end",
+        "while true do string.packsize(('b'):rep(1 << 16)) end",
         "local s = ('a'):rep(1 << 20) while true do s:find(('a'):rep(1000) .. 'b', 1, true) end",
     ] {
         assert_eq!(run_with(few(), script), Err(ScriptError::Limit(Limit::Instructions)), "{script}");
@@ -120,6 +172,8 @@ fn long_work_meets_the_limits() {
     let small = || Options { memory_limit: 1 << 22, ..Options::default() };
     for script in [
         "('x'):rep(1 << 30)",
+        "string.pack('c2147483639', 'x')",
+        "string.pack(('c999999'):rep(9), '', '', '', '', '', '', '', '', '')",
         "('x'):rep(1 << 16):gsub('.', ('y'):rep(1 << 16))",
         "local s = ('x'):rep(1 << 20)
          local many = setmetatable({}, {__index = function() return s end})
