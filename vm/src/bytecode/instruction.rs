@@ -49,6 +49,16 @@ impl Instruction {
         Instruction(opcode as u32 | (sj as u32) << 8)
     }
 
+    /// An instruction of these bits, which nobody has looked at.
+    pub(super) const fn from_bits(bits: u32) -> Self {
+        Instruction(bits)
+    }
+
+    /// Its 32 bits.
+    pub(super) const fn bits(self) -> u32 {
+        self.0
+    }
+
     /// The number of the opcode.
     #[inline(always)]
     pub const fn opcode_number(self) -> u8 {

@@ -4,13 +4,19 @@
 //! together make the 16-bit operand Bx (or its signed form sBx), A, B and C together the signed 24-bit operand sJ of a
 //! jump or the unsigned Ax. Registers are slots of the frame, constants and prototypes those of the running function.
 //!
-//! A [`Template`] is a compiled function outside of any heap; loading it makes the prototype objects.
+//! A [`Template`] is a compiled function outside of any heap; loading it makes the prototype objects. It comes from the
+//! compiler, or from bytes ([`Template::undump`]), which are verified: the interpreter trusts both alike.
 
+mod dump;
 mod instruction;
 mod opcode;
+mod undump;
+mod verify;
 
 pub use instruction::Instruction;
 pub use opcode::Opcode;
+pub use undump::UndumpError;
+pub use verify::{Fault, VerifyError};
 
 use std::rc::Rc;
 
@@ -44,7 +50,7 @@ pub struct Template {
     pub upvalues: Vec<UpvalueDescription>,
     /// The functions inside this one, for `Closure`.
     pub prototypes: Vec<Template>,
-    /// The source line of each instruction.
+    /// The source line of each instruction; empty where debug information was left out.
     pub lines: Vec<u32>,
     /// Names of registers, for messages and `debug`: in the order in which their scopes begin.
     pub locals: Vec<LocalVariable>,
@@ -64,7 +70,7 @@ pub enum Constant {
 /// Where a closure captures one upvalue from, and what the source calls it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct UpvalueDescription {
-    /// Its name in the source.
+    /// Its name in the source; empty where debug information was left out.
     pub name: Rc<[u8]>,
     /// Captured from a register of the enclosing function; else from that function's own upvalues.
     pub in_stack: bool,

@@ -24,6 +24,23 @@ macro_rules! opcodes {
                 }
                 all
             };
+
+            /// The opcode of a number, if there is one.
+            pub(super) fn from_number(number: u8) -> Option<Opcode> {
+                ((number as usize) < COUNT).then(|| Self::ALL[number as usize])
+            }
+
+            /// A number that is another one when the list of opcodes is another one (FNV-1a of their names).
+            pub(super) const FINGERPRINT: u32 = {
+                let names = concat!($(stringify!($name), " "),*).as_bytes();
+                let mut hash = 0x811C_9DC5_u32;
+                let mut i = 0;
+                while i < names.len() {
+                    hash = (hash ^ names[i] as u32).wrapping_mul(0x0100_0193);
+                    i += 1;
+                }
+                hash
+            };
         }
     };
 }

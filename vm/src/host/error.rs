@@ -70,11 +70,11 @@ impl Error {
     }
 
     pub(super) fn from_load(vm: &mut Vm, error: LoadError) -> Error {
-        match error {
-            LoadError::Limit(limit) => Error::Limit(limit),
-            LoadError::Syntax(error) => {
-                let message = ScriptError::Error(error.message.clone()).to_string();
-                Error::Lua { value: vm.hold_bytes(&error.message), message }
+        match error.into_message() {
+            Err(limit) => Error::Limit(limit),
+            Ok(bytes) => {
+                let value = vm.hold_bytes(&bytes);
+                Error::Lua { value, message: ScriptError::Error(bytes).to_string() }
             }
         }
     }

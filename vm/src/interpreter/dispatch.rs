@@ -57,8 +57,8 @@ impl Vm {
         // In these macros everything unsafe is reading and writing registers, constants and code through the pointers of
         // `run`.
         //
-        // SAFETY: the compiler keeps operands inside the frame's registers, constants and code; `Running` is loaded anew
-        // after everything that may move them.
+        // SAFETY: the compiler keeps operands inside the frame's registers, constants and code, and `bytecode::verify` holds
+        // other code against that; `Running` is loaded anew after everything that may move them.
         macro_rules! register {
             ($index:expr) => {
                 unsafe { *run.base.add($index as usize) }
@@ -446,11 +446,14 @@ impl Vm {
                     let hash = if i.b() == 0 { 0 } else { 1usize << (i.b() - 1) };
                     if CHECKED {
                         save!();
+                    }
+                    let has_room = array > 0 || hash > 0;
+                    if has_room {
                         self.reserve(array.saturating_mul(16).saturating_add(hash.saturating_mul(40)))?;
                     }
                     let table = self.heap.new_table();
                     set!(i.a(), Value::Table(table));
-                    if array > 0 || hash > 0 {
+                    if has_room {
                         self.heap.table_resize(table, array, hash);
                     }
                     safe_point!(i.a() as usize + 1);
@@ -642,6 +645,11 @@ impl Vm {
                         let level = slot!(0);
                         let thread = self.heap.current();
                         self.heap.close_upvalues(thread, level);
+                        if thread.to_be_closed.last().is_some_and(|&slot| slot as usize >= level) {
+                            // No compiler makes that. The return that follows closes the variable.
+                            let next = self.call_other(func, args, -1)?;
+                            proceed!(next)
+                        }
                     }
                     let next = self.tail_call(func, args)?;
                     proceed!(next)
@@ -746,8 +754,12 @@ impl Vm {
                         0 => self.top() - first,
                         b => b as usize,
                     };
-                    let Value::Table(table) = register!(i.a()) else { unreachable!("a constructor fills a table") };
-                    self.reserve(count * size_of::<Value>())?;
+                    let value = register!(i.a());
+                    let Value::Table(table) = value else {
+                        // Only in code that no compiler made.
+                        return Err(self.operand_error("index", value, Operand::Register(i.a())));
+                    };
+                    self.reserve((offset + count).saturating_sub(table.array().len()) * size_of::<Value>())?;
                     let thread = self.heap.current();
                     let values =
                         unsafe { std::slice::from_raw_parts(thread.stack[first..first + count].as_ptr(), count) };
@@ -878,9 +890,9 @@ impl Vm {
     }
 }
 
-/// The opcode of an instruction that the compiler made.
+/// The opcode of an instruction that the compiler made, or that was verified.
 #[inline(always)]
 fn opcode_of(instruction: Instruction) -> Opcode {
-    // SAFETY: the compiler makes instructions from opcodes only, and there is no other source of code.
+    // SAFETY: the compiler makes instructions from opcodes only, and `bytecode::verify` refuses other numbers.
     unsafe { std::mem::transmute::<u8, Opcode>(instruction.opcode_number()) }
 }

@@ -94,7 +94,8 @@ impl Vm {
     #[cold]
     pub(crate) fn runtime_error(&mut self, message: &[u8]) -> Throw {
         let position = match self.heap.current().frames.last().copied() {
-            Some(frame) => self.position(&frame),
+            // Where the line is not known, the position says that there is none.
+            Some(frame) => self.position(&frame, Some(-1)),
             None => Vec::new(),
         };
         self.string_error(&[position.as_slice(), message].concat())
@@ -111,22 +112,21 @@ impl Vm {
         self.string_error(&[position.as_slice(), message].concat())
     }
 
-    /// `chunk:line: ` of the function at a level (0: the innermost), empty where that is not a Lua function with known lines.
+    /// `chunk:line: ` of the function at a level (0: the innermost), empty where that is not a Lua function, or one without
+    /// lines.
     pub(crate) fn position_at_level(&self, level: usize) -> Vec<u8> {
         let thread = self.heap.current();
         let frame = thread.frames.iter().rev().filter(|frame| frame.kind.is_activation()).nth(level).copied();
-        let known = |frame: &Frame| self.frame_prototype(frame)?.line_at((frame.pc as usize).saturating_sub(1));
-        frame.filter(|frame| known(frame).is_some()).map_or_else(Vec::new, |frame| self.position(&frame))
+        frame.map_or_else(Vec::new, |frame| self.position(&frame, None))
     }
 
-    fn position(&self, frame: &Frame) -> Vec<u8> {
+    /// Where a function is; `no_line` stands for the line where debug information was left out.
+    fn position(&self, frame: &Frame, no_line: Option<i64>) -> Vec<u8> {
         let Some(prototype) = self.frame_prototype(frame) else { return Vec::new() };
+        let line = prototype.line_at((frame.pc as usize).saturating_sub(1)).map(i64::from);
+        let Some(line) = line.or(no_line) else { return Vec::new() };
         let mut text = chunk_id(&prototype.source_bytes());
-        match prototype.line_at((frame.pc as usize).saturating_sub(1)) {
-            Some(line) => text.extend_from_slice(format!(":{line}: ").as_bytes()),
-            // As Lua says where a function has no lines.
-            None => text.extend_from_slice(b":-1: "),
-        }
+        text.extend_from_slice(format!(":{line}: ").as_bytes());
         text
     }
 

@@ -23,13 +23,20 @@ impl Vm {
                     let prototype = self.frame_prototype(frame)?;
                     prototype.local_name(register as usize, frame.pc as usize)
                 })
-                .map_or_else(|| b"?".to_vec(), |name| name.as_bytes().to_vec());
+                .map_or_else(|| b"(temporary)".to_vec(), |name| name.as_bytes().to_vec());
             let message = [b"variable '".as_slice(), &name, b"' got a non-closable value"].concat();
             return Err(self.runtime_error(&message));
         }
-        // SAFETY: the reference ends here.
-        unsafe { self.thread_mut() }.to_be_closed.push(slot as u32);
-        Ok(())
+        // SAFETY: the reference ends with the function.
+        let list = &mut unsafe { self.thread_mut() }.to_be_closed;
+        match list.last() {
+            // No compiler makes code that marks a variable again before it is closed; the list could grow without end.
+            Some(&last) if last as usize >= slot => Err(self.runtime_error(b"variable marked twice as to be closed")),
+            _ => {
+                list.push(slot as u32);
+                Ok(())
+            }
+        }
     }
 
     /// A tail call: the function on top is replaced by the one in slot `func`.

@@ -1,9 +1,10 @@
-//! From source to a closure: parse, compile, and make the objects.
+//! From a chunk to a closure: parse and compile a text, or take a binary chunk apart, and make the objects. And back, from
+//! a prototype to what can be dumped.
 //!
 //! Under a schedule the collector turns while the objects are made, so every store into a prototype is one that a barrier
 //! may be needed for; what is not stored yet is anchored ([`Vm::made`]).
 
-use crate::bytecode::{Constant, Instruction, Template};
+use crate::bytecode::{Constant, Instruction, LocalVariable, Template, UndumpError, UpvalueDescription};
 use crate::compiler;
 use crate::gc::{CaptureOrigin, Event, Gc, Header, ObjectView, Site};
 use crate::interpreter::names::CodeView;
@@ -11,9 +12,13 @@ use crate::interpreter::{Limit, Throw, Vm};
 use crate::syntax::{self, SyntaxError};
 use crate::value::{Closure, LocalName, Prototype, Str, UpvalueName, Value};
 use std::cell::Cell;
+use std::rc::Rc;
 
 /// Bytes of source that take as long as an instruction, roughly: what loading charges to the instruction limit.
 const BYTES_PER_INSTRUCTION: u64 = 4;
+
+/// Memory that a byte of a binary chunk takes at most, roughly, until it is loaded.
+const BYTES_PER_BINARY_BYTE: usize = 64;
 
 /// Why a chunk was not loaded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -21,26 +26,77 @@ pub enum LoadError {
     /// It is not Lua.
     #[error(transparent)]
     Syntax(#[from] SyntaxError),
+    /// It begins like a binary chunk, and is none that can be loaded.
+    #[error("{}: bad binary format ({reason})", String::from_utf8_lossy(.chunk))]
+    Binary {
+        /// The chunk's name for messages.
+        chunk: Vec<u8>,
+        /// Why not.
+        reason: UndumpError,
+    },
     /// It is too large.
     #[error(transparent)]
     Limit(#[from] Limit),
 }
 
-impl Vm {
-    /// Makes a closure from source text. Its environment is the table of globals.
+impl LoadError {
+    /// The message that a program sees, where it sees one.
     ///
     /// # Errors
-    /// The text is not Lua, or there is no memory for it.
-    pub(crate) fn load(&mut self, source: &[u8], chunk_name: &[u8]) -> Result<Gc<Closure>, LoadError> {
-        if let Err(Throw::Limit(limit)) = self.charge(source.len() as u64 / BYTES_PER_INSTRUCTION) {
+    /// It is a limit of the host.
+    pub(crate) fn into_message(self) -> Result<Vec<u8>, Limit> {
+        match self {
+            LoadError::Syntax(error) => Ok(error.message),
+            LoadError::Binary { chunk, reason } => {
+                Ok([chunk.as_slice(), format!(": bad binary format ({reason})").as_bytes()].concat())
+            }
+            LoadError::Limit(limit) => Err(limit),
+        }
+    }
+}
+
+/// Whether bytes claim to be a binary chunk.
+pub(crate) fn is_binary(chunk: &[u8]) -> bool {
+    chunk.first() == Some(&BINARY_MARK)
+}
+
+/// The first byte of a binary chunk, which no text begins with.
+const BINARY_MARK: u8 = 0x1B;
+
+impl Vm {
+    /// Makes a closure from a chunk, text or binary. Its first upvalue is the table of globals.
+    ///
+    /// # Errors
+    /// The chunk is not Lua, or there is no memory for it.
+    pub(crate) fn load(&mut self, chunk: &[u8], chunk_name: &[u8]) -> Result<Gc<Closure>, LoadError> {
+        if let Err(Throw::Limit(limit)) = self.charge(chunk.len() as u64 / BYTES_PER_INSTRUCTION) {
             return Err(limit.into());
         }
-        let chunk = syntax::parse(source, chunk_name, self.options.version)?;
-        let template = compiler::compile(&chunk, chunk_name, self.options.version)?;
+        let template = match is_binary(chunk) {
+            true => self.undump(chunk, chunk_name)?,
+            false => {
+                let tree = syntax::parse(chunk, chunk_name, self.options.version)?;
+                compiler::compile(&tree, chunk_name, self.options.version)?
+            }
+        };
         if !self.heap.has_room(template.code.len() * size_of::<Value>()) {
             return Err(Limit::Memory.into());
         }
         Ok(self.instantiate(&template))
+    }
+
+    fn undump(&self, chunk: &[u8], chunk_name: &[u8]) -> Result<Template, LoadError> {
+        if !self.heap.has_room(chunk.len().saturating_mul(BYTES_PER_BINARY_BYTE)) {
+            return Err(Limit::Memory.into());
+        }
+        Template::undump(chunk).map_err(|reason| {
+            let chunk = match chunk_name {
+                [b'@' | b'=', name @ ..] => name,
+                [BINARY_MARK, ..] => b"binary string",
+                name => name,
+            };
+            LoadError::Binary { chunk: chunk.to_vec(), reason }
+        })
     }
 
     /// Makes a closure of a main function. The main prototype, what it refers to by then and the closure stay while a
@@ -123,7 +179,7 @@ impl Vm {
             };
             self.heap.set_prototype_constant(prototype, index, value);
         }
-        for (index, upvalue) in template.upvalues.iter().enumerate() {
+        for (index, upvalue) in template.upvalues.iter().enumerate().filter(|(_, upvalue)| !upvalue.name.is_empty()) {
             let name = self.loaded_string(&upvalue.name);
             let site = Site::PrototypeUpvalueName;
             self.heap.set_prototype_string(site, prototype, |prototype| &prototype.upvalues[index].name, name);
@@ -147,6 +203,54 @@ impl Vm {
     }
 }
 
+impl Prototype {
+    /// The function as it was before it was loaded, but for what only the compiler wants to know.
+    pub(crate) fn template(&self) -> Template {
+        self.template_from(&Rc::from(self.source_bytes()))
+    }
+
+    /// The same for a function that shares its source with the one around it.
+    fn template_from(&self, source: &Rc<[u8]>) -> Template {
+        let text = |string: Gc<Str>| Rc::from(string.as_bytes());
+        let name = |string: Option<Gc<Str>>| string.map_or_else(|| Rc::from([]), text);
+        let constant = |value: &Cell<Value>| match value.get() {
+            Value::Boolean(value) => Constant::Boolean(value),
+            Value::Integer(value) => Constant::Integer(value),
+            Value::Float(value) => Constant::Float(value),
+            Value::String(string) => Constant::String(text(string)),
+            // Loading makes no others.
+            _ => Constant::Nil,
+        };
+        Template {
+            source: source.clone(),
+            line_defined: self.line_defined,
+            last_line_defined: self.last_line_defined,
+            parameters: self.parameters,
+            variadic: self.variadic,
+            max_stack: self.max_stack,
+            code: self.code.to_vec(),
+            constants: self.constants.iter().map(constant).collect(),
+            upvalues: self
+                .upvalues
+                .iter()
+                .map(|upvalue| UpvalueDescription {
+                    name: name(upvalue.name.get()),
+                    in_stack: upvalue.in_stack,
+                    index: upvalue.index,
+                    read_only: false,
+                })
+                .collect(),
+            prototypes: self.prototypes.iter().filter_map(|nested| Some(nested.get()?.template_from(source))).collect(),
+            lines: self.lines.to_vec(),
+            locals: self
+                .locals
+                .iter()
+                .map(|local| LocalVariable { name: name(local.name.get()), start: local.start, end: local.end })
+                .collect(),
+        }
+    }
+}
+
 impl CodeView for Prototype {
     fn code(&self) -> &[Instruction] {
         &self.code
@@ -160,7 +264,8 @@ impl CodeView for Prototype {
     }
 
     fn upvalue_name(&self, index: usize) -> Option<&[u8]> {
-        Some(self.upvalues.get(index)?.name.get()?.bytes_held_by(self))
+        let name = self.upvalues.get(index)?.name.get();
+        Some(name.map_or(b"?", |name| name.bytes_held_by(self)))
     }
 
     fn locals(&self) -> impl Iterator<Item = (&[u8], usize, usize)> {

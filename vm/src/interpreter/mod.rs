@@ -28,6 +28,7 @@ mod unwind;
 pub use arithmetic::Operator;
 pub use error::{Limit, ScriptError, Throw};
 pub use load::LoadError;
+pub(crate) use load::is_binary;
 pub use native::{Builtin, Call, Control, Function, NativeResult};
 pub(crate) use native::{to_integer, to_number};
 pub use schedule::{Schedule, Step, Turned, UnknownSchedule};
@@ -278,8 +279,7 @@ impl Vm {
     ) -> Result<(), ScriptError> {
         let closure = match self.load(source, chunk_name) {
             Ok(closure) => closure,
-            Err(LoadError::Syntax(error)) => return Err(ScriptError::Error(error.message)),
-            Err(LoadError::Limit(limit)) => return Err(ScriptError::Limit(limit)),
+            Err(error) => return Err(error.into_message().map_or_else(ScriptError::Limit, ScriptError::Error)),
         };
         let args: Vec<Value> = arguments.iter().map(|bytes| Value::String(self.heap.new_string(bytes))).collect();
         // No step runs before the call, which puts closure and arguments on the stack.

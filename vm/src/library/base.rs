@@ -1,11 +1,10 @@
 //! The basic functions (manual §6.1).
 //!
-//! Chunks are loaded from text only: there is no precompiled form. A chunk that a reader function gives is read to its end
-//! before it is parsed.
+//! A chunk that a reader function gives is read to its end before it is looked at.
 
 use super::{add_functions, check_function, check_metatable, control, plain, registry_table, set_field, write_output};
 use crate::gc::Mode;
-use crate::interpreter::{Builtin, Call, Control, LoadError, NativeResult, System, Throw, Vm};
+use crate::interpreter::{Builtin, Call, Control, NativeResult, System, Throw, Vm, is_binary};
 use crate::value::{Metamethod, Value, format_number};
 
 pub(crate) static FUNCTIONS: &[Builtin] = &[
@@ -437,45 +436,23 @@ fn load_text(
     }
 }
 
-/// Makes a function of a text, or says why not.
+/// Makes a function of a chunk, or says why not.
 fn compile(
     call: &mut Call<'_>,
     source: &[u8],
     name: &[u8],
     mode: Option<&[u8]>,
 ) -> Result<Result<Value, Vec<u8>>, Throw> {
-    let kind = if source.first() == Some(&0x1B) { "binary" } else { "text" };
+    let kind = if is_binary(source) { "binary" } else { "text" };
     let mode = super::before_zero(mode.unwrap_or(b"bt"));
     if !mode.contains(&kind.as_bytes()[0]) {
         let message = [b"attempt to load a ".as_slice(), kind.as_bytes(), b" chunk (mode is '", mode, b"')"].concat();
         return Ok(Err(message));
     }
-    if kind == "binary" {
-        return Ok(Err(binary_error(source, name)));
-    }
     match call.vm.load(source, name) {
         Ok(closure) => Ok(Ok(Value::Closure(closure))),
-        Err(LoadError::Syntax(error)) => Ok(Err(error.message)),
-        Err(LoadError::Limit(limit)) => Err(Throw::Limit(limit)),
+        Err(error) => error.into_message().map(Err).map_err(Throw::Limit),
     }
-}
-
-/// Why a precompiled chunk is refused.
-fn binary_error(source: &[u8], name: &[u8]) -> Vec<u8> {
-    const SIGNATURE: &[u8] = b"\x1bLua";
-    let name = match name {
-        [b'@' | b'=', name @ ..] => name,
-        [0x1B, ..] => b"binary string",
-        name => name,
-    };
-    let what = if source.len() < SIGNATURE.len() {
-        "truncated chunk"
-    } else if !source.starts_with(SIGNATURE) {
-        "not a binary chunk"
-    } else {
-        "precompiled chunks are not supported"
-    };
-    [name, b": bad binary format (", what.as_bytes(), b")"].concat()
 }
 
 /// The text of a file, or why it cannot be had.

@@ -14,7 +14,7 @@ mod search;
 pub(crate) use buffer::{Buffer, charge_bytes};
 
 use crate::interpreter::{Builtin, Call, NativeResult, Throw, Vm};
-use crate::library::{self, plain};
+use crate::library::{self, check_function, plain};
 use crate::value::Value;
 
 /// No string made by `rep` is longer (PUC Lua's `MAXSIZE`).
@@ -26,6 +26,7 @@ const NATIVE_SLOTS: usize = 20;
 pub(crate) static FUNCTIONS: &[Builtin] = &[
     plain("byte", byte),
     plain("char", char),
+    plain("dump", dump),
     plain("find", search::find),
     plain("format", format::format),
     plain("gmatch", search::gmatch),
@@ -117,6 +118,18 @@ fn char(call: &mut Call<'_>) -> NativeResult {
         }
     }
     out.finish(call)
+}
+
+/// `string.dump(function [, strip])`
+fn dump(call: &mut Call<'_>) -> NativeResult {
+    let strip = !call.arg(1).is_falsy();
+    let closure = match check_function(call, 0)? {
+        Value::Closure(closure) => closure,
+        _ => return Err(call.error("unable to dump given function")),
+    };
+    let chunk = closure.prototype.get().template().dump(strip);
+    charge_bytes(call, chunk.len())?;
+    call.ret_bytes(&chunk)
 }
 
 /// `string.len(s)`

@@ -1,0 +1,216 @@
+//! Binary chunks: `string.dump`, and `load` of what it made and of what it did not.
+
+use moonphase_vm::bytecode::Template;
+use moonphase_vm::{Limit, LuaVersion, Options, ScriptError, Vm, compiler, syntax};
+use proptest::prelude::*;
+
+/// Runs a script that checks itself.
+#[track_caller]
+fn holds(script: &str) {
+    let mut vm = Vm::new(Options::default()).expect("the default policy is sound");
+    assert_eq!(vm.run(script.as_bytes(), b"=test", &[]), Ok(()), "{script}");
+}
+
+/// What loading and calling a chunk does to a host that allows little.
+fn run_hostile(chunk: &[u8]) -> Result<(), ScriptError> {
+    let mut options = Options::default();
+    options.memory_limit = 16 << 20;
+    options.instruction_limit = Some(100_000);
+    Vm::new(options).expect("the default policy is sound").run(chunk, b"=chunk", &[])
+}
+
+fn template(source: &[u8]) -> Template {
+    let chunk = syntax::parse(source, b"=t", LuaVersion::Lua54).expect("valid Lua");
+    compiler::compile(&chunk, b"=t", LuaVersion::Lua54).expect("valid Lua")
+}
+
+/// A program with all kinds of instructions.
+const PROGRAM: &str = r#"
+local mt = setmetatable({}, {__add = function(a, b) return 7 end, __close = function() end, __lt = function() return true end})
+local function sum(...)
+    local t = {n = select('#', ...), ...}
+    local total = 0
+    for i = 1, t.n do total = total + t[i] end
+    for k, v in pairs {1, 2, x = 3.5, [4] = 'y'} do total = total + (tonumber(v) or 0) end
+    for i = 3.0, 1, -0.5 do total = total - i // 1 end
+    return total, ...
+end
+local up, s = 0, 'text'
+local function count() up = up + 1; return up end
+do
+    local c <close> = mt
+    local d <const> = 5
+    up = up + d
+    for i = 1, 3 do
+        local fresh = i
+        t = function() fresh = fresh + 1; return fresh end
+        if i == 2 then goto done end
+    end
+    ::done::
+end
+local function tail(n) if n == 0 then return sum(1, 2, count()) end return tail(n - 1) end
+local r = {tail(10)}
+local big = {s:upper(), s:len(), #s, -up, not up, ~up, up ~= 3, up << 2, up >> 1, up & 7, up ~ 1, up ^ 2, up / 2, up % 3, 1e300 * up}
+big.a, big[1.5], big[true] = s .. up .. 'x', nil, 0x7fffffffffffffff
+local cmp = (up < 3) == (up <= 3) and mt < mt and up >= 2 or s == 'text' and up ~= 1.5
+return r[1], #r, t(), count(), mt + 1, big[1], big.a, tostring(cmp), select(-1, sum(table.unpack(r)))
+"#;
+
+#[test]
+fn what_is_dumped_and_loaded_does_the_same() {
+    holds(&format!(
+        "local program = [==[{PROGRAM}]==]
+         local function results(strip)
+             local f = assert(load(program))
+             if strip ~= nil then f = assert(load(string.dump(f, strip), 'other', 'b')) end
+             return table.concat({{f()}}, ' ')
+         end
+         local expected = results()
+         assert(#expected > 20, expected)
+         assert(results(false) == expected and results(true) == expected)"
+    ));
+}
+
+#[test]
+fn dumps_are_the_same_again_after_loading() {
+    let main = template(PROGRAM.as_bytes());
+    for strip in [false, true] {
+        let dumped = main.dump(strip);
+        let again = Template::undump(&dumped).expect("what the compiler makes passes");
+        assert_eq!(again.dump(false), Template::undump(&again.dump(false)).expect("passes").dump(false));
+        assert_eq!(again.dump(strip), dumped);
+    }
+    holds(
+        "local f = load('local a = ...; return function() return a, x end')
+         local d = string.dump(f)
+         assert(string.dump(load(d)) == d and #string.dump(f, true) < #d)",
+    );
+}
+
+#[test]
+fn scripts_of_the_corpus_pass_verification() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../corpus");
+    let scripts: Vec<_> = std::fs::read_dir(folder)
+        .expect("the corpus is there")
+        .map(|entry| entry.expect("readable").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "lua"))
+        .collect();
+    assert!(scripts.len() > 10);
+    for path in scripts {
+        let main = template(&std::fs::read(&path).expect("readable"));
+        let dumped = main.dump(false);
+        let again = Template::undump(&dumped).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        assert_eq!(again.code, main.code);
+    }
+}
+
+#[test]
+fn upvalues_are_fresh_and_the_first_one_is_the_environment() {
+    holds(
+        "local a, b = 1, 2
+         local function f() return b, a end
+         local g = load(string.dump(f))
+         assert(debug.getinfo(g, 'u').nups == 2)
+         assert(debug.getupvalue(g, 1) == 'b' and select(2, debug.getupvalue(g, 1)) == _G)
+         assert(select(2, debug.getupvalue(g, 2)) == nil)
+         assert(debug.upvalueid(f, 1) ~= debug.upvalueid(g, 1))
+         assert(load(string.dump(f), 'x', 'b', 'mine')() == 'mine')
+         debug.setupvalue(g, 1, 5)
+         assert(g() == 5 and f() == 2)
+         assert(load(string.dump(function() return 3 end), nil, nil, {})() == 3)",
+    );
+}
+
+#[test]
+fn stripped_functions_have_no_names_and_no_lines() {
+    holds(
+        "local function stripped(text) return load(string.dump(load(text, '=name'), true), '=other') end
+         local function message(text, ...) return select(2, pcall(stripped(text), ...)) end
+         assert(message('error(\"x\")') == 'x')
+         assert(message('local a = ...; return a.b') == '?:-1: attempt to index a nil value')
+         assert(message('return g.x.y') == \"?:-1: attempt to index a nil value (field 'g')\")
+         assert(message('local a; return (function() return a.b end)()')
+             == \"?:-1: attempt to index a nil value (upvalue '?')\")
+         assert(message('local a <close> = 4') == \"?:-1: variable '(temporary)' got a non-closable value\")
+         local f = stripped('return debug.getlocal(1, 1)')
+         assert(debug.getupvalue(f, 1) == '(no name)')
+         local info = debug.getinfo(f, 'SL')
+         assert(info.source == '=?' and info.short_src == '?' and next(info.activelines) == nil)
+         local kept = load(string.dump(load('return g.x', '=name')), '=other')
+         assert(select(2, pcall(kept)) == \"name:1: attempt to index a nil value (global 'g')\")",
+    );
+}
+
+#[test]
+fn chunks_are_refused_with_the_words_of_lua() {
+    holds(
+        "local function refused(chunk, expected, ...)
+             local f, message = load(chunk, ...)
+             assert(f == nil and message == expected, message)
+         end
+         local dump = string.dump(function() end)
+         refused(dump, \"attempt to load a binary chunk (mode is 't')\", 'n', 't')
+         refused('return 1', \"attempt to load a text chunk (mode is 'b')\", 'n', 'b')
+         refused('\\27', 'n: bad binary format (truncated chunk)', '@n')
+         refused('\\27Lub', 'n: bad binary format (not a binary chunk)', '=n')
+         refused('\\27Lua\\x53', 'binary string: bad binary format (version mismatch)')
+         refused('\\27Lua\\x54\\1', 'n: bad binary format (format mismatch)', 'n')
+         for i = 1, #dump - 1 do
+             refused(dump:sub(1, i), 'n: bad binary format (truncated chunk)', 'n')
+         end
+         for i = 1, 31 do
+             assert(not load(dump:sub(1, i - 1) .. string.char((dump:byte(i) + 1) % 256) .. dump:sub(i + 1)), i)
+         end
+         assert(load(dump .. 'whatever follows'))
+         assert(load(coroutine.wrap(function() for c in dump:gmatch('.') do coroutine.yield(c) end end)))
+         assert(select(2, pcall(string.dump, print)) == 'unable to dump given function')
+         assert(select(2, pcall(string.dump, 1)):find('function expected, got number', 1, true))",
+    );
+}
+
+#[test]
+fn counts_that_promise_too_much_cost_nothing() {
+    let header = template(b"").dump(true);
+    // Everything up to the layout, and then a source that is said to be enormous.
+    for promise in [&[0xFF; 9][..], &[0xFF, 0xFF, 0xFF, 0xFF, 0x7F], &[0xFF; 40]] {
+        let chunk = [&header[..35], promise].concat();
+        assert!(matches!(run_hostile(&chunk), Err(ScriptError::Error(_) | ScriptError::Limit(Limit::Memory))));
+    }
+}
+
+#[test]
+fn functions_are_nested_only_so_deep() {
+    let mut main = template(b"local function f() end");
+    for _ in 0..300 {
+        let mut outer = template(b"local function f() end");
+        outer.prototypes[0] = main;
+        main = outer;
+    }
+    let message = Template::undump(&main.dump(true)).expect_err("refused").to_string();
+    assert_eq!(message, "functions are nested too deeply");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 20_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// A few bytes of a chunk are changed. Whatever that makes of it ends by itself or by a limit.
+    #[test]
+    fn no_change_of_a_chunk_does_harm(
+        strip in any::<bool>(),
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+    ) {
+        let mut chunk = DUMPS.with(|dumps| dumps[usize::from(strip)].clone());
+        for (at, byte) in changes {
+            let at = 35 + at.index(chunk.len() - 35);
+            chunk[at] = byte;
+        }
+        let _ = run_hostile(&chunk);
+    }
+}
+
+thread_local! {
+    static DUMPS: [Vec<u8>; 2] = {
+        let main = template(PROGRAM.as_bytes());
+        [main.dump(false), main.dump(true)]
+    };
+}
