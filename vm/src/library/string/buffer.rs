@@ -19,10 +19,7 @@ pub(crate) struct Buffer {
 impl Buffer {
     /// Adds bytes.
     pub(crate) fn append(&mut self, call: &mut Call<'_>, bytes: &[u8]) -> Result<(), Throw> {
-        charge_bytes(call, bytes.len())?;
-        if bytes.len() > self.bytes.capacity() - self.bytes.len() {
-            call.reserve(self.bytes.len() + bytes.len())?;
-        }
+        self.make_room(call, bytes.len())?;
         self.bytes.extend_from_slice(bytes);
         Ok(())
     }
@@ -34,12 +31,18 @@ impl Buffer {
 
     /// Adds so many zeros.
     pub(crate) fn append_zeros(&mut self, call: &mut Call<'_>, count: usize) -> Result<(), Throw> {
+        self.make_room(call, count)?;
+        self.bytes.resize(self.bytes.len() + count, 0);
+        Ok(())
+    }
+
+    /// Makes room for so many more bytes, and charges what adding them costs.
+    pub(crate) fn make_room(&mut self, call: &mut Call<'_>, count: usize) -> Result<(), Throw> {
         charge_bytes(call, count)?;
-        let length = self.bytes.len() + count;
-        if length > self.bytes.capacity() {
-            call.reserve(length)?;
+        if count > self.bytes.capacity() - self.bytes.len() {
+            call.reserve(self.bytes.len() + count)?;
+            self.bytes.reserve(count);
         }
-        self.bytes.resize(length, 0);
         Ok(())
     }
 
@@ -53,7 +56,7 @@ impl Buffer {
         Ok(())
     }
 
-    /// The bytes, for adding a few hundred at most.
+    /// The bytes, to be changed, or for adding what there is room for.
     pub(crate) fn bytes_mut(&mut self) -> &mut Vec<u8> {
         &mut self.bytes
     }

@@ -11,6 +11,8 @@ use crate::value::{Str, Value, hash_bytes};
 const MODIFIERS: &[u8] = b"-+#0 123456789.";
 /// A specification must be shorter than this, letter included.
 const MAX_SPECIFICATION: usize = 22;
+/// No conversion but that of a string is longer: the longest is `%.99f` of a number with 309 digits before the point.
+const MAX_CONVERTED: usize = 512;
 /// A string this long is longer than any width, so it needs no padding.
 const LONGER_THAN_WIDTH: usize = 100;
 
@@ -43,6 +45,7 @@ pub(super) fn format(call: &mut Call<'_>) -> NativeResult {
             return Err(call.error("invalid format (too long)"));
         }
         let (specification, tail) = rest.split_at(rest.len().min(modifiers + 1));
+        out.make_room(call, MAX_CONVERTED)?;
         convert(call, arg, specification, modifiers, &mut out)?;
         rest = tail;
     }

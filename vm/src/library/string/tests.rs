@@ -173,6 +173,8 @@ fn long_work_meets_the_limits() {
     for script in [
         "('x'):rep(1 << 30)",
         "string.pack('c2147483639', 'x')",
+        "local many = setmetatable({}, {__index = function() return 1e308 end})
+         string.format(('%.99f'):rep(20000), table.unpack(many, 1, 20000))",
         "string.pack(('c999999'):rep(9), '', '', '', '', '', '', '', '', '')",
         "('x'):rep(1 << 16):gsub('.', ('y'):rep(1 << 16))",
         "local s = ('x'):rep(1 << 20)
