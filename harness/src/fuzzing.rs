@@ -5,8 +5,12 @@
 //! to `moonphase check` and `moonphase minimize`. A model that the mutator made went through [`Script::fixup`] before
 //! it was encoded; decoding does it again, so that damaged inputs are either rejected or as good as any other.
 //!
-//! [`Differential`], [`Invariants`] and [`compare_parsers`] each put one input before their oracles. They panic where
-//! an oracle speaks, with the signature in the message: that is how a fuzzing engine in the same process learns of it.
+//! [`Differential`], [`Invariants`], [`compare_parsers`] and [`run_chunk`], which has inputs of its own, each put one input
+//! before their oracles. They panic where an oracle speaks, with the signature in the message: that is how a fuzzing engine in the same process learns of it.
+
+mod chunks;
+
+pub use chunks::{mutate_chunk, run_chunk};
 
 use std::env::{self, VarError};
 use std::fmt;
@@ -14,7 +18,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use mlua::chunk::ChunkMode;
 use mlua::{Lua, LuaOptions, StdLib};
+use moonphase_vm::bytecode::Template;
 use moonphase_vm::gc::Policy;
+use moonphase_vm::syntax::SyntaxError;
 use moonphase_vm::{LuaVersion, Schedule, compiler, syntax};
 use mutatis::Session;
 
@@ -69,10 +75,15 @@ pub fn decode_input(bytes: &[u8]) -> Result<Input, Rejected> {
     Ok(input)
 }
 
+/// Compiles a chunk.
+fn compiled(source: &[u8], version: LuaVersion) -> Result<Template, SyntaxError> {
+    let chunk = syntax::parse(source, CHUNK_NAME.as_bytes(), version)?;
+    compiler::compile(&chunk, CHUNK_NAME.as_bytes(), version)
+}
+
 /// Compiles a chunk and throws the code away.
 fn load(source: &[u8], version: LuaVersion) -> Result<(), String> {
-    let chunk = syntax::parse(source, CHUNK_NAME.as_bytes(), version).map_err(|error| error.to_string())?;
-    compiler::compile(&chunk, CHUNK_NAME.as_bytes(), version).map(drop).map_err(|error| error.to_string())
+    compiled(source, version).map(drop).map_err(|error| error.to_string())
 }
 
 /// One input in so many is replaced by a new script, or small corpora would only ever be varied.

@@ -140,6 +140,26 @@ fn chunks_are_refused_with_the_words_of_lua() {
 }
 
 #[test]
+fn files_can_hold_binary_chunks_even_below_a_comment() {
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let chunk = template(b"return 'from a file'").dump(true);
+    let mut options = Options::default();
+    options.system = moonphase_vm::System::Full;
+    for (name, start) in [("plain.luac", &b""[..]), ("commented.luac", b"#!lua\n")] {
+        let path = folder.join(name);
+        std::fs::write(&path, [start, &chunk].concat()).expect("writable");
+        let script = format!(
+            "local path = [[{}]]
+             assert(dofile(path) == 'from a file' and loadfile(path, 'b')() == 'from a file')
+             assert(select(2, loadfile(path, 't')) == \"attempt to load a binary chunk (mode is 't')\")",
+            path.display()
+        );
+        let mut vm = Vm::new(options.clone()).expect("the default policy is sound");
+        assert_eq!(vm.run(script.as_bytes(), b"=test", &[]), Ok(()), "{name}");
+    }
+}
+
+#[test]
 fn counts_that_promise_too_much_cost_nothing() {
     let header = template(b"").dump(true);
     // Everything up to the layout, and then a source that is said to be enormous.

@@ -485,9 +485,12 @@ pub(super) fn read_file(call: &mut Call<'_>, name: Option<&[u8]>) -> Result<Vec<
         text.drain(..3);
     }
     if text.first() == Some(&b'#') {
-        // The line stays, so that lines count right.
+        // The end of the line stays, so that lines count right; but not before a binary chunk.
         let end = text.iter().position(|&byte| byte == b'\n').unwrap_or(text.len());
         text.drain(..end);
+        if text.get(1..).is_some_and(is_binary) {
+            text.remove(0);
+        }
     }
     Ok(text)
 }

@@ -1,0 +1,215 @@
+//! Binary chunks before the VM: those that it makes, and what mutation makes of them.
+//!
+//! An input is a binary chunk, or a text that is compiled and dumped. There is no oracle but the process, which must
+//! outlive every chunk; a sanitizer sees more. Most changes of a byte are refused by the verifier, and rightly, so half of
+//! the mutations know what an instruction is and stay close to what passes.
+
+use std::borrow::Cow;
+
+use moonphase_vm::bytecode::{Constant, Instruction, Opcode, Template};
+use moonphase_vm::{LuaVersion, Options, Schedule, ScriptError, Vm};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::{CHUNK_NAME, FRESH, Verdict, compiled, fresh};
+
+/// The first byte of every binary chunk.
+const MARK: u8 = 0x1B;
+/// How long the header is, which is of no interest to mutation.
+const HEADER: usize = 35;
+/// A program with instructions of every kind, which generated scripts do not have.
+const INSTRUCTIONS: &[u8] = include_bytes!("../../../vm/tests/instructions.lua");
+/// Numbers that are tried as opcodes: those that are some, and a few that are none.
+const OPCODES: u64 = 96;
+
+/// Loads and runs a chunk, with and without a collector that turns at every point.
+///
+/// # Panics
+/// What was verified and dumped again is refused.
+pub fn run_chunk(bytes: &[u8]) -> Verdict {
+    let chunk = match bytes.first() {
+        Some(&MARK) => Cow::Borrowed(bytes),
+        _ => match compiled(bytes, LuaVersion::Lua54) {
+            Ok(template) => Cow::Owned(template.dump(false)),
+            Err(_) => return Verdict::Rejected,
+        },
+    };
+    let Ok(template) = Template::undump(&chunk) else { return Verdict::Rejected };
+    if let Err(error) = Template::undump(&template.dump(false)) {
+        panic!("moonphase found: a verified chunk is refused when it is dumped again: {error}");
+    }
+    let mut verdict = Verdict::Executed;
+    for schedule in [Schedule::None, Schedule::Stress] {
+        let mut options = Options::default();
+        options.memory_limit = 8 << 20;
+        options.instruction_limit = Some(20_000);
+        options.stack_limit = 20_000;
+        options.schedule = schedule;
+        let mut vm = Vm::new(options).expect("the default policy is sound");
+        if let Err(ScriptError::Limit(_)) = vm.run(&chunk, CHUNK_NAME.as_bytes(), &[]) {
+            verdict = Verdict::Inconclusive;
+        }
+    }
+    verdict
+}
+
+/// Mutates the input in the first `size` bytes of `data` in place, and returns its new size, at most `max_size`.
+/// `bytewise` is the fuzzing engine's own mutator.
+pub fn mutate_chunk(
+    data: &mut [u8],
+    size: usize,
+    max_size: usize,
+    seed: u32,
+    bytewise: impl FnOnce(&mut [u8], usize, usize) -> usize,
+) -> usize {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed.into());
+    let old = &data[..size.min(data.len())];
+    let made = if size <= 1 || seed.is_multiple_of(FRESH) {
+        Some(new_chunk(&mut rng))
+    } else if old.first() != Some(&MARK) {
+        compiled(old, LuaVersion::Lua54).ok().map(|template| template.dump(flip(&mut rng)))
+    } else if flip(&mut rng) {
+        Template::undump(old).ok().map(|mut template| {
+            for _ in 0..=rng.next_u32() % 3 {
+                change(&mut template, &mut rng);
+            }
+            template.dump(false)
+        })
+    } else {
+        None
+    };
+    match made {
+        Some(chunk) if chunk.len() <= max_size => {
+            data[..chunk.len()].copy_from_slice(&chunk);
+            chunk.len()
+        }
+        _ if size > HEADER && max_size > HEADER => {
+            HEADER + bytewise(&mut data[HEADER..], size - HEADER, max_size - HEADER)
+        }
+        _ => bytewise(data, size, max_size),
+    }
+}
+
+/// A chunk that nobody has touched.
+fn new_chunk(rng: &mut ChaCha8Rng) -> Vec<u8> {
+    let strip = flip(rng);
+    let template = match rng.next_u32() % 4 {
+        0 => compiled(INSTRUCTIONS, LuaVersion::Lua54),
+        _ => compiled(fresh(rng.next_u32()).render(LuaVersion::Lua54).text.as_bytes(), LuaVersion::Lua54),
+    };
+    template.expect("generated scripts are valid Lua").dump(strip)
+}
+
+fn flip(rng: &mut ChaCha8Rng) -> bool {
+    rng.next_u32().is_multiple_of(2)
+}
+
+/// A number below `end`, or 0.
+fn below(rng: &mut ChaCha8Rng, end: usize) -> usize {
+    (rng.next_u64() % end.max(1) as u64) as usize
+}
+
+/// Changes one thing in one of the functions.
+fn change(template: &mut Template, rng: &mut ChaCha8Rng) {
+    let mut function = template;
+    while !function.prototypes.is_empty() && flip(rng) {
+        let index = below(rng, function.prototypes.len());
+        function = &mut function.prototypes[index];
+    }
+    let at = below(rng, function.code.len());
+    match rng.next_u32() % 8 {
+        // Keeps the code as long as it is.
+        0 if at + 1 < function.code.len() => function.code.swap(at, at + 1),
+        // The lines are left out, for they would not fit.
+        1 if function.code.len() > 1 => {
+            function.code.remove(at);
+            function.lines.clear();
+            function.locals.clear();
+        }
+        2 => {
+            let other = function.code[below(rng, function.code.len())];
+            function.code.insert(at, other);
+            function.lines.clear();
+        }
+        3 => {
+            let kinds = [Constant::Nil, Constant::Boolean(true), Constant::Integer(-1), Constant::Float(0.5)];
+            let index = below(rng, function.constants.len());
+            if let Some(constant) = function.constants.get_mut(index) {
+                *constant = kinds[below(rng, kinds.len())].clone();
+            }
+        }
+        4 => match rng.next_u32() % 3 {
+            0 => function.max_stack = function.max_stack.wrapping_add_signed(1 - 2 * (rng.next_u32() % 2) as i8),
+            1 => function.parameters = below(rng, 6) as u8,
+            _ => function.variadic ^= true,
+        },
+        _ => function.code[at] = changed(function.code[at], function.max_stack, rng),
+    }
+}
+
+/// The instruction with another opcode or operand. Operands are mostly registers that there are.
+fn changed(instruction: Instruction, registers: u8, rng: &mut ChaCha8Rng) -> Instruction {
+    let mut opcode = instruction.opcode();
+    let mut operands = [instruction.a(), instruction.b(), instruction.c()];
+    match rng.next_u32() % 4 {
+        0 => opcode = Opcode::ALL[(rng.next_u64() % OPCODES) as usize],
+        _ => {
+            let operand = &mut operands[below(rng, 3)];
+            *operand = match rng.next_u32() % 4 {
+                0 => operand.wrapping_add(1),
+                1 => operand.wrapping_sub(1),
+                _ => below(rng, usize::from(registers) + 1) as u8,
+            };
+        }
+    }
+    let [a, b, c] = operands;
+    Instruction::abc(opcode, a, b, c)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SIZE: usize = 1 << 16;
+
+    #[test]
+    fn mutants_do_no_harm_and_many_pass_verification() {
+        let mut data = vec![0; SIZE];
+        let mut size = 0;
+        let mut passed = 0;
+        for seed in 0..2000 {
+            size = mutate_chunk(&mut data, size, SIZE, seed, |data, size, _| {
+                let at = seed as usize % size.max(1);
+                data[at] ^= 1 << (seed % 8);
+                size
+            });
+            match run_chunk(&data[..size]) {
+                Verdict::Rejected => size = 0,
+                _ => passed += 1,
+            }
+        }
+        assert!((400..2000).contains(&passed), "{passed}");
+    }
+
+    #[test]
+    fn text_is_an_input_and_mutates_into_a_chunk() {
+        assert_eq!(run_chunk(b"return 1"), Verdict::Executed);
+        assert_eq!(run_chunk(b"while true do end"), Verdict::Inconclusive);
+        assert_eq!(run_chunk(b"return = 1"), Verdict::Rejected);
+        let mut data = b"return 1".to_vec();
+        data.resize(SIZE, 0);
+        let size = mutate_chunk(&mut data, 8, SIZE, 1, |_, _, _| 0);
+        assert_eq!(run_chunk(&data[..size]), Verdict::Executed);
+        assert_eq!(data[0], MARK);
+    }
+
+    #[test]
+    fn no_chunk_is_larger_than_asked_for() {
+        let mut data = vec![0; SIZE];
+        for max_size in [0, 1, 34, 36, 200] {
+            for seed in 0..40 {
+                assert!(mutate_chunk(&mut data, max_size, max_size, seed, |_, size, _| size) <= max_size);
+            }
+        }
+    }
+}
