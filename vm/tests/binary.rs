@@ -1,6 +1,6 @@
 //! Binary chunks: `string.dump`, and `load` of what it made and of what it did not.
 
-use moonphase_vm::bytecode::Template;
+use moonphase_vm::bytecode::{Instruction, Opcode, Template};
 use moonphase_vm::{Limit, LuaVersion, Options, ScriptError, Vm, compiler, syntax};
 use proptest::prelude::*;
 
@@ -157,6 +157,17 @@ fn files_can_hold_binary_chunks_even_below_a_comment() {
         let mut vm = Vm::new(options.clone()).expect("the default policy is sound");
         assert_eq!(vm.run(script.as_bytes(), b"=test", &[]), Ok(()), "{name}");
     }
+}
+
+#[test]
+fn a_function_cannot_replace_itself_through_an_upvalue() {
+    let mut main = template(b"local a, b, c = 1, 2; local function f() b = 7; return b end; f(); return f");
+    // The call is made from the variable that the function captures.
+    let move_to_call = main.code.iter().position(|i| i.opcode() == Opcode::Call).expect("a call");
+    let function = main.code[move_to_call - 1].b();
+    main.code[move_to_call - 1] = Instruction::abc(Opcode::Move, 1, function, 0);
+    main.code[move_to_call] = Instruction::abc(Opcode::Call, 1, 1, 1);
+    assert_eq!(run_hostile(&main.dump(false)), Ok(()));
 }
 
 #[test]

@@ -61,6 +61,16 @@ impl Vm {
         Ok(())
     }
 
+    /// Closes the upvalues where a new frame will be. The compiler leaves none open there. Other code may, and what it calls
+    /// could put something else into the slot of the function that runs.
+    #[inline(always)]
+    fn close_above(&mut self, func: usize) {
+        let thread = self.heap.current();
+        if !thread.open_upvalues.is_empty() {
+            self.heap.close_upvalues(thread, func);
+        }
+    }
+
     /// Pushes the frame of a Lua function.
     #[inline]
     pub(super) fn enter_lua(
@@ -72,6 +82,7 @@ impl Vm {
         flags: u8,
     ) -> Result<Next, Throw> {
         self.heap.note(|| Event::Call(ObjectView::new(closure.erase())));
+        self.close_above(func);
         let prototype = closure.prototype.get();
         let parameters = prototype.parameters as usize;
         let max_stack = prototype.max_stack as usize;
@@ -123,6 +134,7 @@ impl Vm {
         wanted: i32,
         flags: u8,
     ) -> Result<Next, Throw> {
+        self.close_above(func);
         let base = func + 1;
         self.ensure_stack(base + args, NATIVE_SLOTS)?;
         let kind = match builtin.function {
