@@ -1,8 +1,8 @@
 //! Binary chunks before the VM: those that it makes, and what mutation makes of them.
 //!
 //! An input is a binary chunk, or a text that is compiled and dumped. There is no oracle but the process, which must
-//! outlive every chunk; a sanitizer sees more. Most changes of a byte are refused by the verifier, and rightly, so half of
-//! the mutations know what an instruction is and stay close to what passes.
+//! outlive every chunk; a sanitizer sees more. Most changes of a byte are refused by the verifier, and rightly, so most
+//! mutations know what an instruction is and stay close to what passes.
 
 use std::borrow::Cow;
 
@@ -11,7 +11,7 @@ use moonphase_vm::{LuaVersion, Options, Schedule, ScriptError, Vm};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::{CHUNK_NAME, FRESH, Verdict, compiled, fresh};
+use super::{CHUNK_NAME, FRESH, TRIES, Verdict, compiled, fresh};
 
 /// The first byte of every binary chunk.
 const MARK: u8 = 0x1B;
@@ -19,6 +19,8 @@ const MARK: u8 = 0x1B;
 const HEADER: usize = 35;
 /// A program with instructions of every kind, which generated scripts do not have.
 const INSTRUCTIONS: &[u8] = include_bytes!("../../../vm/tests/instructions.lua");
+/// One mutation in so many is one of bytes.
+const BYTEWISE: u32 = 4;
 /// Numbers that are tried as opcodes: those that are some, and a few that are none.
 const OPCODES: u64 = 96;
 
@@ -68,15 +70,10 @@ pub fn mutate_chunk(
         Some(new_chunk(&mut rng))
     } else if old.first() != Some(&MARK) {
         compiled(old, LuaVersion::Lua54).ok().map(|template| template.dump(flip(&mut rng)))
-    } else if flip(&mut rng) {
-        Template::undump(old).ok().map(|mut template| {
-            for _ in 0..=rng.next_u32() % 3 {
-                change(&mut template, &mut rng);
-            }
-            template.dump(false)
-        })
-    } else {
+    } else if rng.next_u32().is_multiple_of(BYTEWISE) {
         None
+    } else {
+        Template::undump(old).ok().map(|template| changed_chunk(&template, &mut rng))
     };
     match made {
         Some(chunk) if chunk.len() <= max_size => {
@@ -87,6 +84,19 @@ pub fn mutate_chunk(
             HEADER + bytewise(&mut data[HEADER..], size - HEADER, max_size - HEADER)
         }
         _ => bytewise(data, size, max_size),
+    }
+}
+
+/// The chunk with something changed, by a change that passes verification if there is one among a few.
+fn changed_chunk(template: &Template, rng: &mut ChaCha8Rng) -> Vec<u8> {
+    let mut tries = 0..TRIES;
+    loop {
+        let mut mutant = template.clone();
+        change(&mut mutant, rng);
+        let chunk = mutant.dump(false);
+        if tries.next().is_none() || Template::undump(&chunk).is_ok() {
+            return chunk;
+        }
     }
 }
 
