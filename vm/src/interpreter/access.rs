@@ -52,7 +52,7 @@ impl Vm {
             }
             object = handler;
         }
-        Err(self.runtime_error(b"'__index' chain too long; possibly a loop"))
+        Err(self.runtime_error(b"'__index' chain too long; possible loop"))
     }
 
     /// `object[key] = value`. Gives the function to be called with receiver, key and value, if there is one.
@@ -100,7 +100,7 @@ impl Vm {
             }
             object = handler;
         }
-        Err(self.runtime_error(b"'__newindex' chain too long; possibly a loop"))
+        Err(self.runtime_error(b"'__newindex' chain too long; possible loop"))
     }
 
     #[cold]

@@ -6,6 +6,9 @@ use crate::interpreter::call::Next;
 use crate::interpreter::{Throw, Vm, to_number};
 use crate::value::{Closure, FloatRounding, Metamethod, Upvalue, Value, flags, float_to_integer};
 
+/// Values whose copies take as long as an instruction, roughly: what extra arguments charge to the instruction limit.
+const VALUES_PER_INSTRUCTION: u64 = 16;
+
 impl Vm {
     /// Marks a variable as to be closed (manual §3.3.8).
     pub(super) fn mark_to_be_closed(&mut self, slot: usize, register: u8) -> Result<(), Throw> {
@@ -93,9 +96,10 @@ impl Vm {
             self.ensure_stack(to, count + 1)?;
             self.set_top(to + count);
         }
+        let copied = count.min(extra);
+        self.charge(copied as u64 / VALUES_PER_INSTRUCTION)?;
         // SAFETY: the reference ends with the block.
         let thread = unsafe { self.thread_mut() };
-        let copied = count.min(extra);
         thread.stack.copy_within(base - extra..base - extra + copied, to);
         thread.stack[to + copied..to + count].fill(Value::Nil);
         Ok(())
