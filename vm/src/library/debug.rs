@@ -7,7 +7,7 @@ use super::activation::Activation;
 use super::base::PCALL;
 use super::{before_zero, check_function, check_metatable, field, is_function, plain, register, traceback};
 use crate::gc::{Gc, Metatables};
-use crate::interpreter::{Builtin, Call, LoadError, NativeResult, System, Throw, Vm};
+use crate::interpreter::{Builtin, Call, NativeResult, System, Throw, Vm};
 use crate::syntax::chunk_id;
 use crate::value::{Closure, Hook, Prototype, Table, Thread, Upvalue, Value, format_number, hook_events};
 use std::io::{BufRead, Write};
@@ -467,8 +467,7 @@ fn debug_(call: &mut Call<'_>) -> NativeResult {
                 }
                 message
             }
-            Err(LoadError::Syntax(error)) => Some(error.message),
-            Err(LoadError::Limit(limit)) => return Err(Throw::Limit(limit)),
+            Err(error) => Some(error.into_message().map_err(Throw::Limit)?),
         };
         if let Some(message) = message {
             tell(&[message.as_slice(), b"\n"].concat());
