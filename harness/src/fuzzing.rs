@@ -6,7 +6,8 @@
 //! it was encoded; decoding does it again, so that damaged inputs are either rejected or as good as any other.
 //!
 //! [`Differential`], [`Invariants`], [`compare_parsers`] and [`run_chunk`], which has inputs of its own, each put one input
-//! before their oracles. They panic where an oracle speaks, with the signature in the message: that is how a fuzzing engine in the same process learns of it.
+//! before their oracles. They panic where an oracle speaks, with the signature in the message: that is how a fuzzing
+//! engine in the same process learns of it.
 
 mod chunks;
 

@@ -154,8 +154,8 @@ impl Triage<'_> {
     }
 }
 
-/// How workers are treated under these settings and limits. Whole looks at the heap in every step take a hundred times what the usual
-/// check takes, and no script can do anything about that: it gets more time for them.
+/// How workers are treated under these settings and limits. Whole looks at the heap in every step take a hundred times
+/// what the usual check takes, and no script can do anything about that: it gets more time for them.
 pub fn isolation(settings: &Settings, limits: &Limits) -> IsolationOptions {
     const PATIENCE: u32 = 12;
     let deadline = match settings.check.level() {

@@ -6,17 +6,13 @@
 
 use std::borrow::Cow;
 
-use moonphase_vm::bytecode::{Constant, Instruction, Opcode, Template};
+use moonphase_vm::bytecode::{Constant, HEADER_LENGTH, Instruction, Opcode, Template, is_binary};
 use moonphase_vm::{LuaVersion, Options, Schedule, ScriptError, Vm};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::{CHUNK_NAME, FRESH, TRIES, Verdict, compiled, fresh};
 
-/// The first byte of every binary chunk.
-const MARK: u8 = 0x1B;
-/// How long the header is, which is of no interest to mutation.
-const HEADER: usize = 35;
 /// A program with instructions of every kind, which generated scripts do not have.
 const INSTRUCTIONS: &[u8] = include_bytes!("../../../vm/tests/instructions.lua");
 /// One mutation in so many is one of bytes.
@@ -29,12 +25,13 @@ const OPCODES: u64 = 96;
 /// # Panics
 /// What was verified and dumped again is refused.
 pub fn run_chunk(bytes: &[u8]) -> Verdict {
-    let chunk = match bytes.first() {
-        Some(&MARK) => Cow::Borrowed(bytes),
-        _ => match compiled(bytes, LuaVersion::Lua54) {
+    let chunk = if is_binary(bytes) {
+        Cow::Borrowed(bytes)
+    } else {
+        match compiled(bytes, LuaVersion::Lua54) {
             Ok(template) => Cow::Owned(template.dump(false)),
             Err(_) => return Verdict::Rejected,
-        },
+        }
     };
     let Ok(template) = Template::undump(&chunk) else { return Verdict::Rejected };
     if let Err(error) = Template::undump(&template.dump(false)) {
@@ -68,7 +65,7 @@ pub fn mutate_chunk(
     let old = &data[..size.min(data.len())];
     let made = if size <= 1 || seed.is_multiple_of(FRESH) {
         Some(new_chunk(&mut rng))
-    } else if old.first() != Some(&MARK) {
+    } else if !is_binary(old) {
         compiled(old, LuaVersion::Lua54).ok().map(|template| template.dump(flip(&mut rng)))
     } else if rng.next_u32().is_multiple_of(BYTEWISE) {
         None
@@ -80,8 +77,9 @@ pub fn mutate_chunk(
             data[..chunk.len()].copy_from_slice(&chunk);
             chunk.len()
         }
-        _ if size > HEADER && max_size > HEADER => {
-            HEADER + bytewise(&mut data[HEADER..], size - HEADER, max_size - HEADER)
+        // The header is of no interest to mutation.
+        _ if size.min(max_size) > HEADER_LENGTH => {
+            HEADER_LENGTH + bytewise(&mut data[HEADER_LENGTH..], size - HEADER_LENGTH, max_size - HEADER_LENGTH)
         }
         _ => bytewise(data, size, max_size),
     }
@@ -210,7 +208,7 @@ mod tests {
         data.resize(SIZE, 0);
         let size = mutate_chunk(&mut data, 8, SIZE, 1, |_, _, _| 0);
         assert_eq!(run_chunk(&data[..size]), Verdict::Executed);
-        assert_eq!(data[0], MARK);
+        assert!(is_binary(&data));
     }
 
     #[test]

@@ -39,6 +39,14 @@ pub(super) const FLOAT: f64 = 370.5;
 /// Says that the rest is laid out as here, for the opcodes that there are. To be changed with the layout.
 pub(super) const LAYOUT: u32 = Opcode::FINGERPRINT ^ 1;
 
+/// Bytes before the main function.
+pub const HEADER_LENGTH: usize = SIGNATURE.len() + 2 + DATA.len() + SIZES.len() + 8 + 8 + 4;
+
+/// Whether bytes claim to be a binary chunk: their first one is that of [`SIGNATURE`], which no text begins with.
+pub fn is_binary(chunk: &[u8]) -> bool {
+    chunk.first() == SIGNATURE.first()
+}
+
 /// What a constant is.
 pub(super) mod tag {
     pub const NIL: u8 = 0;

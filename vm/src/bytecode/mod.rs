@@ -13,6 +13,7 @@ mod opcode;
 mod undump;
 mod verify;
 
+pub use dump::{HEADER_LENGTH, is_binary};
 pub use instruction::Instruction;
 pub use opcode::Opcode;
 pub use undump::UndumpError;

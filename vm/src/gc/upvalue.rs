@@ -63,21 +63,20 @@ impl Heap {
 
     /// Closes the upvalues of the thread's slots at and above `level`.
     pub(crate) fn close_upvalues(&mut self, thread: Gc<Thread>, level: usize) {
-        loop {
+        while Self::has_open_upvalue(thread, level) {
             // SAFETY: the reference to the thread ends before anything else is called.
-            let upvalue = unsafe {
-                let data = thread.as_mut();
-                match data.open_upvalues.last() {
-                    Some(upvalue) if upvalue.location.get().cast_const() >= data.stack.as_ptr().add(level) => {
-                        let upvalue = *upvalue;
-                        data.open_upvalues.pop();
-                        upvalue
-                    }
-                    _ => return,
-                }
-            };
-            self.close_upvalue(upvalue);
+            let last = unsafe { thread.as_mut() }.open_upvalues.pop();
+            if let Some(upvalue) = last {
+                self.close_upvalue(upvalue);
+            }
         }
+    }
+
+    /// Whether an upvalue of the thread is open at this level of its stack or above.
+    #[inline(always)]
+    pub(crate) fn has_open_upvalue(thread: Gc<Thread>, level: usize) -> bool {
+        let slot = thread.stack.as_ptr().wrapping_add(level);
+        thread.open_upvalues.last().is_some_and(|upvalue| upvalue.location.get().cast_const() >= slot)
     }
 
     /// Closes an upvalue that was taken off its thread's list.

@@ -69,12 +69,12 @@ impl Error {
         Error::Lua { value, message }
     }
 
-    pub(super) fn from_load(vm: &mut Vm, error: LoadError) -> Error {
+    pub(super) fn from_load(error: LoadError) -> Error {
         match error.into_message() {
             Err(limit) => Error::Limit(limit),
             Ok(bytes) => {
-                let value = vm.hold_bytes(&bytes);
-                Error::Lua { value, message: ScriptError::Error(bytes).to_string() }
+                let message = ScriptError::Error(bytes.clone()).to_string();
+                Error::Lua { value: LuaValue::String(bytes), message }
             }
         }
     }

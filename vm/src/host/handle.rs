@@ -129,10 +129,6 @@ impl Vm {
         }
     }
 
-    pub(super) fn hold_bytes(&mut self, bytes: &[u8]) -> LuaValue {
-        LuaValue::String(bytes.to_vec())
-    }
-
     pub(super) fn hold_table(&mut self, table: Value) -> Table {
         Table(self.root(table))
     }
@@ -205,8 +201,7 @@ impl Vm {
         Ok(value)
     }
 
-    /// Runs an operation whose operands the collector must find: they are pushed by `operands`, and popped in the end. What
-    /// the operation opened is closed if it fails.
+    /// Runs an operation that pushes what the collector must find meanwhile, and pops it.
     fn operate<T>(&mut self, operation: impl FnOnce(&mut Vm) -> Result<T, Error>) -> Result<T, Error> {
         let level = self.top();
         let result = operation(self);

@@ -40,11 +40,8 @@ impl Vm {
     /// The chunk is not Lua, or a limit was hit.
     pub fn load_chunk(&mut self, source: impl AsRef<[u8]>, chunk_name: &str) -> Result<Function, Error> {
         self.prepare(OBJECT + source.as_ref().len())?;
-        let loaded = self.load(source.as_ref(), chunk_name.as_bytes());
-        match loaded {
-            Ok(closure) => Ok(self.hold_function(Value::Closure(closure))),
-            Err(error) => Err(Error::from_load(self, error)),
-        }
+        let closure = self.load(source.as_ref(), chunk_name.as_bytes()).map_err(Error::from_load)?;
+        Ok(self.hold_function(Value::Closure(closure)))
     }
 
     /// Runs source text and converts what it returns.
@@ -60,10 +57,7 @@ impl Vm {
     /// # Errors
     /// Its value is something else.
     pub fn global<V: FromLua>(&mut self, name: &str) -> Result<V, Error> {
-        let key = self.heap.new_string(name.as_bytes());
-        let value = self.globals().get(Value::String(key));
-        let value = self.hold(value);
-        V::from_lua(value, self)
+        self.global_table().raw_get(self, name)
     }
 
     /// Sets a global variable, without metamethods.
@@ -71,9 +65,12 @@ impl Vm {
     /// # Errors
     /// The value belongs to another VM, or there is no memory for it.
     pub fn set_global(&mut self, name: &str, value: impl IntoLua) -> Result<(), Error> {
+        self.global_table().raw_set(self, name, value)
+    }
+
+    fn global_table(&mut self) -> Table {
         let globals = Value::Table(self.globals());
-        let globals = self.hold_table(globals);
-        globals.raw_set(self, name, value)
+        self.hold_table(globals)
     }
 
     /// An empty table.
@@ -130,10 +127,12 @@ impl Vm {
     /// its turn, since a host that makes objects need not run Lua.
     fn prepare(&mut self, bytes: usize) -> Result<(), Error> {
         self.release_handles();
-        let paid = match () {
-            () if !self.heap.has_room(bytes) => self.collect_full(),
-            () if self.heap.wants_step() => self.pay_debt(),
-            () => Ok(()),
+        let paid = if !self.heap.has_room(bytes) {
+            self.collect_full()
+        } else if self.heap.wants_step() {
+            self.pay_debt()
+        } else {
+            Ok(())
         };
         paid.map_err(|throw| Error::from_throw(self, throw))?;
         self.heap.has_room(bytes).then_some(()).ok_or(Error::Limit(crate::Limit::Memory))

@@ -4,7 +4,7 @@
 //! may be in the middle of an instruction; `pcall` and its kin; the bottom of a coroutine; or the boundary where a native
 //! function called back.
 
-use crate::gc::{Event, Gc, ObjectView};
+use crate::gc::{Event, Gc, Heap, ObjectView};
 use crate::interpreter::access::MAX_CHAIN;
 use crate::interpreter::native::{Call, Control, Function, NativeResult};
 use crate::interpreter::stack::NATIVE_SLOTS;
@@ -66,7 +66,7 @@ impl Vm {
     #[inline(always)]
     fn close_above(&mut self, func: usize) {
         let thread = self.heap.current();
-        if !thread.open_upvalues.is_empty() {
+        if Heap::has_open_upvalue(thread, func) {
             self.heap.close_upvalues(thread, func);
         }
     }
@@ -366,20 +366,8 @@ impl Vm {
         Ok(self.top() - func)
     }
 
-    /// Calls a function in protected mode from a native one, with the message handler in force. The inner result: how many
-    /// values were pushed, or what the handler made of the error.
-    pub(crate) fn try_call(&mut self, function: Value, args: &[Value]) -> Result<Result<usize, Value>, Throw> {
-        let level = self.top();
-        match self.call_nested(function, args, None).map_err(|throw| self.close_after(level, throw)) {
-            Ok(count) => Ok(Ok(count)),
-            Err(Throw::Error(error) | Throw::Handled(error)) => Ok(Err(error)),
-            Err(other) => Err(other),
-        }
-    }
-
-    /// [`Vm::call_nested_as`] in protected mode: after an error nothing that it opened is left open, and no message handler of
-    /// the program sees it.
-    pub(crate) fn call_protected(
+    /// [`Vm::call_nested_as`], after whose error nothing that it opened is left open.
+    pub(super) fn call_closing(
         &mut self,
         function: Value,
         args: &[Value],
@@ -387,9 +375,30 @@ impl Vm {
         flags: u8,
     ) -> NativeResult {
         let level = self.top();
+        self.call_nested_as(function, args, wanted, flags).map_err(|throw| self.close_after(level, throw))
+    }
+
+    /// Calls a function in protected mode from a native one, with the message handler in force. The inner result: how many
+    /// values were pushed, or what the handler made of the error.
+    pub(crate) fn try_call(&mut self, function: Value, args: &[Value]) -> Result<Result<usize, Value>, Throw> {
+        match self.call_closing(function, args, None, 0) {
+            Ok(count) => Ok(Ok(count)),
+            Err(Throw::Error(error) | Throw::Handled(error)) => Ok(Err(error)),
+            Err(other) => Err(other),
+        }
+    }
+
+    /// [`Vm::call_closing`], where no message handler of the program sees an error.
+    pub(crate) fn call_protected(
+        &mut self,
+        function: Value,
+        args: &[Value],
+        wanted: Option<usize>,
+        flags: u8,
+    ) -> NativeResult {
         // SAFETY: the reference ends here.
         let handler = std::mem::take(&mut unsafe { self.thread_mut() }.message_handler);
-        let result = self.call_nested_as(function, args, wanted, flags).map_err(|throw| self.close_after(level, throw));
+        let result = self.call_closing(function, args, wanted, flags);
         // SAFETY: as above.
         unsafe { self.thread_mut() }.message_handler = handler;
         result

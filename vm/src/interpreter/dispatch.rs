@@ -447,13 +447,13 @@ impl Vm {
                     if CHECKED {
                         save!();
                     }
-                    let has_room = array > 0 || hash > 0;
-                    if has_room {
+                    let is_sized = array > 0 || hash > 0;
+                    if is_sized {
                         self.reserve(array.saturating_mul(16).saturating_add(hash.saturating_mul(40)))?;
                     }
                     let table = self.heap.new_table();
                     set!(i.a(), Value::Table(table));
-                    if has_room {
+                    if is_sized {
                         self.heap.table_resize(table, array, hash);
                     }
                     safe_point!(i.a() as usize + 1);

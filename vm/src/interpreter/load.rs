@@ -4,7 +4,7 @@
 //! Under a schedule the collector turns while the objects are made, so every store into a prototype is one that a barrier
 //! may be needed for; what is not stored yet is anchored ([`Vm::made`]).
 
-use crate::bytecode::{Constant, Instruction, LocalVariable, Template, UndumpError, UpvalueDescription};
+use crate::bytecode::{Constant, Instruction, LocalVariable, Template, UndumpError, UpvalueDescription, is_binary};
 use crate::compiler;
 use crate::gc::{CaptureOrigin, Event, Gc, Header, ObjectView, Site};
 use crate::interpreter::names::CodeView;
@@ -55,14 +55,6 @@ impl LoadError {
     }
 }
 
-/// Whether bytes claim to be a binary chunk.
-pub(crate) fn is_binary(chunk: &[u8]) -> bool {
-    chunk.first() == Some(&BINARY_MARK)
-}
-
-/// The first byte of a binary chunk, which no text begins with.
-const BINARY_MARK: u8 = 0x1B;
-
 impl Vm {
     /// Makes a closure from a chunk, text or binary. Its first upvalue is the table of globals.
     ///
@@ -92,7 +84,7 @@ impl Vm {
         Template::undump(chunk).map_err(|reason| {
             let chunk = match chunk_name {
                 [b'@' | b'=', name @ ..] => name,
-                [BINARY_MARK, ..] => b"binary string",
+                name if is_binary(name) => b"binary string",
                 name => name,
             };
             LoadError::Binary { chunk: chunk.to_vec(), reason }

@@ -28,7 +28,6 @@ mod unwind;
 pub use arithmetic::Operator;
 pub use error::{Limit, ScriptError, Throw};
 pub use load::LoadError;
-pub(crate) use load::is_binary;
 pub use native::{Builtin, Call, Control, Function, NativeResult};
 pub(crate) use native::{to_integer, to_number};
 pub use schedule::{Schedule, Step, Turned, UnknownSchedule};
@@ -289,11 +288,7 @@ impl Vm {
             // SAFETY: the reference ends here.
             unsafe { self.thread_mut() }.message_handler = slot as u32;
         }
-        let level = self.top();
-        let result = match self.call_nested(Value::Closure(closure), &args, Some(0)) {
-            Ok(_) => Ok(()),
-            Err(throw) => Err(self.close_after(level, throw)),
-        };
+        let result = self.call_closing(Value::Closure(closure), &args, Some(0), 0);
         // SAFETY: the reference ends here.
         unsafe { self.thread_mut() }.message_handler = 0;
         self.set_top(slot);
@@ -301,7 +296,7 @@ impl Vm {
         if let Err(Throw::Exit { close: true, .. }) = result {
             self.finalize_everything().map_err(|throw| self.script_error(throw))?;
         }
-        result.map_err(|throw| self.script_error(throw))
+        result.map(drop).map_err(|throw| self.script_error(throw))
     }
 
     /// Makes the global table `arg`, as `lua` does: the script, which is the word at `script`, at 0, its arguments from 1, and

@@ -2,9 +2,12 @@
 //!
 //! A chunk that a reader function gives is read to its end before it is looked at.
 
-use super::{add_functions, check_function, check_metatable, control, plain, registry_table, set_field, write_output};
+use super::{
+    add_functions, check_function, check_metatable, control, plain, registry_table, set_field, system, write_output,
+};
+use crate::bytecode::is_binary;
 use crate::gc::Mode;
-use crate::interpreter::{Builtin, Call, Control, NativeResult, System, Throw, Vm, is_binary};
+use crate::interpreter::{Builtin, Call, Control, NativeResult, System, Throw, Vm};
 use crate::value::{Metamethod, Value, format_number};
 
 pub(crate) static FUNCTIONS: &[Builtin] = &[
@@ -464,9 +467,8 @@ pub(super) fn read_file(call: &mut Call<'_>, name: Option<&[u8]>) -> Result<Vec<
         return Err(failure("open", "files are not available"));
     }
     let mut text = Vec::new();
-    let read = match name.map(std::str::from_utf8) {
-        Some(Ok(path)) => std::fs::read(path).map(|read| text = read),
-        Some(Err(_)) => return Err(failure("open", "No such file or directory")),
+    let read = match name {
+        Some(name) => std::fs::read(system::path(name)).map(|read| text = read),
         None => {
             let mut input = call.vm.take_input();
             let read = std::io::Read::read_to_end(&mut input, &mut text);
@@ -475,11 +477,8 @@ pub(super) fn read_file(call: &mut Call<'_>, name: Option<&[u8]>) -> Result<Vec<
         }
     };
     if let Err(error) = read {
-        let reason = error.to_string();
-        // Without the number that the standard library puts behind the system's words.
-        let reason = reason.split(" (os error").next().unwrap_or_default();
         let what = if error.kind() == std::io::ErrorKind::IsADirectory { "read" } else { "open" };
-        return Err(failure(what, reason));
+        return Err(failure(what, &system::words(&error)));
     }
     if text.starts_with(b"\xEF\xBB\xBF") {
         text.drain(..3);

@@ -4,13 +4,12 @@
 //! interpreter calls the hooks.
 
 use super::activation::Activation;
-use super::base::PCALL;
 use super::{before_zero, check_function, check_metatable, field, is_function, plain, register, traceback};
 use crate::gc::{Gc, Metatables};
 use crate::interpreter::{Builtin, Call, NativeResult, System, Throw, Vm};
 use crate::syntax::chunk_id;
 use crate::value::{Closure, Hook, Prototype, Table, Thread, Upvalue, Value, format_number, hook_events};
-use std::io::{BufRead, Write};
+use std::io::BufRead;
 
 pub(crate) static FUNCTIONS: &[Builtin] = &[
     plain("debug", debug_),
@@ -445,33 +444,25 @@ fn gethook(call: &mut Call<'_>) -> NativeResult {
 
 /// Runs lines of the host's standard input, if the program may read it, until one that is `cont`.
 fn debug_(call: &mut Call<'_>) -> NativeResult {
-    // Where nobody reads the prompts, nothing is lost.
-    let tell = |text: &[u8]| drop(std::io::stderr().write_all(text));
     while call.vm.options.system == System::Full {
-        tell(b"lua_debug> ");
+        // Where nobody reads the prompts, nothing is lost.
+        let _ = call.vm.write_error(b"lua_debug> ");
         let mut line = Vec::new();
-        let read = std::io::stdin().lock().read_until(b'\n', &mut line);
+        let mut input = call.vm.take_input();
+        let read = input.read_until(b'\n', &mut line);
+        call.vm.give_input(input);
         if !matches!(read, Ok(1..)) || line == b"cont\n" {
             break;
         }
         let message = match call.vm.load(&line, b"=(debug command)") {
-            Ok(closure) => {
-                let count = call.call(Value::Builtin(&PCALL), &[Value::Closure(closure)])?;
-                let (ok, error) = (call.pushed(count)[0], call.pushed(count).get(1).copied());
-                let message = match error {
-                    Some(error) if ok.is_falsy() => Some(call.to_string(error)?.as_bytes().to_vec()),
-                    _ => None,
-                };
-                for _ in 0..count {
-                    call.pop();
-                }
-                message
-            }
-            Err(error) => Some(error.into_message().map_err(Throw::Limit)?),
+            Ok(closure) => match call.vm.call_protected(Value::Closure(closure), &[], Some(0), 0) {
+                Ok(_) => continue,
+                Err(Throw::Error(error) | Throw::Handled(error)) => call.to_string(error)?.as_bytes().to_vec(),
+                Err(other) => return Err(other),
+            },
+            Err(error) => error.into_message().map_err(Throw::Limit)?,
         };
-        if let Some(message) = message {
-            tell(&[message.as_slice(), b"\n"].concat());
-        }
+        let _ = call.vm.write_error(&[message.as_slice(), b"\n"].concat());
     }
     Ok(0)
 }

@@ -3,7 +3,7 @@
 //! Modules come from `package.preload` and, where the host lets the program read files, from `package.path`. No library of C
 //! is loaded: the searchers look for them as in Lua, and what they find is an error.
 
-use super::{LOADED, before_zero, field, is_function, plain, register, registry_table, set_field};
+use super::{LOADED, before_zero, field, is_function, plain, register, registry_table, set_field, system};
 use crate::interpreter::{Builtin, Call, NativeResult, System, Throw, Vm};
 use crate::value::Value;
 
@@ -241,7 +241,7 @@ fn find_file(
     if call.vm.options.system == System::Full && !files.is_empty() {
         for file in files.split(|&byte| byte == b';') {
             // Opening tells whether it is readable; a directory can be opened and is no module.
-            if std::str::from_utf8(file).is_ok_and(|file| std::fs::File::open(file).is_ok()) {
+            if std::fs::File::open(system::path(file)).is_ok() {
                 return Ok(Ok(file.to_vec()));
             }
         }
