@@ -10,13 +10,14 @@
 //! The first line makes it a header; the others are optional. `finding` says what must be found under the settings of the
 //! first line (nothing, where there is no such line), and each `clean` names a policy under which nothing may be found.
 //! A `fault=` is planted into the collector of the first line alone, and lives in its own policy where no `gc=` is given.
+//! `system=full` lets the script use the files and processes of the machine.
 //! The header is a comment to every Lua.
 
 use std::fmt::Write;
 
 use moonphase_vm::gc::Policy;
 
-use crate::settings::{SettingError, Settings};
+use crate::settings::{SettingError, Settings, system_named};
 
 const MARK: &str = "-- moonphase:";
 const FINDING: &str = "-- finding:";
@@ -97,8 +98,13 @@ impl Header {
             "check" => settings.check = value.parse().map_err(text)?,
             "schedule" => settings.schedules = value.parse().map_err(|error| text(SettingError::Schedule(error)))?,
             "fault" => settings.fault = Some(value.parse().map_err(|error| text(SettingError::Fault(error)))?),
+            "system" => settings.system = system_named(value).map_err(text)?,
             "reference" => settings.reference = value.parse().map_err(text)?,
-            _ => return Err(format!("unknown setting '{key}' (known: lua, gc, check, schedule, fault, reference)")),
+            _ => {
+                return Err(format!(
+                    "unknown setting '{key}' (known: lua, gc, check, schedule, system, fault, reference)"
+                ));
+            }
         }
         Ok(())
     }
@@ -174,7 +180,7 @@ mod tests {
         assert_eq!(reason("-- moonphase: lua"), "line 1: 'lua' is not of the form key=value");
         assert_eq!(
             reason("-- moonphase: lua=5.4 x=1"),
-            "line 1: unknown setting 'x' (known: lua, gc, check, schedule, fault, reference)"
+            "line 1: unknown setting 'x' (known: lua, gc, check, schedule, system, fault, reference)"
         );
         assert_eq!(reason("-- moonphase: lua=5.4\n-- finding:  "), "line 2: a finding needs a signature");
         assert!(reason("-- moonphase: lua=5.4\n-- clean: 5.4").starts_with("line 2: "));

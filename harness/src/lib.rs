@@ -6,10 +6,12 @@
 //! processes. No fuzzing engine appears here; the targets in `fuzz/` are glue.
 
 pub mod campaign;
+pub mod cases;
 pub mod coverage;
 pub mod engine;
 pub mod fault;
 pub mod finding;
+pub mod free;
 pub mod fuzzing;
 pub mod header;
 pub mod limits;

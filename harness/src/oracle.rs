@@ -105,7 +105,7 @@ impl Oracles {
     /// Oracles with these settings and limits.
     pub fn new(settings: Settings, limits: Limits) -> Oracles {
         let reference = match settings.reference {
-            Reference::Lua54 => Some(ReferenceEngine::new()),
+            Reference::Lua54 => Some(ReferenceEngine::with_system(settings.system)),
             Reference::None => None,
         };
         Oracles {
@@ -287,8 +287,9 @@ pub fn found(run: &VmRun) -> Option<Detected> {
     run.unreachable.map(|unreachable| Detected::new(Oracle::Invariant, unreachable.signature()))
 }
 
-/// The finding that a difference is: `differential output returned/error`. Its signature says how the scripts ended and whether a line differs; what was printed
-/// is the script's own.
+/// The finding that a difference is: `differential output returned/error`. Its signature says how the scripts ended and
+/// whether a line differs. What was printed is the script's own, but for the name of a probe in brackets with which both
+/// lines begin.
 fn differing(oracle: Oracle, difference: &Difference, ours: &Outcome, other: &Outcome) -> Detected {
     use crate::outcome::End;
     let word = |outcome: &Outcome| match outcome.end {
@@ -298,5 +299,15 @@ fn differing(oracle: Oracle, difference: &Difference, ours: &Outcome, other: &Ou
         End::Died(_) => "died",
     };
     let what = if difference.line.is_some() { "output" } else { "end" };
-    Detected::new(oracle, format!("{oracle} {what} {}/{}", word(ours), word(other)))
+    let probe = match (probe(&difference.ours), probe(&difference.reference)) {
+        (Some(ours), Some(other)) if ours == other => format!(" {ours}"),
+        _ => String::new(),
+    };
+    Detected::new(oracle, format!("{oracle} {what} {}/{}{probe}", word(ours), word(other)))
+}
+
+/// The name of the probe that printed a line: `string.rep` in `[string.rep] true ""`.
+fn probe(line: &str) -> Option<&str> {
+    let (name, _) = line.strip_prefix('[')?.split_once(']')?;
+    (!name.is_empty() && name.is_ascii()).then_some(name)
 }

@@ -251,10 +251,16 @@ pub fn compare(ours: &Outcome, reference: &Outcome) -> Comparison {
     }
 }
 
-/// Whether two printed lines are the same but for the addresses of printed objects (`table: 0x…`).
+/// Whether two printed lines are the same but for the addresses of printed objects (`table: 0x…`, `file (0x…)`).
 fn same_line(left: &[u8], right: &[u8]) -> bool {
-    left == right
-        || (contains(left, b": 0x") && contains(right, b": 0x") && without_addresses(left) == without_addresses(right))
+    left == right || (has_address(left) && has_address(right) && without_addresses(left) == without_addresses(right))
+}
+
+/// What stands before an address.
+const BEFORE_ADDRESS: [&[u8]; 2] = [b": 0x", b"(0x"];
+
+fn has_address(line: &[u8]) -> bool {
+    BEFORE_ADDRESS.iter().any(|before| contains(line, before))
 }
 
 fn without_addresses(line: &[u8]) -> Vec<u8> {
@@ -263,7 +269,7 @@ fn without_addresses(line: &[u8]) -> Vec<u8> {
     while at < line.len() {
         out.push(line[at]);
         at += 1;
-        if out.ends_with(b": 0x") {
+        if BEFORE_ADDRESS.iter().any(|before| out.ends_with(before)) {
             at += line[at..].iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
         }
     }

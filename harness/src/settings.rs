@@ -4,8 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use moonphase_invariants::Level;
-use moonphase_vm::LuaVersion;
 use moonphase_vm::gc::Policy;
+use moonphase_vm::{LuaVersion, System};
 use serde::{Deserialize, Serialize};
 
 use crate::fault::{Fault, UnknownFault};
@@ -52,6 +52,8 @@ pub enum SettingError {
     Check(String),
     #[error("unknown reference '{0}' (known: lua54, none)")]
     Reference(String),
+    #[error("unknown system '{0}' (known: none, full)")]
+    System(String),
     #[error(transparent)]
     Fault(#[from] UnknownFault),
     #[error(transparent)]
@@ -104,6 +106,23 @@ impl FromStr for Reference {
     }
 }
 
+/// `none` or `full`.
+fn system_name(system: System) -> &'static str {
+    match system {
+        System::Full => "full",
+        _ => "none",
+    }
+}
+
+/// What a script may use of the machine, by its name.
+pub(crate) fn system_named(name: &str) -> Result<System, SettingError> {
+    match name {
+        "none" => Ok(System::None),
+        "full" => Ok(System::Full),
+        _ => Err(SettingError::System(name.to_owned())),
+    }
+}
+
 /// How a case is run.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Settings {
@@ -117,6 +136,8 @@ pub struct Settings {
     pub check: Check,
     /// When the collector turns, beside what scripts ask for.
     pub schedules: Schedules,
+    /// What scripts may use of the machine.
+    pub system: System,
     /// What is wrong with the collector on purpose.
     pub fault: Option<Fault>,
     /// Returns freed objects to the allocator at once though the collector is unsound: undefined behaviour, for a
@@ -147,6 +168,7 @@ pub struct SettingsText {
     reference: String,
     check: String,
     schedules: String,
+    system: String,
     fault: Option<String>,
     allow_dangling: bool,
 }
@@ -159,6 +181,7 @@ impl From<Settings> for SettingsText {
             reference: settings.reference.to_string(),
             check: settings.check.to_string(),
             schedules: settings.schedules.to_string(),
+            system: system_name(settings.system).to_owned(),
             fault: settings.fault.map(|fault| fault.to_string()),
             allow_dangling: settings.allow_dangling,
         }
@@ -175,6 +198,7 @@ impl TryFrom<SettingsText> for Settings {
             reference: text.reference.parse()?,
             check: text.check.parse()?,
             schedules: text.schedules.parse()?,
+            system: system_named(&text.system)?,
             fault: text.fault.map(|name| name.parse()).transpose()?,
             allow_dangling: text.allow_dangling,
         })
@@ -188,6 +212,9 @@ impl fmt::Display for Settings {
         write!(f, "lua={} gc={} check={}", self.lua, self.gc, self.check)?;
         if self.schedules != Schedules::default() {
             write!(f, " schedule={}", self.schedules)?;
+        }
+        if self.system != System::default() {
+            write!(f, " system={}", system_name(self.system))?;
         }
         self.fault.map_or(Ok(()), |fault| write!(f, " fault={fault}"))
     }

@@ -25,6 +25,14 @@ fn messages_name_the_value_that_is_to_blame() {
         ("local t = {} t[nil] = 1", "table index is nil"),
         ("local t = {} t[0 / 0] = 1", "table index is NaN"),
         ("local x <close> = 1", "variable 'x' got a non-closable value"),
+        ("do local x <close> = 1 end", "variable 'x' got a non-closable value"),
+        // Names and constants are C strings in messages.
+        ("return 'a\\0b' & nil", "attempt to perform bitwise operation on a string value (constant 'a')"),
+        ("local t = {} t['a\\0b'].x = 1", "attempt to index a nil value (field 'a')"),
+        // A nil marks the end of what `pack` is given; C evaluates the last argument first.
+        ("string.pack('<i4')", "bad argument #2 to 'pack' (number expected, got nil)"),
+        ("string.pack('<i4z', 1)", "bad argument #3 to 'pack' (string expected, got nil)"),
+        ("math.fmod('x', {})", "bad argument #2 to 'fmod' (number expected, got table)"),
     ] {
         let found = error_of(source);
         let found = found.strip_prefix("t:1: ").unwrap_or(&found);
@@ -154,4 +162,32 @@ fn the_error_of_a_reader_function_goes_through_the_message_handler_in_force() {
         print(xpcall(load, function(m) return 'handled ' .. m end, function() error('once', 0) end))",
         "nil\tplain\ntrue\tnil\thandled once\n",
     );
+}
+
+#[test]
+fn a_dead_coroutine_shows_the_native_functions_that_the_error_passed() {
+    check(
+        "local co = coroutine.create(function() return (string.gsub('a', 'a', function() error('x', 0) end)) end)
+        coroutine.resume(co)
+        print(debug.traceback(co))",
+        "stack traceback:\n\t[C]: in function 'error'\n\tt:1: in function <t:1>\n\t[C]: in function 'string.gsub'\n\t\
+         t:1: in function <t:1>\n",
+    );
+    // An error that was caught on the way leaves nothing for the next one.
+    check(
+        "local co = coroutine.create(function()
+            pcall(string.gsub, 'a', 'a', error)
+            xpcall(error, function() string.rep() end)
+            error('y', 0)
+        end)
+        coroutine.resume(co)
+        print(debug.traceback(co))",
+        "stack traceback:\n\t[C]: in function 'error'\n\tt:4: in function <t:1>\n",
+    );
+}
+
+#[test]
+fn the_host_is_the_function_of_c_below_the_main_chunk() {
+    check("print(debug.traceback('m'))", "m\nstack traceback:\n\tt:1: in main chunk\n\t[C]: in ?\n");
+    check("print(debug.getinfo(2, 'S').what, debug.getinfo(3))", "C\tnil\n");
 }

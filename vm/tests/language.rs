@@ -177,3 +177,35 @@ fn the_environment_can_be_replaced() {
         "1\nx?\ty?\n",
     );
 }
+
+#[test]
+fn what_is_wrong_before_an_error_of_the_grammar_is_told_first() {
+    for (source, message) in [
+        ("local function f() break end x = =", "1: break outside loop at line 1"),
+        ("do local function f() goto x end end while true do x = =", "1: no visible label 'x' for <goto> at line 1"),
+        ("local x <const> = 1 if y then x = 2 y = =", "1: attempt to assign to const variable 'x'"),
+        ("do ::a:: ::a:: x = =", "1: label 'a' already defined on line 1"),
+        // Their targets may come yet.
+        ("goto x while true do break y = =", "1: unexpected symbol near '='"),
+        ("function f() goto x", "1: 'end' expected near <eof>"),
+    ] {
+        check(&format!("print(select(2, load({source:?}, '=t')))"), &format!("t:{message}\n"));
+    }
+}
+
+#[test]
+fn less_or_equal_falls_back_on_the_opposite_of_less() {
+    check(
+        "local mt = {__lt = function(a, b) return a.n < b.n end}
+        local one, two = setmetatable({n = 1}, mt), setmetatable({n = 2}, mt)
+        print(one <= two, two <= one, one >= two, one <= one, not (one <= two))
+        -- The result is negated after a yield too.
+        mt.__lt = function(a, b) return coroutine.yield(a.n) end
+        local co = coroutine.create(function() return one <= two, one <= two, one < two end)
+        print(coroutine.resume(co))
+        print(coroutine.resume(co, true))
+        print(coroutine.resume(co, false))
+        print(coroutine.resume(co, true))",
+        "true\tfalse\tfalse\ttrue\tfalse\ntrue\t2\ntrue\t2\ntrue\t1\ntrue\tfalse\ttrue\ttrue\n",
+    );
+}

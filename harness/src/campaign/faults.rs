@@ -17,6 +17,7 @@ use super::lane::{CaseEnd, IsolationError};
 use super::process::WorkerCommand;
 use super::supervisor::{Control, Numbers, StoppedBy, Supervisor};
 use super::triage::isolation;
+use crate::cases::Scripts;
 use crate::fault::Fault;
 use crate::finding::{Detected, Oracle};
 use crate::limits::Limits;
@@ -170,6 +171,7 @@ impl FaultCampaign {
         let job = Job {
             settings: settings.clone().into(),
             limits: self.limits,
+            scripts: Scripts::Operations,
             seed: self.seed,
             disabled: Vec::new(),
             purpose: Purpose::Detect,

@@ -13,15 +13,17 @@ use super::job::{Ended, Job};
 use super::process::WorkerCommand;
 use super::supervisor::{Control, Numbers, StoppedBy, Supervisor};
 use super::triage::{Triage, TriageError, isolation};
+use crate::cases::{Case, Generator, Scripts};
 use crate::coverage::{Coverage, CoverageSummary};
 use crate::engine::Engine;
 use crate::engine::reference::ReferenceEngine;
 use crate::finding::{Detected, Oracle};
+use crate::free::{Census, CensusSummary};
 use crate::limits::Limits;
 use crate::minimize::Subject;
 use crate::oracle::{Purpose, Times};
 use crate::report::Style;
-use crate::script::{GeneratorOptions, OpKind, Script, generate};
+use crate::script::OpKind;
 use crate::settings::{Reference, Settings};
 
 /// What a campaign is to do.
@@ -33,7 +35,9 @@ pub struct Campaign {
     pub settings: Settings,
     /// What they may use.
     pub limits: Limits,
-    /// Seed of the generator.
+    /// What the generator makes.
+    pub scripts: Scripts,
+    /// Its seed.
     pub seed: u64,
     /// Number of the first case.
     pub start: u64,
@@ -87,6 +91,8 @@ pub struct Summary {
     pub schema: u32,
     /// Version of Moonphase.
     pub version: &'static str,
+    /// What was generated.
+    pub scripts: Scripts,
     /// Seed of the generator.
     pub seed: u64,
     /// The language.
@@ -103,8 +109,10 @@ pub struct Summary {
     pub executions: u64,
     /// Cases whose outcomes could not be compared.
     pub inconclusive: u64,
-    /// Which states of the collector stores have met, of those that they can meet under the policy.
-    pub coverage: CoverageSummary,
+    /// Which states of the collector stores have met, of those that they can meet under the policy; null for free programs.
+    pub coverage: Option<CoverageSummary>,
+    /// What free programs were sure to do; null for operations.
+    pub census: Option<CensusSummary>,
     /// `runs`, `time`, `first` or `interrupt`.
     pub stopped_by: &'static str,
     /// From the start to the end, seconds.
@@ -193,6 +201,7 @@ impl Campaign {
         let job = Job {
             settings: self.settings.clone().into(),
             limits: self.limits,
+            scripts: self.scripts,
             seed: self.seed,
             disabled: self.disabled.iter().map(|kind| kind.name().to_owned()).collect(),
             purpose: Purpose::Detect,
@@ -214,6 +223,7 @@ impl Campaign {
             progress,
             counts: Counts::default(),
             coverage: Coverage::new(&self.settings.gc),
+            census: Census::default(),
             times: Times::default(),
             minimizing: Duration::ZERO,
             seen: BTreeSet::new(),
@@ -236,6 +246,7 @@ impl Campaign {
         Ok(Summary {
             schema: SCHEMA,
             version: VERSION,
+            scripts: self.scripts,
             seed: self.seed,
             lua: self.settings.lua.to_string(),
             gc: self.settings.gc.to_string(),
@@ -250,7 +261,8 @@ impl Campaign {
             runs: counts.runs,
             executions: counts.executions,
             inconclusive: counts.inconclusive,
-            coverage: state.coverage.summary(),
+            coverage: (self.scripts == Scripts::Operations).then(|| state.coverage.summary()),
+            census: (self.scripts == Scripts::Free).then(|| state.census.summary()),
             stopped_by: match stopped {
                 StoppedBy::Exhausted => "runs",
                 StoppedBy::Time => "time",
@@ -271,8 +283,8 @@ impl Campaign {
         })
     }
 
-    fn generator(&self) -> GeneratorOptions {
-        GeneratorOptions { version: self.settings.lua, disabled: self.disabled.clone() }
+    fn generator(&self) -> Generator {
+        Generator::new(self.scripts, self.seed, self.settings.lua, self.disabled.clone())
     }
 }
 
@@ -285,6 +297,7 @@ struct State<'a> {
     progress: &'a mut dyn FnMut(Progress<'_>),
     counts: Counts,
     coverage: Coverage,
+    census: Census,
     times: Times,
     minimizing: Duration,
     seen: BTreeSet<String>,
@@ -298,7 +311,7 @@ struct Waiting {
     detected: Detected,
     /// How it was found, with the schedule that it took.
     settings: Settings,
-    script: Script,
+    subject: Subject,
     /// The text of `original.lua`.
     original: String,
     folder: FindingFolder,
@@ -313,6 +326,7 @@ impl State<'_> {
             self.counts.executions += u64::from(report.executions);
             self.times.add(&report.times);
             self.coverage.add(&report.cells);
+            self.census.add(&report.uses);
         } else {
             self.counts.executions += 1;
         }
@@ -354,8 +368,7 @@ impl State<'_> {
     }
 
     fn save(&mut self, case: u64, detected: &Detected, ended: &Ended, seconds: f64) -> Result<Waiting, TriageError> {
-        let script = generate(self.campaign.seed, case, &self.campaign.generator());
-        let text = script.render(self.campaign.settings.lua).text;
+        let Case { text, subject, .. } = self.campaign.generator().case(case);
         let schedules = self.campaign.settings.schedules.of_case(self.campaign.seed, case);
         let triage = self.triage();
         let triage = triage.with_schedule_of(ended, text.as_bytes(), &schedules)?;
@@ -375,7 +388,7 @@ impl State<'_> {
             minimize_seconds: None,
             minimize_calls: None,
         };
-        Ok(Waiting { detected: detected.clone(), settings, script, original, folder, summary })
+        Ok(Waiting { detected: detected.clone(), settings, subject, original, folder, summary })
     }
 
     fn triage(&self) -> Triage<'_> {
@@ -388,10 +401,10 @@ impl State<'_> {
     }
 
     fn look_into(&mut self, waiting: Waiting) -> Result<(), TriageError> {
-        let Waiting { detected, settings, script, original, folder, mut summary } = waiting;
+        let Waiting { detected, settings, subject, original, folder, mut summary } = waiting;
         let start = Instant::now();
         let mut triage = Triage { settings, ..self.triage() };
-        let shrunk = triage.shrink(&Subject::Script(script), &detected)?;
+        let shrunk = triage.shrink(&subject, &detected)?;
         let (text, path) = match &shrunk {
             Some(shrunk) => {
                 folder.write("minimized.lua", &shrunk.text)?;

@@ -10,14 +10,16 @@ use super::lane::{CaseEnd, Crash};
 use super::process::Death;
 use super::protocol::{CaseInput, Stage};
 use super::worker::CaseRunner;
+use crate::cases::{Generator, Scripts};
 use crate::engine::vm::VmRun;
 use crate::finding::{Detected, Oracle};
+use crate::free::Use;
 use crate::limits::Limits;
 use crate::oracle::{CHUNK_NAME, Judgement, Oracles, Purpose, Times};
 use crate::outcome::{Difference, End, Inconclusive};
 use crate::report::Explanation;
 use crate::schedule::{Schedules, TurnsAt};
-use crate::script::{GeneratorOptions, OpKind, generate};
+use crate::script::OpKind;
 use crate::settings::{Settings, SettingsText};
 
 /// What a campaign's workers have to know.
@@ -27,7 +29,9 @@ pub struct Job {
     pub settings: SettingsText,
     /// What they may use.
     pub limits: Limits,
-    /// Seed of the generator.
+    /// What the generator makes.
+    pub scripts: Scripts,
+    /// Its seed.
     pub seed: u64,
     /// Names of the operations that the generator must not use.
     pub disabled: Vec<String>,
@@ -45,6 +49,7 @@ impl Job {
         Job {
             settings: settings.into(),
             limits,
+            scripts: Scripts::default(),
             seed: 0,
             disabled: Vec::new(),
             purpose,
@@ -73,6 +78,8 @@ pub struct CaseReport {
     pub explanation: Option<Box<Explanation>>,
     /// The numbers of cells that this worker had not covered before.
     pub cells: Vec<u16>,
+    /// What the script did, where that is counted and it came to its end.
+    pub uses: Vec<Use>,
     /// Engine runs.
     pub executions: u32,
     /// Where the time went.
@@ -85,8 +92,7 @@ pub struct Runner {
     /// The same without the fault.
     control: Option<Oracles>,
     schedules: Schedules,
-    generator: GeneratorOptions,
-    seed: u64,
+    generator: Generator,
     purpose: Purpose,
 }
 
@@ -106,11 +112,10 @@ impl CaseRunner for Runner {
             Some(oracle) => Oracles::alone(oracle, settings, job.limits),
         };
         Ok(Runner {
-            generator: GeneratorOptions { version: settings.lua, disabled },
+            generator: Generator::new(job.scripts, job.seed, settings.lua, disabled),
             schedules: settings.schedules.clone(),
             control: job.controlled.then(|| oracles(Settings { fault: None, ..settings.clone() })),
             oracles: oracles(settings),
-            seed: job.seed,
             purpose: job.purpose,
         })
     }
@@ -118,11 +123,12 @@ impl CaseRunner for Runner {
     fn run(&mut self, case: &CaseInput, stage: &mut dyn FnMut(Stage)) -> CaseReport {
         stage(Stage::Prepare);
         let start = Instant::now();
+        let mut uses = Vec::new();
         let (source, schedules) = match case {
             CaseInput::Number(number) => {
-                let script = generate(self.seed, *number, &self.generator);
-                let source = script.render(self.generator.version).text.into_bytes();
-                (source, self.schedules.of_case(self.seed, *number))
+                let case = self.generator.case(*number);
+                uses = case.uses;
+                (case.text.into_bytes(), self.schedules.of_case(self.generator.seed, *number))
             }
             CaseInput::Bytes(bytes) => (bytes.clone(), self.schedules.of_script()),
             CaseInput::Scheduled { text, schedule } => {
@@ -141,6 +147,9 @@ impl CaseRunner for Runner {
         }
         let mut report = self.report(judgement);
         report.times.generate = generating.as_secs_f64();
+        if report.inconclusive.is_none() && matches!(report.plain, Some(End::Returned | End::Error(_))) {
+            report.uses = uses;
+        }
         report
     }
 }
@@ -158,6 +167,7 @@ impl Runner {
             difference: judgement.difference,
             explanation,
             cells: self.oracles.take_new_cells(),
+            uses: Vec::new(),
             executions: judgement.executions,
             times: judgement.times,
         }

@@ -5,8 +5,8 @@
 //! case; reports lost with a dying worker are made again by its successor. A thread of its own watches the line and
 //! ends the process at once when the supervisor is gone, whatever the case is doing.
 //!
-//! The standard streams of a worker: input is the socket to the supervisor, output is the board file (see `protocol`;
-//! stray output lands behind the announcement, where nobody looks), errors are read by the supervisor.
+//! The standard streams of a worker: it begins with the socket to the supervisor as input and the board file (see
+//! `protocol`) as output, and puts nothing in their place, since scripts have them too. Errors are read by the supervisor.
 
 use std::io;
 
@@ -75,6 +75,7 @@ mod unix {
     pub(super) fn serve<R: CaseRunner>() -> io::Result<()> {
         let socket = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
         let board = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+        keep_streams()?;
         let requests = watch(socket.try_clone()?)?;
         let mut line = Line { socket, unsent: Vec::new(), sent: Instant::now() };
 
@@ -113,6 +114,14 @@ mod unix {
                 line.send(&Response::Done { key, report })?;
             }
         }
+    }
+
+    /// Leaves nothing on the standard streams that a script could read or overwrite.
+    fn keep_streams() -> io::Result<()> {
+        let nothing = File::options().read(true).write(true).open("/dev/null")?;
+        rustix::stdio::dup2_stdin(&nothing)?;
+        rustix::stdio::dup2_stdout(&nothing)?;
+        Ok(())
     }
 
     /// Reads requests in a thread, which ends the process when the line is closed or broken.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use moonphase::cases::Scripts;
 use moonphase::fault::Fault;
 use moonphase::schedule::Schedules;
 use moonphase::script::OpKind;
@@ -80,6 +81,7 @@ impl SettingsArgs {
             reference: self.reference.unwrap_or(usual.reference),
             check: self.check.unwrap_or(usual.check),
             fault: self.fault.or(usual.fault),
+            system: usual.system,
             allow_dangling: self.allow_dangling || usual.allow_dangling,
         })
     }
@@ -128,6 +130,10 @@ pub struct RunArgs {
 pub struct FuzzArgs {
     #[command(flatten)]
     pub settings: SettingsArgs,
+    /// What to generate: operations that a collector finds hard, or free programs over the whole language and library,
+    /// which may also make files and run commands
+    #[arg(long, default_value_t, value_name = "operations|free")]
+    pub scripts: Scripts,
     /// Seed of the generator; chosen and printed if not given
     #[arg(long)]
     pub seed: Option<u64>,

@@ -1,6 +1,6 @@
 //! `moonphase fuzz`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::sync::atomic::Ordering;
@@ -8,11 +8,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use moonphase::campaign::folder::FindingsFolder;
 use moonphase::campaign::fuzz::{Campaign, Progress, Summary};
+use moonphase::cases::Scripts;
 use moonphase::coverage::CoverageSummary;
+use moonphase::free::CensusSummary;
 use moonphase::limits::Limits;
 use moonphase::schedule::Schedules;
 use moonphase::settings::Settings;
-use moonphase_vm::Schedule;
+use moonphase_vm::{Schedule, System};
 
 use super::args::{Format, FuzzArgs};
 use super::progress::Line;
@@ -22,12 +24,20 @@ use super::{Done, Failure, print, stop_flag, worker_command};
 const USUAL_TIME: Duration = Duration::from_secs(60);
 
 pub fn main(args: &FuzzArgs) -> Result<Done, Failure> {
-    let settings = args.settings.over(Settings { schedules: Schedules::Usual, ..Settings::default() })?;
+    let system = match args.scripts {
+        Scripts::Operations => System::None,
+        Scripts::Free => System::Full,
+    };
+    let settings = args.settings.over(Settings { schedules: Schedules::Usual, system, ..Settings::default() })?;
+    if args.scripts == Scripts::Free && !args.without.is_empty() {
+        return Err(Failure::Usage("--without names operations, which free scripts do not have".to_owned()));
+    }
     refuse_dangling(&settings)?;
     let campaign = Campaign {
         command: worker_command()?,
         settings,
         limits: Limits::default(),
+        scripts: args.scripts,
         seed: args.seed.unwrap_or_else(chosen_seed),
         start: args.start,
         runs: args.runs,
@@ -163,6 +173,17 @@ fn states(coverage: &CoverageSummary) -> String {
     text + "\n"
 }
 
+/// `154 of 154 library functions called, string.rep least (12 times)`, and the same of operators.
+fn uses(census: &CensusSummary) -> String {
+    let line = |counts: &BTreeMap<String, u64>, what: &str| {
+        let used = counts.values().filter(|&&count| count > 0).count();
+        let least = counts.iter().min_by_key(|(_, count)| **count);
+        let least = least.map(|(name, count)| format!("{name} least ({count} times)")).unwrap_or_default();
+        format!("{used} of {} {what}, {least}\n", counts.len())
+    };
+    line(&census.functions, "library functions called") + &line(&census.operators, "operators on types applied")
+}
+
 fn closing(summary: &Summary) -> String {
     let runs = summary.runs.max(1) as f64;
     let mut text = format!(
@@ -173,7 +194,8 @@ fn closing(summary: &Summary) -> String {
         summary.executions,
         summary.inconclusive,
         summary.inconclusive as f64 * 100.0 / runs,
-        states(&summary.coverage)
+        summary.coverage.as_ref().map(states).unwrap_or_default()
+            + &summary.census.as_ref().map(uses).unwrap_or_default()
     );
     if summary.stopped_by == "interrupt" {
         text.push_str("stopped before its end\n");

@@ -27,10 +27,9 @@ impl Line {
 
     pub fn show(&self, counts: &Counts) {
         self.say(counts.runs, |rate| {
-            format!(
-                "{} runs, {rate:.0} runs/s, {} findings, {} inconclusive, {}/{} states covered",
-                counts.runs, counts.findings, counts.inconclusive, counts.covered, counts.reachable
-            )
+            let Counts { runs, findings, inconclusive, covered, reachable, .. } = counts;
+            let states = if *covered > 0 { format!(", {covered}/{reachable} states covered") } else { String::new() };
+            format!("{runs} runs, {rate:.0} runs/s, {findings} findings, {inconclusive} inconclusive{states}")
         });
     }
 

@@ -1,11 +1,14 @@
--- Runs a script on reference Lua with its output captured. Arguments: emit(text, end_of_line), the source and the name
--- of its chunk. Returns whether the script returned, and its error message where it did not.
+-- Prepares a script for reference Lua, with its output captured. Arguments: emit(text, end_of_line), the source and the name
+-- of its chunk, and whether it may use the machine. Returns the main chunk and a function that puts error objects into
+-- words; where the source is not Lua, nil and its error message.
 --
 -- `print` and `io.write` are Lua functions that behave as the native ones do, to the position in their messages.
--- Everything that reaches files, processes, native modules or the host's registry is taken away.
+-- Unless the script may use the machine, everything that reaches files, processes, native modules or the host's registry
+-- is taken away.
 
-local emit, source, chunk_name = ...
-local error, load, pcall, select, tostring, type = error, load, pcall, select, tostring, type
+local emit, source, chunk_name, machine = ...
+local error, load, pcall, rawget, select, tostring, type = error, load, pcall, rawget, select, tostring, type
+local getmetatable = debug.getmetatable
 local concat, format, math_type = table.concat, string.format, math.type
 
 function print(...)
@@ -52,30 +55,52 @@ function stream:write(...)
   return result
 end
 
-io = {
-  write = function(...)
-    local result = write(stream, ...)
+
+-- Another name of `math.atan`, which the manual does not have; messages would take either.
+math.atan2 = nil
+
+if machine then
+  local output, stdout, write_file = io.output, io.stdout, io.write
+  function io.write(...)
+    if output() ~= stdout then
+      return write_file(...)
+    end
+    local result = write(stdout, ...)
     return result
-  end,
-}
-os = { clock = os.clock, date = os.date, getenv = os.getenv, time = os.time }
-package.loaded.io, package.loaded.os = io, os
-package.searchers = { package.searchers[1] }
-package.path, package.cpath, package.loadlib, package.searchpath = "", "", nil, nil
-debug.debug, debug.getregistry, string.dump, dofile, loadfile = nil, nil, nil, nil, nil
+  end
+else
+  io = {
+    write = function(...)
+      local result = write(stream, ...)
+      return result
+    end,
+  }
+  os = { clock = os.clock, date = os.date, getenv = os.getenv, time = os.time }
+  package.loaded.io, package.loaded.os = io, os
+  package.searchers = { package.searchers[1] }
+  package.path, package.cpath, package.loadlib, package.searchpath = "", "", nil, nil
+  debug.debug, debug.getregistry, string.dump, dofile, loadfile = nil, nil, nil, nil, nil
+end
 
 local chunk, message = load(source, chunk_name, "t")
 if not chunk then
-  return false, message
+  return nil, message
 end
-source = nil
 
-local ok, problem = pcall(chunk)
-if ok then
-  return true
+-- What the stand-alone interpreter says of an error object.
+local function describe(problem)
+  local kind = type(problem)
+  if kind == "string" or kind == "number" then
+    return format("%s", problem)
+  end
+  local metatable = getmetatable(problem)
+  local handler = metatable and rawget(metatable, "__tostring")
+  if handler then
+    local ok, text = pcall(handler, problem)
+    if ok and type(text) == "string" then
+      return text
+    end
+  end
+  return "(error object is a " .. kind .. " value)"
 end
-local kind = type(problem)
-if kind == "string" or kind == "number" then
-  return false, format("%s", problem)
-end
-return false, "(error object is a " .. kind .. " value)"
+return chunk, describe

@@ -12,10 +12,12 @@
 //! not let its limit be caught, has to hit first.
 
 use std::cell::{Cell, RefCell};
+use std::ffi::c_int;
 use std::rc::Rc;
 
 use mlua::chunk::ChunkMode;
-use mlua::{HookTriggers, Lua, LuaOptions, LuaString, StdLib, VmState};
+use mlua::{FromLua, Function, HookTriggers, Lua, LuaOptions, LuaString, StdLib, Value, VmState, ffi};
+use moonphase_vm::System;
 
 use super::Engine;
 use crate::limits::Limits;
@@ -27,7 +29,7 @@ const HOOK_PERIOD: u32 = 1000;
 /// The source of the prelude.
 const PRELUDE: &str = include_str!("prelude.lua");
 
-/// What the script may use: all of the standard library but `io`, of which the prelude supplies `io.write`.
+/// What the script may use. Without `io` the prelude supplies `io.write`.
 const LIBRARIES: [StdLib; 8] = [
     StdLib::COROUTINE,
     StdLib::TABLE,
@@ -41,6 +43,8 @@ const LIBRARIES: [StdLib; 8] = [
 
 /// Reference Lua 5.4.
 pub struct ReferenceEngine {
+    /// What scripts may use of the machine.
+    system: System,
     /// The prelude as stripped bytecode: loading that is cheaper than parsing, and it has no line numbers that could
     /// get into a script's error messages.
     prelude: Vec<u8>,
@@ -78,15 +82,21 @@ impl Capture {
 }
 
 impl ReferenceEngine {
-    /// Prepares the engine.
+    /// Prepares an engine that keeps scripts from the machine.
     pub fn new() -> ReferenceEngine {
+        ReferenceEngine::with_system(System::None)
+    }
+
+    /// Prepares an engine that lets scripts use so much of the machine. What they write to standard output by other ways than
+    /// `print` and `io.write` is not part of the outcome.
+    pub fn with_system(system: System) -> ReferenceEngine {
         let prelude = Lua::new()
             .load(PRELUDE)
             .set_name("=prelude")
             .into_function()
             .expect("the prelude is part of this program and valid Lua")
             .dump(true);
-        ReferenceEngine { prelude }
+        ReferenceEngine { system, prelude }
     }
 
     fn run_in(
@@ -106,17 +116,37 @@ impl ReferenceEngine {
         lua.set_memory_limit(memory)?;
         limit_instructions(lua, capture, limits.instructions)?;
         let source = lua.create_string(source)?;
-        let (returned, message): (bool, Option<LuaString>) = prelude.call((emit, source, name))?;
-        Ok(match message {
-            Some(message) if !returned => End::from_error_message(&message.as_bytes()),
-            _ => End::Returned,
-        })
+        let machine = self.system == System::Full;
+        let (chunk, describe): (Option<Function>, Value) = prelude.call((emit, source, name, machine))?;
+        let Some(chunk) = chunk else {
+            let message = LuaString::from_lua(describe, lua)?;
+            return Ok(End::from_error_message(&message.as_bytes()));
+        };
+        let (returned, error) = call_as_host(lua, chunk)?;
+        if returned {
+            return Ok(End::Returned);
+        }
+        let message: LuaString = Function::from_lua(describe, lua)?.call(error)?;
+        Ok(End::from_error_message(&message.as_bytes()))
     }
 }
 
 impl Default for ReferenceEngine {
     fn default() -> Self {
         ReferenceEngine::new()
+    }
+}
+
+/// Calls a chunk in protected mode from a C function, as the stand-alone interpreter does, so that levels and tracebacks
+/// end as they do there. Gives whether it returned, and its error.
+fn call_as_host(lua: &Lua, chunk: Function) -> mlua::Result<(bool, Value)> {
+    // SAFETY: the stack holds the function alone, and one value takes its place; `lua_pcall` raises no error.
+    unsafe {
+        lua.exec_raw(chunk, |state| {
+            let status = ffi::lua_pcall(state, 0, 0, 0);
+            ffi::lua_pushboolean(state, c_int::from(status == ffi::LUA_OK));
+            ffi::lua_insert(state, 1);
+        })
     }
 }
 
@@ -142,8 +172,9 @@ fn limit_instructions(lua: &Lua, capture: &Rc<Capture>, budget: u64) -> mlua::Re
     })
 }
 
-fn new_state() -> Lua {
-    let libraries = LIBRARIES.into_iter().fold(StdLib::NONE, |all, one| all | one);
+fn new_state(system: System) -> Lua {
+    let files = if system == System::Full { StdLib::IO } else { StdLib::NONE };
+    let libraries = LIBRARIES.into_iter().fold(files, |all, one| all | one);
     // `catch_rust_panics` is mlua's word for leaving `pcall` and `xpcall` as they are.
     let options = LuaOptions::new().catch_rust_panics(true);
     // SAFETY: mlua asks for `unsafe` because a script that has the `debug` library can break mlua's own guarantees. The
@@ -175,7 +206,7 @@ impl Engine for ReferenceEngine {
             stopped: Cell::new(None),
             ended: Cell::new(false),
         });
-        let lua = new_state();
+        let lua = new_state(self.system);
         let result = self.run_in(&lua, &capture, source, chunk_name, limits);
         capture.ended.set(true);
         let end = match (capture.stopped.get(), result) {

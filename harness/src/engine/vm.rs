@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use moonphase_invariants::{Checker, History, Level, Violation};
 use moonphase_vm::gc::{Event, HeapView, Interests, Observer};
-use moonphase_vm::{Limit, Options, Schedule, ScriptError, Turned, Vm};
+use moonphase_vm::{Limit, Options, Schedule, ScriptError, System, Turned, Vm};
 
 use super::Engine;
 use crate::coverage::{Coverage, Unreachable};
@@ -25,7 +25,7 @@ const NEAR: u64 = 32;
 /// Our VM under a policy and a check level.
 pub struct VmEngine {
     settings: Settings,
-    /// The cells that all runs covered.
+    /// The cells that all runs covered. Those that are known to be out of reach are so for scripts that have no files.
     coverage: Option<Coverage>,
 }
 
@@ -59,7 +59,8 @@ pub struct VmRun {
 impl VmEngine {
     /// An engine with these settings.
     pub fn new(settings: Settings) -> VmEngine {
-        VmEngine { coverage: Some(Coverage::new(&settings.gc)), settings }
+        let coverage = (settings.system == System::None).then(|| Coverage::new(&settings.gc));
+        VmEngine { coverage, settings }
     }
 
     /// The numbers of the cells that were covered for the first time since the last call.
@@ -126,6 +127,7 @@ impl VmEngine {
         options.instruction_limit = (limits.instructions < u64::MAX).then_some(limits.instructions);
         options.stack_limit = limits.stack_slots;
         options.schedule = schedule.clone();
+        options.system = self.settings.system;
         let checker = checker.map(|checker| if look.history { checker.with_history() } else { checker });
         let mut vm = if checker.is_none() && (self.settings.is_sound() || self.settings.allow_dangling) {
             // SAFETY: the collector is sound, or the user accepted undefined behaviour to show it to a sanitizer.
@@ -134,11 +136,10 @@ impl VmEngine {
                 Vm::with_unsound_policy(options)
             }
         } else {
-            let coverage = self.coverage.take().unwrap_or_else(|| Coverage::new(&self.settings.gc));
             let observer = CaseObserver {
                 checker,
                 dangling: None,
-                coverage,
+                coverage: self.coverage.take(),
                 unreachable: None,
                 timed: look.timed,
                 spent: Duration::ZERO,
@@ -168,7 +169,7 @@ impl VmEngine {
         if let Some(observer) = vm.take_observer().and_then(|observer| observer.into_any().downcast().ok()) {
             let observer: Box<CaseObserver> = observer;
             run.checking = observer.spent;
-            self.coverage = Some(observer.coverage);
+            self.coverage = observer.coverage;
             run.unreachable = observer.unreachable;
             if let Some(mut checker) = observer.checker {
                 if collected {
@@ -231,7 +232,7 @@ struct CaseObserver {
     checker: Option<Checker>,
     /// What the quarantine alone saw, where nothing is checked.
     dangling: Option<Box<Violation>>,
-    coverage: Coverage,
+    coverage: Option<Coverage>,
     unreachable: Option<Unreachable>,
     timed: bool,
     spent: Duration,
@@ -264,7 +265,8 @@ impl Observer for CaseObserver {
             return ControlFlow::Break(());
         }
         // A broken invariant says more, so the checker has the first word.
-        match self.coverage.note(heap, event) {
+        let Some(coverage) = &mut self.coverage else { return ControlFlow::Continue(()) };
+        match coverage.note(heap, event) {
             Ok(()) => ControlFlow::Continue(()),
             Err(unreachable) => {
                 self.unreachable = Some(unreachable);

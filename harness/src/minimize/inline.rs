@@ -159,7 +159,7 @@ fn with_fresh_strings(chunk: &Chunk, number: usize) -> Option<Chunk> {
 fn environment_reader() -> FunctionBody {
     let result = statement(StatementKind::Return(vec![made(ExpressionKind::Name("x".into()))]));
     let block = Block { statements: vec![result] };
-    FunctionBody { parameters: Vec::new(), variadic: false, block, line: 0, end_line: 0 }
+    FunctionBody { parameters: Vec::new(), variadic: false, block, line: 0, end_line: 0, next_line: 0 }
 }
 
 /// The function that `load` makes of a constant text, or of the pieces that a function hands it: then the text is taken to
@@ -176,7 +176,14 @@ fn loaded_body(expression: &Expression) -> Option<FunctionBody> {
         }
     });
     let chunk = parse(&longest?, b"=load", LuaVersion::default()).ok()?;
-    Some(FunctionBody { parameters: Vec::new(), variadic: true, block: chunk.block, line: 0, end_line: 0 })
+    Some(FunctionBody {
+        parameters: Vec::new(),
+        variadic: true,
+        block: chunk.block,
+        line: 0,
+        end_line: 0,
+        next_line: 0,
+    })
 }
 
 /// A call that is a whole statement, or the only value of one.

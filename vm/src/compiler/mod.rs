@@ -51,9 +51,12 @@ pub fn compile(chunk: &Chunk, chunk_name: &[u8], version: LuaVersion) -> Result<
     match version {
         LuaVersion::Lua54 => {}
     }
-    let mut compiler =
-        Compiler { source: Rc::from(chunk_name), function: FunctionState::new(0, 1), enclosing: Vec::new() };
-    compiler.main_function(chunk)
+    Compiler::new(chunk_name).main_function(chunk, true)
+}
+
+/// What is wrong with the beginning of a chunk whose end nobody knows: not a jump whose target may come yet.
+pub(crate) fn error_in_prefix(prefix: &Chunk, chunk_name: &[u8]) -> Option<SyntaxError> {
+    Compiler::new(chunk_name).main_function(prefix, false).err()
 }
 
 /// The state of a compilation.
@@ -66,7 +69,11 @@ struct Compiler {
 }
 
 impl Compiler {
-    fn main_function(&mut self, chunk: &Chunk) -> Result<Template, SyntaxError> {
+    fn new(chunk_name: &[u8]) -> Compiler {
+        Compiler { source: Rc::from(chunk_name), function: FunctionState::new(0, 1), enclosing: Vec::new() }
+    }
+
+    fn main_function(&mut self, chunk: &Chunk, whole: bool) -> Result<Template, SyntaxError> {
         self.function.enter_block(false);
         self.function.variadic = true;
         self.function.emit_abc(Opcode::VarargPrep, 0, 0, 0);
@@ -74,6 +81,11 @@ impl Compiler {
             UpvalueDescription { name: Rc::from(b"_ENV".as_slice()), in_stack: true, index: 0, read_only: false };
         self.function.add_upvalue(environment);
         self.statements(&chunk.block.statements, chunk.last_line, true)?;
+        if !whole {
+            self.function.leave_block();
+            self.function.gotos.clear();
+            self.function.enter_block(false);
+        }
         let state = self.end_function(chunk.last_line)?;
         self.finish(state, 0)
     }
@@ -87,7 +99,7 @@ impl Compiler {
         self.parameters(receiver, body)?;
         self.statements(&body.block.statements, body.end_line, true)?;
         self.function.at_line(body.end_line);
-        let state = self.end_function(body.end_line)?;
+        let state = self.end_function(body.next_line)?;
         self.function.line = state.line;
         self.finish(state, body.end_line)
     }

@@ -543,6 +543,7 @@ fn instructions_have_the_line_that_errors_name() {
 fn jumps_without_a_target_are_refused() {
     expect_error("break", "1: break outside loop at line 1");
     expect_error("function f()\n break\nend", "3: break outside loop at line 2");
+    expect_error("function f()\n break\nend\nx = 1", "4: break outside loop at line 2");
     expect_error("goto x", "1: no visible label 'x' for <goto> at line 1");
     expect_error("do ::x:: end\ngoto x\n\n", "4: no visible label 'x' for <goto> at line 2");
     expect_error("goto x\nlocal a\n::x::\nprint(a)", "4: <goto x> at line 1 jumps into the scope of local 'a'");

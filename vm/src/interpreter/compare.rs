@@ -11,6 +11,8 @@ pub(crate) enum Compared {
     Known(bool),
     /// A metamethod, to be called with both operands.
     Call(Value),
+    /// A metamethod, to be called with both operands in the other order; the result is to be negated.
+    Reversed(Value),
 }
 
 /// `a < b` of an integer and a float, exactly.
@@ -91,23 +93,33 @@ impl Vm {
     pub(crate) fn less_than(&mut self, a: Value, b: Value) -> Result<Compared, Throw> {
         match raw_less(a, b) {
             Some(known) => Ok(Compared::Known(known)),
-            None => self.order(Metamethod::Lt, a, b),
+            None => match self.order_handler(Metamethod::Lt, a, b) {
+                Value::Nil => Err(self.compare_error(a, b)),
+                handler => Ok(Compared::Call(handler)),
+            },
         }
     }
 
+    /// `a <= b`. Without `__le` it is `not (b < a)` where `__lt` says so: as in 5.3, and in 5.4 as it is usually built
+    /// (`LUA_COMPAT_LT_LE`).
     pub(crate) fn less_equal(&mut self, a: Value, b: Value) -> Result<Compared, Throw> {
         match raw_less_equal(a, b) {
             Some(known) => Ok(Compared::Known(known)),
-            None => self.order(Metamethod::Le, a, b),
+            None => match self.order_handler(Metamethod::Le, a, b) {
+                Value::Nil => match self.order_handler(Metamethod::Lt, b, a) {
+                    Value::Nil => Err(self.compare_error(a, b)),
+                    handler => Ok(Compared::Reversed(handler)),
+                },
+                handler => Ok(Compared::Call(handler)),
+            },
         }
     }
 
-    fn order(&mut self, event: Metamethod, a: Value, b: Value) -> Result<Compared, Throw> {
-        let mut handler = self.heap.metamethod_of(a, event);
-        if handler.is_nil() {
-            handler = self.heap.metamethod_of(b, event);
+    fn order_handler(&mut self, event: Metamethod, a: Value, b: Value) -> Value {
+        match self.heap.metamethod_of(a, event) {
+            Value::Nil => self.heap.metamethod_of(b, event),
+            handler => handler,
         }
-        if handler.is_nil() { Err(self.compare_error(a, b)) } else { Ok(Compared::Call(handler)) }
     }
 
     /// `#value`: the length, or the metamethod to be called with the value twice.
@@ -142,6 +154,7 @@ impl Vm {
         match compared {
             Compared::Known(known) => Ok(known),
             Compared::Call(handler) => Ok(!self.call_nested_1(handler, &[a, b])?.is_falsy()),
+            Compared::Reversed(handler) => Ok(self.call_nested_1(handler, &[b, a])?.is_falsy()),
         }
     }
 

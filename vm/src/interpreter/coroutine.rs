@@ -198,6 +198,7 @@ impl Vm {
             }
         }
         self.set_top(1);
+        self.passed.clear();
         thread.status.set(ThreadStatus::Dead);
         self.heap.current_thread = Some(caller);
         caller.status.set(caller_status);

@@ -267,6 +267,11 @@ impl Vm {
                         match self.$slow(a, b)? {
                             Compared::Known(known) => branch!(known, $i.c()),
                             Compared::Call(handler) => call_metamethod!(handler, [a, b]),
+                            Compared::Reversed(handler) => {
+                                // SAFETY: the frame that runs.
+                                unsafe { (*run.frame).saved = 1 };
+                                call_metamethod!(handler, [b, a])
+                            }
                         }
                     }
                 }
@@ -568,7 +573,7 @@ impl Vm {
                     let (a, b) = (register!(i.a()), register!(i.b()));
                     match self.equals(a, b) {
                         Compared::Known(known) => branch!(known, i.c()),
-                        Compared::Call(handler) => {
+                        Compared::Call(handler) | Compared::Reversed(handler) => {
                             save!();
                             call_metamethod!(handler, [a, b])
                         }
@@ -836,8 +841,11 @@ impl Vm {
         let register = |index: u8| unsafe { &mut *run.base.add(index as usize) };
         match opcode_of(i) {
             Opcode::Eq | Opcode::Lt | Opcode::Le | Opcode::LtI | Opcode::LeI | Opcode::GtI | Opcode::GeI => {
+                // SAFETY: the frame on top. `saved` says that the result is to be negated.
+                let negated = unsafe { std::mem::take(&mut (*run.frame).saved) } != 0;
                 // SAFETY: a test is followed by a jump.
-                let distance = if result.is_falsy() != (i.c() != 0) { unsafe { *run.pc }.get_sj() } else { 0 };
+                let distance =
+                    if (result.is_falsy() != negated) != (i.c() != 0) { unsafe { *run.pc }.get_sj() } else { 0 };
                 unsafe { (*run.frame).pc = (*run.frame).pc.wrapping_add_signed(distance + 1) };
                 return Ok(Next::Lua);
             }

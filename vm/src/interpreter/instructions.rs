@@ -24,7 +24,8 @@ impl Vm {
                 .last()
                 .and_then(|frame| {
                     let prototype = self.frame_prototype(frame)?;
-                    prototype.local_name(register as usize, frame.pc as usize)
+                    // The instruction that runs is the one before.
+                    prototype.local_name(register as usize, (frame.pc as usize).saturating_sub(1))
                 })
                 .map_or_else(|| b"(temporary)".to_vec(), |name| name.as_bytes().to_vec());
             let message = [b"variable '".as_slice(), &name, b"' got a non-closable value"].concat();

@@ -10,7 +10,7 @@ use crate::gc::{CaptureOrigin, Event, Gc, Header, ObjectView, Site};
 use crate::interpreter::names::CodeView;
 use crate::interpreter::{Limit, Throw, Vm};
 use crate::syntax::{self, SyntaxError};
-use crate::value::{Closure, LocalName, Prototype, Str, UpvalueName, Value};
+use crate::value::{Closure, LocalName, Prototype, Str, UpvalueName, Value, before_zero};
 use std::cell::Cell;
 use std::rc::Rc;
 
@@ -67,7 +67,9 @@ impl Vm {
         let template = match is_binary(chunk) {
             true => self.undump(chunk, chunk_name)?,
             false => {
-                let tree = syntax::parse(chunk, chunk_name, self.options.version)?;
+                let tree = syntax::parse_or_prefix(chunk, chunk_name, self.options.version).map_err(|unparsed| {
+                    compiler::error_in_prefix(&unparsed.prefix, chunk_name).unwrap_or(unparsed.error)
+                })?;
                 compiler::compile(&tree, chunk_name, self.options.version)?
             }
         };
@@ -250,7 +252,7 @@ impl CodeView for Prototype {
 
     fn string_constant(&self, index: usize) -> Option<&[u8]> {
         match self.constants.get(index)?.get() {
-            Value::String(string) => Some(string.bytes_held_by(self)),
+            Value::String(string) => Some(before_zero(string.bytes_held_by(self))),
             _ => None,
         }
     }

@@ -36,7 +36,7 @@ pub(crate) use streams::Buffering;
 use crate::gc::{Gc, Heap, HeapOptions, Mode, Policy, Semantics};
 use crate::host::References;
 use crate::library;
-use crate::value::{Table, Value};
+use crate::value::{Frame, Table, Value};
 use crate::version::LuaVersion;
 
 /// What the host decides about a VM.
@@ -124,6 +124,9 @@ pub struct Vm {
     collector_work: u64,
     /// Nested runs and resumed coroutines.
     pub(crate) depth: u32,
+    /// Frames that a throw has left behind at boundaries that it passed: where it ends a coroutine, they belong to what the
+    /// dead coroutine shows.
+    pub(crate) passed: Vec<Frame>,
     /// The state of `math.random`.
     pub(crate) random: [u64; 4],
     /// Whether `warn` prints.
@@ -182,6 +185,7 @@ impl Vm {
             fuel: options.instruction_limit.unwrap_or(u64::MAX),
             collector_work: 0,
             depth: 0,
+            passed: Vec::new(),
             random: [0; 4],
             warnings: false,
             globals: None,
@@ -280,7 +284,8 @@ impl Vm {
             Ok(closure) => closure,
             Err(error) => return Err(error.into_message().map_or_else(ScriptError::Limit, ScriptError::Error)),
         };
-        let args: Vec<Value> = arguments.iter().map(|bytes| Value::String(self.heap.new_string(bytes))).collect();
+        let arguments = arguments.iter().map(|bytes| Value::String(self.heap.new_string(bytes)));
+        let args: Vec<Value> = std::iter::once(Value::Closure(closure)).chain(arguments).collect();
         // No step runs before the call, which puts closure and arguments on the stack.
         let slot = self.top();
         if let Some(handler) = handler {
@@ -288,7 +293,7 @@ impl Vm {
             // SAFETY: the reference ends here.
             unsafe { self.thread_mut() }.message_handler = slot as u32;
         }
-        let result = self.call_closing(Value::Closure(closure), &args, Some(0), 0);
+        let result = self.call_closing(Value::Builtin(&library::STAND_ALONE), &args, Some(0), 0);
         // SAFETY: the reference ends here.
         unsafe { self.thread_mut() }.message_handler = 0;
         self.set_top(slot);

@@ -10,7 +10,7 @@ use crate::bytecode::{Instruction, Opcode};
 pub(crate) trait CodeView {
     /// Its instructions.
     fn code(&self) -> &[Instruction];
-    /// The constant at an index, if it is a string.
+    /// The constant at an index, if it is a string, as C sees it: up to its first zero byte.
     fn string_constant(&self, index: usize) -> Option<&[u8]>;
     /// The name of an upvalue.
     fn upvalue_name(&self, index: usize) -> Option<&[u8]>;

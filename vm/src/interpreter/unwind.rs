@@ -30,7 +30,8 @@ impl Vm {
                 FrameKind::Boundary => {
                     // The top stays where it is until whoever catches the throw has closed the upvalues below it.
                     // SAFETY: the reference ends here.
-                    unsafe { self.thread_mut() }.frames.truncate(index);
+                    let passed = unsafe { self.thread_mut() }.frames.drain(index..);
+                    self.passed.splice(0..0, passed);
                     return Err(throw);
                 }
                 FrameKind::Base => match self.fail_coroutine(throw) {
@@ -55,7 +56,9 @@ impl Vm {
         // Above everything that the failing function may have in use.
         let top = thread.frames.last().map_or(0, |frame| frame.top as usize).max(thread.top);
         self.set_top(top);
-        match self.call_nested_as(handler, &[value], Some(1), flags::HANDLER) {
+        let result = self.call_nested_as(handler, &[value], Some(1), flags::HANDLER);
+        self.passed.clear();
+        match result {
             Ok(_) => Ok(self.pop()),
             // What the handler raised was handled by itself as long as that was possible.
             Err(Throw::Error(value) | Throw::Handled(value)) => Ok(value),
@@ -68,6 +71,7 @@ impl Vm {
         // SAFETY: the reference ends with the block.
         let thread = unsafe { self.thread_mut() };
         thread.frames.truncate(index + 1);
+        self.passed.clear();
         let frame = &mut thread.frames[index];
         let func = frame.func as usize;
         match frame.kind {
@@ -135,6 +139,7 @@ impl Vm {
     /// methods may replace the error. Those methods run for errors and where `os.exit` closes the state, whose main thread has
     /// its variables closed; not where the program is being ended otherwise.
     pub(super) fn close_after(&mut self, level: usize, throw: Throw) -> Throw {
+        self.passed.clear();
         let mut throw = throw;
         // What the methods are given where the state is closed: the last error among themselves.
         let mut closing_error = Value::Nil;
@@ -161,6 +166,7 @@ impl Vm {
         }
         self.set_top(level);
         self.leave_overflow();
+        self.passed.clear();
         throw
     }
 
@@ -173,6 +179,8 @@ impl Vm {
             unreachable!("the main thread's frames are above a boundary")
         };
         thread.status.set(ThreadStatus::Dead);
+        // SAFETY: the reference ends here.
+        unsafe { thread.as_mut() }.frames.append(&mut self.passed);
         let top = thread.frames.last().map_or(0, |frame| frame.top as usize).max(thread.top);
         if let Throw::Handled(value) = throw {
             self.set_top(top);

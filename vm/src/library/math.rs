@@ -91,8 +91,9 @@ fn fmod(call: &mut Call<'_>) -> NativeResult {
         (Value::Integer(_), Value::Integer(0)) => Err(call.arg_error(1, "zero")),
         (Value::Integer(a), Value::Integer(b)) => call.ret(a.wrapping_rem(b)),
         _ => {
-            let a = call.check_float(0)?;
+            // In this order: both are arguments of one call in C, which compilers evaluate from the last.
             let b = call.check_float(1)?;
+            let a = call.check_float(0)?;
             call.ret(a % b)
         }
     }

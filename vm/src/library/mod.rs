@@ -22,11 +22,11 @@ mod utf8;
 
 pub(crate) use base::{NEXT, load_file};
 pub(crate) use debug::hook_function;
-pub(crate) use traceback::{TRACEBACK_HANDLER, global_function_name, traceback};
+pub(crate) use traceback::{STAND_ALONE, TRACEBACK_HANDLER, global_function_name, traceback};
 
 use crate::gc::Gc;
 use crate::interpreter::{Builtin, Call, Control, Function, Limit, NativeResult, Throw, Vm};
-use crate::value::{Table, Value};
+use crate::value::{Table, Value, before_zero};
 
 /// Makes all libraries.
 pub(crate) fn open_all(vm: &mut Vm) {
@@ -120,9 +120,4 @@ fn check_metatable(call: &mut Call<'_>, index: usize) -> Result<Option<Gc<Table>
 /// Sends bytes to the program's output.
 fn write_output(call: &mut Call<'_>, bytes: &[u8]) -> Result<(), Throw> {
     call.vm.write_output(bytes).map_err(|_| Throw::Limit(Limit::Output))
-}
-
-/// The bytes before the first zero: what a function of C sees of a string.
-fn before_zero(bytes: &[u8]) -> &[u8] {
-    bytes.split(|&byte| byte == 0).next().unwrap_or(bytes)
 }

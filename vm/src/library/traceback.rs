@@ -14,6 +14,15 @@ const LAST_LEVELS: i64 = 11;
 /// The message handler of a stand-alone interpreter: adds a traceback to the message.
 pub(crate) static TRACEBACK_HANDLER: Builtin = plain("traceback handler", add_traceback);
 
+/// What calls the main chunk, as `lua` does: the C function at the bottom of every stack of calls. It is given the chunk and
+/// its arguments.
+pub(crate) static STAND_ALONE: Builtin = plain("stand-alone interpreter", call_chunk);
+
+fn call_chunk(call: &mut Call<'_>) -> NativeResult {
+    let arguments: Vec<Value> = (1..call.arg_count()).map(|index| call.arg(index)).collect();
+    call.vm.call_nested(call.arg(0), &arguments, Some(0))
+}
+
 fn add_traceback(call: &mut Call<'_>) -> NativeResult {
     let error = call.arg(0);
     let has_text = !call.vm.heap.metamethod_of(error, Metamethod::ToString).is_nil();
@@ -28,9 +37,7 @@ fn add_traceback(call: &mut Call<'_>) -> NativeResult {
         _ => format!("(error object is a {} value)", error.type_name()).into_bytes(),
     };
     let thread = call.vm.heap.current();
-    let mut text = traceback(call.vm, thread, Some(&message), 1);
-    // The host.
-    text.extend_from_slice(b"\n\t[C]: in ?");
+    let text = traceback(call.vm, thread, Some(&message), 1);
     call.ret_bytes(&text)
 }
 

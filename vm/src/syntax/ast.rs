@@ -204,6 +204,8 @@ pub struct FunctionBody {
     pub line: u32,
     /// Line of its `end`.
     pub end_line: u32,
+    /// The line of the token behind that, which errors about the function's jumps name.
+    pub next_line: u32,
 }
 
 /// An expression and where it stands.

@@ -93,6 +93,7 @@ fn function(body: &mut FunctionBody) {
     block(&mut body.block);
     body.line = 0;
     body.end_line = 0;
+    body.next_line = 0;
 }
 
 fn expressions(list: &mut [Expression]) {

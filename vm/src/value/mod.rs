@@ -19,7 +19,7 @@ pub(crate) use convert::{FloatRounding, float_to_integer, format_g, format_numbe
 pub use metamethod::Metamethod;
 pub use prototype::{LocalName, Prototype, UpvalueName};
 pub use string::Str;
-pub(crate) use string::{MAX_SHORT, hash_bytes};
+pub(crate) use string::{MAX_SHORT, before_zero, hash_bytes};
 pub use table::Table;
 pub(crate) use table::{Slot, TableKeyError};
 pub(crate) use thread::{Frame, FrameKind, Hook, flags, hook_events};

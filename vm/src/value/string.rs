@@ -57,3 +57,8 @@ impl Gc<Str> {
         self.hash.get()
     }
 }
+
+/// The bytes before the first zero: what a function of C sees of a string.
+pub(crate) fn before_zero(bytes: &[u8]) -> &[u8] {
+    bytes.split(|&byte| byte == 0).next().unwrap_or(bytes)
+}

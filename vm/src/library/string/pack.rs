@@ -177,6 +177,12 @@ pub(super) fn pack(call: &mut Call<'_>) -> NativeResult {
             continue;
         }
         arg += 1;
+        if arg >= call.arg_count() {
+            // In C a nil marks the end of the arguments.
+            let expected =
+                if matches!(kind, Kind::Signed | Kind::Unsigned | Kind::Float) { "number" } else { "string" };
+            return Err(call.arg_error(arg, format!("{expected} expected, got nil")));
+        }
         match kind {
             Kind::Signed => {
                 let value = call.check_integer(arg)?;

@@ -326,7 +326,7 @@ impl Parser<'_> {
         self.expect_closing(TokenKind::End, TokenKind::Function, line)?;
         let variadic = std::mem::replace(&mut self.variadic, outer_variadic);
         (self.locals, self.function_line) = (outer_locals, outer_line);
-        Ok(FunctionBody { parameters, variadic, block, line, end_line })
+        Ok(FunctionBody { parameters, variadic, block, line, end_line, next_line: self.line() })
     }
 
     /// A list of parameters in its parentheses; tells by [`variadic`](Parser::variadic) whether it ends with `...`.

@@ -35,10 +35,21 @@ pub const MAX_HEIGHT: u32 = 1000;
 /// The first error in the source, with the message that PUC Lua gives. Beyond [`MAX_LEVELS`] it is `C stack overflow`
 /// alone, as there; beyond [`MAX_HEIGHT`], which PUC Lua doesn't have, `chunk has too many syntax levels`.
 pub fn parse(source: &[u8], chunk_name: &[u8], version: LuaVersion) -> Result<Chunk, SyntaxError> {
+    parse_or_prefix(source, chunk_name, version).map_err(|unparsed| unparsed.error)
+}
+
+/// Source that is not Lua.
+pub(crate) struct Unparsed {
+    /// The first error of its grammar.
+    pub error: SyntaxError,
+    /// The statements before it, each block that is still open as one that ends there. PUC Lua compiles while it parses, so
+    /// what is wrong with these comes first.
+    pub prefix: Chunk,
+}
+
+/// As [`parse`], where an error does not hide what stands before it.
+pub(crate) fn parse_or_prefix(source: &[u8], chunk_name: &[u8], version: LuaVersion) -> Result<Chunk, Unparsed> {
     let lexer = Lexer::new(source, chunk_name, version);
-    if u32::try_from(source.len()).is_err() {
-        return Err(lexer.error_here("chunk is too long"));
-    }
     let mut parser = Parser {
         lexer,
         token: Token { kind: TokenKind::EndOfSource, start: 0, end: 0, line: 1 },
@@ -51,11 +62,19 @@ pub fn parse(source: &[u8], chunk_name: &[u8], version: LuaVersion) -> Result<Ch
         variadic: true,
         locals: 0,
         function_line: 0,
+        open: Vec::new(),
     };
-    parser.advance()?;
-    let block = parser.block()?;
-    parser.expect_here(TokenKind::EndOfSource)?;
-    Ok(Chunk { block, last_line: parser.line() })
+    if u32::try_from(source.len()).is_err() {
+        let error = parser.lexer.error_here("chunk is too long");
+        return Err(Unparsed { error, prefix: parser.chunk(Vec::new()) });
+    }
+    match parser.main_block() {
+        Ok(block) => Ok(parser.chunk(block.statements)),
+        Err(error) => {
+            let statements = std::mem::take(&mut parser.open);
+            Err(Unparsed { error, prefix: parser.chunk(statements) })
+        }
+    }
 }
 
 type Result<T, E = SyntaxError> = std::result::Result<T, E>;
@@ -81,9 +100,37 @@ struct Parser<'s> {
     locals: usize,
     /// The line where it is defined; 0 for a chunk.
     function_line: u32,
+    /// After an error: the statements of the blocks that it leaves open.
+    open: Vec<Statement>,
 }
 
 impl<'s> Parser<'s> {
+    fn main_block(&mut self) -> Result<Block> {
+        self.advance()?;
+        let block = self.block()?;
+        match self.expect_here(TokenKind::EndOfSource) {
+            Ok(()) => Ok(block),
+            Err(error) => {
+                self.leave_open(block.statements);
+                Err(error)
+            }
+        }
+    }
+
+    fn chunk(&self, statements: Vec<Statement>) -> Chunk {
+        Chunk { block: Block { statements }, last_line: self.line() }
+    }
+
+    /// Keeps the statements of a block that an error leaves open, around those of the block inside of it.
+    fn leave_open(&mut self, mut statements: Vec<Statement>) {
+        let inner = std::mem::take(&mut self.open);
+        if !inner.is_empty() {
+            let span = self.token_span();
+            statements.push(Statement { kind: StatementKind::Do(Block { statements: inner }), span });
+        }
+        self.open = statements;
+    }
+
     /// Steps to the next token.
     fn advance(&mut self) -> Result<()> {
         self.previous_end = self.token.end;
@@ -217,7 +264,10 @@ impl<'s> Parser<'s> {
         let mut statements = Vec::new();
         while !self.at_block_end() {
             let last = self.at(TokenKind::Return);
-            self.statement(&mut statements)?;
+            if let Err(error) = self.statement(&mut statements) {
+                self.leave_open(statements);
+                return Err(error);
+            }
             if last {
                 break;
             }

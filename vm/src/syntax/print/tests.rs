@@ -252,6 +252,7 @@ fn function_body(block: impl Strategy<Value = Block>) -> impl Strategy<Value = F
         block,
         line: 0,
         end_line: 0,
+        next_line: 0,
     })
 }
 
