@@ -258,37 +258,41 @@ impl Vm {
     /// # Errors
     /// The chunk is not Lua, raised an error that it did not catch, or hit a limit; or an observer ended it.
     pub fn run(&mut self, source: &[u8], chunk_name: &[u8], arguments: &[&[u8]]) -> Result<(), ScriptError> {
-        self.run_handled(source, chunk_name, arguments, None)
+        self.run_as(source, chunk_name, arguments, false)
     }
 
-    /// As [`Vm::run`], with a traceback in the message of an error, as `lua` prints it.
+    /// As [`Vm::run`], in the way of `lua`: with a traceback in the message of an error, and a native function as the outermost
+    /// level of the stack.
     ///
     /// # Errors
     /// As [`Vm::run`].
     pub fn run_traced(&mut self, source: &[u8], chunk_name: &[u8], arguments: &[&[u8]]) -> Result<(), ScriptError> {
-        self.run_handled(source, chunk_name, arguments, Some(Value::Builtin(&library::TRACEBACK_HANDLER)))
+        self.run_as(source, chunk_name, arguments, true)
     }
 
-    fn run_handled(
+    fn run_as(
         &mut self,
         source: &[u8],
         chunk_name: &[u8],
         arguments: &[&[u8]],
-        handler: Option<Value>,
+        traced: bool,
     ) -> Result<(), ScriptError> {
         let closure = match self.load(source, chunk_name) {
-            Ok(closure) => closure,
+            Ok(closure) => Value::Closure(closure),
             Err(error) => return Err(error.into_message().map_or_else(ScriptError::Limit, ScriptError::Error)),
         };
-        let args: Vec<Value> = arguments.iter().map(|bytes| Value::String(self.heap.new_string(bytes))).collect();
+        let arguments = arguments.iter().map(|bytes| Value::String(self.heap.new_string(bytes)));
+        let words: Vec<Value> = std::iter::once(closure).chain(arguments).collect();
         // No step runs before the call, which puts closure and arguments on the stack.
         let slot = self.top();
-        if let Some(handler) = handler {
-            self.push(handler);
+        let result = if traced {
+            self.push(Value::Builtin(&library::TRACEBACK_HANDLER));
             // SAFETY: the reference ends here.
             unsafe { self.thread_mut() }.message_handler = slot as u32;
-        }
-        let result = self.call_closing(Value::Closure(closure), &args, Some(0), 0);
+            self.call_closing(Value::Builtin(&library::MAIN), &words, Some(0), 0)
+        } else {
+            self.call_closing(closure, &words[1..], Some(0), 0)
+        };
         // SAFETY: the reference ends here.
         unsafe { self.thread_mut() }.message_handler = 0;
         self.set_top(slot);

@@ -14,6 +14,15 @@ const LAST_LEVELS: i64 = 11;
 /// The message handler of a stand-alone interpreter: adds a traceback to the message.
 pub(crate) static TRACEBACK_HANDLER: Builtin = plain("traceback handler", add_traceback);
 
+/// Calls a chunk with the other arguments, as the main function of `lua` does, which its scripts see as the outermost level.
+pub(crate) static MAIN: Builtin = plain("main", run_chunk);
+
+fn run_chunk(call: &mut Call<'_>) -> NativeResult {
+    let chunk = call.arg(0);
+    let arguments = call.args()[1..].to_vec();
+    call.vm.call_nested(chunk, &arguments, Some(0))
+}
+
 fn add_traceback(call: &mut Call<'_>) -> NativeResult {
     let error = call.arg(0);
     let has_text = !call.vm.heap.metamethod_of(error, Metamethod::ToString).is_nil();
@@ -28,9 +37,7 @@ fn add_traceback(call: &mut Call<'_>) -> NativeResult {
         _ => format!("(error object is a {} value)", error.type_name()).into_bytes(),
     };
     let thread = call.vm.heap.current();
-    let mut text = traceback(call.vm, thread, Some(&message), 1);
-    // The host.
-    text.extend_from_slice(b"\n\t[C]: in ?");
+    let text = traceback(call.vm, thread, Some(&message), 1);
     call.ret_bytes(&text)
 }
 
