@@ -71,6 +71,24 @@ fn a_correct_policy_is_not_accused_and_a_pipe_gets_no_progress_line() {
 }
 
 #[test]
+fn a_campaign_of_free_programs_counts_what_they_did_instead_of_states() {
+    let scratch = Scratch::new();
+    let ran = scratch.run(&["fuzz", "--scripts", "free", "--runs", "150", "--seed", "3", "--jobs", "2"]);
+    ran.assert_quiet(0);
+    let lines: Vec<&str> = ran.stdout.lines().collect();
+    assert!(lines[1].starts_with("150 cases in "), "{}", lines[1]);
+    assert!(lines[2].contains(" of 139 library functions called, "), "{}", lines[2]);
+    assert!(lines[3].contains(" of 1737 operators on types applied, "), "{}", lines[3]);
+    assert_eq!(lines[4..], ["nothing found"]);
+    let (_, json) = scratch.json(&["fuzz", "--scripts", "free", "--runs", "50", "--seed", "3", "--format", "json"]);
+    assert_eq!((&json["scripts"], &json["coverage"]), (&"free".into(), &serde_json::Value::Null));
+    assert_eq!(fields(&json["census"]), ["functions", "operators"]);
+    assert!(json["census"]["functions"]["string.format"].is_u64(), "{}", json["census"]);
+    scratch.run(&["fuzz", "--scripts", "free", "--without", "reload"]).assert_refused(&["--without"]);
+    scratch.run(&["fuzz", "--scripts", "none"]).assert_refused(&["unknown scripts 'none'"]);
+}
+
+#[test]
 fn a_seed_is_chosen_and_said_where_none_is_given() {
     let scratch = Scratch::new();
     let (_, json) = scratch.json(&["fuzz", "--runs", "1", "--format", "json"]);
@@ -83,7 +101,7 @@ fn a_seed_is_chosen_and_said_where_none_is_given() {
 fn the_summary_has_all_the_fields_of_the_contract() {
     let scratch = Scratch::new();
     let json = faulty(&scratch, &["--first", "--runs", "1000", "--jobs", "1"]);
-    let expected = "coverage executions fault findings gc inconclusive lua reference runs runs_per_second schema seconds seconds_in seed \
+    let expected = "census coverage executions fault findings gc inconclusive lua reference runs runs_per_second schema scripts seconds seconds_in seed \
                     stopped_by version";
     assert_eq!(fields(&json), expected.split(' ').collect::<Vec<_>>());
     assert_eq!(fields(&json["seconds_in"]), ["check", "compare", "generate", "minimize", "reference", "vm"]);

@@ -24,6 +24,16 @@ fn run_prints_what_the_script_prints_and_hands_over_its_arguments() {
 }
 
 #[test]
+fn run_has_a_native_function_as_the_outermost_level_as_lua_does() {
+    let scratch = Scratch::new();
+    scratch.write("a.lua", "print(debug.traceback('at', 1)) print(debug.getinfo(2, 'S').what, debug.getinfo(3))\nf()");
+    let ran = scratch.run(&["run", "a.lua"]);
+    assert_eq!(ran.stdout, "at\nstack traceback:\n\ta.lua:1: in main chunk\n\t[C]: in ?\nC\tnil\n");
+    let message = "moonphase: a.lua:2: attempt to call a nil value (global 'f')";
+    assert_eq!(ran.stderr, format!("{message}\nstack traceback:\n\ta.lua:2: in main chunk\n\t[C]: in ?\n"));
+}
+
+#[test]
 fn run_takes_code_and_standard_input_as_lua_does() {
     let scratch = Scratch::new();
     scratch.write("a.lua", "print(x, y, arg[-1], arg[0], arg[1], arg[2], ...)");

@@ -396,3 +396,17 @@ fn under_every_sound_combination_of_rules_a_program_prints_the_same_and_nothing_
         }
     }
 }
+
+#[test]
+fn looks_at_a_deep_stack_take_no_longer_than_it_is_deep() {
+    let recursion = "local function f(n) local t = {} if n == 0 then return 0 end return 1 + f(n - 1) end assert(f(DEPTH) == DEPTH)";
+    let seconds = |depth: u32| {
+        let start = std::time::Instant::now();
+        assert_eq!(signature(&recursion.replace("DEPTH", &depth.to_string()), "5.4", Level::Barrier), None);
+        start.elapsed().as_secs_f64()
+    };
+    seconds(1000);
+    let (short, long) = (seconds(2_000), seconds(40_000));
+    // Twenty times as deep: with the square of the depth it would be some 400 times as long.
+    assert!(long < 120.0 * short.max(0.002), "{short} and {long} seconds");
+}

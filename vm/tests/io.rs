@@ -184,6 +184,14 @@ fn a_process_is_read_from_or_written_to() {
 }
 
 #[test]
+fn the_shell_has_the_name_that_c_gives_it() {
+    check(
+        "print(io.popen('echo $0'):read()) os.execute('echo $0 > ' .. dir .. 'f') print(io.open(dir .. 'f'):read())",
+        "sh\nsh\n",
+    );
+}
+
+#[test]
 fn the_standard_streams_are_the_hosts() {
     let streams = answer(
         "print(io.read('n', 'l', 'L')) for l in io.lines() do print('<' .. l .. '>') end print(io.read(0), io.read('a'))

@@ -209,3 +209,14 @@ fn less_or_equal_falls_back_on_the_opposite_of_less() {
         "true\tfalse\tfalse\ttrue\tfalse\ntrue\t2\ntrue\t2\ntrue\t1\ntrue\tfalse\ttrue\ttrue\n",
     );
 }
+
+#[test]
+fn the_length_of_a_list_with_holes_is_the_border_that_c_finds() {
+    check(
+        "print(#{1, nil, 3, nil}, #{1, nil, nil}, #{nil, nil, 3}, #{nil, nil}, #{1, nil, nil, 4, nil, nil})
+        print(#{1, nil, nil, 4, [5] = 5, [7] = 7}, #{[1] = 1, [2] = 2, [4] = 4}, #{[2] = 2}, #{[1] = 1, [3] = 3})
+        local t = {table.unpack({1, nil, 3, nil, 5}, 1, 6)}
+        print(#t, #{n = 1, 1, nil, 3, [4] = 4, [8] = 8})",
+        "3\t1\t3\t0\t1\n5\t4\t0\t1\n5\t4\n",
+    );
+}

@@ -257,12 +257,13 @@ impl Vm {
         self.globals.unwrap_or_else(|| unreachable!("set when the VM is made"))
     }
 
-    /// Loads and runs a chunk in protected mode, with arguments for its `...`.
+    /// Loads and runs a chunk in protected mode, with arguments for its `...`. As under `lua`, a native function is the
+    /// outermost level of the stack.
     ///
     /// # Errors
     /// The chunk is not Lua, raised an error that it did not catch, or hit a limit; or an observer ended it.
     pub fn run(&mut self, source: &[u8], chunk_name: &[u8], arguments: &[&[u8]]) -> Result<(), ScriptError> {
-        self.run_handled(source, chunk_name, arguments, None)
+        self.run_as(source, chunk_name, arguments, false)
     }
 
     /// As [`Vm::run`], with a traceback in the message of an error, as `lua` prints it.
@@ -270,30 +271,30 @@ impl Vm {
     /// # Errors
     /// As [`Vm::run`].
     pub fn run_traced(&mut self, source: &[u8], chunk_name: &[u8], arguments: &[&[u8]]) -> Result<(), ScriptError> {
-        self.run_handled(source, chunk_name, arguments, Some(Value::Builtin(&library::TRACEBACK_HANDLER)))
+        self.run_as(source, chunk_name, arguments, true)
     }
 
-    fn run_handled(
+    fn run_as(
         &mut self,
         source: &[u8],
         chunk_name: &[u8],
         arguments: &[&[u8]],
-        handler: Option<Value>,
+        traced: bool,
     ) -> Result<(), ScriptError> {
         let closure = match self.load(source, chunk_name) {
-            Ok(closure) => closure,
+            Ok(closure) => Value::Closure(closure),
             Err(error) => return Err(error.into_message().map_or_else(ScriptError::Limit, ScriptError::Error)),
         };
         let arguments = arguments.iter().map(|bytes| Value::String(self.heap.new_string(bytes)));
-        let args: Vec<Value> = std::iter::once(Value::Closure(closure)).chain(arguments).collect();
+        let words: Vec<Value> = std::iter::once(closure).chain(arguments).collect();
         // No step runs before the call, which puts closure and arguments on the stack.
         let slot = self.top();
-        if let Some(handler) = handler {
-            self.push(handler);
+        if traced {
+            self.push(Value::Builtin(&library::TRACEBACK_HANDLER));
             // SAFETY: the reference ends here.
             unsafe { self.thread_mut() }.message_handler = slot as u32;
         }
-        let result = self.call_closing(Value::Builtin(&library::STAND_ALONE), &args, Some(0), 0);
+        let result = self.call_closing(Value::Builtin(&library::MAIN), &words, Some(0), 0);
         // SAFETY: the reference ends here.
         unsafe { self.thread_mut() }.message_handler = 0;
         self.set_top(slot);

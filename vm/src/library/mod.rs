@@ -22,7 +22,7 @@ mod utf8;
 
 pub(crate) use base::{NEXT, load_file};
 pub(crate) use debug::hook_function;
-pub(crate) use traceback::{STAND_ALONE, TRACEBACK_HANDLER, global_function_name, traceback};
+pub(crate) use traceback::{MAIN, TRACEBACK_HANDLER, global_function_name, traceback};
 
 use crate::gc::Gc;
 use crate::interpreter::{Builtin, Call, Control, Function, Limit, NativeResult, Throw, Vm};

@@ -54,7 +54,7 @@ pub(super) fn variable(name: &[u8]) -> Option<Vec<u8>> {
 
 /// A command for the system's shell.
 pub(super) fn shell(command: &[u8]) -> Command {
-    let mut shell = Command::new("/bin/sh");
+    let mut shell = platform::shell();
     shell.arg("-c").arg(platform::os_str(before_zero(command)));
     shell
 }
@@ -97,11 +97,18 @@ mod platform {
     use std::ffi::OsStr;
     pub(in crate::library) use std::os::fd::OwnedFd as OwnedHandle;
     use std::os::unix::ffi::OsStrExt;
-    use std::os::unix::process::ExitStatusExt;
-    use std::process::ExitStatus;
+    use std::os::unix::process::{CommandExt, ExitStatusExt};
+    use std::process::{Command, ExitStatus};
 
     pub(super) fn os_str(bytes: &[u8]) -> &OsStr {
         OsStr::from_bytes(bytes)
+    }
+
+    /// The shell under the name that C's `popen` gives it, which it puts before its messages.
+    pub(super) fn shell() -> Command {
+        let mut shell = Command::new("/bin/sh");
+        shell.arg0("sh");
+        shell
     }
 
     pub(super) fn signal(status: ExitStatus) -> Option<i32> {
@@ -119,13 +126,17 @@ mod platform {
 mod platform {
     use std::ffi::OsStr;
     pub(in crate::library) use std::os::windows::io::OwnedHandle;
-    use std::process::ExitStatus;
+    use std::process::{Command, ExitStatus};
     use std::sync::OnceLock;
     use std::time::Instant;
 
     pub(super) fn os_str(bytes: &[u8]) -> &OsStr {
         // There is no file of an empty name.
         OsStr::new(std::str::from_utf8(bytes).unwrap_or_default())
+    }
+
+    pub(super) fn shell() -> Command {
+        Command::new("/bin/sh")
     }
 
     pub(super) fn signal(_: ExitStatus) -> Option<i32> {

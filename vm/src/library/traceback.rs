@@ -14,13 +14,13 @@ const LAST_LEVELS: i64 = 11;
 /// The message handler of a stand-alone interpreter: adds a traceback to the message.
 pub(crate) static TRACEBACK_HANDLER: Builtin = plain("traceback handler", add_traceback);
 
-/// What calls the main chunk, as `lua` does: the C function at the bottom of every stack of calls. It is given the chunk and
-/// its arguments.
-pub(crate) static STAND_ALONE: Builtin = plain("stand-alone interpreter", call_chunk);
+/// Calls a chunk with the other arguments, as the main function of `lua` does, which its scripts see as the outermost level.
+pub(crate) static MAIN: Builtin = plain("main", run_chunk);
 
-fn call_chunk(call: &mut Call<'_>) -> NativeResult {
-    let arguments: Vec<Value> = (1..call.arg_count()).map(|index| call.arg(index)).collect();
-    call.vm.call_nested(call.arg(0), &arguments, Some(0))
+fn run_chunk(call: &mut Call<'_>) -> NativeResult {
+    let chunk = call.arg(0);
+    let arguments = call.args()[1..].to_vec();
+    call.vm.call_nested(chunk, &arguments, Some(0))
 }
 
 fn add_traceback(call: &mut Call<'_>) -> NativeResult {

@@ -414,30 +414,25 @@ impl Table {
         }
     }
 
-    /// A border (manual §3.4.7).
+    /// A border (manual §3.4.7): of several the one that C's `luaH_getn` finds, as far as that does not depend on earlier
+    /// uses of the table. Programs see it of lists with holes, as in `#{f()}`.
     pub fn length(&self) -> i64 {
         let array = &self.array;
-        if array.last().is_some_and(|last| last.is_nil()) {
-            // Some border is inside the array: find it by bisection.
-            let (mut low, mut high) = (0, array.len());
-            while high - low > 1 {
-                let middle = low + (high - low) / 2;
-                if array[middle - 1].is_nil() {
-                    high = middle;
-                } else {
-                    low = middle;
-                }
+        let size = array.len();
+        if size > 0 && array[size - 1].is_nil() {
+            if size >= 2 && !array[size - 2].is_nil() {
+                return size as i64 - 1;
             }
-            return low as i64;
+            return bisect(0, size as i64, |key| !array[key as usize - 1].is_nil());
         }
-        let size = array.len() as i64;
+        let size = size as i64;
         if self.nodes.is_empty() || self.get_integer_hashed(size + 1).is_nil() {
             return size;
         }
-        self.search_border(size + 1)
+        self.search_border(size.max(1))
     }
 
-    /// A border above `present`, an integer key whose value is not nil.
+    /// A border at or above `present`, an integer key whose value is not nil.
     fn search_border(&self, present: i64) -> i64 {
         let mut high = present;
         let mut low;
@@ -452,15 +447,7 @@ impl Table {
                 break;
             }
         }
-        while high - low > 1 {
-            let middle = low + (high - low) / 2;
-            if self.get_integer(middle).is_nil() {
-                high = middle;
-            } else {
-                low = middle;
-            }
-        }
-        low
+        bisect(low, high, |key| !self.get_integer(key).is_nil())
     }
 
     /// The entry after `key` in the order of `next`, or the first one for nil.
@@ -502,6 +489,19 @@ impl Table {
             Slot::Hash(index) => self.array.len() + index,
         })
     }
+}
+
+/// A border between `low`, a key whose value is not nil (or 0), and `high`, one whose value is nil.
+fn bisect(mut low: i64, mut high: i64, is_present: impl Fn(i64) -> bool) -> i64 {
+    while high - low > 1 {
+        let middle = low + (high - low) / 2;
+        if is_present(middle) {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    low
 }
 
 /// The size of the array part: the largest power of two of which more than half would be in use, given the integer keys by
