@@ -177,3 +177,27 @@ fn the_environment_can_be_replaced() {
         "1\nx?\ty?\n",
     );
 }
+
+#[test]
+fn equal_long_strings_of_a_chunk_are_one_object() {
+    check(
+        "local text = ('x'):rep(60)
+        local chunk = ('local a <const> = %q local function f() return %q end return a, f(), function() return %q end')
+        local a, b, f = load(chunk:format(text, text, text))()
+        local address = function(value) return string.format('%p', value) end
+        print(address(a) == address(b), address(a) == address(f()), address(a) == address(text), a == text)",
+        "true\ttrue\tfalse\ttrue\n",
+    );
+}
+
+#[test]
+fn the_functions_of_a_chunk_share_its_text() {
+    check(
+        "local source = '--' .. ('x'):rep(1 << 20) .. '\\nreturn {' .. ('function() end,'):rep(100) .. '}'
+        collectgarbage()
+        local before = collectgarbage('count')
+        local functions = load(source)()
+        print(#functions, collectgarbage('count') - before < 2048, debug.getinfo(functions[100], 'S').source == source)",
+        "100\ttrue\ttrue\n",
+    );
+}
