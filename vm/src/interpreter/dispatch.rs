@@ -624,12 +624,14 @@ impl Vm {
                     let wanted = i.c() as i32 - 1;
                     match register!(i.a()) {
                         Value::Closure(closure) => {
-                            self.enter_lua(closure, func, args, wanted, 0)?;
+                            let nesting = unsafe { (*run.frame).nesting };
+                            self.enter_lua(closure, func, args, wanted, 0, nesting)?;
                             reload!();
                             enter!();
                         }
                         _ => {
-                            let next = self.call_other(func, args, wanted)?;
+                            let nesting = unsafe { (*run.frame).nesting };
+                            let next = self.call_other(func, args, wanted, nesting)?;
                             proceed!(next)
                         }
                     }
@@ -647,7 +649,8 @@ impl Vm {
                         self.heap.close_upvalues(thread, level);
                         if thread.to_be_closed.last().is_some_and(|&slot| slot as usize >= level) {
                             // No compiler makes that. The return that follows closes the variable.
-                            let next = self.call_other(func, args, -1)?;
+                            let nesting = unsafe { (*run.frame).nesting };
+                            let next = self.call_other(func, args, -1, nesting)?;
                             proceed!(next)
                         }
                     }
@@ -734,7 +737,8 @@ impl Vm {
                     }
                     let func = slot!(a + 4);
                     self.set_top(func + 3);
-                    let next = self.call_other(func, 2, i.c() as i32)?;
+                    let nesting = self.nesting_inside(0)?;
+                    let next = self.call_other(func, 2, i.c() as i32, nesting)?;
                     proceed!(next)
                 }
                 Opcode::TForLoop => {
@@ -824,8 +828,7 @@ impl Vm {
         for &arg in args {
             self.push(arg);
         }
-        let next = self.precall(func, args.len(), 1, flags::FINISH)?;
-        Ok(next)
+        self.precall_inside(func, args.len(), 1, flags::FINISH)
     }
 
     /// Finishes an instruction of the Lua function on top with the result of the metamethod that it called.
