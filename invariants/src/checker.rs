@@ -15,7 +15,8 @@ use std::str::FromStr;
 /// How often the checker looks at how much.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Level {
-    /// A whole look before and after every step. Stores cost nothing, and a wrong one is seen at the next step.
+    /// A whole look before and after every step, one look between two steps where nothing is done in between. Stores cost
+    /// nothing, and a wrong one is seen at the next step.
     Step,
     /// After a store or barrier a look at that reference; after a step a look at what it did; a whole look once a
     /// cycle, when sweeping is done, and parts of one when marking begins and ends.
@@ -27,7 +28,7 @@ pub enum Level {
     /// a second run with [`Checker::starting_at`] and [`Level::Full`] has to look to find the first event.
     #[default]
     Barrier,
-    /// A whole look each time. This is what the other levels are measured by.
+    /// A whole look each time, that asks one question after the other. This is what the other levels are measured by.
     Full,
 }
 
@@ -191,7 +192,10 @@ impl Checker {
 
     fn whole(&mut self, view: HeapView<'_>, settled: bool) -> Verdict {
         self.suspicious = false;
-        looks::whole(view, &mut self.scratch, settled)?;
+        match self.level {
+            Level::Full => looks::one_by_one(view, &mut self.scratch, settled)?,
+            Level::Step | Level::Barrier => looks::whole(view, &mut self.scratch, settled)?,
+        }
         if settled {
             self.sound = self.events;
         }
@@ -270,6 +274,11 @@ impl Checker {
         self.look_around(view, true)?;
         self.enter_step(view, kind);
         match self.level {
+            // The heap is as it was at the event before, when it was sound.
+            Level::Step if view.is_uninterrupted() && self.sound + 1 == self.events => {
+                self.sound = self.events;
+                Ok(())
+            }
             Level::Step => self.whole(view, true),
             Level::Full => Ok(()),
             // The last look at the marks before they are settled or undone.
@@ -309,16 +318,10 @@ impl Checker {
         match (before, view.phase()) {
             (Phase::EnterAtomic, Phase::SweepAll | Phase::SweepStrings) => looks::after_atomic(view, &mut self.scratch),
             (Phase::SweepAll | Phase::SweepEnd, Phase::CallFinalizers) | (Phase::SweepAll, Phase::Pause) => {
-                looks::after_sweep(view, &mut self.scratch)?;
-                self.sound = self.events;
-                Ok(())
+                self.whole(view, true)
             }
             // Where no finalizer ran since, nothing did.
-            (Phase::CallFinalizers, Phase::Pause) if self.events > self.sound + 2 => {
-                looks::after_sweep(view, &mut self.scratch)?;
-                self.sound = self.events;
-                Ok(())
-            }
+            (Phase::CallFinalizers, Phase::Pause) if self.events > self.sound + 2 => self.whole(view, true),
             _ => Ok(()),
         }
     }

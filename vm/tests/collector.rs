@@ -3,6 +3,12 @@
 mod common;
 
 use common::{check, run};
+use moonphase_vm::gc::{Colour, Event, HeapView, Interests, Observer};
+use moonphase_vm::{Options, Vm};
+use std::any::Any;
+use std::cell::Cell;
+use std::ops::ControlFlow;
+use std::rc::Rc;
 
 #[test]
 fn a_finalizer_that_fails_leaves_nothing_open() {
@@ -104,4 +110,58 @@ fn collections_inside_callbacks_of_natives_take_nothing_away() {
         print(#load(function() collectgarbage() at = at + 1 return parts[at] end)())",
         "aabbcc\nmade now, made now\n1\n",
     );
+}
+
+/// Looks whether the heap is the same at the beginning of a step that is uninterrupted as at the end of the one before.
+struct Compare {
+    last: Vec<(u32, Colour, Vec<u32>)>,
+    uninterrupted: Rc<Cell<usize>>,
+}
+
+impl Observer for Compare {
+    fn interests(&self) -> Interests {
+        Interests { stores: false, steps: true, fine: false }
+    }
+
+    fn event(&mut self, view: HeapView<'_>, event: &Event<'_>) -> ControlFlow<()> {
+        let seen = || {
+            let objects = view.objects().map(|object| {
+                let mut references = Vec::new();
+                view.references(object, |edge| references.push(edge.target.id()));
+                (object.id(), view.colour(object), references)
+            });
+            objects.collect()
+        };
+        match event {
+            Event::StepBegin(_) if view.is_uninterrupted() => {
+                assert_eq!(self.last, seen());
+                self.uninterrupted.set(self.uninterrupted.get() + 1);
+            }
+            Event::StepEnd(..) => self.last = seen(),
+            _ => {}
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn into_any(self: Box<Self>) -> Box<dyn Any> {
+        self
+    }
+}
+
+#[test]
+fn nothing_changes_before_a_step_that_is_uninterrupted() {
+    let uninterrupted = Rc::new(Cell::new(0));
+    let compare = Compare { last: Vec::new(), uninterrupted: uninterrupted.clone() };
+    let mut vm = Vm::observed(Options::default(), Box::new(compare));
+    let result = vm.run(
+        b"local kept = {}
+        for i = 1, 40 do
+            kept[i % 7] = setmetatable({ kept }, { __gc = function() kept.last = i end })
+            if i % 10 == 0 then collectgarbage() else collectgarbage('step', i % 3) end
+        end",
+        b"=test",
+        &[],
+    );
+    assert_eq!(result, Ok(()));
+    assert!(uninterrupted.get() > 500, "{uninterrupted:?}");
 }

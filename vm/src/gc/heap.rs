@@ -129,6 +129,8 @@ pub struct Heap {
     pub(crate) metatables: Metatables,
     /// What native code has made and stored nowhere yet, each with the depth of nested runs that it was made at.
     pub(super) anchors: Vec<(AnyGc, u32)>,
+    /// Whether the step that is about to begin follows another, with nothing done in between.
+    pub(super) uninterrupted: bool,
     pub(super) names: Vec<Gc<Str>>,
 }
 
@@ -174,6 +176,7 @@ impl Heap {
             host_references: None,
             metatables: Metatables::default(),
             anchors: Vec::new(),
+            uninterrupted: false,
             names: Vec::new(),
         });
         for &metamethod in Metamethod::ALL {
@@ -289,6 +292,11 @@ impl Heap {
     #[inline]
     pub(super) fn is_fixed(&self, object: AnyGc) -> bool {
         object.id() <= self.fixed_count
+    }
+
+    /// The next step follows the one before, with nothing done in between.
+    pub(crate) fn go_on(&mut self) {
+        self.uninterrupted = true;
     }
 
     /// Makes an object a root, since native code made it at this depth and may not have stored it before a step. Like a

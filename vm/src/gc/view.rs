@@ -462,6 +462,13 @@ impl<'h> HeapView<'h> {
         self.heap.mode()
     }
 
+    /// At the beginning of a step: whether nothing has been done since the one before ended, so that the heap is as it was
+    /// then.
+    #[inline]
+    pub fn is_uninterrupted(self) -> bool {
+        self.heap.uninterrupted
+    }
+
     /// The collector's own count of bytes.
     pub fn bytes(self) -> usize {
         self.heap.pacing.bytes

@@ -54,17 +54,24 @@ impl Vm {
         if self.heap.over_limit() { self.make_room() } else { Ok(()) }
     }
 
+    /// A turn right after another one.
+    fn next_turn(&mut self) -> Result<usize, Throw> {
+        // A finalizer may have run.
+        if self.heap.phase() != Phase::CallFinalizers {
+            self.heap.go_on();
+        }
+        self.turn()
+    }
+
     /// Turns until the debt is paid, at least one.
     pub(super) fn automatic_step(&mut self) -> Result<(), Throw> {
         if self.heap.steps_are_generational() {
             return self.generational_step();
         }
         let mut budget = self.heap.step_budget();
-        loop {
-            let work = self.turn()?;
-            if !budget.pay(work) || self.heap.phase() == Phase::Pause {
-                break;
-            }
+        let mut work = self.turn()?;
+        while budget.pay(work) && self.heap.phase() != Phase::Pause {
+            work = self.next_turn()?;
         }
         self.heap.settle(budget);
         // A few finalizers, or all of them at the end of a cycle.
@@ -108,8 +115,11 @@ impl Vm {
     }
 
     pub(super) fn run_until(&mut self, reached: impl Fn(Phase) -> bool) -> Result<(), Throw> {
-        while !reached(self.heap.phase()) {
+        if !reached(self.heap.phase()) {
             self.turn()?;
+        }
+        while !reached(self.heap.phase()) {
+            self.next_turn()?;
         }
         Ok(())
     }
