@@ -15,7 +15,8 @@ use std::str::FromStr;
 /// How often the checker looks at how much.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Level {
-    /// A whole look before and after every step, one look between two steps where nothing is done in between. Stores cost
+    /// A whole look before and after all that the collector does at a time: before a run of steps, between which the program
+    /// does nothing, and after it. After a step inside a run a look at what it did, as with [`Level::Barrier`]. Stores cost
     /// nothing, and a wrong one is seen at the next step.
     Step,
     /// After a store or barrier a look at that reference; after a step a look at what it did; a whole look once a
@@ -94,6 +95,8 @@ pub struct Checker {
     finalizers: finalizers::Order,
     /// The step that is under way.
     step: Option<StepKind>,
+    /// Whether a look was taken before the run of steps that is under way, and one is due after it.
+    in_run: bool,
     /// Whether there was a sign, since the last whole look, that something is wrong.
     suspicious: bool,
     /// What was found in the middle of a step; it is told when the step ends.
@@ -116,6 +119,7 @@ impl Checker {
             finalized: Vec::new(),
             finalizers: finalizers::Order::default(),
             step: None,
+            in_run: false,
             suspicious: false,
             found_in_step: None,
             violation: None,
@@ -274,12 +278,11 @@ impl Checker {
         self.look_around(view, true)?;
         self.enter_step(view, kind);
         match self.level {
-            // The heap is as it was at the event before, when it was sound.
-            Level::Step if view.is_uninterrupted() && self.sound + 1 == self.events => {
-                self.sound = self.events;
-                Ok(())
+            Level::Step if view.is_in_run() && self.in_run => Ok(()),
+            Level::Step => {
+                self.in_run = view.is_in_run();
+                self.whole(view, true)
             }
-            Level::Step => self.whole(view, true),
             Level::Full => Ok(()),
             // The last look at the marks before they are settled or undone.
             Level::Barrier
@@ -311,7 +314,12 @@ impl Checker {
     }
 
     fn look_after_step(&mut self, view: HeapView<'_>, kind: StepKind, before: Phase) -> Verdict {
-        if self.level != Level::Barrier || is_of_generational_mode(kind) {
+        let looks = match self.level {
+            Level::Step => !view.is_in_run(),
+            Level::Barrier => false,
+            Level::Full => true,
+        };
+        if looks || is_of_generational_mode(kind) {
             return self.whole(view, true);
         }
         self.look_around(view, true)?;
@@ -405,6 +413,13 @@ impl Observer for Checker {
             }
             Event::StepBegin(kind) => self.step_begins(view, kind),
             Event::StepEnd(kind, before) => self.step_ended(view, kind, before),
+            Event::RunEnd => {
+                if std::mem::take(&mut self.in_run) {
+                    self.whole(view, true)
+                } else {
+                    Ok(())
+                }
+            }
             Event::PhaseChange(Phase::Atomic) if self.step.is_some_and(is_of_generational_mode) => {
                 self.marked(view);
                 Ok(())

@@ -187,7 +187,6 @@ impl Heap {
         if self.interests.steps {
             self.raise(Event::StepBegin(kind));
         }
-        self.uninterrupted = false;
         let result = work(self);
         if self.interests.steps {
             self.raise(Event::StepEnd(kind, phase));

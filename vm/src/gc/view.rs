@@ -462,11 +462,10 @@ impl<'h> HeapView<'h> {
         self.heap.mode()
     }
 
-    /// At the beginning of a step: whether nothing has been done since the one before ended, so that the heap is as it was
-    /// then.
+    /// Whether the steps of the collector follow one another, with nothing done in between, until [`Event::RunEnd`] is told.
     #[inline]
-    pub fn is_uninterrupted(self) -> bool {
-        self.heap.uninterrupted
+    pub fn is_in_run(self) -> bool {
+        self.heap.in_run
     }
 
     /// The collector's own count of bytes.

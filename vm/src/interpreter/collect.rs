@@ -22,7 +22,11 @@ impl Vm {
             return Err(Throw::Halted);
         }
         if let crate::gc::Turn::Finalize(object) = turn {
+            let in_run = self.heap.end_run();
             self.call_finalizer(object)?;
+            if in_run {
+                self.heap.begin_run();
+            }
         }
         self.charge_collector(turn.work())?;
         Ok(turn.work())
@@ -54,13 +58,12 @@ impl Vm {
         if self.heap.over_limit() { self.make_room() } else { Ok(()) }
     }
 
-    /// A turn right after another one.
-    fn next_turn(&mut self) -> Result<usize, Throw> {
-        // A finalizer may have run.
-        if self.heap.phase() != Phase::CallFinalizers {
-            self.heap.go_on();
-        }
-        self.turn()
+    /// Does work that takes turn after turn and nothing else.
+    fn in_run<T>(&mut self, work: impl FnOnce(&mut Vm) -> Result<T, Throw>) -> Result<T, Throw> {
+        self.heap.begin_run();
+        let result = work(self);
+        self.heap.end_run();
+        if self.heap.is_halted() { Err(Throw::Halted) } else { result }
     }
 
     /// Turns until the debt is paid, at least one.
@@ -69,10 +72,14 @@ impl Vm {
             return self.generational_step();
         }
         let mut budget = self.heap.step_budget();
-        let mut work = self.turn()?;
-        while budget.pay(work) && self.heap.phase() != Phase::Pause {
-            work = self.next_turn()?;
-        }
+        self.in_run(|vm| {
+            loop {
+                let work = vm.turn()?;
+                if !budget.pay(work) || vm.heap.phase() == Phase::Pause {
+                    return Ok(());
+                }
+            }
+        })?;
         self.heap.settle(budget);
         // A few finalizers, or all of them at the end of a cycle.
         let all = self.heap.phase() == Phase::Pause;
@@ -115,13 +122,12 @@ impl Vm {
     }
 
     pub(super) fn run_until(&mut self, reached: impl Fn(Phase) -> bool) -> Result<(), Throw> {
-        if !reached(self.heap.phase()) {
-            self.turn()?;
-        }
-        while !reached(self.heap.phase()) {
-            self.next_turn()?;
-        }
-        Ok(())
+        self.in_run(|vm| {
+            while !reached(vm.heap.phase()) {
+                vm.turn()?;
+            }
+            Ok(())
+        })
     }
 
     /// A full collection (`collectgarbage("collect")`): ends the cycle that is under way as fast as can be, and runs
