@@ -785,7 +785,9 @@ impl<'h> HeapView<'h> {
 
 /// The name of the local variable in a stack slot.
 fn slot_name<'h>(thread: &Thread, slot: usize) -> Option<ObjectView<'h>> {
-    let frame = thread.frames.iter().rev().find(|frame| frame.kind == FrameKind::Lua && frame.base as usize <= slot)?;
+    // The frames are in the order of their slots, and a stack may have very many.
+    let below = thread.frames.partition_point(|frame| frame.base as usize <= slot);
+    let frame = thread.frames[..below].iter().rev().find(|frame| frame.kind == FrameKind::Lua)?;
     let Value::Closure(closure) = *thread.stack.get(frame.func as usize)? else { return None };
     if closure.erase().has(bits::FREED) || closure.prototype.get().erase().has(bits::FREED) {
         return None;
