@@ -81,7 +81,7 @@ fn check_references<'h>(view: HeapView<'h>, object: ObjectView<'h>) -> Verdict {
 
 /// Whether a reference from one object to the other breaks the rule.
 #[inline]
-fn is_too_young(holder: ObjectView<'_>, target: ObjectView<'_>) -> bool {
+pub(crate) fn is_too_young(holder: ObjectView<'_>, target: ObjectView<'_>) -> bool {
     if !holder.is_black() || holder.kind() == Kind::Thread {
         return false;
     }
@@ -94,7 +94,7 @@ fn is_too_young(holder: ObjectView<'_>, target: ObjectView<'_>) -> bool {
 
 /// The lists: behind each boundary there are only objects of its age or older, and the boundaries are in their lists. In
 /// incremental mode there are none.
-fn check_order(view: HeapView<'_>) -> Verdict {
+pub(crate) fn check_order(view: HeapView<'_>) -> Verdict {
     let old1 = view.first_old1();
     let mut waiting = old1;
     for list in [ListName::All, ListName::Finalizable] {

@@ -15,7 +15,9 @@ use std::str::FromStr;
 /// How often the checker looks at how much.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Level {
-    /// A whole look before and after every step. Stores cost nothing, and a wrong one is seen at the next step.
+    /// A whole look before and after all that the collector does at a time: before a run of steps, between which the program
+    /// does nothing, and after it. After a step inside a run a look at what it did, as with [`Level::Barrier`]. Stores cost
+    /// nothing, and a wrong one is seen at the next step.
     Step,
     /// After a store or barrier a look at that reference; after a step a look at what it did; a whole look once a
     /// cycle, when sweeping is done, and parts of one when marking begins and ends.
@@ -27,7 +29,7 @@ pub enum Level {
     /// a second run with [`Checker::starting_at`] and [`Level::Full`] has to look to find the first event.
     #[default]
     Barrier,
-    /// A whole look each time. This is what the other levels are measured by.
+    /// A whole look each time, that asks one question after the other. This is what the other levels are measured by.
     Full,
 }
 
@@ -93,6 +95,8 @@ pub struct Checker {
     finalizers: finalizers::Order,
     /// The step that is under way.
     step: Option<StepKind>,
+    /// Whether a look was taken before the run of steps that is under way, and one is due after it.
+    in_run: bool,
     /// Whether there was a sign, since the last whole look, that something is wrong.
     suspicious: bool,
     /// What was found in the middle of a step; it is told when the step ends.
@@ -115,6 +119,7 @@ impl Checker {
             finalized: Vec::new(),
             finalizers: finalizers::Order::default(),
             step: None,
+            in_run: false,
             suspicious: false,
             found_in_step: None,
             violation: None,
@@ -191,7 +196,10 @@ impl Checker {
 
     fn whole(&mut self, view: HeapView<'_>, settled: bool) -> Verdict {
         self.suspicious = false;
-        looks::whole(view, &mut self.scratch, settled)?;
+        match self.level {
+            Level::Full => looks::one_by_one(view, &mut self.scratch, settled)?,
+            Level::Step | Level::Barrier => looks::whole(view, &mut self.scratch, settled)?,
+        }
         if settled {
             self.sound = self.events;
         }
@@ -270,7 +278,11 @@ impl Checker {
         self.look_around(view, true)?;
         self.enter_step(view, kind);
         match self.level {
-            Level::Step => self.whole(view, true),
+            Level::Step if view.is_in_run() && self.in_run => Ok(()),
+            Level::Step => {
+                self.in_run = view.is_in_run();
+                self.whole(view, true)
+            }
             Level::Full => Ok(()),
             // The last look at the marks before they are settled or undone.
             Level::Barrier
@@ -302,23 +314,22 @@ impl Checker {
     }
 
     fn look_after_step(&mut self, view: HeapView<'_>, kind: StepKind, before: Phase) -> Verdict {
-        if self.level != Level::Barrier || is_of_generational_mode(kind) {
+        let looks = match self.level {
+            Level::Step => !view.is_in_run(),
+            Level::Barrier => false,
+            Level::Full => true,
+        };
+        if looks || is_of_generational_mode(kind) {
             return self.whole(view, true);
         }
         self.look_around(view, true)?;
         match (before, view.phase()) {
             (Phase::EnterAtomic, Phase::SweepAll | Phase::SweepStrings) => looks::after_atomic(view, &mut self.scratch),
             (Phase::SweepAll | Phase::SweepEnd, Phase::CallFinalizers) | (Phase::SweepAll, Phase::Pause) => {
-                looks::after_sweep(view, &mut self.scratch)?;
-                self.sound = self.events;
-                Ok(())
+                self.whole(view, true)
             }
             // Where no finalizer ran since, nothing did.
-            (Phase::CallFinalizers, Phase::Pause) if self.events > self.sound + 2 => {
-                looks::after_sweep(view, &mut self.scratch)?;
-                self.sound = self.events;
-                Ok(())
-            }
+            (Phase::CallFinalizers, Phase::Pause) if self.events > self.sound + 2 => self.whole(view, true),
             _ => Ok(()),
         }
     }
@@ -402,6 +413,13 @@ impl Observer for Checker {
             }
             Event::StepBegin(kind) => self.step_begins(view, kind),
             Event::StepEnd(kind, before) => self.step_ended(view, kind, before),
+            Event::RunEnd => {
+                if std::mem::take(&mut self.in_run) {
+                    self.whole(view, true)
+                } else {
+                    Ok(())
+                }
+            }
             Event::PhaseChange(Phase::Atomic) if self.step.is_some_and(is_of_generational_mode) => {
                 self.marked(view);
                 Ok(())

@@ -7,11 +7,15 @@
 #[derive(Default)]
 pub(crate) struct IdSet {
     words: Vec<u64>,
+    /// The words that are not zero: a heap is small beside all that was ever made in it.
+    used: Vec<u32>,
 }
 
 impl IdSet {
     pub(crate) fn clear(&mut self) {
-        self.words.fill(0);
+        for word in self.used.drain(..) {
+            self.words[word as usize] = 0;
+        }
     }
 
     /// Says whether the object was not in the set.
@@ -21,9 +25,12 @@ impl IdSet {
         if word >= self.words.len() {
             self.words.resize(word + 1 + word / 2, 0);
         }
-        let new = self.words[word] & bit == 0;
-        self.words[word] |= bit;
-        new
+        let before = self.words[word];
+        if before == 0 {
+            self.used.push(word as u32);
+        }
+        self.words[word] = before | bit;
+        before & bit == 0
     }
 
     #[inline]

@@ -28,6 +28,7 @@ mod looks;
 mod pause;
 mod reachable;
 mod signs;
+mod sound;
 mod threads;
 mod tricolour;
 mod upvalues;

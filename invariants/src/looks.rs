@@ -7,6 +7,7 @@
 //! said of single kinds of objects; then what is said of references; then what may be a mere consequence.
 
 use crate::id_set::IdSet;
+use crate::sound::is_sound;
 use crate::{
     Verdict, ages, bytes, dangling, gray_lists, intern, lists, pause, reachable, threads, tricolour, upvalues, weak,
 };
@@ -21,13 +22,18 @@ pub(crate) fn is_marking(view: HeapView<'_>) -> bool {
 /// Sets that the looks fill anew each time.
 #[derive(Default)]
 pub(crate) struct Scratch {
-    ids: IdSet,
-    gray: IdSet,
+    pub(crate) ids: IdSet,
+    pub(crate) gray: IdSet,
 }
 
 /// Everything. `settled` says that no store is half done: while a barrier is called, its object may refer to things
 /// that a barrier still to come will see to.
 pub(crate) fn whole(view: HeapView<'_>, scratch: &mut Scratch, settled: bool) -> Verdict {
+    if is_sound(view, scratch, settled) { Ok(()) } else { one_by_one(view, scratch, settled) }
+}
+
+/// Everything, one question after the other, whether the heap is sound or not.
+pub(crate) fn one_by_one(view: HeapView<'_>, scratch: &mut Scratch, settled: bool) -> Verdict {
     let ids = &mut scratch.ids;
     lists::check(view, ids)?;
     threads::check_threads(view)?;
@@ -73,42 +79,4 @@ pub(crate) fn after_atomic(view: HeapView<'_>, scratch: &mut Scratch) -> Verdict
     }
     reachable::check(view, &mut scratch.ids)?;
     weak::check(view)
-}
-
-/// When sweeping has just ended. Nothing is dead and unswept now, and marking has not begun, so this asks as much as a
-/// whole look, in two walks.
-pub(crate) fn after_sweep(view: HeapView<'_>, scratch: &mut Scratch) -> Verdict {
-    let listed = &mut scratch.ids;
-    listed.clear();
-    let mut upvalues = upvalues::Count::default();
-    let (mut sum, mut short_strings) = (0, 0);
-    for list in ListName::ALL {
-        for object in view.list(list) {
-            lists::check_member(view, listed, list, object)?;
-            if ListName::COLLECTED.contains(&list) {
-                threads::check_string(view, object)?;
-                upvalues.check_object(view, object)?;
-                pause::check_member(view, list, object)?;
-            }
-            sum += object.size();
-            short_strings += usize::from(intern::check_object(view, object)?);
-        }
-    }
-    upvalues.finish(view)?;
-    dangling::check_roots(view)?;
-    for object in lists::holders(view) {
-        let mut broken = None;
-        lists::references(view, object, |edge| {
-            // Freed objects are in no list either.
-            if broken.is_none() && !listed.contains(edge.target.id()) {
-                broken = Some(edge);
-            }
-        });
-        if let Some(edge) = broken {
-            dangling::check(view)?;
-            return Err(lists::unlisted(view, Some(object), edge));
-        }
-    }
-    intern::check_count(view, short_strings)?;
-    bytes::check_sum(view, sum)
 }

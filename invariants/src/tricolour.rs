@@ -102,6 +102,6 @@ fn check_blackened<'h>(view: HeapView<'h>, object: ObjectView<'h>) -> Verdict {
     userdata.map_or(Ok(()), |userdata| check_object(view, userdata))
 }
 
-fn is_strong_to_white(edge: &Edge<'_>) -> bool {
+pub(crate) fn is_strong_to_white(edge: &Edge<'_>) -> bool {
     edge.strength == Strength::Strong && edge.target.is_white() && !edge.target.is_freed()
 }

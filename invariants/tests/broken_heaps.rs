@@ -20,11 +20,16 @@ fn rooted_table(heap: &mut Heap, name: &str) -> Gc<Table> {
     table
 }
 
-/// What a whole look finds; the name alone where every check but that one is silent.
+/// What a whole look finds; the name alone where every check but that one is silent. One that asks everything at once
+/// finds the same.
 fn found(heap: &Heap) -> Option<Violation> {
-    let mut checker = Checker::new(Level::Full);
-    checker.look(heap.view());
-    checker.into_violation()
+    let [one_by_one, at_once] = [Level::Full, Level::Step].map(|level| {
+        let mut checker = Checker::new(level);
+        checker.look(heap.view());
+        checker.into_violation()
+    });
+    assert_eq!(at_once, one_by_one);
+    one_by_one
 }
 
 fn signature(heap: &Heap) -> String {

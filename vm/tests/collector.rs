@@ -3,6 +3,12 @@
 mod common;
 
 use common::{check, run};
+use moonphase_vm::gc::{Colour, Event, HeapView, Interests, Observer};
+use moonphase_vm::{Options, Vm};
+use std::any::Any;
+use std::cell::Cell;
+use std::ops::ControlFlow;
+use std::rc::Rc;
 
 #[test]
 fn a_finalizer_that_fails_leaves_nothing_open() {
@@ -104,4 +110,62 @@ fn collections_inside_callbacks_of_natives_take_nothing_away() {
         print(#load(function() collectgarbage() at = at + 1 return parts[at] end)())",
         "aabbcc\nmade now, made now\n1\n",
     );
+}
+
+/// Looks whether the heap is the same at the beginning of a step, and at the end of a run of them, as at the end of the step
+/// before in the run.
+struct Compare {
+    /// The heap after the last step of the run that is under way.
+    last: Option<Vec<(u32, Colour, Vec<u32>)>>,
+    compared: Rc<Cell<usize>>,
+}
+
+impl Observer for Compare {
+    fn interests(&self) -> Interests {
+        Interests { stores: false, steps: true, fine: false }
+    }
+
+    fn event(&mut self, view: HeapView<'_>, event: &Event<'_>) -> ControlFlow<()> {
+        let seen = || -> Vec<_> {
+            let objects = view.objects().map(|object| {
+                let mut references = Vec::new();
+                view.references(object, |edge| references.push(edge.target.id()));
+                (object.id(), view.colour(object), references)
+            });
+            objects.collect()
+        };
+        match event {
+            Event::StepBegin(_) | Event::RunEnd => {
+                if let Some(last) = self.last.take() {
+                    assert_eq!(last, seen());
+                    self.compared.set(self.compared.get() + 1);
+                }
+            }
+            Event::StepEnd(..) => self.last = view.is_in_run().then(seen),
+            _ => {}
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn into_any(self: Box<Self>) -> Box<dyn Any> {
+        self
+    }
+}
+
+#[test]
+fn nothing_changes_between_the_steps_of_a_run() {
+    let compared = Rc::new(Cell::new(0));
+    let compare = Compare { last: None, compared: compared.clone() };
+    let mut vm = Vm::observed(Options::default(), Box::new(compare));
+    let result = vm.run(
+        b"local kept = {}
+        for i = 1, 40 do
+            kept[i % 7] = setmetatable({ kept }, { __gc = function() kept.last = i end })
+            if i % 10 == 0 then collectgarbage() else collectgarbage('step', i % 3) end
+        end",
+        b"=test",
+        &[],
+    );
+    assert_eq!(result, Ok(()));
+    assert!(compared.get() > 500, "{compared:?}");
 }

@@ -187,7 +187,83 @@ fn a_dead_coroutine_shows_the_native_functions_that_the_error_passed() {
 }
 
 #[test]
+fn calls_inside_calls_of_native_functions_and_metamethods_end_as_in_lua() {
+    check(
+        "local depth
+        local object = setmetatable({}, {
+            __index = function(t, k) depth = depth + 1 return t[k] end,
+            __add = function(t) depth = depth + 1 return t + 1 end,
+            __close = function(t) depth = depth + 1 local x <close> = t end,
+        })
+        local function protected() depth = depth + 1 local ok, message = pcall(protected) return ok, message end
+        local function iterate() depth = depth + 1 for _ in iterate do end end
+        local kinds = {
+            index = function() return object.x end,
+            add = function() return object + 1 end,
+            close = function() local x <close> = object end,
+            iterate = iterate,
+        }
+        for _, kind in ipairs { 'index', 'add', 'close', 'iterate' } do
+            depth = 0
+            local ok, message = pcall(kinds[kind])
+            print(kind, ok, message:match('C stack overflow'), depth > 190 and depth < 200)
+        end
+        depth = 0
+        print('pcall', protected())
+        print(depth > 190 and depth < 200)
+        local function handled() assert(pcall(handled)) end
+        print(xpcall(handled, handled))",
+        "index\tfalse\tC stack overflow\ttrue
+add\tfalse\tC stack overflow\ttrue
+close\tfalse\tC stack overflow\ttrue
+iterate\tfalse\tC stack overflow\ttrue
+pcall\ttrue\ttrue
+true
+false\terror in error handling
+",
+    );
+}
+
+#[test]
 fn the_host_is_the_function_of_c_below_the_main_chunk() {
     check("print(debug.traceback('m'))", "m\nstack traceback:\n\tt:1: in main chunk\n\t[C]: in ?\n");
     check("print(debug.getinfo(2, 'S').what, debug.getinfo(3))", "C\tnil\n");
+}
+
+#[test]
+fn a_coroutine_that_was_resumed_or_caught_an_error_may_nest_calls_anew() {
+    check(
+        "local depth, limit
+        local function waiting()
+            depth = depth + 1
+            coroutine.yield()
+            if depth < limit then assert(pcall(waiting)) end
+        end
+        local function failing()
+            depth = depth + 1
+            pcall(error)
+            if depth < limit then assert(pcall(failing)) end
+        end
+        for _, f in ipairs { waiting, failing } do
+            depth, limit = 0, 1000
+            local co = coroutine.create(f)
+            repeat assert(coroutine.resume(co)) until coroutine.status(co) == 'dead'
+            print(depth)
+        end
+        depth, limit = 0, 1000
+        local ok, message = pcall(failing)
+        print(ok, message:match('C stack overflow'), depth < 200)",
+        "1000\n1000\nfalse\tC stack overflow\ttrue\n",
+    );
+}
+
+#[test]
+fn what_errors_leave_behind_is_collected() {
+    let printed = common::run(
+        "local text = ('x'):rep(10000)
+        local function fail() error(text) end
+        for _ = 1, 10000 do pcall(fail) end
+        print(collectgarbage('count') < 10000)",
+    );
+    assert_eq!(printed, "true\n");
 }

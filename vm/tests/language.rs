@@ -211,6 +211,18 @@ fn less_or_equal_falls_back_on_the_opposite_of_less() {
 }
 
 #[test]
+fn equal_long_strings_of_a_chunk_are_one_object() {
+    check(
+        "local text = ('x'):rep(60)
+        local chunk = ('local a <const> = %q local function f() return %q end return a, f(), function() return %q end')
+        local a, b, f = load(chunk:format(text, text, text))()
+        local address = function(value) return string.format('%p', value) end
+        print(address(a) == address(b), address(a) == address(f()), address(a) == address(text), a == text)",
+        "true\ttrue\tfalse\ttrue\n",
+    );
+}
+
+#[test]
 fn the_length_of_a_list_with_holes_is_the_border_that_c_finds() {
     check(
         "print(#{1, nil, 3, nil}, #{1, nil, nil}, #{nil, nil, 3}, #{nil, nil}, #{1, nil, nil, 4, nil, nil})
@@ -219,4 +231,21 @@ fn the_length_of_a_list_with_holes_is_the_border_that_c_finds() {
         print(#t, #{n = 1, 1, nil, 3, [4] = 4, [8] = 8})",
         "3\t1\t3\t0\t1\n5\t4\t0\t1\n5\t4\n",
     );
+}
+
+#[test]
+fn the_functions_of_a_chunk_share_its_text() {
+    check(
+        "local source = '--' .. ('x'):rep(1 << 20) .. '\\nreturn {' .. ('function() end,'):rep(100) .. '}'
+        collectgarbage()
+        local before = collectgarbage('count')
+        local functions = load(source)()
+        print(#functions, collectgarbage('count') - before < 2048, debug.getinfo(functions[100], 'S').source == source)",
+        "100\ttrue\ttrue\n",
+    );
+}
+
+#[test]
+fn a_constant_zero_that_is_subtracted_takes_the_sign_of_a_zero() {
+    check("local z = -0.0 print(z - 0, z + 0, z - 0.0, 1.5 - 1)", "0.0\t0.0\t-0.0\t0.5\n");
 }

@@ -330,6 +330,7 @@ impl Heap {
             open_upvalues: Vec::new(),
             to_be_closed: Vec::new(),
             in_upvalue_list: Cell::new(false),
+            nesting: 0,
             native_boundaries: 0,
             message_handler: 0,
             failed: Cell::new(false),

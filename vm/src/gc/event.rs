@@ -208,6 +208,8 @@ pub enum Event<'h> {
     StepBegin(StepKind),
     /// A step ended; the phase when it began.
     StepEnd(StepKind, Phase),
+    /// After a step that ended a run of steps, between which nothing was done: the program, or the host, goes on.
+    RunEnd,
     /// The collector entered a phase, coming from this one.
     PhaseChange(Phase),
     /// An object was made.
@@ -279,7 +281,7 @@ pub enum Event<'h> {
 pub struct Interests {
     /// [`Event::Store`] and [`Event::Barrier`].
     pub stores: bool,
-    /// [`Event::StepBegin`], [`Event::StepEnd`], [`Event::Traversed`], [`Event::PhaseChange`] and
+    /// [`Event::StepBegin`], [`Event::StepEnd`], [`Event::RunEnd`], [`Event::Traversed`], [`Event::PhaseChange`] and
     /// [`Event::Finalizable`].
     pub steps: bool,
     /// All others but [`Event::Dangling`], which is always raised.

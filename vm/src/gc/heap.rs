@@ -129,6 +129,8 @@ pub struct Heap {
     pub(crate) metatables: Metatables,
     /// What native code has made and stored nowhere yet, each with the depth of nested runs that it was made at.
     pub(super) anchors: Vec<(AnyGc, u32)>,
+    /// Whether steps are taken one after the other, with nothing done in between.
+    pub(super) in_run: bool,
     pub(super) names: Vec<Gc<Str>>,
 }
 
@@ -174,6 +176,7 @@ impl Heap {
             host_references: None,
             metatables: Metatables::default(),
             anchors: Vec::new(),
+            in_run: false,
             names: Vec::new(),
         });
         for &metamethod in Metamethod::ALL {
@@ -289,6 +292,20 @@ impl Heap {
     #[inline]
     pub(super) fn is_fixed(&self, object: AnyGc) -> bool {
         object.id() <= self.fixed_count
+    }
+
+    /// Begins a run of steps, between which nothing is done.
+    pub(crate) fn begin_run(&mut self) {
+        self.in_run = true;
+    }
+
+    /// Ends the run of steps: something else is done. Says whether there was one.
+    pub(crate) fn end_run(&mut self) -> bool {
+        let in_run = std::mem::take(&mut self.in_run);
+        if in_run && self.interests.steps {
+            self.raise(Event::RunEnd);
+        }
+        in_run
     }
 
     /// Makes an object a root, since native code made it at this depth and may not have stored it before a step. Like a

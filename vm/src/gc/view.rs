@@ -462,6 +462,12 @@ impl<'h> HeapView<'h> {
         self.heap.mode()
     }
 
+    /// Whether the steps of the collector follow one another, with nothing done in between, until [`Event::RunEnd`] is told.
+    #[inline]
+    pub fn is_in_run(self) -> bool {
+        self.heap.in_run
+    }
+
     /// The collector's own count of bytes.
     pub fn bytes(self) -> usize {
         self.heap.pacing.bytes

@@ -23,13 +23,58 @@ pub(crate) enum Next {
 }
 
 impl Vm {
+    /// Calls inside each other that are not made by a call expression, over all threads that wait for one another.
+    #[inline]
+    pub(crate) fn nesting(&self) -> u32 {
+        self.heap.current().nesting + u32::from(self.frame_nesting())
+    }
+
+    /// [`Frame::nesting`] of the frame on top.
+    #[inline]
+    pub(super) fn frame_nesting(&self) -> u16 {
+        self.heap.current().frames.last().map_or(0, |frame| frame.nesting)
+    }
+
+    /// [`Frame::nesting`] of a call with these flags that no call expression makes.
+    ///
+    /// # Errors
+    /// There are too many inside each other.
+    pub(super) fn nesting_inside(&mut self, flags: u8) -> Result<u16, Throw> {
+        let limit = self.options.nesting_limit;
+        let nesting = self.nesting() + 1;
+        // The message handler that sees the error gets some more.
+        if nesting == limit && flags & flags::HANDLER == 0 {
+            return Err(self.nesting_error());
+        }
+        match self.frame_nesting().checked_add(1) {
+            Some(inside) if nesting < limit.saturating_add(limit / 10) => Ok(inside),
+            _ => Err(self.handler_error()),
+        }
+    }
+
+    /// Calls the value in slot `func` with the `args` values above it, up to the top, for an instruction or a function that is
+    /// no call expression.
+    pub(super) fn precall_inside(&mut self, func: usize, args: usize, wanted: i32, flags: u8) -> Result<Next, Throw> {
+        let nesting = self.nesting_inside(flags)?;
+        self.precall(func, args, wanted, flags, nesting)
+    }
+
     /// Calls the value in slot `func` with the `args` values above it, up to the top.
-    pub(crate) fn precall(&mut self, func: usize, mut args: usize, wanted: i32, flags: u8) -> Result<Next, Throw> {
+    pub(super) fn precall(
+        &mut self,
+        func: usize,
+        mut args: usize,
+        wanted: i32,
+        flags: u8,
+        nesting: u16,
+    ) -> Result<Next, Throw> {
         for _ in 0..=MAX_CHAIN {
             match self.slot(func) {
-                Value::Closure(closure) => return self.enter_lua(closure, func, args, wanted, flags),
-                Value::Builtin(builtin) => return self.call_native(builtin, func, args, wanted, flags),
-                Value::NativeClosure(closure) => return self.call_native(closure.builtin, func, args, wanted, flags),
+                Value::Closure(closure) => return self.enter_lua(closure, func, args, wanted, flags, nesting),
+                Value::Builtin(builtin) => return self.call_native(builtin, func, args, wanted, flags, nesting),
+                Value::NativeClosure(closure) => {
+                    return self.call_native(closure.builtin, func, args, wanted, flags, nesting);
+                }
                 other => {
                     self.insert_call_handler(func, args, other)?;
                     args += 1;
@@ -80,6 +125,7 @@ impl Vm {
         args: usize,
         wanted: i32,
         flags: u8,
+        nesting: u16,
     ) -> Result<Next, Throw> {
         self.heap.note(|| Event::Call(ObjectView::new(closure.erase())));
         self.close_above(func);
@@ -118,6 +164,7 @@ impl Vm {
             wanted,
             extra: extra as u32,
             saved: 0,
+            nesting,
             kind: FrameKind::Lua,
             flags,
         });
@@ -133,6 +180,7 @@ impl Vm {
         args: usize,
         wanted: i32,
         flags: u8,
+        nesting: u16,
     ) -> Result<Next, Throw> {
         self.close_above(func);
         let base = func + 1;
@@ -161,6 +209,7 @@ impl Vm {
             wanted,
             extra: 0,
             saved,
+            nesting,
             kind,
             flags,
         });
@@ -187,7 +236,7 @@ impl Vm {
                 }
                 // SAFETY: the reference ends here.
                 unsafe { self.thread_mut() }.message_handler = 0;
-                self.precall(func + 1, args - 1, -1, 0)
+                self.precall_inside(func + 1, args - 1, -1, 0)
             }
             Control::Xpcall => {
                 let handler = if args < 2 { Value::Nil } else { self.slot(func + 2) };
@@ -202,7 +251,7 @@ impl Vm {
                 thread.stack.copy_within(func + 3..func + 1 + args, func + 2);
                 thread.top -= 1;
                 thread.message_handler = func as u32;
-                self.precall(func + 1, args - 2, -1, 0)
+                self.precall_inside(func + 1, args - 2, -1, 0)
             }
             Control::Pairs => {
                 let value = if args == 0 { Value::Nil } else { self.slot(func + 1) };
@@ -222,13 +271,13 @@ impl Vm {
                 self.set_slot(func + 1, handler);
                 self.set_top(func + 2);
                 self.push(value);
-                self.precall(func + 1, 1, 3, 0)
+                self.precall_inside(func + 1, 1, 3, 0)
             }
             Control::Dofile => {
                 let chunk = crate::library::load_file(&mut Call { vm: self, base: func + 1, count: args })?;
                 self.set_slot(func + 1, chunk);
                 self.set_top(func + 2);
-                self.precall(func + 1, 0, -1, 0)
+                self.precall_inside(func + 1, 0, -1, 0)
             }
             Control::Resume => self.resume(func, args),
             Control::Wrapped => self.resume_wrapped(func, args),
@@ -326,15 +375,7 @@ impl Vm {
         wanted: Option<usize>,
         flags: u8,
     ) -> NativeResult {
-        if self.depth >= self.options.nesting_limit {
-            // Message handlers get a little more, so that this error can be handled too.
-            if flags & flags::HANDLER == 0 {
-                return Err(self.nesting_error());
-            }
-            if self.depth >= self.options.nesting_limit + self.options.nesting_limit / 10 {
-                return Err(self.handler_error());
-            }
-        }
+        let nesting = self.nesting_inside(flags)?;
         let thread = self.heap.current();
         let func = thread.top;
         self.ensure_stack(func, args.len() + 1 + NATIVE_SLOTS)?;
@@ -348,6 +389,7 @@ impl Vm {
             wanted: 0,
             extra: 0,
             saved: 0,
+            nesting,
             kind: FrameKind::Boundary,
             flags: 0,
         });
@@ -355,11 +397,8 @@ impl Vm {
         data.stack[func + 1..func + 1 + args.len()].copy_from_slice(args);
         data.top = func + 1 + args.len();
         data.native_boundaries += 1;
-        self.depth += 1;
-        let depth = self.depth;
-        let start = self.precall(func, args.len(), wanted.map_or(-1, |wanted| wanted as i32), flags);
+        let start = self.precall(func, args.len(), wanted.map_or(-1, |wanted| wanted as i32), flags, nesting);
         let result = self.execute(start);
-        self.depth = depth - 1;
         // SAFETY: the reference ends here; the thread is that of the caller, which still runs in it.
         unsafe { thread.as_mut() }.native_boundaries -= 1;
         result?;

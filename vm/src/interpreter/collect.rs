@@ -22,7 +22,11 @@ impl Vm {
             return Err(Throw::Halted);
         }
         if let crate::gc::Turn::Finalize(object) = turn {
+            let in_run = self.heap.end_run();
             self.call_finalizer(object)?;
+            if in_run {
+                self.heap.begin_run();
+            }
         }
         self.charge_collector(turn.work())?;
         Ok(turn.work())
@@ -54,18 +58,28 @@ impl Vm {
         if self.heap.over_limit() { self.make_room() } else { Ok(()) }
     }
 
+    /// Does work that takes turn after turn and nothing else.
+    fn in_run<T>(&mut self, work: impl FnOnce(&mut Vm) -> Result<T, Throw>) -> Result<T, Throw> {
+        self.heap.begin_run();
+        let result = work(self);
+        self.heap.end_run();
+        if self.heap.is_halted() { Err(Throw::Halted) } else { result }
+    }
+
     /// Turns until the debt is paid, at least one.
     pub(super) fn automatic_step(&mut self) -> Result<(), Throw> {
         if self.heap.steps_are_generational() {
             return self.generational_step();
         }
         let mut budget = self.heap.step_budget();
-        loop {
-            let work = self.turn()?;
-            if !budget.pay(work) || self.heap.phase() == Phase::Pause {
-                break;
+        self.in_run(|vm| {
+            loop {
+                let work = vm.turn()?;
+                if !budget.pay(work) || vm.heap.phase() == Phase::Pause {
+                    return Ok(());
+                }
             }
-        }
+        })?;
         self.heap.settle(budget);
         // A few finalizers, or all of them at the end of a cycle.
         let all = self.heap.phase() == Phase::Pause;
@@ -108,10 +122,12 @@ impl Vm {
     }
 
     pub(super) fn run_until(&mut self, reached: impl Fn(Phase) -> bool) -> Result<(), Throw> {
-        while !reached(self.heap.phase()) {
-            self.turn()?;
-        }
-        Ok(())
+        self.in_run(|vm| {
+            while !reached(vm.heap.phase()) {
+                vm.turn()?;
+            }
+            Ok(())
+        })
     }
 
     /// A full collection (`collectgarbage("collect")`): ends the cycle that is under way as fast as can be, and runs

@@ -73,7 +73,7 @@ impl Vm {
     fn check_resumable(&self, thread: Gc<Thread>, args: usize) -> Result<(), &'static str> {
         match thread.status.get() {
             ThreadStatus::Suspended if !self.has_stack(thread.top, args) => Err("too many arguments to resume"),
-            ThreadStatus::Suspended if self.depth >= self.options.nesting_limit => Err("C stack overflow"),
+            ThreadStatus::Suspended if self.nesting() + 1 >= self.options.nesting_limit => Err("C stack overflow"),
             ThreadStatus::Suspended => Ok(()),
             ThreadStatus::Dead => Err("cannot resume dead coroutine"),
             ThreadStatus::Running | ThreadStatus::Normal => Err("cannot resume non-suspended coroutine"),
@@ -84,13 +84,24 @@ impl Vm {
     fn continue_coroutine(&mut self, thread: Gc<Thread>, first: usize, count: usize) -> Result<Next, Throw> {
         let resumer = self.heap.current();
         resumer.status.set(ThreadStatus::Normal);
-        self.depth += 1;
-        // SAFETY: the reference ends here.
-        unsafe { thread.as_mut() }.resumer = Some(resumer);
+        let nesting = self.nesting() + 1;
+        // SAFETY: the reference ends with the block.
+        let data = unsafe { thread.as_mut() };
+        data.resumer = Some(resumer);
+        data.nesting = nesting;
         self.switch_to(thread);
         self.copy_values(resumer, first, count)?;
         let top = self.top();
-        if thread.frames.len() == 1 { self.precall(1, count, -1, 0) } else { self.return_values(top - count, count) }
+        if thread.frames.len() == 1 { self.precall(1, count, -1, 0, 0) } else { self.return_values(top - count, count) }
+    }
+
+    /// The calls inside each other that the running coroutine has made do not count any more: after a yield, or an error
+    /// that it caught, Lua goes on with the C stack that the coroutine began with.
+    pub(super) fn restart_nesting(&mut self) {
+        // SAFETY: the reference ends with the function.
+        let frames = &mut unsafe { self.thread_mut() }.frames;
+        // The frames below one that does not count do not, either.
+        frames.iter_mut().rev().take_while(|frame| frame.nesting > 0).for_each(|frame| frame.nesting = 0);
     }
 
     /// Pushes values of another stack on the running one.
@@ -115,6 +126,7 @@ impl Vm {
             self.retype_top(FrameKind::Native);
             return Err(self.runtime_error(b"attempt to yield across a C-call boundary"));
         }
+        self.restart_nesting();
         let left = self.leave_coroutine(resumer, ThreadStatus::Suspended, func + 1, args);
         // SAFETY: the reference ends here. The values that were yielded are not kept.
         unsafe { thread.as_mut() }.top = func + 1;
@@ -145,7 +157,6 @@ impl Vm {
         // SAFETY: the reference ends here.
         unsafe { thread.as_mut() }.resumer = None;
         self.switch_to(resumer);
-        self.depth -= 1;
         let Some(&frame) = resumer.frames.last() else { unreachable!("the resumer waits in a frame") };
         let results = frame.base as usize;
         self.set_top(results);
@@ -172,10 +183,12 @@ impl Vm {
         let caller = self.heap.current();
         let caller_status = caller.status.get();
         caller.status.set(ThreadStatus::Normal);
+        let nesting = self.nesting();
         // SAFETY: the reference ends with the block.
         let data = unsafe { thread.as_mut() };
         data.frames.truncate(1);
         data.message_handler = 0;
+        data.nesting = nesting;
         self.switch_to(thread);
         let mut uncatchable = None;
         loop {

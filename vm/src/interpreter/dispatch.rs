@@ -472,8 +472,9 @@ impl Vm {
                 Opcode::AddI => {
                     arithmetic!(i, Operator::Add, rb!(i), ic!(i), |x, y| x.wrapping_add(y), |p, q| p + q)
                 }
+                // PUC Lua adds the negated constant, and an integer zero has no sign: `-0.0 - 0` is 0.0 there.
                 Opcode::SubI => {
-                    arithmetic!(i, Operator::Sub, rb!(i), ic!(i), |x, y| x.wrapping_sub(y), |p, q| p - q)
+                    arithmetic!(i, Operator::Sub, rb!(i), ic!(i), |x, y| x.wrapping_sub(y), |p, q| p + (0.0 - q))
                 }
                 Opcode::AddK => {
                     arithmetic!(i, Operator::Add, rb!(i), kc!(i), |x, y| x.wrapping_add(y), |p, q| p + q)
@@ -629,12 +630,14 @@ impl Vm {
                     let wanted = i.c() as i32 - 1;
                     match register!(i.a()) {
                         Value::Closure(closure) => {
-                            self.enter_lua(closure, func, args, wanted, 0)?;
+                            let nesting = unsafe { (*run.frame).nesting };
+                            self.enter_lua(closure, func, args, wanted, 0, nesting)?;
                             reload!();
                             enter!();
                         }
                         _ => {
-                            let next = self.call_other(func, args, wanted)?;
+                            let nesting = unsafe { (*run.frame).nesting };
+                            let next = self.call_other(func, args, wanted, nesting)?;
                             proceed!(next)
                         }
                     }
@@ -652,7 +655,8 @@ impl Vm {
                         self.heap.close_upvalues(thread, level);
                         if thread.to_be_closed.last().is_some_and(|&slot| slot as usize >= level) {
                             // No compiler makes that. The return that follows closes the variable.
-                            let next = self.call_other(func, args, -1)?;
+                            let nesting = unsafe { (*run.frame).nesting };
+                            let next = self.call_other(func, args, -1, nesting)?;
                             proceed!(next)
                         }
                     }
@@ -739,7 +743,8 @@ impl Vm {
                     }
                     let func = slot!(a + 4);
                     self.set_top(func + 3);
-                    let next = self.call_other(func, 2, i.c() as i32)?;
+                    let nesting = self.nesting_inside(0)?;
+                    let next = self.call_other(func, 2, i.c() as i32, nesting)?;
                     proceed!(next)
                 }
                 Opcode::TForLoop => {
@@ -829,8 +834,7 @@ impl Vm {
         for &arg in args {
             self.push(arg);
         }
-        let next = self.precall(func, args.len(), 1, flags::FINISH)?;
-        Ok(next)
+        self.precall_inside(func, args.len(), 1, flags::FINISH)
     }
 
     /// Finishes an instruction of the Lua function on top with the result of the metamethod that it called.

@@ -50,7 +50,8 @@ impl Vm {
                 Value::Closure(closure) => closure,
                 Value::Builtin(_) | Value::NativeClosure(_) => {
                     // Runs as an ordinary call; the return that follows gives its results.
-                    return self.call_other(func, args, -1);
+                    let nesting = self.frame_nesting();
+                    return self.call_other(func, args, -1, nesting);
                 }
                 other => {
                     self.insert_call_handler(func, args, other)?;
@@ -65,17 +66,17 @@ impl Vm {
             thread.stack.copy_within(func..func + 1 + args, target);
             func = target;
             thread.top = func + 1 + args;
-            return self.enter_lua(closure, func, args, frame.wanted, frame.flags | flags::TAIL);
+            return self.enter_lua(closure, func, args, frame.wanted, frame.flags | flags::TAIL, frame.nesting);
         }
         Err(self.call_chain_error())
     }
 
     /// Calls whatever is in slot `func` for the Lua function on top. If it has returned already, as native functions do, this
     /// is a safe point.
-    pub(super) fn call_other(&mut self, func: usize, args: usize, wanted: i32) -> Result<Next, Throw> {
+    pub(super) fn call_other(&mut self, func: usize, args: usize, wanted: i32, nesting: u16) -> Result<Next, Throw> {
         let thread = self.heap.current();
         let depth = thread.frames.len();
-        let next = self.precall(func, args, wanted, 0)?;
+        let next = self.precall(func, args, wanted, 0, nesting)?;
         // A Lua function or a coroutine may have been entered instead, with values above `func`.
         let returned = next == Next::Lua && self.heap.current() == thread && thread.frames.len() == depth;
         if returned && self.heap.wants_step() {

@@ -10,8 +10,9 @@ use crate::gc::{CaptureOrigin, Event, Gc, Header, ObjectView, Site};
 use crate::interpreter::names::CodeView;
 use crate::interpreter::{Limit, Throw, Vm};
 use crate::syntax::{self, SyntaxError};
-use crate::value::{Closure, LocalName, Prototype, Str, UpvalueName, Value, before_zero};
+use crate::value::{Closure, LocalName, MAX_SHORT, Prototype, Str, UpvalueName, Value, before_zero};
 use std::cell::Cell;
+use std::collections::HashMap;
 use std::rc::Rc;
 
 /// Bytes of source that take as long as an instruction, roughly: what loading charges to the instruction limit.
@@ -19,6 +20,18 @@ const BYTES_PER_INSTRUCTION: u64 = 4;
 
 /// Memory that a byte of a binary chunk takes at most, roughly, until it is loaded.
 const BYTES_PER_BINARY_BYTE: usize = 64;
+
+/// The long strings of the chunk that is loaded: equal ones become one object, over all its functions. Each is
+/// anchored until it is a part of a prototype, which keeps it.
+type LongStrings<'t> = HashMap<&'t [u8], Gc<Str>>;
+
+/// Where a prototype is nested, while it is loaded.
+struct Parent<'t> {
+    prototype: Gc<Prototype>,
+    template: &'t Template,
+    /// The place among its prototypes.
+    index: usize,
+}
 
 /// Why a chunk was not loaded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -99,7 +112,7 @@ impl Vm {
         let anchored = self.heap.anchored();
         let prototype = self.new_prototype(template);
         let prototype = self.made(prototype);
-        self.fill_prototype(prototype, template, None);
+        self.fill_prototype(prototype, template, None, &mut LongStrings::new());
         let count = template.upvalues.len() as u8;
         let closure = self.heap.new_closure(prototype, count);
         let closure = self.made(closure);
@@ -147,21 +160,33 @@ impl Vm {
     }
 
     /// A string that a prototype will refer to. It may be in use already, and is kept until it is stored all the same.
-    fn loaded_string(&mut self, bytes: &[u8]) -> Gc<Str> {
+    fn loaded_string<'t>(&mut self, bytes: &'t [u8], long: &mut LongStrings<'t>) -> Gc<Str> {
+        let is_long = bytes.len() > MAX_SHORT;
+        if is_long && let Some(&string) = long.get(bytes) {
+            return string;
+        }
         let string = self.heap.new_string(bytes);
+        if is_long {
+            long.insert(bytes, string);
+        }
         self.made(string)
     }
 
     /// Makes what a prototype refers to. A nested prototype is stored before its own parts are made, as in Lua.
-    /// `parent` is where the prototype is nested itself.
-    fn fill_prototype(
+    fn fill_prototype<'t>(
         &mut self,
         prototype: Gc<Prototype>,
-        template: &Template,
-        parent: Option<(Gc<Prototype>, usize)>,
+        template: &'t Template,
+        parent: Option<Parent<'t>>,
+        long: &mut LongStrings<'t>,
     ) {
         let anchored = self.heap.anchored();
-        let source = self.loaded_string(&template.source);
+        // A source can be the whole text, so it is not compared for each function that shares it.
+        let shared = parent.as_ref().filter(|parent| Rc::ptr_eq(&parent.template.source, &template.source));
+        let source = match shared.and_then(|parent| parent.prototype.source.get()) {
+            Some(source) => source,
+            None => self.loaded_string(&template.source, long),
+        };
         self.heap.set_prototype_string(Site::PrototypeSource, prototype, |prototype| &prototype.source, source);
         for (index, constant) in template.constants.iter().enumerate() {
             let value = match constant {
@@ -169,29 +194,29 @@ impl Vm {
                 Constant::Boolean(b) => Value::Boolean(*b),
                 Constant::Integer(i) => Value::Integer(*i),
                 Constant::Float(f) => Value::Float(*f),
-                Constant::String(bytes) => Value::String(self.loaded_string(bytes)),
+                Constant::String(bytes) => Value::String(self.loaded_string(bytes, long)),
             };
             self.heap.set_prototype_constant(prototype, index, value);
         }
         for (index, upvalue) in template.upvalues.iter().enumerate().filter(|(_, upvalue)| !upvalue.name.is_empty()) {
-            let name = self.loaded_string(&upvalue.name);
+            let name = self.loaded_string(&upvalue.name, long);
             let site = Site::PrototypeUpvalueName;
             self.heap.set_prototype_string(site, prototype, |prototype| &prototype.upvalues[index].name, name);
         }
         for (index, local) in template.locals.iter().enumerate() {
-            let name = self.loaded_string(&local.name);
+            let name = self.loaded_string(&local.name, long);
             let site = Site::PrototypeLocalName;
             self.heap.set_prototype_string(site, prototype, |prototype| &prototype.locals[index].name, name);
         }
         self.heap.note(|| Event::LoadPrototype {
             prototype: ObjectView::new(prototype.erase()),
-            parent: parent.map(|(parent, index)| (ObjectView::new(parent.erase()), index)),
+            parent: parent.map(|parent| (ObjectView::new(parent.prototype.erase()), parent.index)),
         });
         for (index, nested) in template.prototypes.iter().enumerate() {
             let made = self.new_prototype(nested);
             let made = self.made(made);
             self.heap.set_prototype_nested(prototype, index, made);
-            self.fill_prototype(made, nested, Some((prototype, index)));
+            self.fill_prototype(made, nested, Some(Parent { prototype, template, index }), long);
         }
         self.heap.let_go_above(anchored);
     }

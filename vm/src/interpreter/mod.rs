@@ -3,7 +3,7 @@
 //! [`Vm`] owns the heap and what the host decides. One loop (`dispatch`) runs the instructions of whichever Lua function is
 //! innermost. Calls between Lua functions, metamethods, `pcall` and coroutines only push frames (`call`, `coroutine`), and
 //! errors only pop them (`unwind`): none of them uses the Rust stack. Native functions that call back into Lua do, through
-//! `call_nested`, and their depth is limited.
+//! `call_nested`. What would use the C stack in Lua counts against the same limit (`Frame::nesting`).
 
 pub(crate) mod access;
 pub(crate) mod arithmetic;
@@ -57,7 +57,8 @@ pub struct Options {
     /// Instructions that the program may execute, and as such counts the work that native functions and the collector do
     /// for it; `None` for no limit.
     pub instruction_limit: Option<u64>,
-    /// Native functions, coroutines and finalizers inside each other (Lua's `LUAI_MAXCCALLS`).
+    /// Calls inside each other that are not made by a call expression (Lua's `LUAI_MAXCCALLS`): those of metamethods, iterators
+    /// and finalizers, those that native functions such as `pcall` make, and resumed coroutines.
     pub nesting_limit: u32,
     /// Values on one Lua stack (Lua's `LUAI_MAXSTACK`).
     pub stack_limit: usize,
@@ -122,8 +123,6 @@ pub struct Vm {
     pub(crate) fuel: u64,
     /// Work of the collector so far, some of which counts as an instruction.
     collector_work: u64,
-    /// Nested runs and resumed coroutines.
-    pub(crate) depth: u32,
     /// Frames that a throw has left behind at boundaries that it passed: where it ends a coroutine, they belong to what the
     /// dead coroutine shows.
     pub(crate) passed: Vec<Frame>,
@@ -184,7 +183,6 @@ impl Vm {
             heap,
             fuel: options.instruction_limit.unwrap_or(u64::MAX),
             collector_work: 0,
-            depth: 0,
             passed: Vec::new(),
             random: [0; 4],
             warnings: false,

@@ -1,7 +1,8 @@
 //! Schedules: who says when the collector turns, besides the program's own requests and its debt.
 //!
 //! A schedule is asked at *points*, which are numbered from 1 in the order in which a run comes to them:
-//! - where the debt is looked at: after instructions that allocate, and after native functions have returned;
+//! - where the debt is looked at: after instructions that allocate, after native functions have returned, and where a
+//!   protected call has caught an error;
 //! - before and after every instruction that may reach a write barrier: stores, the closing of upvalues, calls of native
 //!   functions. There is one point between two such instructions that follow each other;
 //! - inside native functions, when they have made an object that only they hold yet;
@@ -371,7 +372,7 @@ impl Vm {
     #[cold]
     pub(super) fn schedule_instruction(&mut self) -> Result<bool, Throw> {
         // What native functions have made is theirs no more once they have returned.
-        self.heap.let_go_from(self.depth);
+        self.heap.let_go_from(self.nesting());
         let stores = self.stores_next();
         let Some(scheduler) = &mut self.scheduler else { return Ok(false) };
         if !std::mem::replace(&mut scheduler.stored, stores) && !stores {
@@ -422,7 +423,7 @@ impl Vm {
 
     #[cold]
     fn made_under_schedule(&mut self, object: AnyGc) {
-        self.heap.anchor(object, self.depth);
+        self.heap.anchor(object, self.nesting());
         // If an observer ends the program here, that is seen before the next instruction.
         let _ = self.schedule_point(Point::Inside);
     }

@@ -16,6 +16,9 @@ impl Vm {
     pub(crate) fn init_main_thread(&mut self) {
         let main = self.heap.main_thread();
         self.init_thread(main);
+        // What the host calls is a call inside that of the host, as the main program of `lua` is.
+        // SAFETY: the reference ends here.
+        unsafe { main.as_mut() }.nesting = 1;
         main.status.set(ThreadStatus::Running);
     }
 
@@ -34,6 +37,7 @@ impl Vm {
             wanted: -1,
             extra: 0,
             saved: 0,
+            nesting: 0,
             kind: FrameKind::Base,
             flags: 0,
         });

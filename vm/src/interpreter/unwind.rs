@@ -86,6 +86,9 @@ impl Vm {
         }
         frame.kind = FrameKind::Closing;
         thread.stack[func] = value;
+        if self.is_yieldable() {
+            self.restart_nesting();
+        }
         Next::Other
     }
 
@@ -112,6 +115,10 @@ impl Vm {
                 // SAFETY: the reference ends here.
                 unsafe { self.thread_mut() }.message_handler = frame.saved;
                 self.leave_overflow();
+                // A safe point: what failed may have come by none since it made its error.
+                if self.heap.wants_step() {
+                    self.pay_debt()?;
+                }
                 self.return_values(func + 1, 2)
             }
         }
@@ -132,7 +139,7 @@ impl Vm {
         for part in [handler, value, error] {
             self.push(part);
         }
-        self.precall(func, 2, 0, flags)
+        self.precall_inside(func, 2, 0, flags)
     }
 
     /// Closes what a call that failed has left open at and above `level`: upvalues, and to-be-closed variables, whose
@@ -190,7 +197,6 @@ impl Vm {
         // SAFETY: the reference ends here.
         unsafe { thread.as_mut() }.resumer = None;
         self.switch_to(resumer);
-        self.depth -= 1;
         let Throw::Handled(value) = throw else { return Err(throw) };
         let Some(&frame) = resumer.frames.last() else { unreachable!("the resumer waits in a frame") };
         let func = frame.func as usize;

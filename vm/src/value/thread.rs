@@ -33,6 +33,8 @@ pub struct Thread {
     pub(crate) to_be_closed: Vec<u32>,
     /// Whether it is in the collector's list of threads that have open upvalues.
     pub(crate) in_upvalue_list: Cell<bool>,
+    /// Calls inside each other below the bottom frame, while the thread runs: those of the threads that wait for it.
+    pub(crate) nesting: u32,
     /// Native functions below the running frame that called back into Lua; a yield may not cross them.
     pub(crate) native_boundaries: u32,
     /// Stack slot of the message handler in force; 0 for none.
@@ -142,6 +144,9 @@ pub(crate) struct Frame {
     pub extra: u32,
     /// A number that the frame's kind needs: saved message handler, results kept while closing.
     pub saved: u32,
+    /// How many calls since the thread was resumed, this one included, were not made by a call expression. Those take a part
+    /// of the C stack in Lua, and their number is limited.
+    pub nesting: u16,
     pub kind: FrameKind,
     pub flags: u8,
 }
