@@ -5,13 +5,15 @@
 //! to `moonphase check` and `moonphase minimize`. A model that the mutator made went through [`Script::fixup`] before
 //! it was encoded; decoding does it again, so that damaged inputs are either rejected or as good as any other.
 //!
-//! [`Differential`], [`Invariants`], [`compare_parsers`] and [`run_chunk`], which has inputs of its own, each put one input
-//! before their oracles. They panic where an oracle speaks, with the signature in the message: that is how a fuzzing
+//! [`Differential`], [`Invariants`], [`compare_parsers`], [`run_chunk`] and [`run_library`], which have inputs of their own,
+//! each put one input before their oracles. They panic where an oracle speaks, with the signature in the message: that is how a fuzzing
 //! engine in the same process learns of it.
 
 mod chunks;
+mod library;
 
 pub use chunks::{mutate_chunk, run_chunk};
+pub use library::{crossover_library, mutate_library, run_library};
 
 use std::env::{self, VarError};
 use std::fmt;
@@ -22,8 +24,9 @@ use mlua::{Lua, LuaOptions, StdLib};
 use moonphase_vm::bytecode::Template;
 use moonphase_vm::gc::Policy;
 use moonphase_vm::syntax::SyntaxError;
-use moonphase_vm::{LuaVersion, Schedule, compiler, syntax};
+use moonphase_vm::{LuaVersion, Options, Schedule, ScriptError, Vm, compiler, syntax};
 use mutatis::Session;
+use rand::Rng;
 
 use crate::coverage::CELLS;
 use crate::engine::vm::{Look, VmEngine};
@@ -85,6 +88,35 @@ fn compiled(source: &[u8], version: LuaVersion) -> Result<Template, SyntaxError>
 /// Compiles a chunk and throws the code away.
 fn load(source: &[u8], version: LuaVersion) -> Result<(), String> {
     compiled(source, version).map(drop).map_err(|error| error.to_string())
+}
+
+/// What a program of [`run_limited`] finds in its standard input.
+const INPUT: &[u8] = b"12 some input\n0x1p4 -3e2\n\nthe last line";
+
+/// Runs a text or binary chunk under small limits, with and without a collector that turns at every point, and then closes
+/// the VM, which calls the finalizers that are left. It may fail as it likes; what it must not do, a sanitizer sees.
+fn run_limited(chunk: &[u8]) -> Verdict {
+    let mut verdict = Verdict::Executed;
+    for schedule in [Schedule::None, Schedule::Stress] {
+        let mut options = Options::default();
+        options.memory_limit = 8 << 20;
+        options.instruction_limit = Some(8_000);
+        options.stack_limit = 20_000;
+        options.schedule = schedule;
+        let mut vm = Vm::new(options).expect("the default policy is sound");
+        vm.set_input(INPUT);
+        let ended = vm.run_traced(chunk, CHUNK_NAME.as_bytes(), &[]);
+        let closed = vm.close();
+        if [ended, closed].iter().any(|end| matches!(end, Err(ScriptError::Limit(_)))) {
+            verdict = Verdict::Inconclusive;
+        }
+    }
+    verdict
+}
+
+/// A number below `end`, or 0.
+fn below(rng: &mut impl Rng, end: usize) -> usize {
+    (rng.next_u64() % end.max(1) as u64) as usize
 }
 
 /// One input in so many is replaced by a new script, or small corpora would only ever be varied.

@@ -6,12 +6,12 @@
 
 use std::borrow::Cow;
 
+use moonphase_vm::LuaVersion;
 use moonphase_vm::bytecode::{Constant, HEADER_LENGTH, Instruction, Opcode, Template, is_binary};
-use moonphase_vm::{LuaVersion, Options, Schedule, ScriptError, Vm};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::{CHUNK_NAME, FRESH, TRIES, Verdict, compiled, fresh};
+use super::{FRESH, TRIES, Verdict, below, compiled, fresh, run_limited};
 
 /// A program with instructions of every kind, which generated scripts do not have.
 const INSTRUCTIONS: &[u8] = include_bytes!("../../../vm/tests/instructions.lua");
@@ -37,19 +37,7 @@ pub fn run_chunk(bytes: &[u8]) -> Verdict {
     if let Err(error) = Template::undump(&template.dump(false)) {
         panic!("moonphase found: a verified chunk is refused when it is dumped again: {error}");
     }
-    let mut verdict = Verdict::Executed;
-    for schedule in [Schedule::None, Schedule::Stress] {
-        let mut options = Options::default();
-        options.memory_limit = 8 << 20;
-        options.instruction_limit = Some(20_000);
-        options.stack_limit = 20_000;
-        options.schedule = schedule;
-        let mut vm = Vm::new(options).expect("the default policy is sound");
-        if let Err(ScriptError::Limit(_)) = vm.run(&chunk, CHUNK_NAME.as_bytes(), &[]) {
-            verdict = Verdict::Inconclusive;
-        }
-    }
-    verdict
+    run_limited(&chunk)
 }
 
 /// Mutates the input in the first `size` bytes of `data` in place, and returns its new size, at most `max_size`.
@@ -110,11 +98,6 @@ fn new_chunk(rng: &mut ChaCha8Rng) -> Vec<u8> {
 
 fn flip(rng: &mut ChaCha8Rng) -> bool {
     rng.next_u32().is_multiple_of(2)
-}
-
-/// A number below `end`, or 0.
-fn below(rng: &mut ChaCha8Rng, end: usize) -> usize {
-    (rng.next_u64() % end.max(1) as u64) as usize
 }
 
 /// Changes one thing in one of the functions.

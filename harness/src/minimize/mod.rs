@@ -15,7 +15,7 @@ mod schedule;
 mod statements;
 mod syntax;
 mod timing;
-mod tree;
+pub(crate) mod tree;
 mod variables;
 
 #[cfg(test)]

@@ -168,12 +168,12 @@ fn nth<N, T>(number: usize, edit: impl FnOnce(&mut N) -> T, walk: impl FnOnce(&m
 }
 
 /// Edits the block of that number, outer blocks first.
-pub(super) fn edit_block<T>(chunk: &mut Chunk, number: usize, edit: impl FnOnce(&mut Block) -> T) -> Option<T> {
+pub(crate) fn edit_block<T>(chunk: &mut Chunk, number: usize, edit: impl FnOnce(&mut Block) -> T) -> Option<T> {
     nth(number, edit, |visit| walk_block(&mut Blocks(visit), &mut chunk.block))
 }
 
 /// Edits the expression of that number, outer ones first.
-pub(super) fn edit_expression<T>(
+pub(crate) fn edit_expression<T>(
     chunk: &mut Chunk,
     number: usize,
     edit: impl FnOnce(&mut Expression) -> T,
@@ -191,7 +191,7 @@ pub(super) fn edit_function<T>(
 }
 
 /// Edits the block that holds the statement of that number, given with the statement's place in it.
-pub(super) fn edit_statement<T>(
+pub(crate) fn edit_statement<T>(
     chunk: &mut Chunk,
     number: usize,
     edit: impl FnOnce(&mut Vec<Statement>, usize) -> T,
@@ -321,8 +321,13 @@ pub(super) fn names_in(chunk: &Chunk) -> Vec<Name> {
 }
 
 /// Calls `visit` for every expression, outer ones first.
-pub(super) fn for_each_expression(block: &mut Block, visit: &mut dyn FnMut(&mut Expression)) {
+pub(crate) fn for_each_expression(block: &mut Block, visit: &mut dyn FnMut(&mut Expression)) {
     walk_block(&mut Expressions(visit), block);
+}
+
+/// Calls `visit` for every block, outer ones first.
+pub(crate) fn for_each_block(block: &mut Block, visit: &mut dyn FnMut(&mut Block)) {
+    walk_block(&mut Blocks(visit), block);
 }
 
 /// Whether the expression is that variable.
@@ -331,7 +336,7 @@ pub(super) fn is_name(expression: &Expression, name: &str) -> bool {
 }
 
 /// An expression that stands nowhere in a source.
-pub(super) fn made(kind: ExpressionKind) -> Expression {
+pub(crate) fn made(kind: ExpressionKind) -> Expression {
     Expression { kind, span: Span::NONE }
 }
 
