@@ -120,3 +120,17 @@ fn more_values_than_a_stack_holds_do_not_go_to_the_other_thread() {
     let printed = common::run(script);
     assert_eq!(printed, "false\ttoo many results to resume\ndead\nfalse\ttoo many results to resume\n");
 }
+
+#[test]
+fn a_closing_method_may_not_yield_where_the_coroutine_is_closed_from_outside() {
+    check(
+        "local co = coroutine.create(function()
+            local x <close> = setmetatable({}, {__close = function() coroutine.yield() end})
+            coroutine.yield()
+        end)
+        coroutine.resume(co)
+        print(coroutine.close(co))
+        print(pcall(coroutine.yield))",
+        "false\tattempt to yield across a C-call boundary\nfalse\tattempt to yield from outside a coroutine\n",
+    );
+}

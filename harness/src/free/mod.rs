@@ -19,6 +19,7 @@
 
 mod catalog;
 mod census;
+mod language;
 mod library;
 mod literal;
 mod maker;
@@ -51,12 +52,13 @@ pub fn generate(seed: u64, case: u64) -> Program {
     maker.out.push_str(PRELUDE);
     let parts = maker.between(3, 7);
     for _ in 0..parts {
-        match maker.below(12) {
+        match maker.below(14) {
             0..=3 => maker.library_probes(),
             4..=6 => maker.operator_probes(),
             7 | 8 => maker.statements(),
             9 => maker.objects(),
             10 => maker.damaged_text(),
+            11 | 12 => maker.language_probe(),
             _ => maker.coroutines(),
         }
     }

@@ -118,14 +118,15 @@ impl Vm {
     /// `coroutine.yield`, whose frame is on top.
     pub(super) fn yield_values(&mut self, func: usize, args: usize) -> Result<Next, Throw> {
         let thread = self.heap.current();
-        let Some(resumer) = thread.resumer else {
-            self.retype_top(FrameKind::Native);
-            return Err(self.runtime_error(b"attempt to yield from outside a coroutine"));
+        let resumer = match thread.resumer {
+            Some(resumer) if thread.native_boundaries == 0 => resumer,
+            _ => {
+                self.retype_top(FrameKind::Native);
+                let is_main = thread == self.heap.main_thread();
+                let place: &[u8] = if is_main { b"from outside a coroutine" } else { b"across a C-call boundary" };
+                return Err(self.runtime_error(&[b"attempt to yield ", place].concat()));
+            }
         };
-        if thread.native_boundaries > 0 {
-            self.retype_top(FrameKind::Native);
-            return Err(self.runtime_error(b"attempt to yield across a C-call boundary"));
-        }
         self.restart_nesting();
         let left = self.leave_coroutine(resumer, ThreadStatus::Suspended, func + 1, args);
         // SAFETY: the reference ends here. The values that were yielded are not kept.

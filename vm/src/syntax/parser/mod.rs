@@ -108,13 +108,26 @@ impl<'s> Parser<'s> {
     fn main_block(&mut self) -> Result<Block> {
         self.advance()?;
         let block = self.block()?;
-        match self.expect_here(TokenKind::EndOfSource) {
+        let ended = self.expect_here(TokenKind::EndOfSource);
+        self.complete(block, ended)
+    }
+
+    /// A block, unless an error comes right behind it.
+    fn complete(&mut self, block: Block, ended: Result<()>) -> Result<Block> {
+        match ended {
             Ok(()) => Ok(block),
             Err(error) => {
                 self.leave_open(block.statements);
                 Err(error)
             }
         }
+    }
+
+    /// A block with the word that closes it.
+    fn closed_block(&mut self, closer: TokenKind, opener: TokenKind, line: u32) -> Result<Block> {
+        let block = self.block()?;
+        let ended = self.expect_closing(closer, opener, line);
+        self.complete(block, ended)
     }
 
     fn chunk(&self, statements: Vec<Statement>) -> Chunk {
@@ -125,10 +138,13 @@ impl<'s> Parser<'s> {
     fn leave_open(&mut self, mut statements: Vec<Statement>) {
         let inner = std::mem::take(&mut self.open);
         if !inner.is_empty() {
-            let span = self.token_span();
-            statements.push(Statement { kind: StatementKind::Do(Block { statements: inner }), span });
+            statements.push(self.as_statement(Block { statements: inner }));
         }
         self.open = statements;
+    }
+
+    fn as_statement(&self, block: Block) -> Statement {
+        Statement { kind: StatementKind::Do(block), span: self.token_span() }
     }
 
     /// Steps to the next token.
@@ -334,7 +350,18 @@ impl<'s> Parser<'s> {
 
     fn if_statement(&mut self, line: u32) -> Result<StatementKind> {
         let mut arms = Vec::new();
-        let mut otherwise = None;
+        match self.arms(&mut arms, line) {
+            Ok(otherwise) => Ok(StatementKind::If { arms, otherwise }),
+            Err(error) => {
+                let finished = arms.into_iter().map(|arm| self.as_statement(arm.block)).collect();
+                self.leave_open(finished);
+                Err(error)
+            }
+        }
+    }
+
+    /// The arms of an `if`, the one behind `else` as the result.
+    fn arms(&mut self, arms: &mut Vec<Arm>, line: u32) -> Result<Option<Block>> {
         loop {
             self.advance()?;
             let condition = self.expression()?;
@@ -346,17 +373,15 @@ impl<'s> Parser<'s> {
             }
         }
         if self.accept(TokenKind::Else)? {
-            otherwise = Some(self.block()?);
+            return self.closed_block(TokenKind::End, TokenKind::If, line).map(Some);
         }
         self.expect_closing(TokenKind::End, TokenKind::If, line)?;
-        Ok(StatementKind::If { arms, otherwise })
+        Ok(None)
     }
 
     fn do_statement(&mut self, line: u32) -> Result<StatementKind> {
         self.advance()?;
-        let body = self.block()?;
-        self.expect_closing(TokenKind::End, TokenKind::Do, line)?;
-        Ok(StatementKind::Do(body))
+        self.closed_block(TokenKind::End, TokenKind::Do, line).map(StatementKind::Do)
     }
 
     fn while_statement(&mut self, line: u32) -> Result<StatementKind> {
@@ -369,8 +394,7 @@ impl<'s> Parser<'s> {
 
     fn repeat_statement(&mut self, line: u32) -> Result<StatementKind> {
         self.advance()?;
-        let body = self.block()?;
-        self.expect_closing(TokenKind::Until, TokenKind::Repeat, line)?;
+        let body = self.closed_block(TokenKind::Until, TokenKind::Repeat, line)?;
         let condition = self.expression()?;
         Ok(StatementKind::Repeat { body, condition })
     }
@@ -420,8 +444,8 @@ impl<'s> Parser<'s> {
     fn loop_body(&mut self, opener: TokenKind, line: u32) -> Result<(Block, u32)> {
         let body = self.block()?;
         let end_line = self.line();
-        self.expect_closing(TokenKind::End, opener, line)?;
-        Ok((body, end_line))
+        let ended = self.expect_closing(TokenKind::End, opener, line);
+        Ok((self.complete(body, ended)?, end_line))
     }
 
     fn function_statement(&mut self, line: u32) -> Result<StatementKind> {
