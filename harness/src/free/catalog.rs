@@ -2,9 +2,9 @@
 
 /// A library function and its parameters, a letter each; those behind `?` may be left out.
 ///
-/// `s` string, `S` string that is often a number, `u` UTF-8, `p` pattern, `n` number, `i` small integer, `I` integer, `b`
-/// boolean, `v` anything, `t` table, `l` sequence, `f` function, `c` coroutine, `h` file. An empty text is for functions
-/// without parameters, `*` for those whose calls [`super::library`] makes by itself.
+/// `s` string, `u` UTF-8, `p` pattern, `n` number, `i` small integer, `I` integer, `b` boolean, `v` anything, `t` table, `l`
+/// sequence, `f` function, `c` coroutine. An empty text is for functions without parameters, `*` for those whose calls
+/// [`super::library`] makes by itself.
 pub(super) struct Function {
     pub name: &'static str,
     pub parameters: &'static str,
@@ -16,7 +16,8 @@ macro_rules! functions {
     };
 }
 
-/// Every function of the library, and those of Lua 5.3 that 5.4 has as it is usually built. Methods of files are those of a table `file`.
+/// Every function of the library, and those of Lua 5.3 that 5.4 has as it is usually built. Methods of files are those of a
+/// table `file`.
 pub(super) static LIBRARY: &[Function] = functions![
     "assert" "v?vv", "collectgarbage" "*", "dofile" "*", "error" "*", "getmetatable" "v", "ipairs" "t", "load" "*",
     "loadfile" "*", "next" "*", "pairs" "t", "pcall" "f?vv", "print" "?vvv", "rawequal" "vv", "rawget" "tv", "rawlen" "t",
