@@ -104,10 +104,9 @@ rules! {
     AnchorsAreMarkedTogether "anchors-are-marked-together" Vm:
         "what is made while a chunk is loaded stays a root until all is made, so the older one is marked whenever the newer \
          one is, and traversed after it", in "mark_registry_and_metatables, propagate, fill_prototype";
-    NewerStringsAreSweptFirst "newer-strings-are-swept-first" Vm:
-        "once the string table is swept, an unswept string is a long one; a loaded one is newer than its prototype and is \
-         swept before it", in "sweep_strings, new_string, fill_prototype";
-
+    SourceOfTheEnclosingFunction "source-of-the-enclosing-function" Generator:
+        "a nested function shares the source of the one around it, and no binary chunk is loaded that says otherwise",
+        in "fill_prototype";
     NamesOfTheEnclosingFunction "names-of-the-enclosing-function" Vm:
         "the name of a nested function's upvalue belongs to the enclosing function too, which is black where a barrier has \
          made the nested one gray", in "fill_prototype";
@@ -325,6 +324,12 @@ fn pair_rule(policy: &Policy, Cell { site, stage, parent, child, .. }: Cell) -> 
             (White, Black) => Some(Rule::NewerObjectsAreSweptFirst),
             _ => None,
         },
+        // A gray prototype was marked by a black one, which refers to the source.
+        Site::PrototypeSource
+            if (parent, child) == (Gray, White) && stage == Stage::Incremental(Phase::EnterAtomic) =>
+        {
+            Some(Rule::SourceOfTheEnclosingFunction)
+        }
         Site::PrototypeUpvalueName
             if (parent, child) == (Gray, White) && stage == Stage::Incremental(Phase::EnterAtomic) =>
         {
@@ -337,14 +342,11 @@ fn pair_rule(policy: &Policy, Cell { site, stage, parent, child, .. }: Cell) -> 
         {
             Some(Rule::EnvironmentNameIsOlder)
         }
-        Site::PrototypeSource | Site::PrototypeConstant | Site::PrototypeUpvalueName | Site::PrototypeLocalName
+        // An unswept string is a long one.
+        Site::PrototypeUpvalueName | Site::PrototypeLocalName
             if child != White && short_strings_are_swept(policy, stage) =>
         {
-            match parent {
-                White => Some(Rule::NewerStringsAreSweptFirst),
-                _ if matches!(site, Site::PrototypeConstant | Site::PrototypeSource) => None,
-                _ => Some(Rule::NamesAreShort),
-            }
+            Some(Rule::NamesAreShort)
         }
         _ => None,
     }
