@@ -25,6 +25,8 @@ fn endless_programs_end() {
         "local x <close> = setmetatable({}, {__close = function() while true do end end}) error()",
         "setmetatable({}, {__gc = function() while true do end end}) collectgarbage()",
         "local function deep() return 1 + deep() end while true do pcall(deep) end",
+        // A reader that executes no instruction.
+        "load(os.setlocale)",
     ] {
         ends_by(Limit::Instructions, source);
     }

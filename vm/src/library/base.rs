@@ -393,6 +393,8 @@ fn load(call: &mut Call<'_>) -> NativeResult {
 fn read_all(call: &mut Call<'_>) -> Result<Result<Vec<u8>, Value>, Throw> {
     let mut source = Vec::new();
     loop {
+        // A native reader executes no instruction that would count.
+        call.work(1)?;
         let reader = call.arg(0);
         let count = match call.vm.try_call(reader, &[])? {
             Ok(count) => count,
