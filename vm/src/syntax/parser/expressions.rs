@@ -320,6 +320,7 @@ impl Parser<'_> {
         let outer_variadic = std::mem::replace(&mut self.variadic, false);
         let outer_locals = std::mem::replace(&mut self.locals, usize::from(is_method));
         let outer_line = std::mem::replace(&mut self.function_line, line);
+        let finished = self.finished.len();
         let parameters = self.parameters()?;
         let block = self.block()?;
         let end_line = self.line();
@@ -327,7 +328,15 @@ impl Parser<'_> {
         let block = self.complete(block, ended)?;
         let variadic = std::mem::replace(&mut self.variadic, outer_variadic);
         (self.locals, self.function_line) = (outer_locals, outer_line);
-        Ok(FunctionBody { parameters, variadic, block, line, end_line, next_line: self.line() })
+        let body = FunctionBody { parameters, variadic, block, line, end_line, next_line: self.line() };
+        if self.keeps {
+            // Those inside of it are part of it.
+            self.finished.truncate(finished);
+            let name = NameAt { name: self.names.intern(b"?"), span: self.token_span() };
+            let kind = StatementKind::LocalFunction { name, body: body.clone() };
+            self.finished.push(Statement { kind, span: self.token_span() });
+        }
+        Ok(body)
     }
 
     /// A list of parameters in its parentheses; tells by [`variadic`](Parser::variadic) whether it ends with `...`.

@@ -49,36 +49,22 @@ pub(crate) struct Unparsed {
 
 /// As [`parse`], where an error does not hide what stands before it.
 pub(crate) fn parse_or_prefix(source: &[u8], chunk_name: &[u8], version: LuaVersion) -> Result<Chunk, Unparsed> {
-    let lexer = Lexer::new(source, chunk_name, version);
-    let mut parser = Parser {
-        lexer,
-        token: Token { kind: TokenKind::EndOfSource, start: 0, end: 0, line: 1 },
-        lookahead: None,
-        previous_end: 0,
-        previous_line: 1,
-        names: Names::default(),
-        levels: 0,
-        height: 0,
-        variadic: true,
-        locals: 0,
-        function_line: 0,
-        open: Vec::new(),
-    };
+    let parser = || Parser::new(Lexer::new(source, chunk_name, version));
+    let mut first = parser();
     if u32::try_from(source.len()).is_err() {
-        let error = parser.lexer.error_here("chunk is too long");
-        return Err(Unparsed { error, prefix: parser.chunk(Vec::new()) });
+        let error = first.lexer.error_here("chunk is too long");
+        return Err(Unparsed { error, prefix: first.chunk(Vec::new()) });
     }
-    match parser.main_block() {
-        Ok(block) => Ok(parser.chunk(block.statements)),
-        Err(error) => {
-            let statements = std::mem::take(&mut parser.open);
-            Err(Unparsed { error, prefix: parser.chunk(statements) })
-        }
-    }
+    first.main_block().map(|block| first.chunk(block.statements)).map_err(|error| {
+        // Only now it is worth to keep what an error would lose.
+        let mut second = Parser { keeps: true, ..parser() };
+        let _ = second.main_block();
+        let statements = std::mem::take(&mut second.open);
+        Unparsed { error, prefix: second.chunk(statements) }
+    })
 }
 
 type Result<T, E = SyntaxError> = std::result::Result<T, E>;
-
 struct Parser<'s> {
     lexer: Lexer<'s>,
     /// The token to be parsed next.
@@ -100,11 +86,34 @@ struct Parser<'s> {
     locals: usize,
     /// The line where it is defined; 0 for a chunk.
     function_line: u32,
+    /// Whether what an error would lose is kept.
+    keeps: bool,
+    /// The functions in the statement in hand that are complete.
+    finished: Vec<Statement>,
     /// After an error: the statements of the blocks that it leaves open.
     open: Vec<Statement>,
 }
 
 impl<'s> Parser<'s> {
+    fn new(lexer: Lexer<'s>) -> Parser<'s> {
+        Parser {
+            lexer,
+            token: Token { kind: TokenKind::EndOfSource, start: 0, end: 0, line: 1 },
+            lookahead: None,
+            previous_end: 0,
+            previous_line: 1,
+            names: Names::default(),
+            levels: 0,
+            height: 0,
+            variadic: true,
+            locals: 0,
+            function_line: 0,
+            keeps: false,
+            finished: Vec::new(),
+            open: Vec::new(),
+        }
+    }
+
     fn main_block(&mut self) -> Result<Block> {
         self.advance()?;
         let block = self.block()?;
@@ -280,10 +289,13 @@ impl<'s> Parser<'s> {
         let mut statements = Vec::new();
         while !self.at_block_end() {
             let last = self.at(TokenKind::Return);
+            let finished = self.finished.len();
             if let Err(error) = self.statement(&mut statements) {
+                statements.extend(self.finished.drain(finished..));
                 self.leave_open(statements);
                 return Err(error);
             }
+            self.finished.truncate(finished);
             if last {
                 break;
             }
@@ -395,8 +407,13 @@ impl<'s> Parser<'s> {
     fn repeat_statement(&mut self, line: u32) -> Result<StatementKind> {
         self.advance()?;
         let body = self.closed_block(TokenKind::Until, TokenKind::Repeat, line)?;
-        let condition = self.expression()?;
-        Ok(StatementKind::Repeat { body, condition })
+        match self.expression() {
+            Ok(condition) => Ok(StatementKind::Repeat { body, condition }),
+            Err(error) => {
+                self.leave_open(body.statements);
+                Err(error)
+            }
+        }
     }
 
     fn for_statement(&mut self, line: u32) -> Result<StatementKind> {
