@@ -159,7 +159,7 @@ fn the_closure_as_parent_of_setupvalue_is_found_by_sharing_alone() {
 fn a_violation_says_how_the_object_is_reached_and_in_words_which_it_is() {
     let violation = run(SHARED_UPVALUE, "5.1", Checker::new(Level::Barrier)).violation.expect("the fault of 5.1");
     let labels: Vec<&str> = violation.path.iter().map(|step| step.label.as_str()).collect();
-    assert_eq!(labels, ["main thread", "local 'f1' (stack slot 3)", "upvalue #1 'cfg'", "value"]);
+    assert_eq!(labels, ["main thread", "local 'f1' (stack slot 5)", "upvalue #1 'cfg'", "value"]);
     let parent = violation.parent.expect("the upvalue");
     let (upvalue, closure) = parent.description.split_once(" of ").expect("an upvalue of a closure");
     assert!(upvalue.starts_with("upvalue 'cfg'#"), "{upvalue}");

@@ -186,6 +186,7 @@ fn what_is_wrong_before_an_error_of_the_grammar_is_told_first() {
         ("local x <const> = 1 if y then x = 2 y = =", "1: attempt to assign to const variable 'x'"),
         ("local x <const> = 1 if y then x = 2 else y = =", "1: attempt to assign to const variable 'x'"),
         ("local x <const> = 1 function f() x = 2", "1: attempt to assign to const variable 'x'"),
+        ("local x <const> = 1 y, x =", "1: attempt to assign to const variable 'x'"),
         ("f(function() break end, function() x = = end)", "1: break outside loop at line 1"),
         ("local x <const> = 1 repeat x = 2 until =", "1: attempt to assign to const variable 'x'"),
         ("do ::a:: ::a:: x = =", "1: label 'a' already defined on line 1"),

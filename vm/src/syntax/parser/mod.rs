@@ -540,6 +540,7 @@ impl<'s> Parser<'s> {
             return if is_call { Ok(StatementKind::Call(first)) } else { Err(self.error("syntax error")) };
         }
         let outer_levels = self.levels;
+        let finished = self.finished.len();
         let mut targets = Vec::new();
         let mut target = first;
         loop {
@@ -547,6 +548,14 @@ impl<'s> Parser<'s> {
                 return Err(self.error("syntax error"));
             }
             targets.push(target);
+            if self.keeps {
+                // What may not be assigned to is wrong whatever comes behind it.
+                let span = self.token_span();
+                let values = vec![Expression { kind: ExpressionKind::Nil, span }];
+                let kind = StatementKind::Assign { targets: targets.clone(), values };
+                self.finished.truncate(finished);
+                self.finished.push(Statement { kind, span });
+            }
             if !self.accept(TokenKind::Comma)? {
                 break;
             }
