@@ -31,6 +31,8 @@ struct Scope {
     times: usize,
     in_loop: bool,
     in_vararg: bool,
+    /// Whether no variable is a constant.
+    without_constants: bool,
 }
 
 /// More runs than this of one place are too many.
@@ -186,7 +188,8 @@ impl Maker {
             "repeat",
         ];
         let mut inner = self.branch();
-        let mut scope = Scope { times: 1, in_vararg: true, ..Scope::default() };
+        // The message about an assignment to one has the line of the name here, and of the token behind it in PUC Lua.
+        let mut scope = Scope { times: 1, in_vararg: true, without_constants: true, ..Scope::default() };
         for _ in 0..self.between(1, 3) {
             inner.declaration(&mut scope);
             inner.statement(&mut scope);
@@ -429,7 +432,7 @@ impl Maker {
             scope.add(&second, Kind::Number, false);
             return;
         }
-        let constant = self.one_in(6);
+        let constant = !scope.without_constants && self.one_in(6);
         let global = !constant && self.one_in(5);
         let name = self.fresh(if global { "G" } else { "a" });
         let (local, attribute) = if global { ("", "") } else { ("local ", if constant { " <const>" } else { "" }) };
