@@ -89,6 +89,8 @@ impl Maker {
         self.block("do", "end", |maker| {
             let mut scope = Scope { times: 1, in_vararg: true, ..Scope::default() };
             maker.block("local thread = coroutine.create(function(...)", "end)", |maker| {
+                // The names of temporaries are an implementation's own.
+                maker.line("local first = ...");
                 let count = maker.between(2, 5);
                 for _ in 0..count {
                     maker.statement(&mut scope);
