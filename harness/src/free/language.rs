@@ -209,10 +209,10 @@ impl Maker {
         self.block("do", "end", |maker| {
             maker.line("local t = {}");
             for (index, key) in keys.iter().enumerate() {
-                maker.line(format!("show(\"key\", pcall(function() t[{key}] = {index} end))"));
+                maker.line(format!("show(\"key\", pcall(function() t[ {key} ] = {index} end))"));
             }
             for key in &keys {
-                maker.line(format!("show(\"key\", t[{key}], rawget(t, {key}))"));
+                maker.line(format!("show(\"key\", t[ {key} ], rawget(t, {key}))"));
             }
             maker.line("local n = 0 for k in next, t do t[k] = nil n = n + 1 end");
             maker.line("show(\"key\", n, next(t), #t)");

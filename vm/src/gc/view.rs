@@ -763,8 +763,9 @@ impl<'h> HeapView<'h> {
     /// of a native function counts too.
     pub fn depth(self) -> usize {
         let threads = std::iter::successors(self.heap.current_thread, |thread| thread.resumer);
-        // Every stack has a bottom frame, and the script's is entered across a boundary.
-        threads.map(|thread| thread.frames.len().saturating_sub(1)).sum::<usize>().saturating_sub(1)
+        // Every stack has a bottom frame. The script is called by a function of the host's, and both are entered across a
+        // boundary.
+        threads.map(|thread| thread.frames.len().saturating_sub(1)).sum::<usize>().saturating_sub(3)
     }
 
     /// The innermost Lua function of the running thread, with the address of its running instruction.
