@@ -462,7 +462,7 @@ impl<'h> HeapView<'h> {
         self.heap.mode()
     }
 
-    /// Whether the steps of the collector follow one another, with nothing done in between, until [`Event::RunEnd`] is told.
+    /// Whether the steps of the collector follow one another, with nothing done in between, until `Event::RunEnd` is told.
     #[inline]
     pub fn is_in_run(self) -> bool {
         self.heap.in_run
