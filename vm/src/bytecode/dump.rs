@@ -42,7 +42,7 @@ pub(super) const LAYOUT: u32 = Opcode::FINGERPRINT ^ 1;
 /// Bytes before the main function.
 pub const HEADER_LENGTH: usize = SIGNATURE.len() + 2 + DATA.len() + SIZES.len() + 8 + 8 + 4;
 
-/// Whether bytes claim to be a binary chunk: their first one is that of a signature, which no text begins with.
+/// Whether bytes claim to be a binary chunk: the first one is such as no text begins with.
 pub fn is_binary(chunk: &[u8]) -> bool {
     chunk.first() == SIGNATURE.first()
 }
