@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
+use moonphase_vm::LuaVersion;
 use serde::{Deserialize, Serialize};
 
 use crate::free::{self, Use};
@@ -70,12 +71,7 @@ pub struct Case {
 
 impl Generator {
     /// Operations but for those, or free programs, in a version of Lua.
-    pub fn new(
-        scripts: Scripts,
-        seed: u64,
-        version: moonphase_vm::LuaVersion,
-        disabled: BTreeSet<OpKind>,
-    ) -> Generator {
+    pub fn new(scripts: Scripts, seed: u64, version: LuaVersion, disabled: BTreeSet<OpKind>) -> Generator {
         Generator { scripts, seed, options: GeneratorOptions { version, disabled } }
     }
 

@@ -80,11 +80,10 @@ impl Vm {
         }
         match (a, b) {
             (Value::Table(_), Value::Table(_)) | (Value::Userdata(_), Value::Userdata(_)) => {
-                let mut handler = self.heap.metamethod_of(a, Metamethod::Eq);
-                if handler.is_nil() {
-                    handler = self.heap.metamethod_of(b, Metamethod::Eq);
+                match self.handler_of_either(Metamethod::Eq, a, b) {
+                    Value::Nil => Compared::Known(false),
+                    handler => Compared::Call(handler),
                 }
-                if handler.is_nil() { Compared::Known(false) } else { Compared::Call(handler) }
             }
             _ => Compared::Known(false),
         }
@@ -93,7 +92,7 @@ impl Vm {
     pub(crate) fn less_than(&mut self, a: Value, b: Value) -> Result<Compared, Throw> {
         match raw_less(a, b) {
             Some(known) => Ok(Compared::Known(known)),
-            None => match self.order_handler(Metamethod::Lt, a, b) {
+            None => match self.handler_of_either(Metamethod::Lt, a, b) {
                 Value::Nil => Err(self.compare_error(a, b)),
                 handler => Ok(Compared::Call(handler)),
             },
@@ -105,8 +104,8 @@ impl Vm {
     pub(crate) fn less_equal(&mut self, a: Value, b: Value) -> Result<Compared, Throw> {
         match raw_less_equal(a, b) {
             Some(known) => Ok(Compared::Known(known)),
-            None => match self.order_handler(Metamethod::Le, a, b) {
-                Value::Nil => match self.order_handler(Metamethod::Lt, b, a) {
+            None => match self.handler_of_either(Metamethod::Le, a, b) {
+                Value::Nil => match self.handler_of_either(Metamethod::Lt, b, a) {
                     Value::Nil => Err(self.compare_error(a, b)),
                     handler => Ok(Compared::Reversed(handler)),
                 },
@@ -115,7 +114,8 @@ impl Vm {
         }
     }
 
-    fn order_handler(&mut self, event: Metamethod, a: Value, b: Value) -> Value {
+    /// The metamethod of the first operand, or else of the second; nil where neither has one.
+    fn handler_of_either(&mut self, event: Metamethod, a: Value, b: Value) -> Value {
         match self.heap.metamethod_of(a, event) {
             Value::Nil => self.heap.metamethod_of(b, event),
             handler => handler,

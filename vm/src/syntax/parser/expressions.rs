@@ -325,7 +325,7 @@ impl Parser<'_> {
         let block = self.block()?;
         let end_line = self.line();
         let ended = self.expect_closing(TokenKind::End, TokenKind::Function, line);
-        let block = self.complete(block, ended)?;
+        let (block, ()) = self.complete(block, ended)?;
         let variadic = std::mem::replace(&mut self.variadic, outer_variadic);
         (self.locals, self.function_line) = (outer_locals, outer_line);
         let body = FunctionBody { parameters, variadic, block, line, end_line, next_line: self.line() };

@@ -118,13 +118,13 @@ impl<'s> Parser<'s> {
         self.advance()?;
         let block = self.block()?;
         let ended = self.expect_here(TokenKind::EndOfSource);
-        self.complete(block, ended)
+        Ok(self.complete(block, ended)?.0)
     }
 
-    /// A block, unless an error comes right behind it.
-    fn complete(&mut self, block: Block, ended: Result<()>) -> Result<Block> {
-        match ended {
-            Ok(()) => Ok(block),
+    /// A block with what comes right behind it, unless that is an error.
+    fn complete<T>(&mut self, block: Block, behind: Result<T>) -> Result<(Block, T)> {
+        match behind {
+            Ok(behind) => Ok((block, behind)),
             Err(error) => {
                 self.leave_open(block.statements);
                 Err(error)
@@ -136,7 +136,7 @@ impl<'s> Parser<'s> {
     fn closed_block(&mut self, closer: TokenKind, opener: TokenKind, line: u32) -> Result<Block> {
         let block = self.block()?;
         let ended = self.expect_closing(closer, opener, line);
-        self.complete(block, ended)
+        Ok(self.complete(block, ended)?.0)
     }
 
     fn chunk(&self, statements: Vec<Statement>) -> Chunk {
@@ -407,13 +407,9 @@ impl<'s> Parser<'s> {
     fn repeat_statement(&mut self, line: u32) -> Result<StatementKind> {
         self.advance()?;
         let body = self.closed_block(TokenKind::Until, TokenKind::Repeat, line)?;
-        match self.expression() {
-            Ok(condition) => Ok(StatementKind::Repeat { body, condition }),
-            Err(error) => {
-                self.leave_open(body.statements);
-                Err(error)
-            }
-        }
+        let condition = self.expression();
+        let (body, condition) = self.complete(body, condition)?;
+        Ok(StatementKind::Repeat { body, condition })
     }
 
     fn for_statement(&mut self, line: u32) -> Result<StatementKind> {
@@ -462,7 +458,7 @@ impl<'s> Parser<'s> {
         let body = self.block()?;
         let end_line = self.line();
         let ended = self.expect_closing(TokenKind::End, opener, line);
-        Ok((self.complete(body, ended)?, end_line))
+        Ok((self.complete(body, ended)?.0, end_line))
     }
 
     fn function_statement(&mut self, line: u32) -> Result<StatementKind> {
