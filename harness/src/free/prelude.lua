@@ -4,12 +4,15 @@ do
   local concat, globals, math_type, next, select, sort = table.concat, _G, math.type, next, select, table.sort
   local gsub, sub, tostring, traceback, type = string.gsub, string.sub, tostring, debug.traceback, type
 
-  -- A value in words that do not depend on addresses or on the order of tables.
+  -- A value in words that do not depend on addresses, on the order of tables, or on which of two NaNs a processor keeps when it
+  -- is given both: compilers swap operands.
   local function text(value, depth)
     local kind = type(value)
     if kind == "string" then
       local quoted = gsub(format("%q", sub(value, 1, 400)), "\n", "n")
       return #value > 400 and quoted .. "+" .. #value or quoted
+    elseif value ~= value then
+      return "nan"
     elseif kind == "number" then
       return math_type(value) == "float" and format("%.17g", value) .. "f" or format("%d", value)
     elseif value == globals then

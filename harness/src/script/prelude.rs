@@ -197,6 +197,7 @@ const MIX: &str = r#"local function mix(rounds, start)
       coroutine.yield()
     end)()
     local text = ("local a%d = {} return function() local b%d return function() return a%d, b%d end end"):gsub("%%d", i)
+      .. (", function() end"):rep(i % 4 * 3)
     load(text, i % 2 == 0 and text or "=mix" .. i, "t", other)()()()
   end
   if running then
