@@ -4,6 +4,7 @@
 mod common;
 
 use common::{check, error_of, run};
+use moonphase_vm::Options;
 
 /// The lines that a chunk passes.
 fn lines(chunk: &str) -> String {
@@ -220,4 +221,22 @@ fn hooks_are_kept_in_a_weak_table_of_the_registry() {
     );
     assert_eq!(error_of("debug.sethook(1, 'l')"), "t:1: bad argument #1 to 'sethook' (function expected, got number)");
     assert_eq!(error_of("debug.sethook(print)"), "t:1: bad argument #2 to 'sethook' (string expected, got no value)");
+}
+
+#[test]
+fn a_finalizer_between_two_instructions_does_not_repeat_a_line() {
+    let source = "local function watched() local t = {} t.a = 1\n t.b = 2\n return t.a end
+        local passed = {}
+        for i = 1, 20 do
+          setmetatable({}, { __gc = function() end })
+          debug.sethook(function() passed[i] = (passed[i] or 0) + 1 end, 'l')
+          watched()
+          debug.sethook()
+          print(passed[i])
+        end";
+    for schedule in common::SCHEDULES {
+        let mut options = Options::default();
+        options.schedule = schedule.parse().expect("a schedule");
+        assert_eq!(common::run_with(options, source), ("5\n".repeat(20), Ok(())), "{schedule}");
+    }
 }

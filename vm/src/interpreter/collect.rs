@@ -3,7 +3,7 @@
 use crate::gc::{AnyGc, FullCollectionRule, Mode, Phase, SweepRule};
 use crate::interpreter::schedule::Point;
 use crate::interpreter::{Limit, Throw, Vm};
-use crate::value::{Metamethod, Value, flags};
+use crate::value::{Metamethod, Value, flags, hook_events};
 
 /// Debt of a stopped collector: how soon a safe point asks again (as in Lua).
 const STOPPED_DEBT: isize = -2000;
@@ -235,8 +235,14 @@ impl Vm {
         let thread = self.heap.current();
         // SAFETY: the references end with their statements.
         let suspended = std::mem::replace(&mut unsafe { thread.as_mut() }.hook.suspended, true);
+        let before = thread.hook;
         let result = self.call_protected(finalizer, &[value], Some(0), flags::FINALIZER);
-        unsafe { thread.as_mut() }.hook.suspended = suspended;
+        let hook = &mut unsafe { thread.as_mut() }.hook;
+        hook.suspended = suspended;
+        if before.events & hook_events::LINE != 0 {
+            // The program goes on where it was, which may be before an instruction whose line is still to be told.
+            hook.last_pc = before.last_pc;
+        }
         self.heap.set_stopped_inside(stopped);
         match result {
             Ok(_) => Ok(()),
