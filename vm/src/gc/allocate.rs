@@ -1,7 +1,7 @@
 //! Making and freeing objects; the table of interned strings; the byte count.
 //!
-//! Objects come from the global allocator one by one. The bytes of a string and the upvalues of a closure stand behind
-//! the object's fields in the same allocation.
+//! Objects come from the pool one by one. The bytes of a string and the upvalues of a closure stand behind the object's fields
+//! in the same block.
 
 use crate::gc::event::Event;
 use crate::gc::object::bits;
@@ -9,10 +9,10 @@ use crate::gc::upvalue::CountedUpvalue;
 use crate::gc::{Age, AnyGc, Gc, Header, Heap, Kind, Managed, Object, ObjectView, Phase};
 use crate::interpreter::Builtin;
 use crate::value::{
-    Closure, MAX_SHORT, NativeClosure, Prototype, Str, Table, Thread, ThreadStatus, Upvalue, Userdata, Value,
-    hash_bytes,
+    Closure, LONG, MAX_SHORT, NativeClosure, Prototype, Str, StrRest, Table, Thread, ThreadStatus, Upvalue, Userdata,
+    Value, hash_bytes,
 };
-use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::alloc::Layout;
 use std::any::Any;
 use std::cell::Cell;
 use std::ptr::{NonNull, addr_of_mut};
@@ -45,12 +45,38 @@ fn closure_layout(upvalues: usize) -> Layout {
     Layout::from_size_align(size, align_of::<Closure>()).unwrap_or_else(|_| unreachable!("at most 255 upvalues"))
 }
 
+impl Str {
+    /// How many bytes the string has.
+    #[inline]
+    pub(crate) fn length(&self) -> usize {
+        match self.short_length {
+            // SAFETY: a long string has its length there, from its making on.
+            LONG => unsafe { self.rest.get().length },
+            length => usize::from(length),
+        }
+    }
+
+    /// The next string in the bucket of the string table, where this one is short.
+    #[inline]
+    pub(super) fn chain(&self) -> Option<Gc<Str>> {
+        // SAFETY: a short string has its link there, from its making on.
+        if self.is_short() { unsafe { self.rest.get().chain } } else { None }
+    }
+
+    /// Links a short string.
+    #[inline]
+    fn set_chain(&self, next: Option<Gc<Str>>) {
+        debug_assert!(self.is_short());
+        self.rest.set(StrRest { chain: next });
+    }
+}
+
 impl Gc<Str> {
     /// The bytes of the string.
     #[inline]
     pub fn as_bytes(&self) -> &[u8] {
         // SAFETY: `new_string_object` allocated and filled `length` bytes behind the fields, and they never change.
-        unsafe { std::slice::from_raw_parts(self.as_ptr().add(1).cast::<u8>(), self.length) }
+        unsafe { std::slice::from_raw_parts(self.as_ptr().add(1).cast::<u8>(), self.length()) }
     }
 }
 
@@ -58,7 +84,7 @@ impl Gc<Str> {
     /// The bytes of a string that an object refers to, for as long as that object is borrowed.
     pub(crate) fn bytes_held_by<T: Managed>(self, _holder: &T) -> &[u8] {
         // SAFETY: as in `as_bytes`; while the holder is borrowed no step can run that frees it or what it refers to.
-        unsafe { std::slice::from_raw_parts(self.as_ptr().add(1).cast::<u8>(), self.length) }
+        unsafe { std::slice::from_raw_parts(self.as_ptr().add(1).cast::<u8>(), self.length()) }
     }
 }
 
@@ -89,9 +115,10 @@ impl Gc<Upvalue> {
 }
 
 /// Bytes of an object with all that belongs to it alone.
+#[inline]
 pub(super) fn size_of_object(object: AnyGc) -> usize {
     match object.unpack() {
-        Object::String(s) => string_layout(s.length).size(),
+        Object::String(s) => string_layout(s.length()).size(),
         Object::Table(t) => t.size(),
         Object::Closure(c) => closure_layout(c.upvalue_count as usize).size(),
         Object::NativeClosure(c) => size_of::<NativeClosure>() + size_of_val(&*c.upvalues),
@@ -126,6 +153,13 @@ impl StringTable {
         hash as usize & (self.buckets.len() - 1)
     }
 
+    /// Whether looking up the bytes of this string finds this string.
+    pub(super) fn finds(&self, string: Gc<Str>) -> bool {
+        let mut entries = std::iter::successors(self.buckets[self.bucket(string.hash())], |entry| entry.chain());
+        let same = |entry: &Gc<Str>| entry.hash.get() == string.hash.get() && entry.as_bytes() == string.as_bytes();
+        entries.find(|entry| *entry == string || same(entry)) == Some(string)
+    }
+
     #[inline]
     pub(super) fn find(&self, hash: u32, bytes: &[u8]) -> Option<Gc<Str>> {
         let mut entry = self.buckets[self.bucket(hash)];
@@ -133,7 +167,7 @@ impl StringTable {
             if string.hash.get() == hash && string.as_bytes() == bytes {
                 return Some(string);
             }
-            entry = string.chain.get();
+            entry = string.chain();
         }
         None
     }
@@ -144,7 +178,7 @@ impl StringTable {
             self.resize(self.buckets.len() * 2);
         }
         let bucket = self.bucket(string.hash.get());
-        string.chain.set(self.buckets[bucket]);
+        string.set_chain(self.buckets[bucket]);
         self.buckets[bucket] = Some(string);
         self.count += 1;
     }
@@ -157,14 +191,14 @@ impl StringTable {
         while let Some(found) = entry {
             if found == string {
                 match previous {
-                    Some(previous) => previous.chain.set(found.chain.get()),
-                    None => *link = found.chain.get(),
+                    Some(previous) => previous.set_chain(found.chain()),
+                    None => *link = found.chain(),
                 }
                 self.count -= 1;
                 return;
             }
             previous = Some(found);
-            entry = found.chain.get();
+            entry = found.chain();
             link = &mut self.buckets[bucket];
         }
     }
@@ -173,9 +207,9 @@ impl StringTable {
         let old = std::mem::replace(&mut self.buckets, vec![None; size].into_boxed_slice());
         for mut entry in old.into_vec() {
             while let Some(string) = entry {
-                entry = string.chain.get();
+                entry = string.chain();
                 let bucket = self.bucket(string.hash.get());
-                string.chain.set(self.buckets[bucket]);
+                string.set_chain(self.buckets[bucket]);
                 self.buckets[bucket] = Some(string);
             }
         }
@@ -193,7 +227,7 @@ impl StringTable {
 
     /// Every interned string.
     pub(super) fn iter(&self) -> impl Iterator<Item = Gc<Str>> + '_ {
-        self.buckets.iter().flat_map(|&bucket| std::iter::successors(bucket, |string| string.chain.get()))
+        self.buckets.iter().flat_map(|&bucket| std::iter::successors(bucket, |string| string.chain()))
     }
 }
 
@@ -207,25 +241,36 @@ impl Heap {
 
     /// Puts a new object into the list of all objects and counts its bytes.
     #[inline]
-    fn adopt(&mut self, object: AnyGc) {
+    fn adopt(&mut self, object: AnyGc, bytes: usize) {
         object.next.set(self.all.get());
         self.all.set(Some(object));
-        self.account(object);
+        self.account(object, bytes);
     }
 
     /// Counts the bytes of a new object.
     #[inline]
-    fn account(&mut self, object: AnyGc) {
-        self.pacing.charge(size_of_object(object) as isize);
+    fn account(&mut self, object: AnyGc, bytes: usize) {
+        debug_assert_eq!(bytes, size_of_object(object));
+        self.pacing.charge(bytes as isize);
         if self.interests.fine {
             self.raise(Event::Allocate(ObjectView::new(object)));
         }
     }
 
-    fn new_boxed<T: Managed>(&mut self, value: T) -> Gc<T> {
-        // SAFETY: a leaked box is an initialized object.
-        let object = unsafe { Gc::from_pointer(NonNull::from(Box::leak(Box::new(value)))) };
-        self.adopt(object.erase());
+    /// Moves an object into the heap's memory.
+    fn place<T: Managed>(&mut self, value: T) -> Gc<T> {
+        let pointer = self.pool.allocate(Layout::new::<T>()).cast::<T>();
+        // SAFETY: the block is as large as the layout says, and not used yet.
+        unsafe {
+            pointer.write(value);
+            Gc::from_pointer(pointer)
+        }
+    }
+
+    fn new_object<T: Managed>(&mut self, value: T) -> Gc<T> {
+        let object = self.place(value);
+        let bytes = size_of_object(object.erase());
+        self.adopt(object.erase(), bytes);
         object
     }
 
@@ -250,25 +295,26 @@ impl Heap {
     fn new_string_object(&mut self, bytes: &[u8], hash: Option<u32>) -> Gc<Str> {
         let header = self.new_header(Kind::String);
         let layout = string_layout(bytes.len());
-        // SAFETY: the layout has room for the fields and the bytes, both are written before the object is used, and the
-        // size is not zero.
+        let pointer = self.pool.allocate(layout).cast::<Str>();
+        // SAFETY: the layout has room for the fields and the bytes, and both are written before the object is used.
         let string = unsafe {
-            let Some(pointer) = NonNull::new(alloc(layout).cast::<Str>()) else { handle_alloc_error(layout) };
             pointer.write(Str {
                 header,
                 hash: Cell::new(hash.unwrap_or(0)),
                 hashed: Cell::new(hash.is_some()),
-                short: hash.is_some(),
-                length: bytes.len(),
-                chain: Cell::new(None),
+                short_length: if hash.is_some() { bytes.len() as u8 } else { LONG },
+                rest: Cell::new(match hash {
+                    Some(_) => StrRest { chain: None },
+                    None => StrRest { length: bytes.len() },
+                }),
             });
             pointer.add(1).cast::<u8>().copy_from_nonoverlapping(NonNull::from(bytes).cast(), bytes.len());
             Gc::from_pointer(pointer)
         };
         if hash.is_some() && self.policy.sweeps_strings() {
-            self.account(string.erase());
+            self.account(string.erase(), layout.size());
         } else {
-            self.adopt(string.erase());
+            self.adopt(string.erase(), layout.size());
         }
         string
     }
@@ -276,23 +322,23 @@ impl Heap {
     /// An empty table.
     pub fn new_table(&mut self) -> Gc<Table> {
         let header = self.new_header(Kind::Table);
-        self.new_boxed(Table::new(header))
+        self.new_object(Table::new(header))
     }
 
     /// A closure whose upvalues are all missing. The caller fills them in before a step can run.
     pub(crate) fn new_closure(&mut self, prototype: Gc<Prototype>, upvalues: u8) -> Gc<Closure> {
         let header = self.new_header(Kind::Closure);
         let layout = closure_layout(upvalues as usize);
+        let pointer = self.pool.allocate(layout).cast::<Closure>();
         // SAFETY: as in `new_string_object`.
         let closure = unsafe {
-            let Some(pointer) = NonNull::new(alloc(layout).cast::<Closure>()) else { handle_alloc_error(layout) };
             pointer.write(Closure { header, prototype: Cell::new(prototype), upvalue_count: upvalues });
             for index in 0..upvalues as usize {
                 pointer.add(1).cast::<UpvalueSlot>().add(index).write(Cell::new(None));
             }
             Gc::from_pointer(pointer)
         };
-        self.adopt(closure.erase());
+        self.adopt(closure.erase(), layout.size());
         let written = self.written(closure.erase(), Some(prototype.erase()));
         self.note_store(crate::gc::Site::ClosurePrototype, written, None);
         closure
@@ -302,7 +348,7 @@ impl Heap {
     pub(crate) fn new_native_closure(&mut self, builtin: &'static Builtin, upvalues: &[Value]) -> Gc<NativeClosure> {
         let header = self.new_header(Kind::NativeClosure);
         let upvalues = upvalues.iter().map(|&value| Cell::new(value)).collect();
-        let closure = self.new_boxed(NativeClosure { header, builtin, upvalues });
+        let closure = self.new_object(NativeClosure { header, builtin, upvalues });
         for index in 0..closure.upvalues.len() {
             let value = closure.upvalues[index].get();
             let written = self.written(closure.erase(), value.object());
@@ -315,13 +361,13 @@ impl Heap {
     pub fn new_userdata(&mut self, data: Option<Box<dyn Any>>, user_values: usize) -> Gc<Userdata> {
         let header = self.new_header(Kind::Userdata);
         let user_values = (0..user_values).map(|_| Cell::new(Value::Nil)).collect();
-        self.new_boxed(Userdata { header, metatable: Cell::new(None), user_values, data })
+        self.new_object(Userdata { header, metatable: Cell::new(None), user_values, data })
     }
 
     /// A thread with an empty stack.
     pub(crate) fn new_thread(&mut self) -> Gc<Thread> {
         let header = self.new_header(Kind::Thread);
-        self.new_boxed(Thread {
+        self.new_object(Thread {
             header,
             status: Cell::new(ThreadStatus::Suspended),
             stack: Vec::new(),
@@ -348,18 +394,17 @@ impl Heap {
     pub(super) fn new_upvalue(&mut self, listed: bool) -> Gc<Upvalue> {
         let header = self.new_header(Kind::Upvalue);
         let upvalue = Upvalue { header, location: Cell::new(std::ptr::null_mut()), own: Cell::new(Value::Nil) };
-        // SAFETY: a leaked box is an initialized object.
-        let upvalue: Gc<Upvalue> = unsafe { Gc::from_pointer(NonNull::from(Box::leak(Box::new(upvalue)))) };
+        let upvalue = self.place(upvalue);
         // SAFETY: the pointer to the field is taken from the object's own pointer and stays inside it.
         upvalue.location.set(unsafe { addr_of_mut!((*upvalue.as_ptr()).own) }.cast());
         if self.policy.counts_upvalues() {
             upvalue.erase().set_colour(0);
             self.counted.insert(upvalue.erase().id(), CountedUpvalue { upvalue, holders: 0, touched: false });
-            self.account(upvalue.erase());
+            self.account(upvalue.erase(), size_of::<Upvalue>());
         } else if listed {
-            self.adopt(upvalue.erase());
+            self.adopt(upvalue.erase(), size_of::<Upvalue>());
         } else {
-            self.account(upvalue.erase());
+            self.account(upvalue.erase(), size_of::<Upvalue>());
         }
         upvalue
     }
@@ -367,7 +412,7 @@ impl Heap {
     /// A prototype, made by `make` around its header.
     pub(crate) fn new_prototype(&mut self, make: impl FnOnce(Header) -> Prototype) -> Gc<Prototype> {
         let header = self.new_header(Kind::Prototype);
-        self.new_boxed(make(header))
+        self.new_object(make(header))
     }
 
     /// Makes the newest object one that is never collected. Such objects are made before all others.
@@ -397,7 +442,7 @@ impl Heap {
             self.raise(Event::Free(ObjectView::new(object)));
         }
         match object.unpack() {
-            Object::String(string) if string.short && !planted!(self, StringTableEntryKept) => {
+            Object::String(string) if string.is_short() && !planted!(self, StringTableEntryKept) => {
                 self.strings.remove(string)
             }
             Object::Upvalue(upvalue) => self.forget_upvalue(upvalue),
@@ -413,30 +458,42 @@ impl Heap {
         } else {
             // SAFETY: the object is in no list, so nobody frees it again; that nothing living refers to it is what the
             // collector is for.
-            unsafe { destroy(object) };
+            unsafe { self.destroy(object) };
         }
+    }
+
+    /// Returns an object's memory, and what belongs to it alone.
+    ///
+    /// # Safety
+    /// Nothing reads the object again.
+    pub(super) unsafe fn destroy(&mut self, object: AnyGc) {
+        let layout = match object.unpack() {
+            Object::String(s) => string_layout(s.length()),
+            Object::Closure(c) => closure_layout(c.upvalue_count as usize),
+            // SAFETY: the caller's promise, here and below.
+            Object::Table(t) => unsafe {
+                t.as_mut().free_parts(&mut self.pool);
+                drop_fields(t)
+            },
+            Object::NativeClosure(c) => unsafe { drop_fields(c) },
+            Object::Userdata(u) => unsafe { drop_fields(u) },
+            Object::Thread(t) => unsafe { drop_fields(t) },
+            Object::Upvalue(u) => unsafe { drop_fields(u) },
+            Object::Prototype(p) => unsafe { drop_fields(p) },
+        };
+        // SAFETY: each object was allocated with the layout that its kind says.
+        unsafe { self.pool.free(object.as_non_null().cast(), layout) };
     }
 }
 
-/// Returns an object's memory to the allocator.
+/// Drops an object in its place; gives the layout of that.
 ///
 /// # Safety
 /// Nothing reads the object again.
-pub(super) unsafe fn destroy(object: AnyGc) {
-    // SAFETY: each object was allocated as its kind says: a box, or the layout with a tail behind fields that need no
-    // drop.
-    unsafe {
-        match object.unpack() {
-            Object::String(s) => dealloc(s.as_ptr().cast(), string_layout(s.length)),
-            Object::Closure(c) => dealloc(c.as_ptr().cast(), closure_layout(c.upvalue_count as usize)),
-            Object::Table(t) => drop(Box::from_raw(t.as_ptr())),
-            Object::NativeClosure(c) => drop(Box::from_raw(c.as_ptr())),
-            Object::Userdata(u) => drop(Box::from_raw(u.as_ptr())),
-            Object::Thread(t) => drop(Box::from_raw(t.as_ptr())),
-            Object::Upvalue(u) => drop(Box::from_raw(u.as_ptr())),
-            Object::Prototype(p) => drop(Box::from_raw(p.as_ptr())),
-        }
-    }
+unsafe fn drop_fields<T: Managed>(object: Gc<T>) -> Layout {
+    // SAFETY: the caller's promise.
+    unsafe { object.as_ptr().drop_in_place() };
+    Layout::new::<T>()
 }
 
 impl Drop for Heap {
@@ -447,19 +504,19 @@ impl Drop for Heap {
             let strings: Vec<Gc<Str>> = self.strings.iter().filter(|string| !self.is_fixed(string.erase())).collect();
             for string in strings {
                 // SAFETY: such a string is in no list, and the heap is gone after this.
-                unsafe { destroy(string.erase()) };
+                unsafe { self.destroy(string.erase()) };
             }
         }
         for counted in std::mem::take(&mut self.counted).into_values() {
             // SAFETY: a counted upvalue is in no list, and the heap is gone after this.
-            unsafe { destroy(counted.upvalue.erase()) };
+            unsafe { self.destroy(counted.upvalue.erase()) };
         }
-        for list in [&self.all, &self.finalizable, &self.to_be_finalized, &self.open, &self.fixed] {
-            let mut next = list.take();
+        let lists = [&self.all, &self.finalizable, &self.to_be_finalized, &self.open, &self.fixed].map(Cell::take);
+        for mut next in lists {
             while let Some(object) = next {
                 next = object.next.get();
                 // SAFETY: each object is in one list, and the heap is gone after this.
-                unsafe { destroy(object) };
+                unsafe { self.destroy(object) };
             }
         }
     }

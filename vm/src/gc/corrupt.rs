@@ -140,7 +140,7 @@ impl Corrupt<'_> {
     pub fn set_in_silence(&mut self, table: Gc<Table>, key: Value, value: Value) {
         let before = table.size();
         // SAFETY: no other reference to the table is held here.
-        let _ = unsafe { table.as_mut() }.set(key, value);
+        let _ = unsafe { table.as_mut() }.set(&mut self.heap.pool, key, value);
         self.heap.resized(before, table.size());
     }
 

@@ -5,6 +5,7 @@ use crate::gc::event::{Event, Interests, Observer};
 use crate::gc::generational::Generations;
 use crate::gc::object::bits;
 use crate::gc::pacing::{Pacing, Phase};
+use crate::gc::pool::Pool;
 use crate::gc::quarantine::Quarantine;
 use crate::gc::upvalue::CountedUpvalues;
 use crate::gc::view::{HeapView, ObjectView};
@@ -108,6 +109,7 @@ pub struct Heap {
     /// Threads that have open upvalues.
     pub(super) threads_with_upvalues: Vec<Gc<Thread>>,
 
+    pub(super) pool: Pool,
     pub(super) strings: StringTable,
     pub(super) pacing: Pacing,
     pub(super) generations: Generations,
@@ -161,6 +163,7 @@ impl Heap {
             ephemerons: Vec::new(),
             all_weak: Vec::new(),
             threads_with_upvalues: Vec::new(),
+            pool: Pool::new(),
             strings: StringTable::new(),
             pacing: Pacing::default(),
             generations: Generations::new(),

@@ -27,7 +27,9 @@ mod heap;
 mod mark;
 mod object;
 mod pacing;
+mod parts;
 mod policy;
+mod pool;
 mod quarantine;
 mod semantics;
 mod store;
@@ -45,9 +47,11 @@ pub use heap::{Heap, HeapOptions, Metatables};
 pub use object::{Age, AnyGc, Gc, Header, Kind, Managed, Object};
 pub use pacing::Phase;
 pub(crate) use pacing::Turn;
+pub(crate) use parts::{PackedKey, copy_value, read_value};
 pub use policy::{
     DirectionRule, FullCollectionRule, Mode, Old0Rule, OpenRule, Policy, PolicyError, SetupvalueRule, StringRule,
     SweepRule, Upvalues,
 };
+pub(crate) use pool::{Pool, PooledSlice};
 pub use semantics::Semantics;
 pub use view::{Colour, Edge, GrayList, HeapView, Label, ListName, Location, ObjectView, Strength};

@@ -343,6 +343,12 @@ impl AnyGc {
         }
     }
 
+    /// Where the object begins.
+    #[inline(always)]
+    pub(super) fn as_non_null(self) -> NonNull<Header> {
+        self.0
+    }
+
     /// The address, which no script may see: it only tells objects apart.
     #[inline]
     pub(crate) fn address(self) -> usize {

@@ -1,6 +1,5 @@
 //! Swept objects that are kept, so that a dangling reference leads to a marked corpse and not to undefined behaviour.
 
-use crate::gc::allocate::destroy;
 use crate::gc::object::bits;
 use crate::gc::{AnyGc, Heap};
 use std::collections::VecDeque;
@@ -41,16 +40,16 @@ impl Heap {
             self.quarantine.bytes -= size;
             // SAFETY: the object is in no list, and under a sound policy nothing that is not freed refers to it: nothing
             // living, and there is nothing else.
-            unsafe { destroy(oldest) };
+            unsafe { self.destroy(oldest) };
         }
     }
 
     /// Returns everything in quarantine to the allocator.
     pub(super) fn release_quarantine(&mut self) {
         self.quarantine.bytes = 0;
-        for (object, _) in self.quarantine.objects.drain(..) {
+        for (object, _) in std::mem::take(&mut self.quarantine.objects) {
             // SAFETY: the heap is being dropped.
-            unsafe { destroy(object) };
+            unsafe { self.destroy(object) };
         }
     }
 }

@@ -5,7 +5,7 @@
 //! parent cannot hide the store.
 
 use crate::gc::event::{Event, Site, StoreColours};
-use crate::gc::{AnyGc, DirectionRule, Gc, Heap, ObjectView};
+use crate::gc::{AnyGc, DirectionRule, Gc, Heap, ObjectView, copy_value};
 use crate::value::{Metamethod, NativeClosure, Prototype, Slot, Str, Table, TableKeyError, Userdata, Value};
 use std::cell::Cell;
 
@@ -68,12 +68,12 @@ impl Heap {
 
     fn table_set_at(&mut self, site: Site, table: Gc<Table>, key: Value, value: Value) -> Result<(), TableKeyError> {
         if let Some(slot) = table.find(key) {
-            self.table_replace(site, table, slot, value);
+            self.table_replace(site, table, slot, &value);
             return Ok(());
         }
         let before = table.size();
         // SAFETY: no other reference to the table is held here, and setting a key calls nothing.
-        let added = unsafe { table.as_mut() }.set(key, value)?;
+        let added = unsafe { table.as_mut() }.set(&mut self.pool, key, value)?;
         if added {
             table.absent.set(0);
             self.resized(before, table.size());
@@ -94,10 +94,11 @@ impl Heap {
 
     /// Replaces a value that is in the table. The caller has seen that no `__newindex` is concerned.
     #[inline(always)]
-    pub(crate) fn table_replace(&mut self, site: Site, table: Gc<Table>, slot: Slot, value: Value) {
+    pub(crate) fn table_replace(&mut self, site: Site, table: Gc<Table>, slot: Slot, value: &Value) {
         let old = if self.interests.stores { table.value_at(slot).object() } else { None };
-        // SAFETY: no other reference to the table is held here.
-        unsafe { table.as_mut() }.set_value_at(slot, value);
+        // SAFETY: no other reference to the table is held here; the value may be in the table itself, but is then a value as
+        // any other.
+        unsafe { copy_value(value, table.as_mut().value_mut(slot)) };
         // A nil may have hidden an entry of a metatable from the cache of absent events.
         table.absent.set(0);
         if let Some(object) = value.object() {
@@ -107,13 +108,29 @@ impl Heap {
         }
     }
 
+    /// Moves items inside the array part, as so many single stores would. Indices count from 0.
+    pub(crate) fn table_move(&mut self, table: Gc<Table>, from: usize, to: usize, count: usize) {
+        // A store that nobody is told of and that calls no barrier is a copy: the barrier looks at tables that are black.
+        if !self.interests.stores && !table.erase().is_black() {
+            // SAFETY: no other reference to the table is held here.
+            unsafe { table.as_mut() }.move_items(from, to, count);
+            table.absent.set(0);
+            return;
+        }
+        for nth in 0..count {
+            let offset = if from < to { count - 1 - nth } else { nth };
+            let value = table.array()[from + offset];
+            self.table_replace(Site::TableStore, table, Slot::Array(to + offset), &value);
+        }
+    }
+
     /// Sets the items `first …` of a table constructor.
     pub(crate) fn table_set_list(&mut self, table: Gc<Table>, first: usize, values: &[Value]) {
         let before = table.size();
         {
             // SAFETY: `values` is part of a stack; no other reference to the table is held here.
             let table = unsafe { table.as_mut() };
-            table.ensure_array(first - 1 + values.len());
+            table.ensure_array(&mut self.pool, first - 1 + values.len());
             table.array_mut()[first - 1..first - 1 + values.len()].copy_from_slice(values);
         }
         self.resized(before, table.size());
@@ -132,7 +149,7 @@ impl Heap {
     pub(crate) fn table_resize(&mut self, table: Gc<Table>, array: usize, hash: usize) {
         let before = table.size();
         // SAFETY: no other reference to the table is held here.
-        unsafe { table.as_mut() }.resize(array, hash);
+        unsafe { table.as_mut() }.resize(&mut self.pool, array, hash);
         self.resized(before, table.size());
     }
 

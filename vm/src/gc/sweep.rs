@@ -65,7 +65,7 @@ impl Heap {
         for bucket in first..end {
             let mut next = self.strings.bucket_at(bucket);
             while let Some(string) = next {
-                next = string.chain.get();
+                next = string.chain();
                 if string.erase().is_dead(dead) {
                     self.free(string.erase());
                 } else if !self.is_fixed(string.erase()) {

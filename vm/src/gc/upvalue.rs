@@ -7,7 +7,7 @@
 use crate::gc::event::{Event, Site};
 use crate::gc::finalizer::unlink;
 use crate::gc::object::bits;
-use crate::gc::{AnyGc, Gc, Heap, ObjectView, OpenRule, SetupvalueRule, Upvalues};
+use crate::gc::{AnyGc, Gc, Heap, ObjectView, OpenRule, SetupvalueRule, Upvalues, copy_value};
 use crate::value::{Closure, Prototype, Thread, Upvalue, Value};
 use std::collections::BTreeMap;
 
@@ -140,9 +140,10 @@ impl Heap {
 
     /// The assignment of an upvalue by Lua code.
     #[inline(always)]
-    pub(crate) fn store_upvalue(&mut self, upvalue: Gc<Upvalue>, value: Value) {
+    pub(crate) fn store_upvalue(&mut self, upvalue: Gc<Upvalue>, value: &Value) {
         let old = if self.interests.stores { upvalue.get().object() } else { None };
-        upvalue.write(value);
+        // SAFETY: an upvalue's location is a value; see `Gc<Upvalue>::get`.
+        unsafe { copy_value(value, upvalue.location.get()) };
         if let Some(object) = value.object() {
             let written = self.written(upvalue.erase(), Some(object));
             match () {

@@ -216,7 +216,7 @@ impl<'h> ObjectView<'h> {
     /// Whether it is a string that must be interned.
     #[inline]
     pub fn is_short_string(self) -> bool {
-        matches!(self.object.unpack(), Object::String(string) if string.short)
+        matches!(self.object.unpack(), Object::String(string) if string.is_short())
     }
 
     /// If it is an upvalue: whether it is open.
@@ -570,7 +570,7 @@ impl<'h> HeapView<'h> {
     /// Whether looking up this string's bytes in the string table finds this string.
     pub fn is_interned(self, string: ObjectView<'h>) -> bool {
         match string.object.unpack() {
-            Object::String(s) => self.heap.strings.find(s.hash(), s.as_bytes()) == Some(s),
+            Object::String(s) => self.heap.strings.finds(s),
             _ => false,
         }
     }

@@ -5,7 +5,7 @@
 use crate::gc::{Gc, Site};
 use crate::interpreter::error::Operand;
 use crate::interpreter::{Throw, Vm};
-use crate::value::{Metamethod, Table, Value};
+use crate::value::{Metamethod, Str, Table, Value};
 
 /// What indexing found.
 pub(crate) enum Lookup {
@@ -55,6 +55,22 @@ impl Vm {
         Err(self.runtime_error(b"'__index' chain too long; possible loop"))
     }
 
+    /// Where the value of a field stands that an object lacks but one of the tables has that the `__index` of its metatable
+    /// leads to. `None` where `__index` is something else than such tables.
+    #[inline(never)]
+    pub(super) fn inherited(&self, metatable: Option<Gc<Table>>, name: Gc<Str>) -> Option<*const Value> {
+        let mut metatable = metatable?;
+        for _ in 0..MAX_CHAIN {
+            let Value::Table(table) = self.heap.metamethod_in(metatable, Metamethod::Index) else { return None };
+            let value = table.short_value(name);
+            if !value.is_nil() {
+                return Some(value);
+            }
+            metatable = table.metatable.get()?;
+        }
+        None
+    }
+
     /// `object[key] = value`. Gives the function to be called with receiver, key and value, if there is one.
     pub(crate) fn assign(&mut self, object: Value, key: Value, value: Value) -> Result<Option<(Value, Value)>, Throw> {
         self.assign_named(object, key, value, Operand::Constant)
@@ -76,7 +92,7 @@ impl Vm {
                     if let Some(slot) = slot
                         && !table.value_at(slot).is_nil()
                     {
-                        self.heap.table_replace(Site::TableStore, table, slot, value);
+                        self.heap.table_replace(Site::TableStore, table, slot, &value);
                         return Ok(None);
                     }
                     match self.table_metamethod(table, Metamethod::NewIndex) {

@@ -4,12 +4,12 @@
 //! may be in the middle of an instruction; `pcall` and its kin; the bottom of a coroutine; or the boundary where a native
 //! function called back.
 
-use crate::gc::{Event, Gc, Heap, ObjectView};
+use crate::gc::{Event, Gc, Heap, ObjectView, copy_value};
 use crate::interpreter::access::MAX_CHAIN;
 use crate::interpreter::native::{Call, Control, Function, NativeResult};
 use crate::interpreter::stack::NATIVE_SLOTS;
 use crate::interpreter::{Builtin, Throw, Vm};
-use crate::value::{Closure, Frame, FrameKind, Metamethod, Value, flags, hook_events};
+use crate::value::{Closure, Frame, FrameKind, Metamethod, Thread, Value, flags, hook_events};
 
 /// What runs after a call or a return.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +20,17 @@ pub(crate) enum Next {
     Other,
     /// Whoever called from outside: the frame below was a boundary.
     Exit,
+}
+
+/// How a function was called, as its frame keeps it.
+#[derive(Clone, Copy)]
+pub(super) struct Called {
+    /// How many results the caller takes, -1 for all.
+    pub wanted: i32,
+    /// Bits of [`flags`].
+    pub flags: u8,
+    /// [`Frame::nesting`].
+    pub nesting: u16,
 }
 
 impl Vm {
@@ -70,7 +81,10 @@ impl Vm {
     ) -> Result<Next, Throw> {
         for _ in 0..=MAX_CHAIN {
             match self.slot(func) {
-                Value::Closure(closure) => return self.enter_lua(closure, func, args, wanted, flags, nesting),
+                Value::Closure(closure) => {
+                    let thread = self.heap.current();
+                    return self.enter_lua::<true>(thread, closure, func, args, Called { wanted, flags, nesting });
+                }
                 Value::Builtin(builtin) => return self.call_native(builtin, func, args, wanted, flags, nesting),
                 Value::NativeClosure(closure) => {
                     return self.call_native(closure.builtin, func, args, wanted, flags, nesting);
@@ -109,50 +123,41 @@ impl Vm {
     /// Closes the upvalues where a new frame will be. The compiler leaves none open there. Other code may, and what it calls
     /// could put something else into the slot of the function that runs.
     #[inline(always)]
-    fn close_above(&mut self, func: usize) {
-        let thread = self.heap.current();
+    fn close_above(&mut self, thread: Gc<Thread>, func: usize) {
         if Heap::has_open_upvalue(thread, func) {
             self.heap.close_upvalues(thread, func);
         }
     }
 
-    /// Pushes the frame of a Lua function.
-    #[inline]
-    pub(super) fn enter_lua(
+    /// Pushes the frame of a Lua function onto the running thread. `OBSERVED` where there may be an observer.
+    #[inline(always)]
+    pub(super) fn enter_lua<const OBSERVED: bool>(
         &mut self,
+        thread: Gc<Thread>,
         closure: Gc<Closure>,
         func: usize,
         args: usize,
-        wanted: i32,
-        flags: u8,
-        nesting: u16,
+        Called { wanted, flags, nesting }: Called,
     ) -> Result<Next, Throw> {
-        self.heap.note(|| Event::Call(ObjectView::new(closure.erase())));
-        self.close_above(func);
+        if OBSERVED {
+            self.heap.note(|| Event::Call(ObjectView::new(closure.erase())));
+        }
+        self.close_above(thread, func);
         let prototype = closure.prototype.get();
         let parameters = prototype.parameters as usize;
         let max_stack = prototype.max_stack as usize;
         let mut base = func + 1;
         let mut extra = 0;
         if prototype.variadic {
-            self.ensure_stack(base + args.max(parameters), parameters + max_stack)?;
-        } else {
-            self.ensure_stack(base + args.min(parameters), max_stack + 1)?;
+            extra = self.adjust_varargs(base, args, parameters, max_stack)?;
+            base += args.max(parameters);
+        } else if base + max_stack >= thread.stack.len() {
+            self.ensure_stack(base, max_stack + 1)?;
         }
         // SAFETY: the reference ends before anything else is called.
-        let thread = unsafe { self.thread_mut() };
-        for missing in args..parameters {
-            thread.stack[base + missing] = Value::Nil;
-        }
-        if prototype.variadic {
-            // The named parameters move above the extra arguments, which stay out of the registers.
-            let given = args.max(parameters);
-            extra = given - parameters;
-            let from = base;
-            base += given;
-            for index in 0..parameters {
-                thread.stack[base + index] = std::mem::take(&mut thread.stack[from + index]);
-            }
+        let thread = unsafe { thread.as_mut() };
+        if args < parameters {
+            thread.stack[base + args..base + parameters].fill(Value::Nil);
         }
         let top = base + max_stack;
         thread.top = top;
@@ -171,6 +176,25 @@ impl Vm {
         Ok(Next::Lua)
     }
 
+    /// Makes room for a variadic function's registers above its arguments, and moves the named parameters there; the extra
+    /// arguments stay where they are. Gives how many those are.
+    fn adjust_varargs(
+        &mut self,
+        base: usize,
+        args: usize,
+        parameters: usize,
+        max_stack: usize,
+    ) -> Result<usize, Throw> {
+        let given = args.max(parameters);
+        self.ensure_stack(base + given, parameters + max_stack)?;
+        // SAFETY: the reference ends with the function.
+        let thread = unsafe { self.thread_mut() };
+        for index in 0..parameters.min(args) {
+            thread.stack[base + given + index] = std::mem::take(&mut thread.stack[base + index]);
+        }
+        Ok(given - parameters)
+    }
+
     /// Calls a native function to its end, or begins what a control function does.
     #[inline]
     pub(super) fn call_native(
@@ -182,7 +206,8 @@ impl Vm {
         flags: u8,
         nesting: u16,
     ) -> Result<Next, Throw> {
-        self.close_above(func);
+        let thread = self.heap.current();
+        self.close_above(thread, func);
         let base = func + 1;
         self.ensure_stack(base + args, NATIVE_SLOTS)?;
         let kind = match builtin.function {
@@ -198,7 +223,7 @@ impl Vm {
             },
         };
         // SAFETY: the reference ends before anything else is called.
-        let thread = unsafe { self.thread_mut() };
+        let thread = unsafe { thread.as_mut() };
         thread.top = base + args;
         let saved = thread.message_handler;
         thread.frames.push(Frame {
@@ -220,6 +245,12 @@ impl Vm {
             Function::Plain(function) => {
                 let count = function(&mut Call { vm: self, base, count: args })?;
                 let first = self.top() - count;
+                // SAFETY: the reference ends before anything else is called.
+                if !self.checked
+                    && let Some(next) = unsafe { self.thread_mut() }.return_as_is(first, count)
+                {
+                    return Ok(next);
+                }
                 self.return_values(first, count)
             }
             Function::Control(control) => self.control(control, func, args),
@@ -394,7 +425,10 @@ impl Vm {
             flags: 0,
         });
         data.stack[func] = function;
-        data.stack[func + 1..func + 1 + args.len()].copy_from_slice(args);
+        for (slot, arg) in data.stack[func + 1..].iter_mut().zip(args) {
+            // SAFETY: both are values.
+            unsafe { copy_value(arg, slot) };
+        }
         data.top = func + 1 + args.len();
         data.native_boundaries += 1;
         let start = self.precall(func, args.len(), wanted.map_or(-1, |wanted| wanted as i32), flags, nesting);
@@ -478,7 +512,35 @@ impl Vm {
     }
 }
 
-impl crate::value::Thread {
+impl Thread {
+    /// Ends the frame on top where its caller is a Lua function or a boundary, and takes the results as they are. `None` where
+    /// there is more to do.
+    #[inline(always)]
+    pub(super) fn return_as_is(&mut self, first: usize, count: usize) -> Option<Next> {
+        let [.., caller, frame] = self.frames.as_slice() else { return None };
+        if frame.flags & (flags::FINISH | flags::REPEAT) != 0 || frame.wanted != count as i32 {
+            return None;
+        }
+        let func = frame.func as usize;
+        let (top, ended, next) = match caller.kind {
+            FrameKind::Lua => (caller.top as usize, 1, Next::Lua),
+            FrameKind::Boundary => (func + count, 2, Next::Exit),
+            _ => return None,
+        };
+        match count {
+            0 => {}
+            1 => {
+                let result: *const Value = &self.stack[first];
+                // SAFETY: both are slots of the stack.
+                unsafe { copy_value(result, &mut self.stack[func]) };
+            }
+            _ => return None,
+        }
+        self.top = top;
+        self.frames.truncate(self.frames.len() - ended);
+        Some(next)
+    }
+
     /// Moves a frame's results to where its caller wants them: from its function's slot up, as many as wanted. The top is
     /// behind them.
     #[inline]

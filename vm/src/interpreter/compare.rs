@@ -146,6 +146,9 @@ impl Vm {
     }
 
     pub(crate) fn less_than_nested(&mut self, a: Value, b: Value) -> Result<bool, Throw> {
+        if let Some(known) = raw_less(a, b) {
+            return Ok(known);
+        }
         let compared = self.less_than(a, b)?;
         self.finish_comparison(compared, a, b)
     }

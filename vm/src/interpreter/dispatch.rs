@@ -8,46 +8,63 @@
 //! an observer has ended the program.
 
 use crate::bytecode::{Instruction, Opcode};
-use crate::gc::{Gc, Site};
-use crate::interpreter::access::Lookup;
-use crate::interpreter::arithmetic::{Computed, Operator};
-use crate::interpreter::call::Next;
-use crate::interpreter::compare::{Compared, raw_less, raw_less_equal};
+use crate::gc::{Gc, Site, copy_value};
+use crate::interpreter::call::{Called, Next};
 use crate::interpreter::concat::Concat;
 use crate::interpreter::error::Operand;
 use crate::interpreter::{Limit, Throw, Vm};
-use crate::value::{Closure, Frame, Value, flags, float_modulo, floor_divide, hook_events, modulo, power, shift_left};
+use crate::value::{
+    Closure, Frame, Slot, Thread, Value, flags, float_modulo, floor_divide, hook_events, modulo, power, shift_left,
+};
 use std::cell::Cell;
 
 /// What the loop keeps of the frame that it runs.
 struct Running {
+    thread: Gc<Thread>,
     frame: *mut Frame,
     pc: *const Instruction,
+    code: *const Instruction,
     base: *mut Value,
     constants: *const Cell<Value>,
     closure: Gc<Closure>,
+}
+
+impl Running {
+    /// The frame on top of the thread, which is that of a Lua function.
+    #[inline(always)]
+    fn on_top_of(thread: Gc<Thread>) -> Running {
+        let Some(frame) = thread.frames.last() else { unreachable!("a Lua frame is on top") };
+        let &Value::Closure(closure) = &thread.stack[frame.func as usize] else {
+            unreachable!("a Lua frame's function is a Lua closure")
+        };
+        Running::of(thread, closure)
+    }
+
+    /// The frame on top of the thread, which is one of this function.
+    #[inline(always)]
+    fn of(thread: Gc<Thread>, closure: Gc<Closure>) -> Running {
+        // SAFETY: the reference ends here; the pointers are used until the next thing that may move what they point to.
+        let data = unsafe { thread.as_mut() };
+        let Some(frame) = data.frames.last_mut() else { unreachable!("a Lua frame is on top") };
+        let prototype = closure.prototype.get();
+        Running {
+            thread,
+            // SAFETY: the frame's base is inside the stack, and its pc inside the code, whose last instruction is a return.
+            base: unsafe { data.stack.as_mut_ptr().add(frame.base as usize) },
+            pc: unsafe { prototype.code.as_ptr().add(frame.pc as usize) },
+            code: prototype.code.as_ptr(),
+            constants: prototype.constants.as_ptr(),
+            frame,
+            closure,
+        }
+    }
 }
 
 impl Vm {
     /// The frame on top, which is that of a Lua function.
     #[inline(always)]
     fn load_frame(&mut self) -> Running {
-        // SAFETY: the reference ends here; the pointers are used until the next thing that may move what they point to.
-        let thread = unsafe { self.thread_mut() };
-        let Some(frame) = thread.frames.last_mut() else { unreachable!("a Lua frame is on top") };
-        let Value::Closure(closure) = thread.stack[frame.func as usize] else {
-            unreachable!("a Lua frame's function is a Lua closure")
-        };
-        let prototype = closure.prototype.get();
-        let prototype = &*prototype;
-        Running {
-            // SAFETY: the frame's base is inside the stack, and its pc inside the code, whose last instruction is a return.
-            base: unsafe { thread.stack.as_mut_ptr().add(frame.base as usize) },
-            pc: unsafe { prototype.code.as_ptr().add(frame.pc as usize) },
-            constants: prototype.constants.as_ptr(),
-            frame,
-            closure,
-        }
+        Running::on_top_of(self.heap.current())
     }
 
     /// Runs until a frame other than that of a Lua function is on top, or the boundary below is returned to.
@@ -61,7 +78,7 @@ impl Vm {
         // other code against that; `Running` is loaded anew after everything that may move them.
         macro_rules! register {
             ($index:expr) => {
-                unsafe { *run.base.add($index as usize) }
+                unsafe { &*run.base.add($index as usize) }
             };
         }
         macro_rules! set {
@@ -70,9 +87,16 @@ impl Vm {
                 unsafe { *run.base.add($index as usize) = value }
             }};
         }
+        // Copies a value that stands somewhere to a register.
+        macro_rules! copy {
+            ($index:expr, $value:expr) => {{
+                let value: &Value = $value;
+                unsafe { copy_value(value, run.base.add($index as usize)) }
+            }};
+        }
         macro_rules! constant {
             ($index:expr) => {
-                unsafe { (*run.constants.add($index as usize)).get() }
+                unsafe { &*(*run.constants.add($index as usize)).as_ptr() }
             };
         }
         macro_rules! upvalue {
@@ -82,6 +106,12 @@ impl Vm {
                     None => unreachable!("a complete closure has its upvalues"),
                 }
             };
+        }
+        macro_rules! upvalue_value {
+            ($index:expr) => {{
+                let upvalue = upvalue!($index);
+                unsafe { &*upvalue.location.get() }
+            }};
         }
         macro_rules! skip {
             () => {
@@ -102,8 +132,7 @@ impl Vm {
         macro_rules! save {
             () => {
                 unsafe {
-                    let code = run.closure.prototype.get().code.as_ptr();
-                    (*run.frame).pc = run.pc.offset_from(code) as u32;
+                    (*run.frame).pc = run.pc.offset_from(run.code) as u32;
                 }
             };
         }
@@ -168,88 +197,100 @@ impl Vm {
                 proceed!(next)
             }};
         }
-        macro_rules! arithmetic_slow {
-            ($i:expr, $operator:expr, $b:expr, $c:expr) => {{
-                save!();
-                let (b, c): ((Value, Operand), (Value, Operand)) = ($b, $c);
-                match self.arithmetic($operator, b, c)? {
-                    Computed::Value(value) => set!($i.a(), value),
-                    Computed::Call(handler) => call_metamethod!(handler, [b.0, c.0]),
+        // Goes on after an instruction that was carried out outside of the loop, unless that led to a call.
+        macro_rules! finish {
+            ($called:expr) => {
+                if let Some(next) = $called {
+                    proceed!(next)
                 }
+            };
+        }
+        macro_rules! arithmetic_slow {
+            ($i:expr) => {{
+                save!();
+                finish!(self.arithmetic_instruction($i)?)
             }};
         }
         macro_rules! rb {
             ($i:expr) => {
-                (register!($i.b()), Operand::Register($i.b()))
+                register!($i.b())
             };
         }
         macro_rules! rc {
             ($i:expr) => {
-                (register!($i.c()), Operand::Register($i.c()))
+                register!($i.c())
             };
         }
         macro_rules! kc {
             ($i:expr) => {
-                (constant!($i.c()), Operand::Constant)
+                constant!($i.c())
             };
         }
         macro_rules! ic {
             ($i:expr) => {
-                (Value::Integer($i.sc() as i64), Operand::Constant)
+                &Value::Integer($i.sc() as i64)
             };
         }
         // Operations on two integers or two floats.
         macro_rules! arithmetic {
-            ($i:expr, $operator:expr, $b:expr, $c:expr, |$x:ident, $y:ident| $int:expr, |$p:ident, $q:ident| $float:expr) => {{
-                let (b, c) = ($b, $c);
-                match (b.0, c.0) {
-                    (Value::Integer($x), Value::Integer($y)) => set!($i.a(), Value::Integer($int)),
-                    (Value::Float($p), Value::Float($q)) => set!($i.a(), Value::Float($float)),
-                    (Value::Float($p), Value::Integer(y)) => {
+            ($i:expr, $b:expr, $c:expr, |$x:ident, $y:ident| $int:expr, |$p:ident, $q:ident| $float:expr) => {
+                match ($b, $c) {
+                    (&Value::Integer($x), &Value::Integer($y)) => set!($i.a(), Value::Integer($int)),
+                    (&Value::Float($p), &Value::Float($q)) => set!($i.a(), Value::Float($float)),
+                    (&Value::Float($p), &Value::Integer(y)) => {
                         let $q = y as f64;
                         set!($i.a(), Value::Float($float))
                     }
-                    (Value::Integer(x), Value::Float($q)) => {
+                    (&Value::Integer(x), &Value::Float($q)) => {
                         let $p = x as f64;
                         set!($i.a(), Value::Float($float))
                     }
-                    _ => arithmetic_slow!($i, $operator, b, c),
+                    _ => arithmetic_slow!($i),
                 }
-            }};
+            };
         }
         // Integer division and modulo: a zero divisor is an error, which the slow path raises.
         macro_rules! division {
-            ($i:expr, $operator:expr, $b:expr, $c:expr, |$x:ident, $y:ident| $int:expr, |$p:ident, $q:ident| $float:expr) => {{
-                let (b, c) = ($b, $c);
-                match (b.0, c.0) {
-                    (Value::Integer($x), Value::Integer($y)) if $y != 0 => set!($i.a(), Value::Integer($int)),
-                    (Value::Float($p), Value::Float($q)) => set!($i.a(), Value::Float($float)),
-                    _ => arithmetic_slow!($i, $operator, b, c),
+            ($i:expr, $b:expr, $c:expr, |$x:ident, $y:ident| $int:expr, |$p:ident, $q:ident| $float:expr) => {
+                match ($b, $c) {
+                    (&Value::Integer($x), &Value::Integer($y)) if $y != 0 => set!($i.a(), Value::Integer($int)),
+                    (&Value::Float($p), &Value::Float($q)) => set!($i.a(), Value::Float($float)),
+                    _ => arithmetic_slow!($i),
                 }
-            }};
+            };
         }
         macro_rules! float_arithmetic {
-            ($i:expr, $operator:expr, $b:expr, $c:expr, |$p:ident, $q:ident| $float:expr) => {{
-                let (b, c) = ($b, $c);
-                match (b.0.as_float(), c.0.as_float()) {
-                    (Some($p), Some($q)) => set!($i.a(), Value::Float($float)),
-                    _ => arithmetic_slow!($i, $operator, b, c),
+            ($i:expr, $b:expr, $c:expr, |$p:ident, $q:ident| $float:expr) => {
+                match ($b, $c) {
+                    (&Value::Float($p), &Value::Float($q)) => set!($i.a(), Value::Float($float)),
+                    (&Value::Integer(x), &Value::Integer(y)) => {
+                        let ($p, $q) = (x as f64, y as f64);
+                        set!($i.a(), Value::Float($float))
+                    }
+                    (&Value::Float($p), &Value::Integer(y)) => {
+                        let $q = y as f64;
+                        set!($i.a(), Value::Float($float))
+                    }
+                    (&Value::Integer(x), &Value::Float($q)) => {
+                        let $p = x as f64;
+                        set!($i.a(), Value::Float($float))
+                    }
+                    _ => arithmetic_slow!($i),
                 }
-            }};
+            };
         }
         macro_rules! bitwise {
-            ($i:expr, $operator:expr, $b:expr, $c:expr, |$x:ident, $y:ident| $int:expr) => {{
-                let (b, c) = ($b, $c);
-                match (b.0, c.0) {
-                    (Value::Integer($x), Value::Integer($y)) => set!($i.a(), Value::Integer($int)),
-                    _ => arithmetic_slow!($i, $operator, b, c),
+            ($i:expr, $b:expr, $c:expr, |$x:ident, $y:ident| $int:expr) => {
+                match ($b, $c) {
+                    (&Value::Integer($x), &Value::Integer($y)) => set!($i.a(), Value::Integer($int)),
+                    _ => arithmetic_slow!($i),
                 }
-            }};
+            };
         }
         // The jump after a test is taken where the condition is what the test wants.
         macro_rules! branch {
             ($condition:expr, $wanted:expr) => {
-                if $condition == ($wanted != 0) {
+                if ($condition) == ($wanted != 0) {
                     let distance = next_instruction!().get_sj();
                     jump!(distance + 1);
                 } else {
@@ -257,88 +298,110 @@ impl Vm {
                 }
             };
         }
-        macro_rules! compare {
-            ($i:expr, $raw:expr, $slow:ident, $a:expr, $b:expr) => {{
-                let (a, b): (Value, Value) = ($a, $b);
-                match $raw(a, b) {
-                    Some(known) => branch!(known, $i.c()),
-                    None => {
-                        save!();
-                        match self.$slow(a, b)? {
-                            Compared::Known(known) => branch!(known, $i.c()),
-                            Compared::Call(handler) => call_metamethod!(handler, [a, b]),
-                            Compared::Reversed(handler) => {
-                                // SAFETY: the frame that runs.
-                                unsafe { (*run.frame).saved = 1 };
-                                call_metamethod!(handler, [b, a])
-                            }
-                        }
-                    }
+        macro_rules! compare_slow {
+            ($i:expr) => {{
+                save!();
+                match self.compare_instruction($i)? {
+                    Ok(known) => branch!(known, $i.c()),
+                    Err(next) => proceed!(next),
                 }
             }};
         }
-        macro_rules! get_slow {
-            ($i:expr, $object:expr, $key:expr, $operand:expr) => {{
-                save!();
-                let (object, key) = ($object, $key);
-                match self.lookup_named(object, key, $operand)? {
-                    Lookup::Value(value) => set!($i.a(), value),
-                    Lookup::Call(handler, receiver) => call_metamethod!(handler, [receiver, key]),
+        macro_rules! compare {
+            ($i:expr, |$x:ident, $y:ident| $less:expr) => {
+                match (register!($i.a()), register!($i.b())) {
+                    (&Value::Integer($x), &Value::Integer($y)) => branch!($less, $i.c()),
+                    (&Value::Float($x), &Value::Float($y)) => branch!($less, $i.c()),
+                    _ => compare_slow!($i),
                 }
+            };
+        }
+        macro_rules! compare_small {
+            ($i:expr, |$x:ident, $y:ident| $less:expr) => {
+                match *register!($i.a()) {
+                    Value::Integer($x) => {
+                        let $y = $i.sb() as i64;
+                        branch!($less, $i.c())
+                    }
+                    Value::Float($x) => {
+                        let $y = $i.sb() as f64;
+                        branch!($less, $i.c())
+                    }
+                    _ => compare_slow!($i),
+                }
+            };
+        }
+        macro_rules! get_slow {
+            ($i:expr) => {{
+                save!();
+                finish!(self.get_instruction($i)?)
             }};
         }
         macro_rules! get_short {
-            ($i:expr, $object:expr, $key:expr, $operand:expr) => {{
-                let (object, key) = ($object, $key);
-                if let (Value::Table(table), Value::String(name)) = (object, key) {
-                    if name.is_short() {
-                        let value = table.get_short(name);
-                        if !value.is_nil() || table.metatable.get().is_none() {
-                            set!($i.a(), value);
-                            continue;
-                        }
+            ($i:expr, $object:expr, $key:expr) => {{
+                let (object, key): (&Value, &Value) = ($object, $key);
+                if let (&Value::Table(table), &Value::String(name)) = (object, key)
+                    && name.is_short()
+                {
+                    let value = table.short_value(name);
+                    if !value.is_nil() || table.metatable.get().is_none() {
+                        copy!($i.a(), value);
+                        continue;
+                    }
+                    if let Some(value) = self.inherited(table.metatable.get(), name) {
+                        copy!($i.a(), unsafe { &*value });
+                        continue;
                     }
                 }
-                get_slow!($i, object, key, $operand)
+                get_slow!($i)
+            }};
+        }
+        macro_rules! get_integer {
+            ($i:expr, $table:expr, $index:expr) => {{
+                let value = $table.integer_value($index);
+                if !value.is_nil() || $table.metatable.get().is_none() {
+                    copy!($i.a(), value);
+                    continue;
+                }
             }};
         }
         macro_rules! set_slow {
-            ($object:expr, $key:expr, $value:expr, $operand:expr) => {{
+            ($i:expr) => {{
                 save!();
-                let (object, key, value) = ($object, $key, $value);
-                if let Some((handler, receiver)) = self.assign_named(object, key, value, $operand)? {
-                    call_metamethod!(handler, [receiver, key, value]);
-                }
+                finish!(self.set_instruction($i)?)
             }};
         }
         macro_rules! set_short {
-            ($object:expr, $key:expr, $value:expr, $operand:expr) => {{
-                let (object, key, value) = ($object, $key, $value);
-                if let (Value::Table(table), Value::String(name)) = (object, key) {
-                    if let Some(slot) = table.find_present_short(name) {
-                        if CHECKED {
-                            save!();
-                        }
-                        self.heap.table_replace(Site::TableStore, table, slot, value);
-                        continue;
+            ($i:expr, $object:expr, $key:expr, $value:expr) => {{
+                let (object, key): (&Value, &Value) = ($object, $key);
+                if let (&Value::Table(table), &Value::String(name)) = (object, key)
+                    && name.is_short()
+                    && let Some(slot) = table.find_short(name).map(Slot::Hash)
+                    && (table.metatable.get().is_none() || !table.value_at(slot).is_nil())
+                {
+                    if CHECKED {
+                        save!();
                     }
+                    self.heap.table_replace(Site::TableStore, table, slot, $value);
+                    continue;
                 }
-                set_slow!(object, key, value, $operand)
+                set_slow!($i)
             }};
         }
         macro_rules! set_index {
-            ($object:expr, $key:expr, $value:expr, $operand:expr) => {{
-                let (object, key, value) = ($object, $key, $value);
-                if let (Value::Table(table), Value::Integer(index)) = (object, key) {
-                    if let Some(slot) = table.find_present_item(index) {
-                        if CHECKED {
-                            save!();
-                        }
-                        self.heap.table_replace(Site::TableStore, table, slot, value);
-                        continue;
+            ($i:expr, $object:expr, $key:expr, $value:expr) => {{
+                let (object, key): (&Value, &Value) = ($object, $key);
+                if let (&Value::Table(table), &Value::Integer(index)) = (object, key)
+                    && let Some(slot) = table.find_integer(index)
+                    && (table.metatable.get().is_none() || !table.value_at(slot).is_nil())
+                {
+                    if CHECKED {
+                        save!();
                     }
+                    self.heap.table_replace(Site::TableStore, table, slot, $value);
+                    continue;
                 }
-                set_slow!(object, key, value, $operand)
+                set_slow!($i)
             }};
         }
 
@@ -357,14 +420,14 @@ impl Vm {
             let i = next_instruction!();
             skip!();
             match opcode_of(i) {
-                Opcode::Move => set!(i.a(), register!(i.b())),
+                Opcode::Move => copy!(i.a(), register!(i.b())),
                 Opcode::LoadI => set!(i.a(), Value::Integer(i.sbx() as i64)),
                 Opcode::LoadF => set!(i.a(), Value::Float(i.sbx() as f64)),
-                Opcode::LoadK => set!(i.a(), constant!(i.bx())),
+                Opcode::LoadK => copy!(i.a(), constant!(i.bx())),
                 Opcode::LoadKX => {
                     let index = next_instruction!().get_ax();
                     skip!();
-                    set!(i.a(), constant!(index));
+                    copy!(i.a(), constant!(index));
                 }
                 Opcode::LoadFalse => set!(i.a(), Value::Boolean(false)),
                 Opcode::LFalseSkip => {
@@ -377,74 +440,41 @@ impl Vm {
                         set!(i.a() as usize + index, Value::Nil);
                     }
                 }
-                Opcode::GetUpval => set!(i.a(), upvalue!(i.b()).get()),
+                Opcode::GetUpval => copy!(i.a(), upvalue_value!(i.b())),
                 Opcode::SetUpval => {
                     if CHECKED {
                         save!();
                     }
                     self.heap.store_upvalue(upvalue!(i.b()), register!(i.a()));
                 }
-                Opcode::GetTabUp => {
-                    get_short!(i, upvalue!(i.b()).get(), constant!(i.c()), Operand::Upvalue(i.b()))
-                }
+                Opcode::GetTabUp => get_short!(i, upvalue_value!(i.b()), constant!(i.c())),
                 Opcode::GetTable => {
-                    let (object, key) = (register!(i.b()), register!(i.c()));
-                    if let Value::Table(table) = object {
-                        let value = match key {
-                            Value::Integer(index) => table.get_integer(index),
-                            key => table.get(key),
-                        };
-                        if !value.is_nil() || table.metatable.get().is_none() {
-                            set!(i.a(), value);
-                            continue;
+                    if let &Value::Table(table) = register!(i.b()) {
+                        match *register!(i.c()) {
+                            Value::Integer(index) => get_integer!(i, table, index),
+                            Value::String(name) if name.is_short() => {
+                                get_short!(i, &Value::Table(table), &Value::String(name))
+                            }
+                            _ => {}
                         }
                     }
-                    get_slow!(i, object, key, Operand::Register(i.b()))
+                    get_slow!(i)
                 }
                 Opcode::GetI => {
-                    let object = register!(i.b());
-                    if let Value::Table(table) = object {
-                        let value = table.get_integer(i.c() as i64);
-                        if !value.is_nil() || table.metatable.get().is_none() {
-                            set!(i.a(), value);
-                            continue;
-                        }
+                    if let &Value::Table(table) = register!(i.b()) {
+                        get_integer!(i, table, i.c() as i64);
                     }
-                    get_slow!(i, object, Value::Integer(i.c() as i64), Operand::Register(i.b()))
+                    get_slow!(i)
                 }
-                Opcode::GetField => {
-                    get_short!(i, register!(i.b()), constant!(i.c()), Operand::Register(i.b()))
-                }
-                Opcode::SetTabUp => {
-                    set_short!(upvalue!(i.a()).get(), constant!(i.b()), register!(i.c()), Operand::Upvalue(i.a()))
-                }
-                Opcode::SetTabUpK => {
-                    set_short!(upvalue!(i.a()).get(), constant!(i.b()), constant!(i.c()), Operand::Upvalue(i.a()))
-                }
-                Opcode::SetTable => {
-                    set_index!(register!(i.a()), register!(i.b()), register!(i.c()), Operand::Register(i.a()))
-                }
-                Opcode::SetTableK => {
-                    set_index!(register!(i.a()), register!(i.b()), constant!(i.c()), Operand::Register(i.a()))
-                }
-                Opcode::SetI => set_index!(
-                    register!(i.a()),
-                    Value::Integer(i.b() as i64),
-                    register!(i.c()),
-                    Operand::Register(i.a())
-                ),
-                Opcode::SetIK => set_index!(
-                    register!(i.a()),
-                    Value::Integer(i.b() as i64),
-                    constant!(i.c()),
-                    Operand::Register(i.a())
-                ),
-                Opcode::SetField => {
-                    set_short!(register!(i.a()), constant!(i.b()), register!(i.c()), Operand::Register(i.a()))
-                }
-                Opcode::SetFieldK => {
-                    set_short!(register!(i.a()), constant!(i.b()), constant!(i.c()), Operand::Register(i.a()))
-                }
+                Opcode::GetField => get_short!(i, register!(i.b()), constant!(i.c())),
+                Opcode::SetTabUp => set_short!(i, upvalue_value!(i.a()), constant!(i.b()), register!(i.c())),
+                Opcode::SetTabUpK => set_short!(i, upvalue_value!(i.a()), constant!(i.b()), constant!(i.c())),
+                Opcode::SetTable => set_index!(i, register!(i.a()), register!(i.b()), register!(i.c())),
+                Opcode::SetTableK => set_index!(i, register!(i.a()), register!(i.b()), constant!(i.c())),
+                Opcode::SetI => set_index!(i, register!(i.a()), &Value::Integer(i.b() as i64), register!(i.c())),
+                Opcode::SetIK => set_index!(i, register!(i.a()), &Value::Integer(i.b() as i64), constant!(i.c())),
+                Opcode::SetField => set_short!(i, register!(i.a()), constant!(i.b()), register!(i.c())),
+                Opcode::SetFieldK => set_short!(i, register!(i.a()), constant!(i.b()), constant!(i.c())),
                 Opcode::NewTable => {
                     let array = next_instruction!().get_ax() as usize;
                     skip!();
@@ -454,7 +484,7 @@ impl Vm {
                     }
                     let is_sized = array > 0 || hash > 0;
                     if is_sized {
-                        self.reserve(array.saturating_mul(16).saturating_add(hash.saturating_mul(40)))?;
+                        self.reserve(array.saturating_mul(16).saturating_add(hash.saturating_mul(32)))?;
                     }
                     let table = self.heap.new_table();
                     set!(i.a(), Value::Table(table));
@@ -466,74 +496,93 @@ impl Vm {
                 Opcode::SelfK | Opcode::SelfR => {
                     let object = register!(i.b());
                     let key = if opcode_of(i) == Opcode::SelfK { constant!(i.c()) } else { register!(i.c()) };
-                    set!(i.a() as usize + 1, object);
-                    get_short!(i, object, key, Operand::Register(i.b()))
+                    if let &Value::String(name) = key
+                        && name.is_short()
+                    {
+                        let method = match *object {
+                            Value::Table(table) => {
+                                let value = table.short_value(name);
+                                match table.metatable.get() {
+                                    Some(metatable) if value.is_nil() => self.inherited(Some(metatable), name),
+                                    _ => Some(value as *const Value),
+                                }
+                            }
+                            Value::String(_) => self.inherited(self.heap.metatables.string, name),
+                            _ => None,
+                        };
+                        if let Some(method) = method {
+                            copy!(i.a() as usize + 1, object);
+                            copy!(i.a(), unsafe { &*method });
+                            continue;
+                        }
+                    }
+                    get_slow!(i)
                 }
                 Opcode::AddI => {
-                    arithmetic!(i, Operator::Add, rb!(i), ic!(i), |x, y| x.wrapping_add(y), |p, q| p + q)
+                    arithmetic!(i, rb!(i), ic!(i), |x, y| x.wrapping_add(y), |p, q| p + q)
                 }
                 // PUC Lua adds the negated constant, and an integer zero has no sign: `-0.0 - 0` is 0.0 there.
                 Opcode::SubI => {
-                    arithmetic!(i, Operator::Sub, rb!(i), ic!(i), |x, y| x.wrapping_sub(y), |p, q| p + (0.0 - q))
+                    arithmetic!(i, rb!(i), ic!(i), |x, y| x.wrapping_sub(y), |p, q| p + (0.0 - q))
                 }
                 Opcode::AddK => {
-                    arithmetic!(i, Operator::Add, rb!(i), kc!(i), |x, y| x.wrapping_add(y), |p, q| p + q)
+                    arithmetic!(i, rb!(i), kc!(i), |x, y| x.wrapping_add(y), |p, q| p + q)
                 }
                 Opcode::SubK => {
-                    arithmetic!(i, Operator::Sub, rb!(i), kc!(i), |x, y| x.wrapping_sub(y), |p, q| p - q)
+                    arithmetic!(i, rb!(i), kc!(i), |x, y| x.wrapping_sub(y), |p, q| p - q)
                 }
                 Opcode::MulK => {
-                    arithmetic!(i, Operator::Mul, rb!(i), kc!(i), |x, y| x.wrapping_mul(y), |p, q| p * q)
+                    arithmetic!(i, rb!(i), kc!(i), |x, y| x.wrapping_mul(y), |p, q| p * q)
                 }
                 Opcode::Add => {
-                    arithmetic!(i, Operator::Add, rb!(i), rc!(i), |x, y| x.wrapping_add(y), |p, q| p + q)
+                    arithmetic!(i, rb!(i), rc!(i), |x, y| x.wrapping_add(y), |p, q| p + q)
                 }
                 Opcode::Sub => {
-                    arithmetic!(i, Operator::Sub, rb!(i), rc!(i), |x, y| x.wrapping_sub(y), |p, q| p - q)
+                    arithmetic!(i, rb!(i), rc!(i), |x, y| x.wrapping_sub(y), |p, q| p - q)
                 }
                 Opcode::Mul => {
-                    arithmetic!(i, Operator::Mul, rb!(i), rc!(i), |x, y| x.wrapping_mul(y), |p, q| p * q)
+                    arithmetic!(i, rb!(i), rc!(i), |x, y| x.wrapping_mul(y), |p, q| p * q)
                 }
                 Opcode::ModK => {
-                    division!(i, Operator::Mod, rb!(i), kc!(i), |x, y| modulo(x, y), |p, q| float_modulo(p, q))
+                    division!(i, rb!(i), kc!(i), |x, y| modulo(x, y), |p, q| float_modulo(p, q))
                 }
                 Opcode::Mod => {
-                    division!(i, Operator::Mod, rb!(i), rc!(i), |x, y| modulo(x, y), |p, q| float_modulo(p, q))
+                    division!(i, rb!(i), rc!(i), |x, y| modulo(x, y), |p, q| float_modulo(p, q))
                 }
                 Opcode::IDivK => {
-                    division!(i, Operator::IDiv, rb!(i), kc!(i), |x, y| floor_divide(x, y), |p, q| (p / q).floor())
+                    division!(i, rb!(i), kc!(i), |x, y| floor_divide(x, y), |p, q| (p / q).floor())
                 }
                 Opcode::IDiv => {
-                    division!(i, Operator::IDiv, rb!(i), rc!(i), |x, y| floor_divide(x, y), |p, q| (p / q).floor())
+                    division!(i, rb!(i), rc!(i), |x, y| floor_divide(x, y), |p, q| (p / q).floor())
                 }
-                Opcode::PowK => float_arithmetic!(i, Operator::Pow, rb!(i), kc!(i), |p, q| power(p, q)),
-                Opcode::Pow => float_arithmetic!(i, Operator::Pow, rb!(i), rc!(i), |p, q| power(p, q)),
-                Opcode::DivK => float_arithmetic!(i, Operator::Div, rb!(i), kc!(i), |p, q| p / q),
-                Opcode::Div => float_arithmetic!(i, Operator::Div, rb!(i), rc!(i), |p, q| p / q),
-                Opcode::BAndK => bitwise!(i, Operator::BAnd, rb!(i), kc!(i), |x, y| x & y),
-                Opcode::BOrK => bitwise!(i, Operator::BOr, rb!(i), kc!(i), |x, y| x | y),
-                Opcode::BXorK => bitwise!(i, Operator::BXor, rb!(i), kc!(i), |x, y| x ^ y),
-                Opcode::BAnd => bitwise!(i, Operator::BAnd, rb!(i), rc!(i), |x, y| x & y),
-                Opcode::BOr => bitwise!(i, Operator::BOr, rb!(i), rc!(i), |x, y| x | y),
-                Opcode::BXor => bitwise!(i, Operator::BXor, rb!(i), rc!(i), |x, y| x ^ y),
-                Opcode::ShlI => bitwise!(i, Operator::Shl, rb!(i), ic!(i), |x, y| shift_left(x, y)),
-                Opcode::ShrI => bitwise!(i, Operator::Shr, rb!(i), ic!(i), |x, y| shift_left(x, -y)),
-                Opcode::Shl => bitwise!(i, Operator::Shl, rb!(i), rc!(i), |x, y| shift_left(x, y)),
+                Opcode::PowK => float_arithmetic!(i, rb!(i), kc!(i), |p, q| power(p, q)),
+                Opcode::Pow => float_arithmetic!(i, rb!(i), rc!(i), |p, q| power(p, q)),
+                Opcode::DivK => float_arithmetic!(i, rb!(i), kc!(i), |p, q| p / q),
+                Opcode::Div => float_arithmetic!(i, rb!(i), rc!(i), |p, q| p / q),
+                Opcode::BAndK => bitwise!(i, rb!(i), kc!(i), |x, y| x & y),
+                Opcode::BOrK => bitwise!(i, rb!(i), kc!(i), |x, y| x | y),
+                Opcode::BXorK => bitwise!(i, rb!(i), kc!(i), |x, y| x ^ y),
+                Opcode::BAnd => bitwise!(i, rb!(i), rc!(i), |x, y| x & y),
+                Opcode::BOr => bitwise!(i, rb!(i), rc!(i), |x, y| x | y),
+                Opcode::BXor => bitwise!(i, rb!(i), rc!(i), |x, y| x ^ y),
+                Opcode::ShlI => bitwise!(i, rb!(i), ic!(i), |x, y| shift_left(x, y)),
+                Opcode::ShrI => bitwise!(i, rb!(i), ic!(i), |x, y| shift_left(x, -y)),
+                Opcode::Shl => bitwise!(i, rb!(i), rc!(i), |x, y| shift_left(x, y)),
                 Opcode::Shr => {
-                    bitwise!(i, Operator::Shr, rb!(i), rc!(i), |x, y| shift_left(x, y.wrapping_neg()))
+                    bitwise!(i, rb!(i), rc!(i), |x, y| shift_left(x, y.wrapping_neg()))
                 }
-                Opcode::Unm => match register!(i.b()) {
+                Opcode::Unm => match *register!(i.b()) {
                     Value::Integer(x) => set!(i.a(), Value::Integer(x.wrapping_neg())),
                     Value::Float(x) => set!(i.a(), Value::Float(-x)),
-                    _ => arithmetic_slow!(i, Operator::Unm, rb!(i), rb!(i)),
+                    _ => arithmetic_slow!(i),
                 },
-                Opcode::BNot => match register!(i.b()) {
+                Opcode::BNot => match *register!(i.b()) {
                     Value::Integer(x) => set!(i.a(), Value::Integer(!x)),
-                    _ => arithmetic_slow!(i, Operator::BNot, rb!(i), rb!(i)),
+                    _ => arithmetic_slow!(i),
                 },
                 Opcode::Not => set!(i.a(), Value::Boolean(register!(i.b()).is_falsy())),
                 Opcode::Len => {
-                    let value = register!(i.b());
+                    let value = *register!(i.b());
                     match value {
                         Value::Table(table) if table.metatable.get().is_none() => {
                             set!(i.a(), Value::Integer(table.length()))
@@ -570,42 +619,28 @@ impl Vm {
                     self.mark_to_be_closed(slot, i.a())?;
                 }
                 Opcode::Jmp => jump!(i.get_sj()),
-                Opcode::Eq => {
-                    let (a, b) = (register!(i.a()), register!(i.b()));
-                    match self.equals(a, b) {
-                        Compared::Known(known) => branch!(known, i.c()),
-                        Compared::Call(handler) | Compared::Reversed(handler) => {
-                            save!();
-                            call_metamethod!(handler, [a, b])
-                        }
-                    }
-                }
+                Opcode::Eq => match (register!(i.a()), register!(i.b())) {
+                    (&Value::Integer(x), &Value::Integer(y)) => branch!(x == y, i.c()),
+                    _ => compare_slow!(i),
+                },
                 Opcode::EqK => {
-                    let equal = register!(i.a()).raw_equals(constant!(i.b()));
+                    let equal = register!(i.a()).raw_equals(*constant!(i.b()));
                     branch!(equal, i.c());
                 }
                 Opcode::EqI => {
-                    let equal = match register!(i.a()) {
+                    let equal = match *register!(i.a()) {
                         Value::Integer(x) => x == i.sb() as i64,
                         Value::Float(x) => x == i.sb() as f64,
                         _ => false,
                     };
                     branch!(equal, i.c());
                 }
-                Opcode::Lt => compare!(i, raw_less, less_than, register!(i.a()), register!(i.b())),
-                Opcode::Le => compare!(i, raw_less_equal, less_equal, register!(i.a()), register!(i.b())),
-                Opcode::LtI => {
-                    compare!(i, raw_less, less_than, register!(i.a()), Value::Integer(i.sb() as i64))
-                }
-                Opcode::LeI => {
-                    compare!(i, raw_less_equal, less_equal, register!(i.a()), Value::Integer(i.sb() as i64))
-                }
-                Opcode::GtI => {
-                    compare!(i, raw_less, less_than, Value::Integer(i.sb() as i64), register!(i.a()))
-                }
-                Opcode::GeI => {
-                    compare!(i, raw_less_equal, less_equal, Value::Integer(i.sb() as i64), register!(i.a()))
-                }
+                Opcode::Lt => compare!(i, |x, y| x < y),
+                Opcode::Le => compare!(i, |x, y| x <= y),
+                Opcode::LtI => compare_small!(i, |x, y| x < y),
+                Opcode::LeI => compare_small!(i, |x, y| x <= y),
+                Opcode::GtI => compare_small!(i, |x, y| x > y),
+                Opcode::GeI => compare_small!(i, |x, y| x >= y),
                 Opcode::Test => {
                     let truth = !register!(i.a()).is_falsy();
                     branch!(truth, i.c());
@@ -615,7 +650,7 @@ impl Vm {
                     if value.is_falsy() == (i.c() != 0) {
                         skip!();
                     } else {
-                        set!(i.a(), value);
+                        copy!(i.a(), value);
                         let distance = next_instruction!().get_sj();
                         jump!(distance + 1);
                     }
@@ -624,22 +659,20 @@ impl Vm {
                     save!();
                     let func = slot!(i.a());
                     if i.b() != 0 {
-                        self.set_top(func + i.b() as usize);
+                        // SAFETY: the reference ends here.
+                        unsafe { run.thread.as_mut() }.top = func + i.b() as usize;
                     }
-                    let args = self.top() - func - 1;
+                    let args = run.thread.top - func - 1;
                     let wanted = i.c() as i32 - 1;
-                    match register!(i.a()) {
-                        Value::Closure(closure) => {
-                            let nesting = unsafe { (*run.frame).nesting };
-                            self.enter_lua(closure, func, args, wanted, 0, nesting)?;
-                            reload!();
-                            enter!();
-                        }
-                        _ => {
-                            let nesting = unsafe { (*run.frame).nesting };
-                            let next = self.call_other(func, args, wanted, nesting)?;
-                            proceed!(next)
-                        }
+                    let nesting = unsafe { (*run.frame).nesting };
+                    if let &Value::Closure(closure) = register!(i.a()) {
+                        let called = Called { wanted, flags: 0, nesting };
+                        self.enter_lua::<CHECKED>(run.thread, closure, func, args, called)?;
+                        run = Running::of(run.thread, closure);
+                        enter!();
+                    } else {
+                        let next = self.call_other(func, args, wanted, nesting)?;
+                        proceed!(next)
                     }
                 }
                 Opcode::TailCall => {
@@ -695,6 +728,13 @@ impl Vm {
                     let first = slot!(i.a());
                     if CHECKED {
                         save!();
+                        // SAFETY: the reference ends before anything else is called.
+                    } else if let Some(next) = unsafe { run.thread.as_mut() }.return_as_is(first, count) {
+                        if next == Next::Lua {
+                            run = Running::on_top_of(run.thread);
+                            continue;
+                        }
+                        return Ok(next);
                     }
                     let next = self.return_values(first, count)?;
                     proceed!(next)
@@ -707,9 +747,9 @@ impl Vm {
                 }
                 Opcode::ForLoop => {
                     let a = i.a() as usize;
-                    if let Value::Integer(step) = register!(a + 2) {
+                    if let &Value::Integer(step) = register!(a + 2) {
                         // The limit's register counts the turns that are left.
-                        if let (Value::Integer(count), Value::Integer(index)) = (register!(a + 1), register!(a))
+                        if let (&Value::Integer(count), &Value::Integer(index)) = (register!(a + 1), register!(a))
                             && count != 0
                         {
                             let index = index.wrapping_add(step);
@@ -718,7 +758,7 @@ impl Vm {
                             set!(a + 3, Value::Integer(index));
                             jump!(-(i.bx() as i32));
                         }
-                    } else if let (Value::Float(index), Value::Float(limit), Value::Float(step)) =
+                    } else if let (&Value::Float(index), &Value::Float(limit), &Value::Float(step)) =
                         (register!(a), register!(a + 1), register!(a + 2))
                     {
                         let index = index + step;
@@ -739,7 +779,7 @@ impl Vm {
                     save!();
                     let a = i.a() as usize;
                     for index in 0..3 {
-                        set!(a + 4 + index, register!(a + index));
+                        copy!(a + 4 + index, register!(a + index));
                     }
                     let func = slot!(a + 4);
                     self.set_top(func + 3);
@@ -751,7 +791,7 @@ impl Vm {
                     let a = i.a() as usize;
                     let control = register!(a + 4);
                     if !control.is_nil() {
-                        set!(a + 2, control);
+                        copy!(a + 2, control);
                         jump!(-(i.bx() as i32));
                     }
                 }
@@ -764,10 +804,9 @@ impl Vm {
                         0 => self.top() - first,
                         b => b as usize,
                     };
-                    let value = register!(i.a());
-                    let Value::Table(table) = value else {
+                    let &Value::Table(table) = register!(i.a()) else {
                         // Only in code that no compiler made.
-                        return Err(self.operand_error("index", value, Operand::Register(i.a())));
+                        return Err(self.operand_error("index", *register!(i.a()), Operand::Register(i.a())));
                     };
                     self.reserve((offset + count).saturating_sub(table.array().len()) * size_of::<Value>())?;
                     let thread = self.heap.current();
@@ -826,7 +865,7 @@ impl Vm {
     }
 
     /// Calls a metamethod for the running instruction. Its result finishes the instruction.
-    fn call_metamethod(&mut self, handler: Value, args: &[Value]) -> Result<Next, Throw> {
+    pub(super) fn call_metamethod(&mut self, handler: Value, args: &[Value]) -> Result<Next, Throw> {
         let func = self.heap.current().frames.last().map_or(0, |frame| frame.top as usize);
         self.ensure_stack(func, args.len() + 1)?;
         self.set_top(func);

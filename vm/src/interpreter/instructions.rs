@@ -2,7 +2,7 @@
 
 use crate::gc::{CaptureOrigin, Event, Gc, ObjectView, Site};
 use crate::interpreter::access::MAX_CHAIN;
-use crate::interpreter::call::Next;
+use crate::interpreter::call::{Called, Next};
 use crate::interpreter::{Throw, Vm, to_number};
 use crate::value::{Closure, FloatRounding, Metamethod, Upvalue, Value, flags, float_to_integer};
 
@@ -66,7 +66,8 @@ impl Vm {
             thread.stack.copy_within(func..func + 1 + args, target);
             func = target;
             thread.top = func + 1 + args;
-            return self.enter_lua(closure, func, args, frame.wanted, frame.flags | flags::TAIL, frame.nesting);
+            let called = Called { flags: frame.flags | flags::TAIL, wanted: frame.wanted, nesting: frame.nesting };
+            return self.enter_lua::<true>(self.heap.current(), closure, func, args, called);
         }
         Err(self.call_chain_error())
     }

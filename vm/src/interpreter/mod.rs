@@ -21,6 +21,7 @@ mod load;
 pub(crate) mod names;
 mod native;
 mod schedule;
+mod slow_path;
 mod stack;
 mod streams;
 mod unwind;

@@ -2,7 +2,7 @@
 //!
 //! Every slot is a valid value at any time; growing moves the stack and the open upvalues that point into it.
 
-use crate::gc::Gc;
+use crate::gc::{Gc, copy_value, read_value};
 use crate::interpreter::{Throw, Vm};
 use crate::value::{Frame, FrameKind, Hook, Thread, ThreadStatus, Value};
 
@@ -83,13 +83,13 @@ impl Vm {
 
     #[inline(always)]
     pub(crate) fn slot(&self, index: usize) -> Value {
-        self.heap.current().stack[index]
+        read_value(&self.heap.current().stack[index])
     }
 
     #[inline(always)]
     pub(crate) fn set_slot(&mut self, index: usize, value: Value) {
-        // SAFETY: the reference ends here.
-        unsafe { self.thread_mut() }.stack[index] = value;
+        // SAFETY: the reference ends here, and both are values.
+        unsafe { copy_value(&value, &mut self.thread_mut().stack[index]) };
     }
 
     pub(crate) fn slots(&self, start: usize, count: usize) -> &[Value] {
@@ -109,8 +109,10 @@ impl Vm {
         }
         // SAFETY: the reference ends here.
         let thread = unsafe { self.thread_mut() };
-        thread.stack[thread.top] = value;
-        thread.top += 1;
+        let top = thread.top;
+        // SAFETY: both are values.
+        unsafe { copy_value(&value, &mut thread.stack[top]) };
+        thread.top = top + 1;
     }
 
     #[inline]
@@ -118,7 +120,7 @@ impl Vm {
         // SAFETY: the reference ends here.
         let thread = unsafe { self.thread_mut() };
         thread.top -= 1;
-        thread.stack[thread.top]
+        read_value(&thread.stack[thread.top])
     }
 
     /// Whether so many slots above `from`, and one more, are within the limit.

@@ -58,6 +58,7 @@ pub(crate) const LOADED: &str = "_LOADED";
 
 /// Puts functions into a table.
 fn add_functions(vm: &mut Vm, table: Gc<Table>, functions: &'static [Builtin]) {
+    vm.heap.table_resize(table, 0, functions.len());
     for builtin in functions {
         set_field(vm, table, builtin.name, Value::Builtin(builtin));
     }

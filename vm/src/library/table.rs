@@ -4,6 +4,7 @@
 //! else may call Lua, so a value that is needed after such a call is pushed.
 
 use super::{check_function, plain, register};
+use crate::gc::{Site, read_value};
 use crate::interpreter::{Builtin, Call, NativeResult, Throw, Vm};
 use crate::value::{Metamethod, Value, format_number};
 
@@ -51,19 +52,31 @@ fn length(call: &mut Call<'_>, needed: &[Metamethod]) -> Result<i64, Throw> {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn get(call: &mut Call<'_>, object: Value, index: i64) -> Result<Value, Throw> {
     if let Value::Table(table) = object {
-        let value = table.get_integer(index);
+        let value = table.integer_value(index);
         if !value.is_nil() || table.metatable.get().is_none() {
-            return Ok(value);
+            return Ok(read_value(value));
         }
     }
     call.index(object, Value::Integer(index))
 }
 
-#[inline]
+#[inline(always)]
 fn set(call: &mut Call<'_>, object: Value, index: i64, value: Value) -> Result<(), Throw> {
+    if let Value::Table(table) = object
+        && table.metatable.get().is_none()
+        && let Some(slot) = table.find_item(index)
+    {
+        call.heap().table_replace(Site::TableStore, table, slot, &value);
+        return Ok(());
+    }
+    set_elsewhere(call, object, index, value)
+}
+
+/// Sets an item that is not in the array part, or may have a metamethod.
+fn set_elsewhere(call: &mut Call<'_>, object: Value, index: i64, value: Value) -> Result<(), Throw> {
     match object {
         Value::Table(table) if table.metatable.get().is_none() => {
             // A loop in a native function meets no other check while the table grows.
@@ -75,6 +88,7 @@ fn set(call: &mut Call<'_>, object: Value, index: i64, value: Value) -> Result<(
 }
 
 /// Reads a value and pushes it.
+#[inline(always)]
 fn fetch(call: &mut Call<'_>, index: u32) -> Result<Value, Throw> {
     let object = call.arg(0);
     let value = get(call, object, index.into())?;
@@ -86,6 +100,32 @@ fn copy(call: &mut Call<'_>, from: (Value, i64), to: (Value, i64)) -> Result<(),
     call.vm.charge(1)?;
     let value = get(call, from.0, from.1)?;
     set(call, to.0, to.1, value)
+}
+
+/// Copies `count` items that begin at `from` to where `to` is, the last one first where `backwards`.
+fn copy_items(
+    call: &mut Call<'_>,
+    from: (Value, i64),
+    to: (Value, i64),
+    count: i64,
+    backwards: bool,
+) -> Result<(), Throw> {
+    if let (Value::Table(source), Value::Table(target)) = (from.0, to.0)
+        && source == target
+        && source.metatable.get().is_none()
+        && source.array_has(from.1, count)
+        && source.array_has(to.1, count)
+        && backwards == (from.1 < to.1)
+    {
+        call.vm.charge(count as u64)?;
+        call.heap().table_move(source, from.1 as usize - 1, to.1 as usize - 1, count as usize);
+        return Ok(());
+    }
+    for nth in 0..count {
+        let offset = if backwards { count - 1 - nth } else { nth };
+        copy(call, (from.0, from.1 + offset), (to.0, to.1 + offset))?;
+    }
+    Ok(())
 }
 
 // Functions.
@@ -103,10 +143,10 @@ fn insert(call: &mut Call<'_>) -> NativeResult {
             if (position as u64).wrapping_sub(1) >= end as u64 {
                 return Err(call.arg_error(1, "position out of bounds"));
             }
-            let mut index = end;
-            while index > position {
-                copy(call, (table, index - 1), (table, index))?;
-                index -= 1;
+            if end > position {
+                // The last one first, which may make the array part larger: the others are then inside it.
+                copy(call, (table, end - 1), (table, end))?;
+                copy_items(call, (table, position), (table, position + 1), end - 1 - position, true)?;
             }
             let value = call.arg(2);
             set(call, table, position, value)?;
@@ -125,9 +165,9 @@ fn remove(call: &mut Call<'_>) -> NativeResult {
     let table = call.arg(0);
     let removed = get(call, table, position)?;
     call.push(removed);
-    while position < size {
-        copy(call, (table, position + 1), (table, position))?;
-        position += 1;
+    if position < size {
+        copy_items(call, (table, position + 1), (table, position), size - position, false)?;
+        position = size;
     }
     set(call, table, position, Value::Nil)?;
     Ok(1)
@@ -150,15 +190,8 @@ fn move_(call: &mut Call<'_>) -> NativeResult {
             return Err(call.arg_error(3, "destination wrap around"));
         }
         let apart = target > last || target <= first;
-        if apart || (destination != 0 && !call.equals(from, to)?) {
-            for offset in 0..count {
-                copy(call, (from, first + offset), (to, target + offset))?;
-            }
-        } else {
-            for offset in (0..count).rev() {
-                copy(call, (from, first + offset), (to, target + offset))?;
-            }
-        }
+        let backwards = !(apart || (destination != 0 && !call.equals(from, to)?));
+        copy_items(call, (from, first), (to, target), count, backwards)?;
     }
     call.ret(to)
 }
@@ -257,23 +290,25 @@ fn sort(call: &mut Call<'_>) -> NativeResult {
 }
 
 /// Whether `a` comes before `b`. Both are pushed already.
+#[inline(always)]
 fn comes_before(call: &mut Call<'_>, a: Value, b: Value) -> Result<bool, Throw> {
     call.vm.charge(1)?;
-    match call.arg(1) {
-        Value::Nil => call.less_than(a, b),
-        order => Ok(!call.call1(order, &[a, b])?.is_falsy()),
+    match (call.arg(1), a, b) {
+        (Value::Nil, Value::Integer(a), Value::Integer(b)) => Ok(a < b),
+        (Value::Nil, ..) => call.less_than(a, b),
+        (order, ..) => Ok(!call.call1(order, &[a, b])?.is_falsy()),
     }
 }
 
+#[inline(always)]
 fn store(call: &mut Call<'_>, index: u32, value: Value) -> Result<(), Throw> {
     let object = call.arg(0);
     set(call, object, index.into(), value)
 }
 
 fn drop_pushed(call: &mut Call<'_>, count: usize) {
-    for _ in 0..count {
-        call.pop();
-    }
+    let top = call.vm.top();
+    call.vm.set_top(top - count);
 }
 
 /// Sorts the items from `low` to `high`, both included. The depth of recursion is logarithmic, since the longer part is

@@ -19,7 +19,7 @@ pub(crate) use convert::{FloatRounding, float_to_integer, format_g, format_numbe
 pub use metamethod::Metamethod;
 pub use prototype::{LocalName, Prototype, UpvalueName};
 pub use string::Str;
-pub(crate) use string::{MAX_SHORT, before_zero, hash_bytes};
+pub(crate) use string::{LONG, MAX_SHORT, StrRest, before_zero, hash_bytes};
 pub use table::Table;
 pub(crate) use table::{Slot, TableKeyError};
 pub(crate) use thread::{Frame, FrameKind, Hook, flags, hook_events};
@@ -32,10 +32,10 @@ use std::fmt;
 
 /// A Lua value.
 ///
-/// The layout is that of C, a tag byte and then eight bytes for every payload, so that a copy is two moves: were the payload
-/// of a boolean in the bytes right behind the tag, those would have to be copied one by one.
+/// The layout is that of C: a tag of four bytes, and then eight bytes for every payload. So a copy is two moves. With a tag of one
+/// byte, those behind it would be copied too, in pieces that the processor is slow to put together again.
 #[derive(Clone, Copy, Default)]
-#[repr(C, u8)]
+#[repr(C, u32)]
 pub enum Value {
     /// `nil`.
     #[default]

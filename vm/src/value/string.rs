@@ -17,10 +17,23 @@ pub struct Str {
     /// Hash of the bytes; of a long string only once it is wanted (`hashed`).
     pub(crate) hash: Cell<u32>,
     pub(crate) hashed: Cell<bool>,
-    pub(crate) short: bool,
+    /// Bytes of a short string, or [`LONG`].
+    pub(crate) short_length: u8,
+    pub(crate) rest: Cell<StrRest>,
+}
+
+/// What stands in a long string where a short one has its length.
+pub(crate) const LONG: u8 = u8::MAX;
+
+const _: () = assert!(MAX_SHORT < LONG as usize);
+
+/// What short and long strings keep in the same place.
+#[derive(Clone, Copy)]
+pub(crate) union StrRest {
+    /// Of a short string: the next one in the bucket of the string table.
+    pub(crate) chain: Option<Gc<Str>>,
+    /// Of a long string: its bytes.
     pub(crate) length: usize,
-    /// The next string in the bucket of the string table.
-    pub(crate) chain: Cell<Option<Gc<Str>>>,
 }
 
 /// Hash of a string's bytes. The same on every machine and in every run.
@@ -36,7 +49,7 @@ impl Str {
     /// Whether the string is interned.
     #[inline(always)]
     pub(crate) fn is_short(&self) -> bool {
-        self.short
+        self.short_length != LONG
     }
 }
 
@@ -44,7 +57,7 @@ impl Gc<Str> {
     /// Whether two strings that are not the same object have the same bytes.
     #[inline]
     pub(crate) fn long_equals(self, other: Gc<Str>) -> bool {
-        !self.short && !other.short && self.as_bytes() == other.as_bytes()
+        !self.is_short() && !other.is_short() && self.as_bytes() == other.as_bytes()
     }
 
     /// The hash of the bytes, computed once.

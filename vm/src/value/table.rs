@@ -7,7 +7,7 @@
 //! Nothing in a hash depends on an address: strings hash by their bytes, other objects by their number. So the order of
 //! `next` is the same in every run.
 
-use crate::gc::{Gc, Header};
+use crate::gc::{Gc, Header, PackedKey, Pool, PooledSlice};
 use crate::value::{FloatRounding, Str, Value, float_to_integer, hash_bytes};
 use std::cell::Cell;
 
@@ -18,24 +18,22 @@ pub struct Table {
     /// Bit n says that the metatable in this table lacks the metamethod number n; a cache that a write clears.
     pub(crate) absent: Cell<u8>,
     pub(crate) metatable: Cell<Option<Gc<Table>>>,
-    array: Box<[Value]>,
-    nodes: Box<[Node]>,
+    array: PooledSlice<Value>,
+    nodes: PooledSlice<Node>,
     /// All nodes at and above this one are in use.
     last_free: u32,
+    /// Where the border was last, a hint for the next search: as the `alimit` of C Lua since 5.4, so that of several borders
+    /// the same is found. It is more than half of the array part, whose length it is where that is no power of two.
+    limit: Cell<u32>,
 }
 
 #[derive(Clone, Copy)]
 struct Node {
-    key: Value,
     value: Value,
-    /// Distance to the next node of the chain; 0 ends it.
-    next: i32,
-    /// The key may be collected. What is left of it is its hash (high half) and its object's number (low half), for the
-    /// chain to stay whole and `next` to find its place.
-    dead: bool,
+    key: PackedKey,
 }
 
-const EMPTY_NODE: Node = Node { key: Value::Nil, value: Value::Nil, next: 0, dead: false };
+const EMPTY_NODE: Node = Node { value: Value::Nil, key: PackedKey::NONE };
 
 /// Where in a table a value stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,9 +96,10 @@ impl Table {
             header,
             absent: Cell::new(0),
             metatable: Cell::new(None),
-            array: Box::default(),
-            nodes: Box::default(),
+            array: PooledSlice::EMPTY,
+            nodes: PooledSlice::EMPTY,
             last_free: 0,
+            limit: Cell::new(0),
         }
     }
 
@@ -129,7 +128,7 @@ impl Table {
     #[inline]
     pub(crate) fn node(&self, index: usize) -> (Value, Value) {
         let node = &self.nodes[index];
-        (if node.dead { Value::Nil } else { node.key }, node.value)
+        (if node.key.dead { Value::Nil } else { node.key.value() }, node.value)
     }
 
     pub(crate) fn set_node_value(&mut self, index: usize, value: Value) {
@@ -139,10 +138,11 @@ impl Table {
     /// Forgets the reference to the key of an entry without a value, keeping its place in the order of `next`.
     pub(crate) fn bury_key(&mut self, index: usize) {
         let node = &mut self.nodes[index];
-        if let (false, Some(object)) = (node.dead, node.key.object()) {
-            let hash = hash_of(node.key);
-            node.key = Value::LightUserdata((hash & 0xFFFF_FFFF) << 32 | object.id() as usize);
-            node.dead = true;
+        let key = node.key.value();
+        if let (false, Some(object)) = (node.key.dead, key.object()) {
+            let remains = (hash_of(key) & 0xFFFF_FFFF) << 32 | object.id() as usize;
+            node.key = PackedKey::new(Value::LightUserdata(remains), node.key.next);
+            node.key.dead = true;
         }
     }
 
@@ -151,7 +151,7 @@ impl Table {
     pub fn get(&self, key: Value) -> Value {
         match key {
             Value::Integer(i) => self.get_integer(i),
-            Value::String(s) if s.short => self.get_short(s),
+            Value::String(s) if s.is_short() => self.get_short(s),
             _ => self.find(key).map_or(Value::Nil, |slot| self.value_at(slot)),
         }
     }
@@ -159,9 +159,15 @@ impl Table {
     /// The value of an integer key.
     #[inline(always)]
     pub fn get_integer(&self, key: i64) -> Value {
-        match self.array.get((key as usize).wrapping_sub(1)) {
-            Some(&value) => value,
-            None => self.get_integer_hashed(key),
+        *self.integer_value(key)
+    }
+
+    /// Where the value of an integer key stands.
+    #[inline(always)]
+    pub(crate) fn integer_value(&self, key: i64) -> &Value {
+        match self.item_index(key) {
+            Some(index) => &self.array[index],
+            None => self.find_integer_hashed(key).map_or(&Value::Nil, |node| &self.nodes[node].value),
         }
     }
 
@@ -171,39 +177,65 @@ impl Table {
     }
 
     fn find_integer_hashed(&self, key: i64) -> Option<usize> {
-        self.chain(mix(key as u64), |node| matches!(node.key, Value::Integer(i) if i == key))
+        self.chain(mix(key as u64), |node| matches!(node.key.value(), Value::Integer(i) if i == key))
     }
 
     /// The value of a short string.
     #[inline(always)]
     pub(crate) fn get_short(&self, key: Gc<Str>) -> Value {
-        self.find_short(key).map_or(Value::Nil, |node| self.nodes[node].value)
+        *self.short_value(key)
+    }
+
+    /// Where the value of a short string stands.
+    #[inline(always)]
+    pub(crate) fn short_value(&self, key: Gc<Str>) -> &Value {
+        self.find_short(key).map_or(&Value::Nil, |node| &self.nodes[node].value)
     }
 
     /// The node of a short string.
     #[inline(always)]
     pub(crate) fn find_short(&self, key: Gc<Str>) -> Option<usize> {
-        self.chain(key.hash.get() as usize, |node| matches!(node.key, Value::String(s) if s == key))
+        self.chain(key.hash.get() as usize, |node| matches!(node.key.value(), Value::String(s) if s == key))
     }
 
-    /// Where the value of a string stands that is not nil.
+    /// Where the value of an integer key stands that the array part has.
     #[inline(always)]
-    pub(crate) fn find_present_short(&self, key: Gc<Str>) -> Option<Slot> {
-        if !key.short {
+    pub(crate) fn find_item(&self, key: i64) -> Option<Slot> {
+        self.item_index(key).map(Slot::Array)
+    }
+
+    /// Where the value of an integer key stands, even if it is nil there.
+    #[inline(always)]
+    pub(crate) fn find_integer(&self, key: i64) -> Option<Slot> {
+        match self.item_index(key) {
+            Some(index) => Some(Slot::Array(index)),
+            None => self.find_integer_hashed(key).map(Slot::Hash),
+        }
+    }
+
+    /// Moves items of the array part, all at once. Indices count from 0.
+    pub(crate) fn move_items(&mut self, from: usize, to: usize, count: usize) {
+        self.array.copy_within(from..from + count, to);
+        // As if they had been moved one by one.
+        let _ = self.item_index((from.max(to) + count) as i64);
+    }
+
+    /// Index in the array part. A program that uses items behind the last border is likely to have moved it.
+    #[inline(always)]
+    fn item_index(&self, key: i64) -> Option<usize> {
+        let index = (key as usize).wrapping_sub(1);
+        if index >= self.array.len() {
             return None;
         }
-        let node = self.find_short(key)?;
-        if self.nodes[node].value.is_nil() { None } else { Some(Slot::Hash(node)) }
+        if index >= self.limit.get() as usize {
+            self.limit.set(index as u32 + 1);
+        }
+        Some(index)
     }
 
-    /// Where an item of the array part stands that is not nil.
-    #[inline(always)]
-    pub(crate) fn find_present_item(&self, key: i64) -> Option<Slot> {
-        let index = (key as usize).wrapping_sub(1);
-        match self.array.get(index) {
-            Some(value) if !value.is_nil() => Some(Slot::Array(index)),
-            _ => None,
-        }
+    /// Whether the array part has all of so many items from `first` on.
+    pub(crate) fn array_has(&self, first: i64, count: i64) -> bool {
+        first > 0 && count >= 0 && first.checked_add(count).is_some_and(|end| end as usize <= self.array.len() + 1)
     }
 
     #[inline(always)]
@@ -217,10 +249,10 @@ impl Table {
             if matches(node) {
                 return Some(index);
             }
-            if node.next == 0 {
+            if node.key.next == 0 {
                 return None;
             }
-            index = index.wrapping_add_signed(node.next as isize);
+            index = index.wrapping_add_signed(node.key.next as isize);
         }
     }
 
@@ -228,16 +260,9 @@ impl Table {
     pub(crate) fn find(&self, key: Value) -> Option<Slot> {
         match normalize(key) {
             Value::Nil => None,
-            Value::Integer(i) => {
-                let index = (i as usize).wrapping_sub(1);
-                if index < self.array.len() {
-                    Some(Slot::Array(index))
-                } else {
-                    self.find_integer_hashed(i).map(Slot::Hash)
-                }
-            }
-            Value::String(s) if s.short => self.find_short(s).map(Slot::Hash),
-            key => self.chain(hash_of(key), |node| !node.dead && node.key.raw_equals(key)).map(Slot::Hash),
+            Value::Integer(i) => self.find_integer(i),
+            Value::String(s) if s.is_short() => self.find_short(s).map(Slot::Hash),
+            key => self.chain(hash_of(key), |node| !node.key.dead && node.key.value().raw_equals(key)).map(Slot::Hash),
         }
     }
 
@@ -250,20 +275,24 @@ impl Table {
         }
     }
 
-    /// Replaces the value at a place that [`Table::find`] gave.
+    /// The place that [`Table::find`] gave, to be written.
     #[inline(always)]
-    pub(crate) fn set_value_at(&mut self, slot: Slot, value: Value) {
+    pub(crate) fn value_mut(&mut self, slot: Slot) -> &mut Value {
         match slot {
-            Slot::Array(index) => self.array[index] = value,
-            Slot::Hash(index) => self.nodes[index].value = value,
+            Slot::Array(index) => &mut self.array[index],
+            Slot::Hash(index) => &mut self.nodes[index].value,
         }
+    }
+
+    fn set_value_at(&mut self, slot: Slot, value: Value) {
+        *self.value_mut(slot) = value;
     }
 
     /// Sets a key. Says whether the key is new to the table, which then refers to it.
     ///
     /// # Errors
     /// The key is nil or NaN.
-    pub(crate) fn set(&mut self, key: Value, value: Value) -> Result<bool, TableKeyError> {
+    pub(crate) fn set(&mut self, pool: &mut Pool, key: Value, value: Value) -> Result<bool, TableKeyError> {
         if let Some(slot) = self.find(key) {
             self.set_value_at(slot, value);
             return Ok(false);
@@ -276,64 +305,64 @@ impl Table {
         if value.is_nil() {
             return Ok(false);
         }
-        self.insert(normalize(key), value);
+        self.insert(pool, normalize(key), value);
         Ok(true)
     }
 
     /// Adds a normalized key that the table does not have.
-    fn insert(&mut self, key: Value, value: Value) {
+    fn insert(&mut self, pool: &mut Pool, key: Value, value: Value) {
         if self.nodes.is_empty() {
-            self.rehash(key);
-            return self.insert_after_rehash(key, value);
+            self.rehash(pool, key);
+            return self.insert_after_rehash(pool, key, value);
         }
         let mask = self.nodes.len() - 1;
         let main = hash_of(key) & mask;
         if self.nodes[main].value.is_nil() {
             // The node may still be a link of a chain, whichever: the link stays.
-            let next = self.nodes[main].next;
-            self.nodes[main] = Node { key, value, next, dead: false };
+            let next = self.nodes[main].key.next;
+            self.nodes[main] = Node { value, key: PackedKey::new(key, next) };
             return;
         }
         let Some(free) = self.take_free() else {
-            self.rehash(key);
-            return self.insert_after_rehash(key, value);
+            self.rehash(pool, key);
+            return self.insert_after_rehash(pool, key, value);
         };
         let other = self.main_position(main);
         if other != main {
             // The colliding node is out of its place: move it to the free one.
             let mut previous = other;
-            while previous.wrapping_add_signed(self.nodes[previous].next as isize) != main {
-                previous = previous.wrapping_add_signed(self.nodes[previous].next as isize);
+            while previous.wrapping_add_signed(self.nodes[previous].key.next as isize) != main {
+                previous = previous.wrapping_add_signed(self.nodes[previous].key.next as isize);
             }
-            self.nodes[previous].next = free as i32 - previous as i32;
+            self.nodes[previous].key.next = free as i32 - previous as i32;
             self.nodes[free] = self.nodes[main];
-            if self.nodes[main].next != 0 {
-                self.nodes[free].next += main as i32 - free as i32;
+            if self.nodes[main].key.next != 0 {
+                self.nodes[free].key.next += main as i32 - free as i32;
             }
-            self.nodes[main] = Node { key, value, next: 0, dead: false };
+            self.nodes[main] = Node { value, key: PackedKey::new(key, 0) };
         } else {
-            let next = match self.nodes[main].next {
+            let next = match self.nodes[main].key.next {
                 0 => 0,
                 next => (main as i32 + next) - free as i32,
             };
-            self.nodes[free] = Node { key, value, next, dead: false };
-            self.nodes[main].next = free as i32 - main as i32;
+            self.nodes[free] = Node { value, key: PackedKey::new(key, next) };
+            self.nodes[main].key.next = free as i32 - main as i32;
         }
     }
 
     fn main_position(&self, index: usize) -> usize {
         let node = &self.nodes[index];
         let mask = self.nodes.len() - 1;
-        match (node.dead, node.key) {
+        match (node.key.dead, node.key.value()) {
             (true, Value::LightUserdata(remains)) => (remains >> 32) & mask,
             (_, key) => hash_of(key) & mask,
         }
     }
 
-    fn insert_after_rehash(&mut self, key: Value, value: Value) {
+    fn insert_after_rehash(&mut self, pool: &mut Pool, key: Value, value: Value) {
         match self.find(key) {
             Some(slot) => self.set_value_at(slot, value),
-            None => self.insert(key, value),
+            None => self.insert(pool, key, value),
         }
     }
 
@@ -342,7 +371,7 @@ impl Table {
         while self.last_free > 0 {
             self.last_free -= 1;
             let node = &self.nodes[self.last_free as usize];
-            if matches!(node.key, Value::Nil) && !node.dead {
+            if node.key.value().is_nil() && !node.key.dead {
                 return Some(self.last_free as usize);
             }
         }
@@ -350,7 +379,7 @@ impl Table {
     }
 
     /// Chooses new sizes for the entries that there are and one more key.
-    fn rehash(&mut self, extra: Value) {
+    fn rehash(&mut self, pool: &mut Pool, extra: Value) {
         // Integer keys in (2^(b-1), 2^b], by b.
         let mut slices = [0usize; MAX_ARRAY_BITS + 1];
         let mut total = 0;
@@ -367,65 +396,81 @@ impl Table {
                 count(Value::Integer(index as i64 + 1));
             }
         }
-        for node in &self.nodes {
+        for node in self.nodes.iter() {
             if !node.value.is_nil() {
-                count(node.key);
+                count(node.key.value());
             }
         }
         count(extra);
         let (size, used) = array_size(&slices, integers);
-        self.resize(size, total - used);
+        self.resize(pool, size, total - used);
     }
 
     /// Makes room for `array` list items and `hash` other entries; entries are kept.
-    pub(crate) fn resize(&mut self, array: usize, hash: usize) {
+    pub(crate) fn resize(&mut self, pool: &mut Pool, array: usize, hash: usize) {
         let nodes = match hash {
             0 => 0,
             n => n.next_power_of_two(),
         };
-        let old_nodes = std::mem::replace(&mut self.nodes, vec![EMPTY_NODE; nodes].into_boxed_slice());
+        let new_nodes = PooledSlice::new(pool, nodes, EMPTY_NODE);
+        let mut old_nodes = std::mem::replace(&mut self.nodes, new_nodes);
         self.last_free = nodes as u32;
-        let mut surplus = Vec::new();
+        let surplus = self.array.get(array..).unwrap_or_default().to_vec();
         if array != self.array.len() {
-            let mut values = std::mem::take(&mut self.array).into_vec();
-            if values.len() > array {
-                surplus = values.split_off(array);
-            }
-            values.resize(array, Value::Nil);
-            self.array = values.into_boxed_slice();
+            self.array.resize(pool, array, Value::Nil);
         }
+        self.limit.set(array as u32);
         for (index, value) in surplus.into_iter().enumerate() {
             if !value.is_nil() {
-                self.insert_after_rehash(Value::Integer((array + index) as i64 + 1), value);
+                self.insert_after_rehash(pool, Value::Integer((array + index) as i64 + 1), value);
             }
         }
         for node in old_nodes.iter().rev() {
             if !node.value.is_nil() {
-                self.insert_after_rehash(node.key, node.value);
+                self.insert_after_rehash(pool, node.key.value(), node.value);
             }
         }
+        old_nodes.free(pool);
+    }
+
+    /// Gives the memory of both parts back. The table is empty then.
+    pub(crate) fn free_parts(&mut self, pool: &mut Pool) {
+        self.array.free(pool);
+        self.nodes.free(pool);
     }
 
     /// Makes the array part at least this long, for the items of a constructor.
-    pub(crate) fn ensure_array(&mut self, length: usize) {
+    pub(crate) fn ensure_array(&mut self, pool: &mut Pool, length: usize) {
         if length > self.array.len() {
             let used = self.nodes.iter().filter(|node| !node.value.is_nil()).count();
-            self.resize(length, used);
+            self.resize(pool, length, used);
         }
     }
 
-    /// A border (manual §3.4.7): of several the one that C's `luaH_getn` finds, as far as that does not depend on earlier
-    /// uses of the table. Programs see it of lists with holes, as in `#{f()}`.
+    /// A border (manual §3.4.7): of several the one that C's `luaH_getn` finds. Programs see it of lists with holes, as in
+    /// `#{f()}`.
     pub fn length(&self) -> i64 {
         let array = &self.array;
-        let size = array.len();
-        if size > 0 && array[size - 1].is_nil() {
-            if size >= 2 && !array[size - 2].is_nil() {
-                return size as i64 - 1;
+        let has = |key: i64| !array[key as usize - 1].is_nil();
+        let (limit, size) = (i64::from(self.limit.get()), array.len() as i64);
+        // Where the next search is to begin.
+        let hint = |border: i64| {
+            if array.len().is_power_of_two() && border > size / 2 {
+                self.limit.set(border as u32);
             }
-            return bisect(0, size as i64, |key| !array[key as usize - 1].is_nil());
+            border
+        };
+        if limit > 0 && !has(limit) {
+            return hint(if limit >= 2 && has(limit - 1) { limit - 1 } else { bisect(0, limit, has) });
         }
-        let size = size as i64;
+        if limit < size {
+            if !has(limit + 1) {
+                return limit;
+            }
+            if !has(size) {
+                return hint(bisect(limit, size, has));
+            }
+        }
         if self.nodes.is_empty() || self.get_integer_hashed(size + 1).is_nil() {
             return size;
         }
@@ -471,7 +516,7 @@ impl Table {
             .get(start.saturating_sub(length)..)?
             .iter()
             .find(|node| !node.value.is_nil())
-            .map(|node| (node.key, node.value))
+            .map(|node| (node.key.value(), node.value))
     }
 
     /// A key's position in the order of `next`; also that of a key that was removed during the traversal.
@@ -480,7 +525,8 @@ impl Table {
             let object = key.object()?;
             let id = object.id() as usize;
             self.chain(hash_of(key), |node| {
-                node.dead && matches!(node.key, Value::LightUserdata(remains) if remains & 0xFFFF_FFFF == id)
+                node.key.dead
+                    && matches!(node.key.value(), Value::LightUserdata(remains) if remains & 0xFFFF_FFFF == id)
             })
             .map(Slot::Hash)
         })?;

@@ -5,6 +5,7 @@
 //! Patterns are checked as they are matched, so a malformed part that is never reached goes unnoticed, as in PUC
 //! Lua.
 
+use arrayvec::ArrayVec;
 use std::ops::Range;
 
 /// How deep the matcher nests (PUC Lua's `MAXCCALLS`).
@@ -98,8 +99,8 @@ pub(super) enum Captured {
 enum Single<'a> {
     Any,
     Byte(u8),
-    /// `%a` and the like; also a quoted byte.
-    Class(u8),
+    /// `%a` and the like.
+    Class(Class),
     /// What stands between `[` and `]`.
     Set(&'a [u8]),
 }
@@ -110,7 +111,7 @@ impl Single<'_> {
         match self {
             Single::Any => true,
             Single::Byte(expected) => expected == byte,
-            Single::Class(class) => class_matches(class, byte),
+            Single::Class(class) => class.contains(byte),
             Single::Set(set) => set_matches(set, byte),
         }
     }
@@ -124,25 +125,86 @@ impl Single<'_> {
     }
 }
 
-/// Whether a byte belongs to the class of a letter (`%a`). Any other letter or byte stands for itself.
-fn class_matches(class: u8, byte: u8) -> bool {
-    let member = match class.to_ascii_lowercase() {
-        b'a' => byte.is_ascii_alphabetic(),
-        b'c' => byte.is_ascii_control(),
-        b'd' => byte.is_ascii_digit(),
-        b'g' => byte.is_ascii_graphic(),
-        b'l' => byte.is_ascii_lowercase(),
-        b'p' => byte.is_ascii_punctuation(),
-        // The vertical tab is not among Rust's white space.
-        b's' => byte.is_ascii_whitespace() || byte == 0x0B,
-        b'u' => byte.is_ascii_uppercase(),
-        b'w' => byte.is_ascii_alphanumeric(),
-        b'x' => byte.is_ascii_hexdigit(),
-        // Deprecated, and still there.
-        b'z' => byte == 0,
-        _ => return class == byte,
-    };
-    member != class.is_ascii_uppercase()
+/// The classes, a bit each.
+mod class {
+    pub(super) const ALPHABETIC: u16 = 1;
+    pub(super) const CONTROL: u16 = 1 << 1;
+    pub(super) const DIGIT: u16 = 1 << 2;
+    pub(super) const GRAPHIC: u16 = 1 << 3;
+    pub(super) const LOWERCASE: u16 = 1 << 4;
+    pub(super) const PUNCTUATION: u16 = 1 << 5;
+    pub(super) const SPACE: u16 = 1 << 6;
+    pub(super) const UPPERCASE: u16 = 1 << 7;
+    pub(super) const ALPHANUMERIC: u16 = 1 << 8;
+    pub(super) const HEX_DIGIT: u16 = 1 << 9;
+    pub(super) const ZERO: u16 = 1 << 10;
+}
+
+/// The classes that each byte belongs to.
+static CLASSES_OF: [u16; 256] = {
+    let mut classes = [0; 256];
+    let mut index = 0;
+    while index < classes.len() {
+        let byte = index as u8;
+        let belongs = [
+            (class::ALPHABETIC, byte.is_ascii_alphabetic()),
+            (class::CONTROL, byte.is_ascii_control()),
+            (class::DIGIT, byte.is_ascii_digit()),
+            (class::GRAPHIC, byte.is_ascii_graphic()),
+            (class::LOWERCASE, byte.is_ascii_lowercase()),
+            (class::PUNCTUATION, byte.is_ascii_punctuation()),
+            // The vertical tab is not among Rust's white space.
+            (class::SPACE, byte.is_ascii_whitespace() || byte == 0x0B),
+            (class::UPPERCASE, byte.is_ascii_uppercase()),
+            (class::ALPHANUMERIC, byte.is_ascii_alphanumeric()),
+            (class::HEX_DIGIT, byte.is_ascii_hexdigit()),
+            (class::ZERO, byte == 0),
+        ];
+        let mut next = 0;
+        while next < belongs.len() {
+            let (class, contains) = belongs[next];
+            if contains {
+                classes[index] |= class;
+            }
+            next += 1;
+        }
+        index += 1;
+    }
+    classes
+};
+
+/// The class of a letter (`%a`), or all bytes that are not in it (`%A`).
+#[derive(Clone, Copy)]
+struct Class {
+    bit: u16,
+    negated: bool,
+}
+
+impl Class {
+    /// The class of a letter. Any other letter or byte stands for itself.
+    fn of(letter: u8) -> Option<Class> {
+        let bit = match letter.to_ascii_lowercase() {
+            b'a' => class::ALPHABETIC,
+            b'c' => class::CONTROL,
+            b'd' => class::DIGIT,
+            b'g' => class::GRAPHIC,
+            b'l' => class::LOWERCASE,
+            b'p' => class::PUNCTUATION,
+            b's' => class::SPACE,
+            b'u' => class::UPPERCASE,
+            b'w' => class::ALPHANUMERIC,
+            b'x' => class::HEX_DIGIT,
+            // Deprecated, and still there.
+            b'z' => class::ZERO,
+            _ => return None,
+        };
+        Some(Class { bit, negated: letter.is_ascii_uppercase() })
+    }
+
+    #[inline]
+    fn contains(self, byte: u8) -> bool {
+        (CLASSES_OF[byte as usize] & self.bit != 0) != self.negated
+    }
 }
 
 fn set_matches(set: &[u8], byte: u8) -> bool {
@@ -153,7 +215,9 @@ fn set_matches(set: &[u8], byte: u8) -> bool {
     while let Some((&first, tail)) = rest.split_first() {
         let found;
         (found, rest) = match tail {
-            [class, tail @ ..] if first == ESCAPE => (class_matches(*class, byte), tail),
+            [quoted, tail @ ..] if first == ESCAPE => {
+                (Class::of(*quoted).map_or(*quoted == byte, |class| class.contains(byte)), tail)
+            }
             [b'-', last, tail @ ..] => ((first..=*last).contains(&byte), tail),
             _ => (first == byte, tail),
         };
@@ -169,9 +233,7 @@ pub(super) struct Matcher<'a> {
     subject: &'a [u8],
     /// Without its anchor.
     pattern: &'a [u8],
-    captures: [Capture; MAX_CAPTURES],
-    /// How many captures there are.
-    level: usize,
+    captures: ArrayVec<Capture, MAX_CAPTURES>,
     /// How much deeper matches may nest.
     depth: u32,
     /// Work not yet reported.
@@ -181,31 +243,29 @@ pub(super) struct Matcher<'a> {
 impl<'a> Matcher<'a> {
     /// A matcher of a pattern, whose `^`, if it means the anchor, is not part of it.
     pub(super) fn new(subject: &'a [u8], pattern: &'a [u8]) -> Matcher<'a> {
-        let captures = [Capture { start: 0, extent: Extent::Open }; MAX_CAPTURES];
-        Matcher { subject, pattern, captures, level: 0, depth: MAX_DEPTH, steps: 0 }
+        Matcher { subject, pattern, captures: ArrayVec::new(), depth: MAX_DEPTH, steps: 0 }
     }
 
     /// Matches the pattern at this place of the subject, and nowhere else. Gives the end of the match.
     pub(super) fn match_at<C: Charge>(&mut self, start: usize, charge: &mut C) -> Outcome<C> {
-        self.level = 0;
+        self.captures.clear();
         self.depth = MAX_DEPTH;
         self.run(start, 0, charge)
     }
 
     /// How many captures the last match made.
     pub(super) fn capture_count(&self) -> usize {
-        self.level
+        self.captures.len()
     }
 
     /// A capture of the last match, which spanned `whole`. Without captures the first one is the whole match.
     pub(super) fn capture(&self, index: usize, whole: Range<usize>) -> Result<Captured, PatternError> {
-        if index >= self.level {
+        let Some(&Capture { start, extent }) = self.captures.get(index) else {
             return match index {
                 0 => Ok(Captured::Span(whole)),
                 _ => Err(PatternError::CaptureIndex(index as i32 + 1)),
             };
-        }
-        let Capture { start, extent } = self.captures[index];
+        };
         match extent {
             Extent::Open => Err(PatternError::UnfinishedCapture),
             Extent::Position => Ok(Captured::Position(start as i64 + 1)),
@@ -302,7 +362,7 @@ impl<'a> Matcher<'a> {
     fn single(&self, at: usize) -> Result<(Single<'a>, usize), PatternError> {
         match self.item(at) {
             ESCAPE => match self.pattern.get(at + 1) {
-                Some(&class) => Ok((Single::Class(class), at + 2)),
+                Some(&quoted) => Ok((Class::of(quoted).map_or(Single::Byte(quoted), Single::Class), at + 2)),
                 None => Err(PatternError::EndsWithEscape),
             },
             b'[' => {
@@ -369,20 +429,18 @@ impl<'a> Matcher<'a> {
     }
 
     fn start_capture<C: Charge>(&mut self, start: usize, rest: usize, extent: Extent, charge: &mut C) -> Outcome<C> {
-        let Some(capture) = self.captures.get_mut(self.level) else {
+        if self.captures.try_push(Capture { start, extent }).is_err() {
             return Err(PatternError::TooManyCaptures.into());
-        };
-        *capture = Capture { start, extent };
-        self.level += 1;
+        }
         let found = self.run(start, rest, charge)?;
         if found.is_none() {
-            self.level -= 1;
+            self.captures.pop();
         }
         Ok(found)
     }
 
     fn end_capture<C: Charge>(&mut self, end: usize, rest: usize, charge: &mut C) -> Outcome<C> {
-        let open = self.captures[..self.level].iter().rposition(|capture| capture.extent == Extent::Open);
+        let open = self.captures.iter().rposition(|capture| capture.extent == Extent::Open);
         let Some(index) = open else {
             return Err(PatternError::NothingToClose.into());
         };
@@ -399,7 +457,7 @@ impl<'a> Matcher<'a> {
         let number = i32::from(digit - b'0');
         let capture = match digit {
             b'0' => None,
-            _ => self.captures[..self.level].get(usize::from(digit - b'1')),
+            _ => self.captures.get(usize::from(digit - b'1')),
         };
         let (start, length) = match capture {
             None | Some(Capture { extent: Extent::Open, .. }) => return Err(PatternError::CaptureIndex(number).into()),
