@@ -49,7 +49,8 @@ pub(crate) fn describe_with_path<'h>(object: ObjectView<'h>, path: &[(Label<'h>,
 pub fn name_of(label: &Label<'_>) -> Option<String> {
     let bytes = match label {
         Label::Root(name) => return Some((*name).to_owned()),
-        Label::Upvalue { name: Some(name), .. } | Label::StackSlot(_, Some(name)) => name.as_bytes()?,
+        Label::Upvalue { index, closure } => closure.upvalue_name(*index)?,
+        Label::StackSlot { slot, thread } => thread.slot_name(*slot)?,
         Label::Entry(Value::String(key), _) => key.as_bytes().to_vec(),
         _ => return None,
     };

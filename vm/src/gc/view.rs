@@ -291,7 +291,8 @@ impl<'h> ObjectView<'h> {
     /// The name that a closure's code has for its upvalue of this index.
     pub fn upvalue_name(self, index: usize) -> Option<Vec<u8>> {
         match self.object.unpack() {
-            Object::Closure(closure) => {
+            // A prototype that was freed must not be read for names.
+            Object::Closure(closure) if !closure.prototype.get().erase().has(bits::FREED) => {
                 names::CodeView::upvalue_name(&*closure.prototype.get(), index).map(<[u8]>::to_vec)
             }
             _ => None,
@@ -357,11 +358,11 @@ pub enum Label<'h> {
     Entry(Value, PhantomData<&'h Heap>),
     Key,
     Prototype,
-    Upvalue { index: usize, name: Option<ObjectView<'h>> },
+    Upvalue { index: usize, closure: ObjectView<'h> },
     NativeUpvalue(usize),
     Value,
     UserValue(usize),
-    StackSlot(usize, Option<ObjectView<'h>>),
+    StackSlot { slot: usize, thread: ObjectView<'h> },
     OpenUpvalue(usize),
     Resumer,
     Source,
@@ -373,10 +374,7 @@ pub enum Label<'h> {
 
 impl fmt::Display for Label<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let quoted = |name: &Option<ObjectView<'_>>| {
-            let bytes = name.and_then(|name| name.as_bytes()).unwrap_or_default();
-            String::from_utf8_lossy(&bytes).into_owned()
-        };
+        let quoted = |name: Vec<u8>| String::from_utf8_lossy(&name).into_owned();
         match self {
             Label::Root(name) => f.write_str(name),
             Label::ToBeFinalized => f.write_str("object to be finalized"),
@@ -385,12 +383,17 @@ impl fmt::Display for Label<'_> {
             Label::Entry(key, _) => fmt_key(*key, f),
             Label::Key => f.write_str("key"),
             Label::Prototype => f.write_str("prototype"),
-            Label::Upvalue { index, name } => write!(f, "upvalue #{} '{}'", index + 1, quoted(name)),
+            Label::Upvalue { index, closure } => {
+                let name = closure.upvalue_name(*index).unwrap_or_default();
+                write!(f, "upvalue #{} '{}'", index + 1, quoted(name))
+            }
             Label::NativeUpvalue(index) => write!(f, "native upvalue #{}", index + 1),
             Label::Value => f.write_str("value"),
             Label::UserValue(index) => write!(f, "user value {}", index + 1),
-            Label::StackSlot(slot, None) => write!(f, "stack slot {slot}"),
-            Label::StackSlot(slot, name) => write!(f, "local '{}' (stack slot {slot})", quoted(name)),
+            Label::StackSlot { slot, thread } => match thread.slot_name(*slot) {
+                Some(name) => write!(f, "local '{}' (stack slot {slot})", quoted(name)),
+                None => write!(f, "stack slot {slot}"),
+            },
             Label::OpenUpvalue(index) => write!(f, "open upvalue {index}"),
             Label::Resumer => f.write_str("resumer"),
             Label::Source => f.write_str("source"),
@@ -639,15 +642,9 @@ impl<'h> HeapView<'h> {
             Object::Closure(closure) => {
                 let prototype = closure.prototype.get();
                 strong(Label::Prototype, Some(prototype.erase()));
-                // A prototype that was freed must not be read for names.
-                let names = (!prototype.erase().has(bits::FREED)).then_some(prototype);
                 for (index, upvalue) in closure.upvalues().iter().enumerate() {
-                    let name = names
-                        .as_ref()
-                        .and_then(|prototype| prototype.upvalues.get(index))
-                        .and_then(|upvalue| upvalue.name.get())
-                        .map(|name| ObjectView::new(name.erase()));
-                    strong(Label::Upvalue { index, name }, upvalue.get().map(|upvalue| upvalue.erase()));
+                    let label = Label::Upvalue { index, closure: object };
+                    strong(label, upvalue.get().map(|upvalue| upvalue.erase()));
                 }
             }
             Object::Prototype(prototype) => {
@@ -668,7 +665,7 @@ impl<'h> HeapView<'h> {
             Object::Thread(thread) => {
                 for slot in 0..live_top(&thread) {
                     if let Some(target) = thread.stack[slot].object() {
-                        strong(Label::StackSlot(slot, slot_name(&thread, slot)), Some(target));
+                        strong(Label::StackSlot { slot, thread: object }, Some(target));
                     }
                 }
                 // Elsewhere only closures keep them; the thread just knows them.
