@@ -289,3 +289,11 @@ fn of_several_borders_of_a_list_the_one_is_found_that_reference_lua_finds() {
     let reference: String = mlua::Lua::new().load(source).eval().expect("no error");
     assert_eq!(ours, reference);
 }
+
+#[test]
+fn a_key_that_a_table_with_a_metatable_lacks_is_looked_up_once() {
+    check("local k, t = 'k', setmetatable({}, {}) t = t[k] print(t)", "nil\n");
+    check("local k, t = 'k', setmetatable({}, { __index = { __index = 1 } }) t = t[k] print(t)", "nil\n");
+    check("local t = setmetatable({}, {}) t = t[1] print(t)", "nil\n");
+    check("local i, t = 1, setmetatable({}, {}) t = t[i] print(t)", "nil\n");
+}

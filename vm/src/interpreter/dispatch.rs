@@ -231,11 +231,11 @@ impl Vm {
                 &Value::Integer($i.sc() as i64)
             };
         }
-        // Operations on two integers or two floats.
-        macro_rules! arithmetic {
-            ($i:expr, $b:expr, $c:expr, |$x:ident, $y:ident| $int:expr, |$p:ident, $q:ident| $float:expr) => {
+        // An operation on two numbers, of which one is converted where only the other is a float.
+        macro_rules! numeric {
+            ($i:expr, $b:expr, $c:expr, |$x:ident, $y:ident| $integers:expr, |$p:ident, $q:ident| $float:expr) => {
                 match ($b, $c) {
-                    (&Value::Integer($x), &Value::Integer($y)) => set!($i.a(), Value::Integer($int)),
+                    (&Value::Integer($x), &Value::Integer($y)) => set!($i.a(), $integers),
                     (&Value::Float($p), &Value::Float($q)) => set!($i.a(), Value::Float($float)),
                     (&Value::Float($p), &Value::Integer(y)) => {
                         let $q = y as f64;
@@ -247,6 +247,27 @@ impl Vm {
                     }
                     _ => arithmetic_slow!($i),
                 }
+            };
+        }
+        // Of two integers the result is an integer.
+        macro_rules! arithmetic {
+            ($i:expr, $b:expr, $c:expr, |$x:ident, $y:ident| $int:expr, |$p:ident, $q:ident| $float:expr) => {
+                numeric!($i, $b, $c, |$x, $y| Value::Integer($int), |$p, $q| $float)
+            };
+        }
+        // The result is a float in any case.
+        macro_rules! float_arithmetic {
+            ($i:expr, $b:expr, $c:expr, |$p:ident, $q:ident| $float:expr) => {
+                numeric!(
+                    $i,
+                    $b,
+                    $c,
+                    |x, y| {
+                        let ($p, $q) = (x as f64, y as f64);
+                        Value::Float($float)
+                    },
+                    |$p, $q| $float
+                )
             };
         }
         // Integer division and modulo: a zero divisor is an error, which the slow path raises.
@@ -255,26 +276,6 @@ impl Vm {
                 match ($b, $c) {
                     (&Value::Integer($x), &Value::Integer($y)) if $y != 0 => set!($i.a(), Value::Integer($int)),
                     (&Value::Float($p), &Value::Float($q)) => set!($i.a(), Value::Float($float)),
-                    _ => arithmetic_slow!($i),
-                }
-            };
-        }
-        macro_rules! float_arithmetic {
-            ($i:expr, $b:expr, $c:expr, |$p:ident, $q:ident| $float:expr) => {
-                match ($b, $c) {
-                    (&Value::Float($p), &Value::Float($q)) => set!($i.a(), Value::Float($float)),
-                    (&Value::Integer(x), &Value::Integer(y)) => {
-                        let ($p, $q) = (x as f64, y as f64);
-                        set!($i.a(), Value::Float($float))
-                    }
-                    (&Value::Float($p), &Value::Integer(y)) => {
-                        let $q = y as f64;
-                        set!($i.a(), Value::Float($float))
-                    }
-                    (&Value::Integer(x), &Value::Float($q)) => {
-                        let $p = x as f64;
-                        set!($i.a(), Value::Float($float))
-                    }
                     _ => arithmetic_slow!($i),
                 }
             };
@@ -357,12 +358,15 @@ impl Vm {
             }};
         }
         macro_rules! get_integer {
-            ($i:expr, $table:expr, $index:expr) => {{
-                let value = $table.integer_value($index);
-                if !value.is_nil() || $table.metatable.get().is_none() {
-                    copy!($i.a(), value);
-                    continue;
+            ($i:expr, $object:expr, $index:expr) => {{
+                if let &Value::Table(table) = $object {
+                    let value = table.integer_value($index);
+                    if !value.is_nil() || table.metatable.get().is_none() {
+                        copy!($i.a(), value);
+                        continue;
+                    }
                 }
+                get_slow!($i)
             }};
         }
         macro_rules! set_slow {
@@ -448,24 +452,11 @@ impl Vm {
                     self.heap.store_upvalue(upvalue!(i.b()), register!(i.a()));
                 }
                 Opcode::GetTabUp => get_short!(i, upvalue_value!(i.b()), constant!(i.c())),
-                Opcode::GetTable => {
-                    if let &Value::Table(table) = register!(i.b()) {
-                        match *register!(i.c()) {
-                            Value::Integer(index) => get_integer!(i, table, index),
-                            Value::String(name) if name.is_short() => {
-                                get_short!(i, &Value::Table(table), &Value::String(name))
-                            }
-                            _ => {}
-                        }
-                    }
-                    get_slow!(i)
-                }
-                Opcode::GetI => {
-                    if let &Value::Table(table) = register!(i.b()) {
-                        get_integer!(i, table, i.c() as i64);
-                    }
-                    get_slow!(i)
-                }
+                Opcode::GetTable => match register!(i.c()) {
+                    &Value::Integer(index) => get_integer!(i, register!(i.b()), index),
+                    key => get_short!(i, register!(i.b()), key),
+                },
+                Opcode::GetI => get_integer!(i, register!(i.b()), i.c() as i64),
                 Opcode::GetField => get_short!(i, register!(i.b()), constant!(i.c())),
                 Opcode::SetTabUp => set_short!(i, upvalue_value!(i.a()), constant!(i.b()), register!(i.c())),
                 Opcode::SetTabUpK => set_short!(i, upvalue_value!(i.a()), constant!(i.b()), constant!(i.c())),
