@@ -26,6 +26,19 @@ make_scratch() {
     trap 'rm -rf "$scratch"' EXIT
 }
 
+# Says loudly that the script has not run, and for want of what.
+skipped() {
+    cat >&2 <<TEXT
+
+**********************************************************************
+**  SKIPPED: $(basename "$0") has not run.
+**  It needs $1,
+**  which is not there and could not be installed.
+**********************************************************************
+
+TEXT
+}
+
 # Whether fuzz targets can be built, after installing what can be installed: a nightly toolchain, cargo-fuzz. libFuzzer
 # also needs a C++ compiler. With MOONPHASE_REQUIRE_FUZZ=1 it is a failure if they cannot.
 have_cargo_fuzz() {
@@ -42,15 +55,7 @@ have_cargo_fuzz() {
         missing="a C++ compiler"
     fi
     [[ -z $missing ]] && return
-    cat >&2 <<TEXT
-
-**********************************************************************
-**  SKIPPED: $(basename "$0") has not run.
-**  It needs $missing,
-**  which is not there and could not be installed.
-**********************************************************************
-
-TEXT
+    skipped "$missing"
     [[ ${MOONPHASE_REQUIRE_FUZZ:-0} != 1 ]] || fail "fuzz targets are required here"
     return 1
 }

@@ -153,18 +153,23 @@ impl StringTable {
         hash as usize & (self.buckets.len() - 1)
     }
 
-    /// Whether looking up the bytes of this string finds this string.
-    pub(super) fn finds(&self, string: Gc<Str>) -> bool {
-        let mut entries = std::iter::successors(self.buckets[self.bucket(string.hash())], |entry| entry.chain());
-        let same = |entry: &Gc<Str>| entry.hash.get() == string.hash.get() && entry.as_bytes() == string.as_bytes();
-        entries.find(|entry| *entry == string || same(entry)) == Some(string)
-    }
-
+    /// The string with these bytes.
     #[inline]
     pub(super) fn find(&self, hash: u32, bytes: &[u8]) -> Option<Gc<Str>> {
+        self.first(hash, |string| string.as_bytes() == bytes)
+    }
+
+    /// Whether looking up the bytes of this string finds this string.
+    pub(super) fn finds(&self, string: Gc<Str>) -> bool {
+        self.first(string.hash(), |other| other == string || other.as_bytes() == string.as_bytes()) == Some(string)
+    }
+
+    /// The first string in the bucket of a hash that has this hash and is the one.
+    #[inline]
+    fn first(&self, hash: u32, is_it: impl Fn(Gc<Str>) -> bool) -> Option<Gc<Str>> {
         let mut entry = self.buckets[self.bucket(hash)];
         while let Some(string) = entry {
-            if string.hash.get() == hash && string.as_bytes() == bytes {
+            if string.hash.get() == hash && is_it(string) {
                 return Some(string);
             }
             entry = string.chain();

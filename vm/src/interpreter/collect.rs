@@ -234,11 +234,11 @@ impl Vm {
         let stopped = self.heap.set_stopped_inside(true);
         let thread = self.heap.current();
         // SAFETY: the references end with their statements.
-        let suspended = std::mem::replace(&mut unsafe { thread.as_mut() }.hook.suspended, true);
         let before = thread.hook;
+        unsafe { thread.as_mut() }.hook.suspended = true;
         let result = self.call_protected(finalizer, &[value], Some(0), flags::FINALIZER);
         let hook = &mut unsafe { thread.as_mut() }.hook;
-        hook.suspended = suspended;
+        hook.suspended = before.suspended;
         if before.events & hook_events::LINE != 0 {
             // The program goes on where it was, which may be before an instruction whose line is still to be told.
             hook.last_pc = before.last_pc;
