@@ -2,7 +2,7 @@
 //!
 //! The operations of [`crate::script`] are chosen for a collector. Free programs are chosen for everything else:
 //! arithmetic at the edges, conversions, patterns, formats, errors and their tracebacks, coroutines, `goto`, `<close>`,
-//! metamethods, every function of the library with right and with wrong arguments, every operator on every pair of types.
+//! metamethods, fields of tables with every kind of key, every function of the library with right and with wrong arguments, every operator on every pair of types.
 //!
 //! A program keeps these promises:
 //!
@@ -19,6 +19,7 @@
 
 mod catalog;
 mod census;
+mod indexing;
 mod language;
 mod library;
 mod literal;
@@ -52,14 +53,15 @@ pub fn generate(seed: u64, case: u64) -> Program {
     maker.out.push_str(PRELUDE);
     let parts = maker.between(3, 7);
     for _ in 0..parts {
-        match maker.below(14) {
+        match maker.below(16) {
             0..=3 => maker.library_probes(),
             4..=6 => maker.operator_probes(),
             7 | 8 => maker.statements(),
             9 => maker.objects(),
             10 => maker.damaged_text(),
             11 | 12 => maker.language_probe(),
-            _ => maker.coroutines(),
+            13 => maker.coroutines(),
+            _ => maker.indexing(),
         }
     }
     if maker.one_in(12) {
