@@ -95,34 +95,83 @@ pub(crate) fn is_too_young(holder: ObjectView<'_>, target: ObjectView<'_>) -> bo
 /// The lists: behind each boundary there are only objects of its age or older, and the boundaries are in their lists. In
 /// incremental mode there are none.
 pub(crate) fn check_order(view: HeapView<'_>) -> Verdict {
-    let old1 = view.first_old1();
-    let mut waiting = old1;
-    for list in [ListName::All, ListName::Finalizable] {
-        let boundaries = view.generations(list);
-        let mut next = 0;
-        for object in view.list(list) {
-            while next < boundaries.len() && boundaries[next] == Some(object) {
-                next += 1;
-            }
-            let least = [Age::New, Age::Survival, Age::Old1, Age::Old][next];
-            if object.age() < least {
-                let what = format!("is {} and stands where all is at least {least}", object.age());
-                return Err(Violation::of_object(Invariant::Ages, view, object, &what));
-            }
-            if list == ListName::All {
-                waiting = waiting.filter(|&first| first != object);
-                if object.age() == Age::Old1 && (old1.is_none() || waiting.is_some()) {
-                    let what = "is old1 and stands before the first object of that age";
-                    return Err(Violation::of_object(Invariant::Ages, view, object, what));
-                }
+    let mut order = Order::new(view);
+    for list in Order::LISTS {
+        order.begin(view, list);
+        view.list(list).try_for_each(|object| order.check(view, object))?;
+        order.end_list(view)?;
+    }
+    order.finish(view)
+}
+
+/// The order of ages, on a walk over the lists that have one.
+pub(crate) struct Order<'h> {
+    old1: Option<ObjectView<'h>>,
+    /// The first old1 object, until the walk has come to it.
+    waiting: Option<ObjectView<'h>>,
+    list: ListName,
+    boundaries: [Option<ObjectView<'h>>; 3],
+    /// How many boundaries the walk has passed.
+    passed: usize,
+}
+
+impl<'h> Order<'h> {
+    /// The lists that are in the order of ages.
+    pub(crate) const LISTS: [ListName; 2] = [ListName::All, ListName::Finalizable];
+
+    pub(crate) fn new(view: HeapView<'h>) -> Order<'h> {
+        let old1 = view.first_old1();
+        Order { old1, waiting: old1, list: ListName::All, boundaries: [None; 3], passed: 0 }
+    }
+
+    /// Whether no age begins anywhere, and so all lists are in order where all objects are new.
+    pub(crate) fn is_trivial(view: HeapView<'h>) -> bool {
+        view.mode() == Mode::Incremental
+            && view.first_old1().is_none()
+            && Order::LISTS.into_iter().all(|list| view.generations(list) == [None; 3])
+    }
+
+    /// The walk comes to a list.
+    pub(crate) fn begin(&mut self, view: HeapView<'h>, list: ListName) {
+        (self.list, self.boundaries, self.passed) = (list, view.generations(list), 0);
+    }
+
+    /// The walk comes to an object of the list.
+    #[inline]
+    pub(crate) fn check(&mut self, view: HeapView<'h>, object: ObjectView<'h>) -> Verdict {
+        while self.passed < self.boundaries.len() && self.boundaries[self.passed] == Some(object) {
+            self.passed += 1;
+        }
+        let least = [Age::New, Age::Survival, Age::Old1, Age::Old][self.passed];
+        if object.age() < least {
+            let what = format!("is {} and stands where all is at least {least}", object.age());
+            return Err(Violation::of_object(Invariant::Ages, view, object, &what));
+        }
+        if self.list == ListName::All {
+            self.waiting = self.waiting.filter(|&first| first != object);
+            if object.age() == Age::Old1 && (self.old1.is_none() || self.waiting.is_some()) {
+                let what = "is old1 and stands before the first object of that age";
+                return Err(Violation::of_object(Invariant::Ages, view, object, what));
             }
         }
-        if let Some(lost) = boundaries[next..].iter().flatten().next() {
-            return Err(Violation::of_object(Invariant::Ages, view, *lost, "is where an age begins, in no list"));
+        Ok(())
+    }
+
+    /// The walk comes to the end of the list.
+    pub(crate) fn end_list(&self, view: HeapView<'h>) -> Verdict {
+        match self.boundaries[self.passed..].iter().flatten().next() {
+            Some(lost) => Err(Violation::of_object(Invariant::Ages, view, *lost, "is where an age begins, in no list")),
+            None => Ok(()),
         }
     }
-    match waiting {
-        Some(lost) => Err(Violation::of_object(Invariant::Ages, view, lost, "is the first old1 object, in no list")),
-        None => Ok(()),
+
+    /// The walk is over.
+    pub(crate) fn finish(self, view: HeapView<'h>) -> Verdict {
+        match self.waiting {
+            Some(lost) => {
+                Err(Violation::of_object(Invariant::Ages, view, lost, "is the first old1 object, in no list"))
+            }
+            None => Ok(()),
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! The observer that asks the invariants while a program runs.
 
+use crate::lists::is_dead;
 use crate::looks::{self, Scratch};
 use crate::{
     History, ObjectInfo, Verdict, Violation, ages, complete, dangling, finalizers, gray_lists, signs, tricolour,
@@ -74,6 +75,10 @@ impl FromStr for Level {
     }
 }
 
+/// With [`Level::Barrier`] one cycle in so many ends with a whole look; the others leave the string table and the count of
+/// bytes aside, where damage stays.
+const CYCLES_PER_WHOLE_LOOK: u64 = 8;
+
 /// Checks a heap while a program runs, and ends the program at the first violation.
 ///
 /// Events are numbered: stores, barriers, and both ends of each step count, so a number means the same in two runs of
@@ -95,8 +100,14 @@ pub struct Checker {
     finalizers: finalizers::Order,
     /// The step that is under way.
     step: Option<StepKind>,
-    /// Whether a look was taken before the run of steps that is under way, and one is due after it.
+    /// Whether a run of steps is under way. What was looked at before it, because the program may change it, is looked at
+    /// again after it.
     in_run: bool,
+    /// Whether nothing was looked at yet since marking ended.
+    sweeping_unseen: bool,
+    /// Cycles that have been swept, and the event at which the last one was.
+    cycles: u64,
+    swept_at: u64,
     /// Whether there was a sign, since the last whole look, that something is wrong.
     suspicious: bool,
     /// What was found in the middle of a step; it is told when the step ends.
@@ -120,6 +131,9 @@ impl Checker {
             finalizers: finalizers::Order::default(),
             step: None,
             in_run: false,
+            sweeping_unseen: false,
+            cycles: 0,
+            swept_at: 0,
             suspicious: false,
             found_in_step: None,
             violation: None,
@@ -261,7 +275,8 @@ impl Checker {
     fn look_around(&mut self, view: HeapView<'_>, settled: bool) -> Verdict {
         let looks = match self.level {
             Level::Step => false,
-            Level::Barrier => self.step.is_none() && (self.suspicious || signs::on_stack(view)),
+            // In a run nothing is put on a stack.
+            Level::Barrier => self.step.is_none() && (self.suspicious || !self.in_run && signs::on_stack(view)),
             Level::Full => self.step.is_none(),
         };
         if looks { self.whole(view, settled) } else { Ok(()) }
@@ -277,24 +292,20 @@ impl Checker {
     fn step_begins(&mut self, view: HeapView<'_>, kind: StepKind) -> Verdict {
         self.look_around(view, true)?;
         self.enter_step(view, kind);
+        let goes_on = self.in_run;
+        self.in_run = view.is_in_run();
         match self.level {
-            Level::Step if view.is_in_run() && self.in_run => Ok(()),
-            Level::Step => {
-                self.in_run = view.is_in_run();
-                self.whole(view, true)
-            }
+            Level::Step if goes_on => Ok(()),
+            Level::Step => self.whole(view, true),
             Level::Full => Ok(()),
             // The last look at the marks before they are settled or undone.
             Level::Barrier
                 if view.phase() == Phase::EnterAtomic
                     || kind == StepKind::AbandonMarking && view.phase() == Phase::Propagate =>
             {
-                looks::before_atomic(view, &mut self.scratch)
+                looks::members(view, &mut self.scratch)
             }
-            Level::Barrier if view.mode() == Mode::Generational => {
-                looks::before_atomic(view, &mut self.scratch)?;
-                ages::check(view, true)
-            }
+            Level::Barrier if view.mode() == Mode::Generational => looks::members(view, &mut self.scratch),
             Level::Barrier => Ok(()),
         }
     }
@@ -324,13 +335,42 @@ impl Checker {
         }
         self.look_around(view, true)?;
         match (before, view.phase()) {
-            (Phase::EnterAtomic, Phase::SweepAll | Phase::SweepStrings) => looks::after_atomic(view, &mut self.scratch),
-            (Phase::SweepAll | Phase::SweepEnd, Phase::CallFinalizers) | (Phase::SweepAll, Phase::Pause) => {
-                self.whole(view, true)
+            (Phase::EnterAtomic, Phase::SweepAll | Phase::SweepStrings) => {
+                self.sweeping_unseen = true;
+                self.see_sweeping(view)
             }
-            // Where no finalizer ran since, nothing did.
-            (Phase::CallFinalizers, Phase::Pause) if self.events > self.sound + 2 => self.whole(view, true),
+            (Phase::SweepAll | Phase::SweepEnd, Phase::CallFinalizers) | (Phase::SweepAll, Phase::Pause) => {
+                self.swept(view)
+            }
+            // Where finalizers were called, these are the colours that they left.
+            (Phase::CallFinalizers, Phase::Pause) if self.events > self.swept_at + 2 => {
+                looks::members(view, &mut self.scratch)
+            }
             _ => Ok(()),
+        }
+    }
+
+    /// Sweeping has begun: what is dead now is dead for good. Where it comes to its end before the program goes on, the look
+    /// at that end sees what refers to something dead, since what is freed is still known to be. It does not see what is kept
+    /// by its list alone.
+    fn see_sweeping(&mut self, view: HeapView<'_>) -> Verdict {
+        let waits = || view.is_in_run() && !view.list(ListName::ToBeFinalized).any(|object| is_dead(view, object));
+        if !self.sweeping_unseen || waits() {
+            return Ok(());
+        }
+        self.sweeping_unseen = false;
+        looks::after_atomic(view, &mut self.scratch)
+    }
+
+    /// A cycle is done with sweeping.
+    fn swept(&mut self, view: HeapView<'_>) -> Verdict {
+        self.sweeping_unseen = false;
+        self.swept_at = self.events;
+        self.cycles += 1;
+        if self.cycles.is_multiple_of(CYCLES_PER_WHOLE_LOOK) {
+            self.whole(view, true)
+        } else {
+            looks::swept(view, &mut self.scratch)
         }
     }
 
@@ -413,13 +453,10 @@ impl Observer for Checker {
             }
             Event::StepBegin(kind) => self.step_begins(view, kind),
             Event::StepEnd(kind, before) => self.step_ended(view, kind, before),
-            Event::RunEnd => {
-                if std::mem::take(&mut self.in_run) {
-                    self.whole(view, true)
-                } else {
-                    Ok(())
-                }
-            }
+            Event::RunEnd => match std::mem::take(&mut self.in_run) {
+                true if self.level == Level::Step => self.whole(view, true),
+                _ => self.look_around(view, true).and_then(|()| self.see_sweeping(view)),
+            },
             Event::PhaseChange(Phase::Atomic) if self.step.is_some_and(is_of_generational_mode) => {
                 self.marked(view);
                 Ok(())

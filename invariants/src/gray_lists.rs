@@ -51,7 +51,8 @@ fn check_member<'h>(view: HeapView<'h>, list: GrayList, object: ObjectView<'h>) 
 }
 
 /// Whether the object's colour and age say that it is on a gray list.
-fn is_listed(object: ObjectView<'_>) -> bool {
+#[inline]
+pub(crate) fn is_listed(object: ObjectView<'_>) -> bool {
     if object.is_black() {
         return object.age() == Age::Touched2;
     }

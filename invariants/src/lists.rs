@@ -92,13 +92,7 @@ pub(crate) fn check_member<'h>(
     list: ListName,
     object: ObjectView<'h>,
 ) -> Verdict {
-    let right_kind = match list {
-        ListName::All => object.kind() != Kind::Upvalue && !object.is_short_string() || belongs_in_all(view, object),
-        ListName::Strings => object.is_short_string(),
-        ListName::OpenUpvalues => object.is_open_upvalue(),
-        ListName::CountedUpvalues => object.kind() == Kind::Upvalue,
-        ListName::Finalizable | ListName::ToBeFinalized | ListName::Fixed => true,
-    };
+    let right_kind = has_place(view, list, object);
     if listed.insert(object.id()) && !object.is_freed() && right_kind {
         return finalizers::check_member(view, list, object);
     }
@@ -111,6 +105,18 @@ pub(crate) fn check_member<'h>(
         format!("is twice in the lists, the second time in '{name}'")
     };
     Err(Violation::of_object(Invariant::Lists, view, object, &what))
+}
+
+/// Whether an object is of a kind that a list is for.
+#[inline]
+pub(crate) fn has_place<'h>(view: HeapView<'h>, list: ListName, object: ObjectView<'h>) -> bool {
+    match list {
+        ListName::All => object.kind() != Kind::Upvalue && !object.is_short_string() || belongs_in_all(view, object),
+        ListName::Strings => object.is_short_string(),
+        ListName::OpenUpvalues => object.is_open_upvalue(),
+        ListName::CountedUpvalues => object.kind() == Kind::Upvalue,
+        ListName::Finalizable | ListName::ToBeFinalized | ListName::Fixed => true,
+    }
 }
 
 /// Whether the policy has strings and upvalues in the list of all objects.

@@ -7,11 +7,11 @@
 //! said of single kinds of objects; then what is said of references; then what may be a mere consequence.
 
 use crate::id_set::IdSet;
-use crate::sound::is_sound;
+use crate::sound::{self, Depth, is_sound};
 use crate::{
     Verdict, ages, bytes, dangling, gray_lists, intern, lists, pause, reachable, threads, tricolour, upvalues, weak,
 };
-use moonphase_vm::gc::{HeapView, ListName, Phase};
+use moonphase_vm::gc::{HeapView, Phase};
 
 /// Whether the tri-colour invariant holds now. In the middle of the atomic phase it does not have to.
 #[inline]
@@ -29,7 +29,7 @@ pub(crate) struct Scratch {
 /// Everything. `settled` says that no store is half done: while a barrier is called, its object may refer to things
 /// that a barrier still to come will see to.
 pub(crate) fn whole(view: HeapView<'_>, scratch: &mut Scratch, settled: bool) -> Verdict {
-    if is_sound(view, scratch, settled) { Ok(()) } else { one_by_one(view, scratch, settled) }
+    if is_sound(view, scratch, settled, Depth::Contents) { Ok(()) } else { one_by_one(view, scratch, settled) }
 }
 
 /// Everything, one question after the other, whether the heap is sound or not.
@@ -52,28 +52,21 @@ pub(crate) fn one_by_one(view: HeapView<'_>, scratch: &mut Scratch, settled: boo
     bytes::check(view)
 }
 
-/// Before the atomic phase: everything but what asks for references to be followed, in one walk.
-pub(crate) fn before_atomic(view: HeapView<'_>, scratch: &mut Scratch) -> Verdict {
-    let Scratch { ids, gray } = scratch;
-    ids.clear();
-    gray_lists::check_members(view, gray)?;
-    for list in ListName::ALL {
-        for object in view.list(list) {
-            lists::check_member(view, ids, list, object)?;
-            if ListName::COLLECTED.contains(&list) {
-                threads::check_thread(view, object)?;
-                threads::check_string(view, object)?;
-                if lists::is_marked(view, list) {
-                    gray_lists::check_object(view, gray, object)?;
-                }
-            }
-        }
-    }
-    Ok(())
+/// Everything that is said of single objects: all but what asks for references to be followed.
+pub(crate) fn members(view: HeapView<'_>, scratch: &mut Scratch) -> Verdict {
+    if sound::members_are_sound(view, scratch, Depth::Headers) { Ok(()) } else { one_by_one(view, scratch, true) }
+}
+
+/// When sweeping has just ended: everything but what asks for more than the headers of what is not a holder.
+pub(crate) fn swept(view: HeapView<'_>, scratch: &mut Scratch) -> Verdict {
+    if is_sound(view, scratch, true, Depth::Headers) { Ok(()) } else { one_by_one(view, scratch, true) }
 }
 
 /// When marking has just ended: what is dead now is dead for good.
 pub(crate) fn after_atomic(view: HeapView<'_>, scratch: &mut Scratch) -> Verdict {
+    if sound::is_closed(view) {
+        return Ok(());
+    }
     if !lists::end(view) {
         lists::check(view, &mut scratch.ids)?;
     }

@@ -3,62 +3,131 @@
 //! The questions walk the heap once or more each, in an order that decides what is said of an unsound heap. Nearly every
 //! heap is sound, so they are asked here together first. A no may be a mistake, for the questions are asked one after the
 //! other then; a yes may not.
-//!
-//! That nothing reachable is dead takes no trace where the living refer to nothing dead: a set that has the roots, and
-//! all that its members refer to, has all that is reachable.
 
 use crate::id_set::IdSet;
 use crate::lists::{is_dead, references};
 use crate::looks::{Scratch, is_marking};
-use crate::{Verdict, ages, bytes, gray_lists, intern, lists, pause, reachable, threads, tricolour, upvalues};
-use moonphase_vm::gc::{Colour, HeapView, Kind, ListName, Mode, Phase, Strength, Upvalues};
+use crate::{ages, bytes, finalizers, gray_lists, intern, lists, pause, reachable, threads, tricolour, upvalues};
+use moonphase_vm::gc::{Colour, HeapView, Kind, ListName, Marks, ObjectView, Phase, Strength, SweepRule, Upvalues};
 
-/// Whether a whole look would find nothing. `settled` is as it is for that.
-pub(crate) fn is_sound(view: HeapView<'_>, scratch: &mut Scratch, settled: bool) -> bool {
-    check_members(view, scratch).is_ok() && references_are_sound(view, &mut scratch.ids, settled)
+/// Whether a whole look would find nothing, at full depth. `settled` is as it is for that.
+pub(crate) fn is_sound(view: HeapView<'_>, scratch: &mut Scratch, settled: bool, depth: Depth) -> bool {
+    members_are_sound(view, scratch, depth) && references_are_sound(view, &mut scratch.ids, settled)
 }
 
-/// All that is said of single objects and their places, and of their number.
-fn check_members(view: HeapView<'_>, scratch: &mut Scratch) -> Verdict {
+/// How much of each object is looked at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Depth {
+    /// Its header and its place. Threads and upvalues are read.
+    Headers,
+    /// Its size as well, and whether the string table has it.
+    Contents,
+}
+
+/// All that is said of single objects and their places, and of their number. The set is filled with the members of all
+/// lists.
+pub(crate) fn members_are_sound(view: HeapView<'_>, scratch: &mut Scratch, depth: Depth) -> bool {
     let Scratch { ids: listed, gray } = scratch;
-    let (marking, resting) = (is_marking(view), pause::applies(view));
-    if marking {
-        gray_lists::check_members(view, gray)?;
+    let marking = is_marking(view);
+    if marking && gray_lists::check_members(view, gray).is_err() {
+        return false;
     }
     listed.clear();
     let mut upvalues = upvalues::Count::default();
+    let mut order = (!ages::Order::is_trivial(view)).then(|| ages::Order::new(view));
     let (mut sum, mut short_strings) = (0, 0);
     for list in ListName::ALL {
-        let collected = ListName::COLLECTED.contains(&list);
+        let mut order = order.as_mut().filter(|_| ages::Order::LISTS.contains(&list));
+        if let Some(order) = &mut order {
+            order.begin(view, list);
+        }
         let gray_is_listed = marking && lists::is_marked(view, list);
+        // Of two objects of a kind with the same marks, what is true of one is true of the other.
+        let mut passed: [Option<Marks>; Kind::COUNT] = [None; Kind::COUNT];
         for object in view.list(list) {
-            lists::check_member(view, listed, list, object)?;
-            if collected {
-                threads::check_string(view, object)?;
-                upvalues.check_object(view, object)?;
-                ages::check_object(view, object)?;
-                if marking {
-                    threads::check_thread(view, object)?;
-                }
-                if gray_is_listed {
-                    gray_lists::check_object(view, gray, object)?;
-                }
-                if resting {
-                    pause::check_member(view, list, object)?;
+            if !listed.insert(object.id()) || order.as_mut().is_some_and(|order| order.check(view, object).is_err()) {
+                return false;
+            }
+            if depth == Depth::Contents {
+                sum += object.size();
+                match intern::check_object(view, object) {
+                    Ok(is_short) => short_strings += usize::from(is_short),
+                    Err(_) => return false,
                 }
             }
-            sum += object.size();
-            short_strings += usize::from(intern::check_object(view, object)?);
+            let like = &mut passed[object.kind() as usize];
+            if *like == Some(object.marks()) {
+                continue;
+            }
+            if !is_in_order(view, list, object)
+                || ListName::COLLECTED.contains(&list) && upvalues.check_object(view, object).is_err()
+            {
+                return false;
+            }
+            if gray_is_listed && gray_lists::is_listed(object) {
+                if gray_lists::check_object(view, gray, object).is_err() {
+                    return false;
+                }
+            } else if is_told_by_marks(view, object.kind()) {
+                *like = Some(object.marks());
+            }
+        }
+        if order.is_some_and(|order| order.end_list(view).is_err()) {
+            return false;
         }
     }
-    upvalues.finish(view)?;
-    intern::check_count(view, short_strings)?;
-    bytes::check_sum(view, sum)?;
-    // Where all objects are new and no age begins anywhere, they are in order.
-    let unaged = view.mode() == Mode::Incremental
-        && view.first_old1().is_none()
-        && [ListName::All, ListName::Finalizable].into_iter().all(|list| view.generations(list) == [None; 3]);
-    if unaged { Ok(()) } else { ages::check_order(view) }
+    upvalues.finish(view).is_ok()
+        && order.is_none_or(|order| order.finish(view).is_ok())
+        && (depth == Depth::Headers
+            || intern::check_count(view, short_strings).is_ok() && bytes::check_sum(view, sum).is_ok())
+}
+
+/// Whether `is_in_order` needs no more of an object of this kind than its marks.
+fn is_told_by_marks(view: HeapView<'_>, kind: Kind) -> bool {
+    match kind {
+        Kind::Thread | Kind::Upvalue => false,
+        // Closures hold counted upvalues; short strings may have a list of their own.
+        Kind::Closure => view.policy().upvalues != Upvalues::Counted,
+        Kind::String => view.policy().sweep == SweepRule::Lists,
+        _ => true,
+    }
+}
+
+/// What is said of a single member of a list.
+fn is_in_order<'h>(view: HeapView<'h>, list: ListName, object: ObjectView<'h>) -> bool {
+    let fits = !object.is_freed()
+        && lists::has_place(view, list, object)
+        && finalizers::check_member(view, list, object).is_ok();
+    let collected = || {
+        threads::check_string(view, object).is_ok()
+            && ages::check_object(view, object).is_ok()
+            && (!is_marking(view) || threads::check_thread(view, object).is_ok())
+            && (!pause::applies(view) || pause::check_member(view, list, object).is_ok())
+    };
+    fits && (!ListName::COLLECTED.contains(&list) || collected())
+}
+
+/// Whether nothing that lives refers to anything dead. A set that has the roots, and all that its members refer to, has all
+/// that is reachable, so it takes no trace to know that nothing reachable is dead. A no may be a mistake.
+pub(crate) fn is_closed(view: HeapView<'_>) -> bool {
+    // Counted upvalues are in no walk over the holders, and their values may be on dead stacks.
+    let mut closed = view.policy().upvalues != Upvalues::Counted;
+    view.roots(|edge| closed &= !is_dead(view, edge.target));
+    // In a list that is a circle there are more objects than were ever made.
+    let mut most = view.newest();
+    for list in ListName::COLLECTED.into_iter().chain([ListName::Fixed]) {
+        for object in view.list(list) {
+            let Some(left) = most.checked_sub(1) else { return false };
+            most = left;
+            if object.kind() != Kind::String && !is_dead(view, object) {
+                view.references(object, |edge| closed &= !is_dead(view, edge.target));
+            }
+        }
+        if !closed {
+            return false;
+        }
+    }
+    closed
 }
 
 /// All that is said of references, given the objects that are in lists.

@@ -172,10 +172,11 @@ impl VmEngine {
             self.coverage = observer.coverage;
             run.unreachable = observer.unreachable;
             if let Some(mut checker) = observer.checker {
+                if run.unreachable.is_none() {
+                    checker.look(vm.heap().view());
+                }
                 if collected {
                     checker.look_complete(vm.heap().view());
-                } else if run.unreachable.is_none() {
-                    checker.look(vm.heap().view());
                 }
                 run.sound_until = checker.sound_until();
                 (run.violation, run.history) = checker.into_parts();

@@ -231,8 +231,30 @@ impl StringTable {
     }
 
     /// Every interned string.
-    pub(super) fn iter(&self) -> impl Iterator<Item = Gc<Str>> + '_ {
-        self.buckets.iter().flat_map(|&bucket| std::iter::successors(bucket, |string| string.chain()))
+    pub(super) fn iter(&self) -> Strings<'_> {
+        Strings { next: None, buckets: self.buckets.iter() }
+    }
+}
+
+/// The interned strings, bucket by bucket.
+#[derive(Clone)]
+pub(super) struct Strings<'h> {
+    next: Option<Gc<Str>>,
+    /// The buckets that are left.
+    buckets: std::slice::Iter<'h, Option<Gc<Str>>>,
+}
+
+impl Iterator for Strings<'_> {
+    type Item = Gc<Str>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Gc<Str>> {
+        let string = match self.next {
+            Some(string) => string,
+            None => self.buckets.find_map(|&first| first)?,
+        };
+        self.next = string.chain();
+        Some(string)
     }
 }
 

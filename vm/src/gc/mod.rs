@@ -54,4 +54,4 @@ pub use policy::{
 };
 pub(crate) use pool::{Pool, PooledSlice};
 pub use semantics::Semantics;
-pub use view::{Colour, Edge, GrayList, HeapView, Label, ListName, Location, ObjectView, Strength};
+pub use view::{Colour, Edge, GrayList, HeapView, Label, ListName, Location, Marks, Members, ObjectView, Strength};

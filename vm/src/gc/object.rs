@@ -39,6 +39,9 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// How many kinds there are; each is a number below that.
+    pub const COUNT: usize = Kind::Prototype as usize + 1;
+
     /// The word that events, reports and signatures use.
     pub fn name(self) -> &'static str {
         match self {
@@ -155,6 +158,12 @@ impl Header {
     #[inline]
     pub fn kind(&self) -> Kind {
         self.kind
+    }
+
+    /// Colour, age and what is known of a finalizer.
+    #[inline]
+    pub(crate) fn marks(&self) -> u16 {
+        self.marked.get()
     }
 
     #[inline]

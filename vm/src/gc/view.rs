@@ -2,11 +2,14 @@
 //!
 //! The view trusts nothing that the collector computes. It is for checkers, traces and reports.
 
+use crate::gc::allocate::Strings;
 use crate::gc::mark::Weakness;
 use crate::gc::object::bits;
+use crate::gc::upvalue::CountedUpvalue;
 use crate::gc::{Age, AnyGc, Gc, Heap, Kind, Mode, Object, Phase, Policy, Semantics, SweepRule};
 use crate::interpreter::names;
 use crate::value::{Closure, FrameKind, Thread, Value, format_number};
+use std::collections::btree_map;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -123,6 +126,10 @@ impl GrayList {
     }
 }
 
+/// What an object's header says of it, to be compared; see [`ObjectView::marks`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Marks(u16);
+
 /// An object, to be read.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ObjectView<'h> {
@@ -193,6 +200,13 @@ impl<'h> ObjectView<'h> {
     #[inline]
     pub fn age(self) -> Age {
         self.object.age()
+    }
+
+    /// All that its header says of it beside number and kind: two objects with the same marks have the same colour and age,
+    /// and are the same to [`Self::is_freed`] and [`Self::has_finalizer`].
+    #[inline]
+    pub fn marks(self) -> Marks {
+        Marks(self.object.marks())
     }
 
     /// Its bytes as the collector counts them.
@@ -431,6 +445,47 @@ pub struct Edge<'h> {
     pub strength: Strength,
 }
 
+/// The objects of one of the collector's lists, see [`HeapView::list`].
+#[derive(Clone)]
+pub struct Members<'h> {
+    at: Place<'h>,
+}
+
+#[derive(Clone)]
+enum Place<'h> {
+    /// In a list that objects link, which ends with the border.
+    Linked {
+        next: Option<AnyGc>,
+        border: Option<AnyGc>,
+    },
+    /// In the string table, among those that are swept there.
+    Table {
+        strings: Strings<'h>,
+        heap: &'h Heap,
+    },
+    Counted(btree_map::Values<'h, u32, CountedUpvalue>),
+}
+
+impl<'h> Iterator for Members<'h> {
+    type Item = ObjectView<'h>;
+
+    #[inline]
+    fn next(&mut self) -> Option<ObjectView<'h>> {
+        let object = match &mut self.at {
+            Place::Linked { next, border } => {
+                let object = (*next)?;
+                *next = object.next.get().filter(|_| Some(object) != *border);
+                object
+            }
+            Place::Table { strings, heap } => {
+                strings.map(|string| string.erase()).find(|&string| !heap.is_fixed(string))?
+            }
+            Place::Counted(counted) => counted.next()?.upvalue.erase(),
+        };
+        Some(ObjectView::new(object))
+    }
+}
+
 /// The whole heap, to be read.
 #[derive(Clone, Copy)]
 pub struct HeapView<'h> {
@@ -503,28 +558,26 @@ impl<'h> HeapView<'h> {
     }
 
     /// The objects of a list. Endless if the list has a cycle.
-    pub fn list(self, list: ListName) -> impl Iterator<Item = ObjectView<'h>> + 'h {
+    #[inline]
+    pub fn list(self, list: ListName) -> Members<'h> {
         let heap = self.heap;
-        // Where objects with finalizers have no list of their own, they stand behind the main thread.
-        let border = match (heap.policy.sweep, heap.main_thread) {
-            (SweepRule::Strings, Some(main)) if list == ListName::All => Some(main.erase()),
-            _ => None,
-        };
-        let head = match list {
-            ListName::All => heap.all.get(),
-            ListName::Finalizable => heap.finalizable_head().get(),
-            ListName::ToBeFinalized => heap.to_be_finalized.get(),
-            ListName::OpenUpvalues => heap.open.get(),
-            ListName::Fixed => heap.fixed.get(),
-            ListName::Strings | ListName::CountedUpvalues => None,
-        };
-        let linked = std::iter::successors(head, move |object| object.next.get().filter(|_| Some(*object) != border));
-        let strings = (list == ListName::Strings && heap.policy.sweeps_strings()).then(|| heap.strings.iter());
-        let strings = strings.into_iter().flatten().map(|string| string.erase());
-        let strings = strings.filter(|string| !heap.is_fixed(*string));
-        let counted = (list == ListName::CountedUpvalues).then(|| heap.counted.values());
-        let counted = counted.into_iter().flatten().map(|counted| counted.upvalue.erase());
-        linked.chain(strings).chain(counted).map(ObjectView::new)
+        let linked = |head: Option<AnyGc>| Members { at: Place::Linked { next: head, border: None } };
+        match list {
+            ListName::All => {
+                // Where objects with finalizers have no list of their own, they stand behind the main thread.
+                let border = heap.main_thread.filter(|_| heap.policy.sweep == SweepRule::Strings);
+                Members { at: Place::Linked { next: heap.all.get(), border: border.map(|main| main.erase()) } }
+            }
+            ListName::Finalizable => linked(heap.finalizable_head().get()),
+            ListName::ToBeFinalized => linked(heap.to_be_finalized.get()),
+            ListName::OpenUpvalues => linked(heap.open.get()),
+            ListName::Fixed => linked(heap.fixed.get()),
+            ListName::Strings if heap.policy.sweeps_strings() => {
+                Members { at: Place::Table { strings: heap.strings.iter(), heap } }
+            }
+            ListName::Strings => linked(None),
+            ListName::CountedUpvalues => Members { at: Place::Counted(heap.counted.values()) },
+        }
     }
 
     /// Where the ages begin in a list: its first objects are at least new, those from the first of these places on at
