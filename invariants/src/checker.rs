@@ -330,15 +330,15 @@ impl Checker {
             Level::Barrier => false,
             Level::Full => true,
         };
-        if looks || is_of_generational_mode(kind) {
+        if looks {
             return self.whole(view, true);
+        }
+        if is_of_generational_mode(kind) {
+            return self.swept(view);
         }
         self.look_around(view, true)?;
         match (before, view.phase()) {
-            (Phase::EnterAtomic, Phase::SweepAll | Phase::SweepStrings) => {
-                self.sweeping_unseen = true;
-                self.see_sweeping(view)
-            }
+            (Phase::EnterAtomic, Phase::SweepAll | Phase::SweepStrings) => self.marked(view),
             (Phase::SweepAll | Phase::SweepEnd, Phase::CallFinalizers) | (Phase::SweepAll, Phase::Pause) => {
                 self.swept(view)
             }
@@ -350,16 +350,21 @@ impl Checker {
         }
     }
 
-    /// Sweeping has begun: what is dead now is dead for good. Where it comes to its end before the program goes on, the look
-    /// at that end sees what refers to something dead, since what is freed is still known to be. It does not see what is kept
-    /// by its list alone.
-    fn see_sweeping(&mut self, view: HeapView<'_>) -> Verdict {
-        let waits = || view.is_in_run() && !view.list(ListName::ToBeFinalized).any(|object| is_dead(view, object));
-        if !self.sweeping_unseen || waits() {
+    /// Marking has ended: what is dead now is dead for good. Where sweeping comes to its end before the program goes on, the
+    /// look at that end sees what refers to something dead, since what is freed is still known to be. It does not see what
+    /// is kept by its list alone.
+    fn marked(&mut self, view: HeapView<'_>) -> Verdict {
+        self.sweeping_unseen = true;
+        let goes_on = view.is_in_run() || self.step.is_some();
+        if goes_on && !view.list(ListName::ToBeFinalized).any(|object| is_dead(view, object)) {
             return Ok(());
         }
-        self.sweeping_unseen = false;
-        looks::after_atomic(view, &mut self.scratch)
+        self.see_sweeping(view)
+    }
+
+    /// The program goes on. If it does so before sweeping has come to its end, a look is due.
+    fn see_sweeping(&mut self, view: HeapView<'_>) -> Verdict {
+        if std::mem::take(&mut self.sweeping_unseen) { looks::after_atomic(view, &mut self.scratch) } else { Ok(()) }
     }
 
     /// A cycle is done with sweeping.
@@ -371,14 +376,6 @@ impl Checker {
             self.whole(view, true)
         } else {
             looks::swept(view, &mut self.scratch)
-        }
-    }
-
-    /// In the middle of a collection of generational mode, between marking and sweeping: what is dead now is dead for good.
-    /// What is wrong is kept until the end of the step.
-    fn marked(&mut self, view: HeapView<'_>) {
-        if self.found_in_step.is_none() {
-            self.found_in_step = looks::after_atomic(view, &mut self.scratch).err();
         }
     }
 
@@ -457,8 +454,11 @@ impl Observer for Checker {
                 true if self.level == Level::Step => self.whole(view, true),
                 _ => self.look_around(view, true).and_then(|()| self.see_sweeping(view)),
             },
+            // In the middle of a collection of generational mode: what is wrong is kept until its end.
             Event::PhaseChange(Phase::Atomic) if self.step.is_some_and(is_of_generational_mode) => {
-                self.marked(view);
+                if self.found_in_step.is_none() {
+                    self.found_in_step = self.marked(view).err();
+                }
                 Ok(())
             }
             Event::Traversed(object) => {

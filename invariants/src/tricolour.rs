@@ -74,9 +74,13 @@ pub(crate) fn check_traversed<'h>(view: HeapView<'h>, object: ObjectView<'h>) ->
     if !is_marking(view) {
         return Ok(());
     }
-    check_object(view, object)?;
+    let mut white = None;
     let mut verdict = Ok(());
-    view.references(object, |edge| {
+    let counts = object.is_black() && !ages::covers(object);
+    references(view, object, |edge| {
+        if counts && white.is_none() && is_strong_to_white(&edge) {
+            white = Some(edge);
+        }
         // Upvalues lead on to userdata and these to tables, so this goes no deeper than that.
         if verdict.is_ok()
             && matches!(edge.target.kind(), Kind::Upvalue | Kind::Userdata)
@@ -86,7 +90,10 @@ pub(crate) fn check_traversed<'h>(view: HeapView<'h>, object: ObjectView<'h>) ->
             verdict = check_blackened(view, edge.target);
         }
     });
-    verdict
+    match white {
+        Some(edge) => Err(Violation::of_edge(Invariant::BlackToWhite, view, object, edge)),
+        None => verdict,
+    }
 }
 
 fn check_blackened<'h>(view: HeapView<'h>, object: ObjectView<'h>) -> Verdict {
