@@ -105,6 +105,8 @@ pub struct Checker {
     in_run: bool,
     /// Whether nothing was looked at yet since marking ended.
     sweeping_unseen: bool,
+    /// Whether objects may have moved between lists since the last look at their members, as those with finalizers do.
+    moved: bool,
     /// Cycles that have been swept, and the event at which the last one was.
     cycles: u64,
     swept_at: u64,
@@ -132,6 +134,7 @@ impl Checker {
             step: None,
             in_run: false,
             sweeping_unseen: false,
+            moved: true,
             cycles: 0,
             swept_at: 0,
             suspicious: false,
@@ -305,7 +308,10 @@ impl Checker {
             {
                 looks::members(view, &mut self.scratch)
             }
-            Level::Barrier if view.mode() == Mode::Generational => looks::members(view, &mut self.scratch),
+            // What the program may have moved between lists since the collection before. The rest was looked at after that.
+            Level::Barrier if view.mode() == Mode::Generational && std::mem::take(&mut self.moved) => {
+                looks::members(view, &mut self.scratch)
+            }
             Level::Barrier => Ok(()),
         }
     }
@@ -371,6 +377,7 @@ impl Checker {
     fn swept(&mut self, view: HeapView<'_>) -> Verdict {
         self.sweeping_unseen = false;
         self.swept_at = self.events;
+        self.moved = view.list(ListName::ToBeFinalized).next().is_some();
         self.cycles += 1;
         if self.cycles.is_multiple_of(CYCLES_PER_WHOLE_LOOK) {
             self.whole(view, true)
@@ -466,6 +473,7 @@ impl Observer for Checker {
                 Ok(())
             }
             Event::Finalizable(object) => {
+                self.moved = true;
                 self.finalizers.mark(object);
                 Ok(())
             }
