@@ -82,13 +82,17 @@ fn check_references<'h>(view: HeapView<'h>, object: ObjectView<'h>) -> Verdict {
 /// Whether a reference from one object to the other breaks the rule.
 #[inline]
 pub(crate) fn is_too_young(holder: ObjectView<'_>, target: ObjectView<'_>) -> bool {
-    if !holder.is_black() || holder.kind() == Kind::Thread {
-        return false;
-    }
+    target.age() < least_age(holder)
+}
+
+/// The least age that the rule asks for in what an object refers to.
+#[inline]
+pub(crate) fn least_age(holder: ObjectView<'_>) -> Age {
     match holder.age() {
-        Age::Old => !target.age().is_old(),
-        Age::Old1 | Age::Touched2 => target.age() == Age::New,
-        _ => false,
+        _ if !holder.is_black() || holder.kind() == Kind::Thread => Age::New,
+        Age::Old => Age::Old0,
+        Age::Old1 | Age::Touched2 => Age::Survival,
+        _ => Age::New,
     }
 }
 
@@ -139,22 +143,26 @@ impl<'h> Order<'h> {
     /// The walk comes to an object of the list.
     #[inline]
     pub(crate) fn check(&mut self, view: HeapView<'h>, object: ObjectView<'h>) -> Verdict {
-        while self.passed < self.boundaries.len() && self.boundaries[self.passed] == Some(object) {
+        while self.boundaries.get(self.passed).is_some_and(|&next| next == Some(object)) {
             self.passed += 1;
         }
+        if self.waiting == Some(object) && self.list == ListName::All {
+            self.waiting = None;
+        }
         let least = [Age::New, Age::Survival, Age::Old1, Age::Old][self.passed];
+        let too_early =
+            object.age() == Age::Old1 && self.list == ListName::All && (self.old1.is_none() || self.waiting.is_some());
+        if object.age() >= least && !too_early { Ok(()) } else { Err(self.out_of_order(view, object, least)) }
+    }
+
+    #[cold]
+    fn out_of_order(&self, view: HeapView<'h>, object: ObjectView<'h>, least: Age) -> Box<Violation> {
         if object.age() < least {
             let what = format!("is {} and stands where all is at least {least}", object.age());
-            return Err(Violation::of_object(Invariant::Ages, view, object, &what));
+            return Violation::of_object(Invariant::Ages, view, object, &what);
         }
-        if self.list == ListName::All {
-            self.waiting = self.waiting.filter(|&first| first != object);
-            if object.age() == Age::Old1 && (self.old1.is_none() || self.waiting.is_some()) {
-                let what = "is old1 and stands before the first object of that age";
-                return Err(Violation::of_object(Invariant::Ages, view, object, what));
-            }
-        }
-        Ok(())
+        let what = "is old1 and stands before the first object of that age";
+        Violation::of_object(Invariant::Ages, view, object, what)
     }
 
     /// The walk comes to the end of the list.

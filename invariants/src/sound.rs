@@ -8,7 +8,9 @@ use crate::id_set::IdSet;
 use crate::lists::{is_dead, references};
 use crate::looks::{Scratch, is_marking};
 use crate::{ages, bytes, finalizers, gray_lists, intern, lists, pause, reachable, threads, tricolour, upvalues};
-use moonphase_vm::gc::{Colour, HeapView, Kind, ListName, Marks, ObjectView, Phase, Strength, SweepRule, Upvalues};
+use moonphase_vm::gc::{
+    Age, Colour, HeapView, Kind, ListName, Marks, ObjectView, Phase, Strength, SweepRule, Upvalues,
+};
 
 /// Whether a whole look would find nothing, at full depth. `settled` is as it is for that.
 pub(crate) fn is_sound(view: HeapView<'_>, scratch: &mut Scratch, settled: bool, depth: Depth) -> bool {
@@ -141,6 +143,9 @@ fn references_are_sound(view: HeapView<'_>, listed: &mut IdSet, settled: bool) -
         sound &= !edge.target.is_freed() && listed.contains(edge.target.id());
         closed &= !is_dead(view, edge.target);
     });
+    // Of two objects with the same marks, what is asked of one as a target is true of the other.
+    let mut passed: Option<Marks> = None;
+    let mut asked = (false, Age::New);
     for list in ListName::COLLECTED.into_iter().chain([ListName::Fixed]) {
         let colours_count = marking && lists::is_marked(view, list);
         for object in view.list(list) {
@@ -148,24 +153,28 @@ fn references_are_sound(view: HeapView<'_>, listed: &mut IdSet, settled: bool) -
             if object.kind() == Kind::String || is_dead(view, object) {
                 continue;
             }
-            let black = object.is_black();
-            let old = ages::covers(object);
+            let covered = ages::covers(object);
+            // While marking: whether what it refers to must not be white, and what age it must have.
+            let blackens = colours_count && !covered && object.is_black();
+            let least_age = if marking && covered { ages::least_age(object) } else { Age::New };
+            if (blackens, least_age) != asked {
+                (asked, passed) = ((blackens, least_age), None);
+            }
             references(view, object, |edge| {
                 let target = edge.target;
-                if target.is_freed() || !listed.contains(target.id()) {
-                    sound = false;
+                sound &= listed.contains(target.id());
+                if passed == Some(target.marks()) {
                     return;
                 }
-                if black && old {
-                    sound &= !(marking && ages::is_too_young(object, target));
-                } else if black {
-                    sound &= !(colours_count && tricolour::is_strong_to_white(&edge));
-                }
+                sound &= !target.is_freed() && target.age() >= least_age;
+                sound &= !(blackens && tricolour::is_strong_to_white(&edge));
                 if view.colour(target) == Colour::OtherWhite {
                     match edge.strength {
                         Strength::Weak if target.kind() != Kind::String => sound &= !sweeping,
                         _ => closed = false,
                     }
+                } else if edge.strength == Strength::Strong {
+                    passed = Some(target.marks());
                 }
             });
             if !sound {
