@@ -271,7 +271,8 @@ impl Checker {
         };
         at_site(site, itself())?;
         self.suspicious |= acted && (signs::in_object(view, parent) || signs::in_object(view, child));
-        self.look_around(view, false)
+        // What is on the stack is looked at when the store that it is part of is told.
+        if self.suspicious || self.level == Level::Full { self.look_around(view, false) } else { Ok(()) }
     }
 
     /// Outside of steps: what is asked of the rest of the heap.
@@ -342,7 +343,10 @@ impl Checker {
         if is_of_generational_mode(kind) {
             return self.swept(view);
         }
-        self.look_around(view, true)?;
+        // Marking changes nothing of what is asked of the stack.
+        if self.suspicious || self.level == Level::Full || before != Phase::Propagate {
+            self.look_around(view, true)?;
+        }
         match (before, view.phase()) {
             (Phase::EnterAtomic, Phase::SweepAll | Phase::SweepStrings) => self.marked(view),
             (Phase::SweepAll | Phase::SweepEnd, Phase::CallFinalizers) | (Phase::SweepAll, Phase::Pause) => {

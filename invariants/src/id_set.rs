@@ -21,16 +21,26 @@ impl IdSet {
     /// Says whether the object was not in the set.
     #[inline]
     pub(crate) fn insert(&mut self, id: u32) -> bool {
-        let (word, bit) = (id as usize / 64, 1 << (id % 64));
-        if word >= self.words.len() {
-            self.words.resize(word + 1 + word / 2, 0);
+        let (index, bit) = (id as usize / 64, 1 << (id % 64));
+        match self.words.get_mut(index) {
+            Some(word) if *word != 0 => {
+                let is_new = *word & bit == 0;
+                *word |= bit;
+                is_new
+            }
+            _ => self.insert_first(index, bit),
         }
-        let before = self.words[word];
-        if before == 0 {
-            self.used.push(word as u32);
+    }
+
+    /// Inserts the first object of a word.
+    #[cold]
+    fn insert_first(&mut self, index: usize, bit: u64) -> bool {
+        if index >= self.words.len() {
+            self.words.resize(index + 1 + index / 2, 0);
         }
-        self.words[word] = before | bit;
-        before & bit == 0
+        self.words[index] = bit;
+        self.used.push(index as u32);
+        true
     }
 
     #[inline]
