@@ -143,10 +143,11 @@ impl<'h> Order<'h> {
     /// The walk comes to an object of the list.
     #[inline]
     pub(crate) fn check(&mut self, view: HeapView<'h>, object: ObjectView<'h>) -> Verdict {
-        while self.boundaries.get(self.passed).is_some_and(|&next| next == Some(object)) {
+        let is_it = |place: Option<ObjectView<'h>>| place.is_some_and(|place| place == object);
+        while self.boundaries.get(self.passed).is_some_and(|&next| is_it(next)) {
             self.passed += 1;
         }
-        if self.waiting == Some(object) && self.list == ListName::All {
+        if is_it(self.waiting) && self.list == ListName::All {
             self.waiting = None;
         }
         let least = [Age::New, Age::Survival, Age::Old1, Age::Old][self.passed];

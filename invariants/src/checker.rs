@@ -20,8 +20,9 @@ pub enum Level {
     /// does nothing, and after it. After a step inside a run a look at what it did, as with [`Level::Barrier`]. Stores cost
     /// nothing, and a wrong one is seen at the next step.
     Step,
-    /// After a store or barrier a look at that reference; after a step a look at what it did; a whole look once a
-    /// cycle, when sweeping is done, and parts of one when marking begins and ends.
+    /// After a store or barrier a look at that reference; after a step a look at what it did; at all objects before the
+    /// atomic phase, and at all objects and references when sweeping is done; a whole look, which also asks for the count
+    /// of bytes and the string table, at the end of every eighth cycle and of the run.
     ///
     /// What stores, barriers and single traversals break is found at the same event as with [`Level::Full`], and so is what
     /// the program or the collector may cover up before the next look: dead objects on the stack that runs, wrong colours of
@@ -488,10 +489,11 @@ impl Observer for Checker {
             Event::Dangling(object) => Err(dangling::met(view, object)),
             _ => Ok(()),
         };
-        if verdict.is_err() {
-            // A whole look may have found nothing, and what came after it at the same event something.
-            self.sound = sound;
+        if verdict.is_ok() {
+            return ControlFlow::Continue(());
         }
+        // A whole look may have found nothing, and what came after it at the same event something.
+        self.sound = sound;
         self.conclude(verdict);
         let Some(violation) = &self.violation else { return ControlFlow::Continue(()) };
         if self.recording {

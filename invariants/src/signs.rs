@@ -15,8 +15,11 @@ const SLOTS: usize = 128;
 /// Whether the running thread has something near the top of its stack that is freed, or that the sweep is about to free.
 #[inline]
 pub(crate) fn on_stack(view: HeapView<'_>) -> bool {
-    let mut topmost = view.running_stack(SLOTS);
-    if is_marking(view) { topmost.any(ObjectView::is_freed) } else { topmost.any(|object| is_dead(view, object)) }
+    if is_marking(view) {
+        view.any_on_stack(SLOTS, ObjectView::is_freed)
+    } else {
+        view.any_on_stack(SLOTS, |object| is_dead(view, object))
+    }
 }
 
 /// Whether an object that was just given a colour should not have it, whatever it refers to.

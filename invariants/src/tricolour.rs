@@ -78,16 +78,18 @@ pub(crate) fn check_traversed<'h>(view: HeapView<'h>, object: ObjectView<'h>) ->
     let mut verdict = Ok(());
     let counts = object.is_black() && !ages::covers(object);
     references(view, object, |edge| {
-        if counts && white.is_none() && is_strong_to_white(&edge) {
-            white = Some(edge);
-        }
-        // Upvalues lead on to userdata and these to tables, so this goes no deeper than that.
-        if verdict.is_ok()
-            && matches!(edge.target.kind(), Kind::Upvalue | Kind::Userdata)
-            && edge.target.is_black()
-            && edge.target != object
+        let target = edge.target;
+        if counts && target.is_white() {
+            if white.is_none() && is_strong_to_white(&edge) {
+                white = Some(edge);
+            }
+        } else if matches!(target.kind(), Kind::Upvalue | Kind::Userdata)
+            && target.is_black()
+            && target != object
+            && verdict.is_ok()
         {
-            verdict = check_blackened(view, edge.target);
+            // Upvalues lead on to userdata and these to tables, so this goes no deeper than that.
+            verdict = check_blackened(view, target);
         }
     });
     match white {

@@ -474,7 +474,8 @@ impl<'h> Iterator for Members<'h> {
         let object = match &mut self.at {
             Place::Linked { next, border } => {
                 let object = (*next)?;
-                *next = object.next.get().filter(|_| Some(object) != *border);
+                // Compared as options they would be two cases each.
+                *next = if border.is_some_and(|border| border == object) { None } else { object.next.get() };
                 object
             }
             Place::Table { strings, heap } => {
@@ -785,13 +786,13 @@ impl<'h> HeapView<'h> {
         matches!(object.object.unpack(), Object::Table(table) if self.weakness(&table) == Weakness::Keys)
     }
 
-    /// The objects in the topmost live slots of the running thread's stack, so many slots at most.
+    /// Whether this is so of any object in the topmost live slots of the running thread's stack, so many slots at most.
     #[inline]
-    pub fn running_stack(self, slots: usize) -> impl Iterator<Item = ObjectView<'h>> {
-        self.heap.current_thread.into_iter().flat_map(move |thread| {
+    pub fn any_on_stack(self, slots: usize, is_so: impl Fn(ObjectView<'h>) -> bool) -> bool {
+        self.heap.current_thread.is_some_and(|thread| {
             let top = live_top(&thread);
-            let topmost = top.saturating_sub(slots)..top;
-            topmost.filter_map(move |slot| thread.stack[slot].object().map(ObjectView::new))
+            let topmost = &thread.stack[top.saturating_sub(slots)..top];
+            topmost.iter().any(|value| value.object().is_some_and(|object| is_so(ObjectView::new(object))))
         })
     }
 
