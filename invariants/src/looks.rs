@@ -57,7 +57,7 @@ pub(crate) fn members(view: HeapView<'_>, scratch: &mut Scratch) -> Verdict {
     if sound::members_are_sound(view, scratch, Depth::Headers) { Ok(()) } else { one_by_one(view, scratch, true) }
 }
 
-/// When sweeping has just ended: everything but what asks for more than the headers of what is not a holder.
+/// When sweeping has just ended: everything but the sizes of objects and the string table.
 pub(crate) fn swept(view: HeapView<'_>, scratch: &mut Scratch) -> Verdict {
     if is_sound(view, scratch, true, Depth::Headers) { Ok(()) } else { one_by_one(view, scratch, true) }
 }
