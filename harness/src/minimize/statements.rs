@@ -25,6 +25,25 @@ pub(super) fn unwrap(chunk: &Chunk, site: usize) -> Option<Vec<Chunk>> {
     })
 }
 
+/// Drops a branch of an `if`, which keeps at least one with a condition.
+pub(super) fn drop_branches(chunk: &Chunk, site: usize) -> Option<Vec<Chunk>> {
+    replacements(chunk, site, |statements, at| {
+        let StatementKind::If { arms, otherwise } = &statements[at].kind else { return Vec::new() };
+        let with = |arms: Vec<Arm>, otherwise: Option<Block>| {
+            let mut smaller = statements[at].clone();
+            smaller.kind = StatementKind::If { arms, otherwise };
+            vec![smaller]
+        };
+        let without_arm = (0..arms.len()).filter(|_| arms.len() > 1).map(|index| {
+            let mut fewer = arms.clone();
+            fewer.remove(index);
+            with(fewer, otherwise.clone())
+        });
+        let without_else = otherwise.iter().map(|_| with(arms.clone(), None));
+        without_arm.chain(without_else).collect()
+    })
+}
+
 /// The statements of a block without a `return` or `break` at the end, which may not stand where they go.
 pub(super) fn without_return(block: Block) -> Vec<Statement> {
     let mut statements = block.statements;

@@ -19,6 +19,7 @@ type Pass = fn(&Chunk, usize) -> Option<Vec<Chunk>>;
 /// Passes that change what the script does, those that take most away first.
 const REDUCTIONS: &[Pass] = &[
     statements::unwrap,
+    statements::drop_branches,
     statements::join_repetitions,
     inline::calls,
     inline::results,

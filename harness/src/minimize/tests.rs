@@ -66,6 +66,15 @@ fn wanted_statements_leave_the_blocks_around_them() {
 }
 
 #[test]
+fn branches_that_the_judge_does_not_want_go() {
+    let text = "return function() if a then x() elseif b then y() elseif c then wanted() return 1 else z() end end";
+    assert_eq!(
+        minimize_text(text, &["if", "wanted()", "return", "end", "end"]),
+        "return function()\n  if c then\n    wanted()\n    return 1\n  end\nend\n"
+    );
+}
+
+#[test]
 fn a_function_that_is_called_once_becomes_its_body() {
     let text = "local function f(v) first(v) second() end\nf(1)\n";
     assert_eq!(minimize_text(text, &["first", "second"]), "first()\nsecond()\n");
