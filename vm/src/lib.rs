@@ -17,5 +17,7 @@ mod version;
 pub use host::{
     Coroutine, Error, FromLua, FromValues, Function, IntoLua, IntoValues, LuaValue, Table, Userdata, Values,
 };
-pub use interpreter::{Limit, LoadError, Options, Schedule, ScriptError, Step, System, Turned, UnknownSchedule, Vm};
+pub use interpreter::{
+    Compiled, Limit, LoadError, Options, Schedule, ScriptError, Step, System, Turned, UnknownSchedule, Vm,
+};
 pub use version::{LuaVersion, UnknownVersion};

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use moonphase_invariants::{Checker, History, Level, Violation};
 use moonphase_vm::gc::{Event, HeapView, Interests, Observer};
-use moonphase_vm::{Limit, Options, Schedule, ScriptError, System, Turned, Vm};
+use moonphase_vm::{Compiled, Limit, Options, Schedule, ScriptError, System, Turned, Vm};
 
 use super::Engine;
 use crate::coverage::{Coverage, Unreachable};
@@ -27,6 +27,24 @@ pub struct VmEngine {
     settings: Settings,
     /// The cells that all runs covered. Those that are known to be out of reach are so for scripts that have no files.
     coverage: Option<Coverage>,
+    /// The script that ran last: one runs several times in a row.
+    last: Option<Script>,
+}
+
+/// A script with its name, compiled where it can be.
+struct Script {
+    source: Vec<u8>,
+    chunk_name: String,
+    compiled: Option<Compiled>,
+}
+
+impl Script {
+    fn run(&self, vm: &mut Vm) -> Result<(), ScriptError> {
+        match &self.compiled {
+            Some(compiled) => vm.run_compiled(compiled, &[]),
+            None => vm.run(&self.source, self.chunk_name.as_bytes(), &[]),
+        }
+    }
 }
 
 /// How closely a run is looked at, beyond what the settings say.
@@ -60,7 +78,7 @@ impl VmEngine {
     /// An engine with these settings.
     pub fn new(settings: Settings) -> VmEngine {
         let coverage = (settings.system == System::None).then(|| Coverage::new(&settings.gc));
-        VmEngine { coverage, settings }
+        VmEngine { coverage, settings, last: None }
     }
 
     /// The numbers of the cells that were covered for the first time since the last call.
@@ -109,6 +127,15 @@ impl VmEngine {
         run
     }
 
+    fn script(&mut self, source: &[u8], chunk_name: &str) -> &Script {
+        let same = self.last.take().filter(|last| last.source == source && last.chunk_name == chunk_name);
+        self.last.insert(same.unwrap_or_else(|| Script {
+            compiled: Compiled::new(source, chunk_name.as_bytes(), self.settings.lua).ok(),
+            source: source.to_vec(),
+            chunk_name: chunk_name.to_owned(),
+        }))
+    }
+
     /// Runs a script under a checker.
     fn run_under(
         &mut self,
@@ -151,7 +178,7 @@ impl VmEngine {
         if look.history {
             vm.record_schedule();
         }
-        let result = vm.run(source, chunk_name.as_bytes(), &[]);
+        let result = self.script(source, chunk_name).run(&mut vm);
         let turned = vm.take_scheduled_turns();
         let lines = output.0.borrow_mut().take_lines();
         // What is printed from now on is not part of the outcome: the reference's last finalizers are not either.

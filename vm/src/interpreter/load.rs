@@ -11,6 +11,7 @@ use crate::interpreter::names::CodeView;
 use crate::interpreter::{Limit, Throw, Vm};
 use crate::syntax::{self, SyntaxError};
 use crate::value::{Closure, LocalName, MAX_SHORT, Prototype, Str, UpvalueName, Value, before_zero};
+use crate::version::LuaVersion;
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -68,28 +69,58 @@ impl LoadError {
     }
 }
 
+/// A text that was compiled: any VM of its version can run it, as often as it likes.
+#[derive(Clone, Debug)]
+pub struct Compiled {
+    template: Template,
+    /// Length of the text, bytes.
+    length: usize,
+}
+
+impl Compiled {
+    /// Compiles a text for a version of Lua.
+    ///
+    /// # Errors
+    /// It is not Lua. A binary chunk is none either.
+    pub fn new(text: &[u8], chunk_name: &[u8], version: LuaVersion) -> Result<Compiled, SyntaxError> {
+        let tree = syntax::parse_or_prefix(text, chunk_name, version)
+            .map_err(|unparsed| compiler::error_in_prefix(&unparsed.prefix, chunk_name).unwrap_or(unparsed.error))?;
+        Ok(Compiled { template: compiler::compile(&tree, chunk_name, version)?, length: text.len() })
+    }
+}
+
 impl Vm {
     /// Makes a closure from a chunk, text or binary. Its first upvalue is the table of globals.
     ///
     /// # Errors
     /// The chunk is not Lua, or there is no memory for it.
     pub(crate) fn load(&mut self, chunk: &[u8], chunk_name: &[u8]) -> Result<Gc<Closure>, LoadError> {
-        if let Err(Throw::Limit(limit)) = self.charge(chunk.len() as u64 / BYTES_PER_INSTRUCTION) {
-            return Err(limit.into());
-        }
+        self.charge_loading(chunk.len())?;
         let template = match is_binary(chunk) {
             true => self.undump(chunk, chunk_name)?,
-            false => {
-                let tree = syntax::parse_or_prefix(chunk, chunk_name, self.options.version).map_err(|unparsed| {
-                    compiler::error_in_prefix(&unparsed.prefix, chunk_name).unwrap_or(unparsed.error)
-                })?;
-                compiler::compile(&tree, chunk_name, self.options.version)?
-            }
+            false => Compiled::new(chunk, chunk_name, self.options.version)?.template,
         };
+        self.load_template(&template)
+    }
+
+    /// As [`Vm::load`], of a text that was compiled before. It is charged as if it were compiled now.
+    pub(super) fn load_compiled(&mut self, compiled: &Compiled) -> Result<Gc<Closure>, LoadError> {
+        self.charge_loading(compiled.length)?;
+        self.load_template(&compiled.template)
+    }
+
+    fn charge_loading(&mut self, bytes: usize) -> Result<(), LoadError> {
+        match self.charge(bytes as u64 / BYTES_PER_INSTRUCTION) {
+            Err(Throw::Limit(limit)) => Err(limit.into()),
+            _ => Ok(()),
+        }
+    }
+
+    fn load_template(&mut self, template: &Template) -> Result<Gc<Closure>, LoadError> {
         if !self.heap.has_room(template.code.len() * size_of::<Value>()) {
             return Err(Limit::Memory.into());
         }
-        Ok(self.instantiate(&template))
+        Ok(self.instantiate(template))
     }
 
     fn undump(&self, chunk: &[u8], chunk_name: &[u8]) -> Result<Template, LoadError> {

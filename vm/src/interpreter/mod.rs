@@ -28,7 +28,7 @@ mod unwind;
 
 pub use arithmetic::Operator;
 pub use error::{Limit, ScriptError, Throw};
-pub use load::LoadError;
+pub use load::{Compiled, LoadError};
 pub use native::{Builtin, Call, Control, Function, NativeResult};
 pub(crate) use native::{to_integer, to_number};
 pub use schedule::{Schedule, Step, Turned, UnknownSchedule};
@@ -37,7 +37,7 @@ pub(crate) use streams::Buffering;
 use crate::gc::{Gc, Heap, HeapOptions, Mode, Policy, Semantics};
 use crate::host::References;
 use crate::library;
-use crate::value::{Frame, Table, Value};
+use crate::value::{Closure, Frame, Table, Value};
 use crate::version::LuaVersion;
 
 /// What the host decides about a VM.
@@ -262,7 +262,17 @@ impl Vm {
     /// # Errors
     /// The chunk is not Lua, raised an error that it did not catch, or hit a limit; or an observer ended it.
     pub fn run(&mut self, source: &[u8], chunk_name: &[u8], arguments: &[&[u8]]) -> Result<(), ScriptError> {
-        self.run_as(source, chunk_name, arguments, false)
+        let loaded = self.load(source, chunk_name);
+        self.run_loaded(loaded, arguments, false)
+    }
+
+    /// As [`Vm::run`], of a text that was compiled before, for this VM's version.
+    ///
+    /// # Errors
+    /// As [`Vm::run`].
+    pub fn run_compiled(&mut self, compiled: &Compiled, arguments: &[&[u8]]) -> Result<(), ScriptError> {
+        let loaded = self.load_compiled(compiled);
+        self.run_loaded(loaded, arguments, false)
     }
 
     /// As [`Vm::run`], with a traceback in the message of an error, as `lua` prints it.
@@ -270,17 +280,17 @@ impl Vm {
     /// # Errors
     /// As [`Vm::run`].
     pub fn run_traced(&mut self, source: &[u8], chunk_name: &[u8], arguments: &[&[u8]]) -> Result<(), ScriptError> {
-        self.run_as(source, chunk_name, arguments, true)
+        let loaded = self.load(source, chunk_name);
+        self.run_loaded(loaded, arguments, true)
     }
 
-    fn run_as(
+    fn run_loaded(
         &mut self,
-        source: &[u8],
-        chunk_name: &[u8],
+        loaded: Result<Gc<Closure>, LoadError>,
         arguments: &[&[u8]],
         traced: bool,
     ) -> Result<(), ScriptError> {
-        let closure = match self.load(source, chunk_name) {
+        let closure = match loaded {
             Ok(closure) => Value::Closure(closure),
             Err(error) => return Err(error.into_message().map_or_else(ScriptError::Limit, ScriptError::Error)),
         };
