@@ -123,7 +123,8 @@ impl Maker {
             11 => format!("{field}, k = k, {field}"),
             12 => format!("{field} = {field}"),
             13 => format!("if {field} then v = {field} end"),
-            14 => format!("v = {} {field}", self.pick(&["not", "1 ..", "nil ==", "#", "-", "v or"])),
+            // Not the length: of several borders it may be any.
+            14 => format!("v = {} {field}", self.pick(&["not", "1 ..", "nil ==", "-", "v or"])),
             _ => self
                 .pick(&["t:present(k)", "v = t:missing(v)", "k = t[k][k]", "t[k][k] = v", "do return t[k], t[v] end"])
                 .to_owned(),
