@@ -345,7 +345,7 @@ impl Checker {
             return self.swept(view);
         }
         // Marking changes nothing of what is asked of the stack.
-        if self.suspicious || self.level == Level::Full || before != Phase::Propagate {
+        if self.suspicious || before != Phase::Propagate {
             self.look_around(view, true)?;
         }
         match (before, view.phase()) {

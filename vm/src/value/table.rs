@@ -262,11 +262,8 @@ impl Table {
             Value::Nil => None,
             Value::Integer(i) => self.find_integer(i),
             Value::String(s) if s.is_short() => self.find_short(s).map(Slot::Hash),
-            Value::Table(table) => self
-                .chain(
-                    mix(u64::from(table.erase().id())),
-                    |node| matches!(node.key.value(), Value::Table(other) if other == table),
-                )
+            key @ Value::Table(table) => self
+                .chain(hash_of(key), |node| matches!(node.key.value(), Value::Table(other) if other == table))
                 .map(Slot::Hash),
             key => self.chain(hash_of(key), |node| !node.key.dead && node.key.value().raw_equals(key)).map(Slot::Hash),
         }
