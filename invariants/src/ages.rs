@@ -166,6 +166,12 @@ impl<'h> Order<'h> {
         Violation::of_object(Invariant::Ages, view, object, what)
     }
 
+    /// Whether the walk has come to where all objects are really old.
+    #[inline]
+    pub(crate) fn is_in_old_part(&self) -> bool {
+        self.passed == self.boundaries.len()
+    }
+
     /// The walk comes to the end of the list.
     pub(crate) fn end_list(&self, view: HeapView<'h>) -> Verdict {
         match self.boundaries[self.passed..].iter().flatten().next() {

@@ -342,7 +342,7 @@ impl Checker {
             return self.whole(view, true);
         }
         if is_of_generational_mode(kind) {
-            return self.swept(view);
+            return self.swept(view, kind);
         }
         // Marking changes nothing of what is asked of the stack.
         if self.suspicious || before != Phase::Propagate {
@@ -351,7 +351,7 @@ impl Checker {
         match (before, view.phase()) {
             (Phase::EnterAtomic, Phase::SweepAll | Phase::SweepStrings) => self.marked(view),
             (Phase::SweepAll | Phase::SweepEnd, Phase::CallFinalizers) | (Phase::SweepAll, Phase::Pause) => {
-                self.swept(view)
+                self.swept(view, kind)
             }
             // Where finalizers were called, these are the colours that they left.
             (Phase::CallFinalizers, Phase::Pause) if self.events > self.swept_at + 2 => {
@@ -379,15 +379,17 @@ impl Checker {
     }
 
     /// A cycle is done with sweeping.
-    fn swept(&mut self, view: HeapView<'_>) -> Verdict {
+    fn swept(&mut self, view: HeapView<'_>, kind: StepKind) -> Verdict {
         self.sweeping_unseen = false;
         self.swept_at = self.events;
         self.moved = view.list(ListName::ToBeFinalized).next().is_some();
         self.cycles += 1;
         if self.cycles.is_multiple_of(CYCLES_PER_WHOLE_LOOK) {
-            self.whole(view, true)
-        } else {
-            looks::swept(view, &mut self.scratch)
+            return self.whole(view, true);
+        }
+        match kind {
+            StepKind::Minor => looks::after_minor(view, &mut self.scratch),
+            _ => looks::swept(view, &mut self.scratch),
         }
     }
 

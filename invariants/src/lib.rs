@@ -25,6 +25,7 @@ mod intern;
 mod invariant;
 mod lists;
 mod looks;
+mod old;
 mod pause;
 mod reachable;
 mod signs;

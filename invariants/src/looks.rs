@@ -7,7 +7,8 @@
 //! said of single kinds of objects; then what is said of references; then what may be a mere consequence.
 
 use crate::id_set::IdSet;
-use crate::sound::{self, Depth, is_sound};
+use crate::old::OldPart;
+use crate::sound::{self, Extent};
 use crate::{
     Verdict, ages, bytes, dangling, gray_lists, intern, lists, pause, reachable, threads, tricolour, upvalues, weak,
 };
@@ -19,17 +20,18 @@ pub(crate) fn is_marking(view: HeapView<'_>) -> bool {
     matches!(view.phase(), Phase::Propagate | Phase::EnterAtomic)
 }
 
-/// Sets that the looks fill anew each time.
+/// Sets that the looks fill anew each time, and what they know from one to the next.
 #[derive(Default)]
 pub(crate) struct Scratch {
     pub(crate) ids: IdSet,
     pub(crate) gray: IdSet,
+    pub(crate) old: OldPart,
 }
 
 /// Everything. `settled` says that no store is half done: while a barrier is called, its object may refer to things
 /// that a barrier still to come will see to.
 pub(crate) fn whole(view: HeapView<'_>, scratch: &mut Scratch, settled: bool) -> Verdict {
-    if is_sound(view, scratch, settled, Depth::Contents) { Ok(()) } else { one_by_one(view, scratch, settled) }
+    all_at_once(view, scratch, settled, Extent::Contents)
 }
 
 /// Everything, one question after the other, whether the heap is sound or not.
@@ -54,12 +56,32 @@ pub(crate) fn one_by_one(view: HeapView<'_>, scratch: &mut Scratch, settled: boo
 
 /// Everything that is said of single objects: all but what asks for references to be followed.
 pub(crate) fn members(view: HeapView<'_>, scratch: &mut Scratch) -> Verdict {
-    if sound::members_are_sound(view, scratch, Depth::Headers) { Ok(()) } else { one_by_one(view, scratch, true) }
+    if sound::members_are_sound(view, scratch, Extent::Headers) {
+        scratch.old.settle(view, false);
+        return Ok(());
+    }
+    scratch.old.forget();
+    one_by_one(view, scratch, true)
 }
 
 /// When sweeping has just ended: everything but the sizes of objects and the string table.
 pub(crate) fn swept(view: HeapView<'_>, scratch: &mut Scratch) -> Verdict {
-    if is_sound(view, scratch, true, Depth::Headers) { Ok(()) } else { one_by_one(view, scratch, true) }
+    all_at_once(view, scratch, true, Extent::Headers)
+}
+
+/// When a minor collection has just ended: what it may have changed, where the rest is known.
+pub(crate) fn after_minor(view: HeapView<'_>, scratch: &mut Scratch) -> Verdict {
+    let extent = if scratch.old.is_known() { Extent::Young } else { Extent::Headers };
+    all_at_once(view, scratch, true, extent)
+}
+
+fn all_at_once(view: HeapView<'_>, scratch: &mut Scratch, settled: bool, extent: Extent) -> Verdict {
+    if sound::is_sound(view, scratch, settled, extent) {
+        scratch.old.settle(view, settled);
+        return Ok(());
+    }
+    scratch.old.forget();
+    one_by_one(view, scratch, settled)
 }
 
 /// When marking has just ended: what is dead now is dead for good.

@@ -4,7 +4,6 @@
 //! heap is sound, so they are asked here together first. A no may be a mistake, for the questions are asked one after the
 //! other then; a yes may not.
 
-use crate::id_set::IdSet;
 use crate::lists::{is_dead, references};
 use crate::looks::{Scratch, is_marking};
 use crate::{ages, bytes, finalizers, gray_lists, intern, lists, pause, reachable, threads, tricolour, upvalues};
@@ -12,33 +11,41 @@ use moonphase_vm::gc::{
     Age, Colour, HeapView, Kind, ListName, Marks, ObjectView, Phase, Strength, SweepRule, Upvalues,
 };
 
-/// Whether a whole look would find nothing, at full depth. `settled` is as it is for that.
-pub(crate) fn is_sound(view: HeapView<'_>, scratch: &mut Scratch, settled: bool, depth: Depth) -> bool {
-    members_are_sound(view, scratch, depth) && references_are_sound(view, &mut scratch.ids, settled)
+/// Whether a look of this extent would find nothing. `settled` is as it is for a whole one.
+pub(crate) fn is_sound(view: HeapView<'_>, scratch: &mut Scratch, settled: bool, extent: Extent) -> bool {
+    members_are_sound(view, scratch, extent) && references_are_sound(view, scratch, settled, extent)
 }
 
-/// How much of each object is looked at.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Depth {
-    /// Its header and its place. Threads and upvalues are read.
+/// How much is looked at.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Extent {
+    /// After a minor collection: what it may have changed, given that the old part is known.
+    Young,
+    /// The header and the place of each object. Threads and upvalues are read.
     Headers,
-    /// Its size as well, and whether the string table has it.
+    /// The size of each object as well, and whether the string table has it.
     Contents,
 }
 
 /// All that is said of single objects and their places, and of their number. The set is filled with the members of all
-/// lists.
-pub(crate) fn members_are_sound(view: HeapView<'_>, scratch: &mut Scratch, depth: Depth) -> bool {
-    let Scratch { ids: listed, gray } = scratch;
+/// lists that are looked at.
+pub(crate) fn members_are_sound(view: HeapView<'_>, scratch: &mut Scratch, extent: Extent) -> bool {
+    let Scratch { ids: listed, gray, old } = scratch;
     let marking = is_marking(view);
     if marking && gray_lists::check_members(view, gray).is_err() {
         return false;
     }
     listed.clear();
+    if extent != Extent::Young {
+        old.begin_anew();
+    }
     let mut upvalues = upvalues::Count::default();
     let mut order = (!ages::Order::is_trivial(view)).then(|| ages::Order::new(view));
     let (mut sum, mut short_strings) = (0, 0);
     for list in ListName::ALL {
+        if extent == Extent::Young && list == ListName::Fixed {
+            continue;
+        }
         let mut order = order.as_mut().filter(|_| ages::Order::LISTS.contains(&list));
         if let Some(order) = &mut order {
             order.begin(view, list);
@@ -47,10 +54,22 @@ pub(crate) fn members_are_sound(view: HeapView<'_>, scratch: &mut Scratch, depth
         // Of two objects of a kind with the same marks, what is true of one is true of the other.
         let mut passed: [Option<Marks>; Kind::COUNT] = [None; Kind::COUNT];
         for object in view.list(list) {
-            if !listed.insert(object.id()) || order.as_mut().is_some_and(|order| order.check(view, object).is_err()) {
+            if order.as_mut().is_some_and(|order| order.check(view, object).is_err()) {
                 return false;
             }
-            if depth == Depth::Contents {
+            if extent == Extent::Young && old.contains(object) {
+                if old.begins_with(list, object) {
+                    break;
+                }
+                return false;
+            }
+            if !listed.insert(object.id()) {
+                return false;
+            }
+            if list == ListName::Fixed || order.as_ref().is_some_and(|order| order.is_in_old_part()) {
+                old.join(object);
+            }
+            if extent == Extent::Contents {
                 sum += object.size();
                 match intern::check_object(view, object) {
                     Ok(is_short) => short_strings += usize::from(is_short),
@@ -62,7 +81,8 @@ pub(crate) fn members_are_sound(view: HeapView<'_>, scratch: &mut Scratch, depth
                 continue;
             }
             if !is_in_order(view, list, object)
-                || ListName::COLLECTED.contains(&list) && upvalues.check_object(view, object).is_err()
+                || ListName::COLLECTED.contains(&list)
+                    && upvalues.check_object(view, object, |upvalue| !old.contains(upvalue)).is_err()
             {
                 return false;
             }
@@ -78,10 +98,26 @@ pub(crate) fn members_are_sound(view: HeapView<'_>, scratch: &mut Scratch, depth
             return false;
         }
     }
+    if extent == Extent::Young {
+        let mut touched = old.touched(view);
+        let in_order = touched.all(|object| {
+            is_in_order(view, list_of(object), object)
+                && gray_lists::check_object(view, gray, object).is_ok()
+                && upvalues.check_object(view, object, |upvalue| !old.contains(upvalue)).is_ok()
+        });
+        if !in_order || old.has_lost_any(view) {
+            return false;
+        }
+    }
     upvalues.finish(view).is_ok()
         && order.is_none_or(|order| order.finish(view).is_ok())
-        && (depth == Depth::Headers
+        && (extent != Extent::Contents
             || intern::check_count(view, short_strings).is_ok() && bytes::check_sum(view, sum).is_ok())
+}
+
+/// The list that an old object must be in.
+fn list_of(object: ObjectView<'_>) -> ListName {
+    if object.has_finalizer() { ListName::Finalizable } else { ListName::All }
 }
 
 /// Whether `is_in_order` needs no more of an object of this kind than its marks.
@@ -133,54 +169,92 @@ pub(crate) fn is_closed(view: HeapView<'_>) -> bool {
 }
 
 /// All that is said of references, given the objects that are in lists.
-fn references_are_sound(view: HeapView<'_>, listed: &mut IdSet, settled: bool) -> bool {
-    let marking = settled && is_marking(view);
-    let sweeping = (Phase::SweepStrings..=Phase::SweepEnd).contains(&view.phase());
-    let mut sound = true;
-    // Counted upvalues are in no walk over the holders, and their values may be on dead stacks.
-    let mut closed = view.policy().upvalues != Upvalues::Counted;
+fn references_are_sound(view: HeapView<'_>, scratch: &mut Scratch, settled: bool, extent: Extent) -> bool {
+    let Scratch { ids: listed, old, .. } = scratch;
+    let is_young = extent == Extent::Young;
+    let is_listed = |object: ObjectView<'_>| listed.contains(object.id()) || is_young && old.contains(object);
+    let mut walk = Walk::new(view, settled, is_listed);
     view.roots(|edge| {
-        sound &= !edge.target.is_freed() && listed.contains(edge.target.id());
-        closed &= !is_dead(view, edge.target);
+        walk.sound &= !edge.target.is_freed() && is_listed(edge.target);
+        walk.closed &= !is_dead(view, edge.target);
     });
-    // Of two objects with the same marks, what is asked of one as a target is true of the other.
-    let mut passed: Option<Marks> = None;
-    let mut asked = (false, Age::New);
-    for list in ListName::COLLECTED.into_iter().chain([ListName::Fixed]) {
-        let colours_count = marking && lists::is_marked(view, list);
-        for object in view.list(list) {
-            // What a dead object refers to may be gone.
-            if object.kind() == Kind::String || is_dead(view, object) {
-                continue;
-            }
-            let covered = ages::covers(object);
-            // While marking: whether what it refers to must not be white, and what age it must have.
-            let blackens = colours_count && !covered && object.is_black();
-            let least_age = if marking && covered { ages::least_age(object) } else { Age::New };
-            if (blackens, least_age) != asked {
-                (asked, passed) = ((blackens, least_age), None);
-            }
-            references(view, object, |edge| {
-                let target = edge.target;
-                sound &= listed.contains(target.id());
-                if passed == Some(target.marks()) {
-                    return;
-                }
-                sound &= !target.is_freed() && target.age() >= least_age;
-                sound &= !(blackens && tricolour::is_strong_to_white(&edge));
-                if view.colour(target) == Colour::OtherWhite {
-                    match edge.strength {
-                        Strength::Weak if target.kind() != Kind::String => sound &= !sweeping,
-                        _ => closed = false,
-                    }
-                } else if edge.strength == Strength::Strong {
-                    passed = Some(target.marks());
-                }
-            });
-            if !sound {
-                return false;
+    if is_young {
+        let lists = ListName::COLLECTED.into_iter().flat_map(|list| old.before(view, list));
+        let _ = lists.chain(old.touched(view)).try_for_each(|object| walk.follow(object, true));
+    } else {
+        for list in ListName::COLLECTED.into_iter().chain([ListName::Fixed]) {
+            let colours_count = lists::is_marked(view, list);
+            if view.list(list).try_for_each(|object| walk.follow(object, colours_count)).is_err() {
+                break;
             }
         }
     }
-    sound && (closed || reachable::check(view, listed).is_ok())
+    let Walk { sound, closed, .. } = walk;
+    sound && (closed || reachable::check(view, &mut scratch.ids).is_ok())
+}
+
+/// The state of a walk over references.
+struct Walk<'h, F> {
+    view: HeapView<'h>,
+    is_listed: F,
+    marking: bool,
+    sweeping: bool,
+    /// Whether nothing was found.
+    sound: bool,
+    /// Whether nothing that lives refers to anything dead.
+    closed: bool,
+    /// Of two objects with the same marks, what is asked of one as a target is true of the other.
+    passed: Option<Marks>,
+    /// What is asked of targets, by the object that refers to them: whether they must not be white, and their least age.
+    asked: (bool, Age),
+}
+
+impl<'h, F: Fn(ObjectView<'h>) -> bool> Walk<'h, F> {
+    fn new(view: HeapView<'h>, settled: bool, is_listed: F) -> Walk<'h, F> {
+        Walk {
+            view,
+            is_listed,
+            marking: settled && is_marking(view),
+            sweeping: (Phase::SweepStrings..=Phase::SweepEnd).contains(&view.phase()),
+            sound: true,
+            // Counted upvalues are in no walk over the holders, and their values may be on dead stacks.
+            closed: view.policy().upvalues != Upvalues::Counted,
+            passed: None,
+            asked: (false, Age::New),
+        }
+    }
+
+    /// Looks at the references of one object.
+    #[inline]
+    fn follow(&mut self, object: ObjectView<'h>, colours_count: bool) -> Result<(), ()> {
+        let view = self.view;
+        // What a dead object refers to may be gone.
+        if object.kind() == Kind::String || is_dead(view, object) {
+            return Ok(());
+        }
+        let covered = ages::covers(object);
+        let blackens = self.marking && colours_count && !covered && object.is_black();
+        let least_age = if self.marking && covered { ages::least_age(object) } else { Age::New };
+        if (blackens, least_age) != self.asked {
+            (self.asked, self.passed) = ((blackens, least_age), None);
+        }
+        references(view, object, |edge| {
+            let target = edge.target;
+            self.sound &= (self.is_listed)(target);
+            if self.passed == Some(target.marks()) {
+                return;
+            }
+            self.sound &= !target.is_freed() && target.age() >= least_age;
+            self.sound &= !(blackens && tricolour::is_strong_to_white(&edge));
+            if view.colour(target) == Colour::OtherWhite {
+                match edge.strength {
+                    Strength::Weak if target.kind() != Kind::String => self.sound &= !self.sweeping,
+                    _ => self.closed = false,
+                }
+            } else if edge.strength == Strength::Strong {
+                self.passed = Some(target.marks());
+            }
+        });
+        if self.sound { Ok(()) } else { Err(()) }
+    }
 }

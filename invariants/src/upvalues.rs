@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 pub(crate) fn check(view: HeapView<'_>) -> Verdict {
     let mut count = Count::default();
-    collected(view).try_for_each(|object| count.check_object(view, object))?;
+    collected(view).try_for_each(|object| count.check_object(view, object, |_| true))?;
     count.finish(view)
 }
 
@@ -44,12 +44,17 @@ pub(crate) struct Count {
 }
 
 impl Count {
-    /// Looks at one object.
+    /// Looks at one object, on a walk that comes to some upvalues only.
     #[inline]
-    pub(crate) fn check_object<'h>(&mut self, view: HeapView<'h>, object: ObjectView<'h>) -> Verdict {
+    pub(crate) fn check_object<'h>(
+        &mut self,
+        view: HeapView<'h>,
+        object: ObjectView<'h>,
+        is_walked: impl Fn(ObjectView<'h>) -> bool,
+    ) -> Verdict {
         match object.kind() {
             Kind::Upvalue => self.open += usize::from(check_upvalue(view, object)?),
-            Kind::Thread => self.listed += check_thread(view, object)?,
+            Kind::Thread => self.listed += check_thread(view, object, is_walked)?,
             Kind::Closure if view.policy().upvalues == Upvalues::Counted => view.references(object, |edge| {
                 if edge.target.kind() == Kind::Upvalue {
                     *self.held.entry(edge.target.id()).or_default() += 1;
@@ -87,8 +92,12 @@ pub(crate) fn check_upvalue<'h>(view: HeapView<'h>, upvalue: ObjectView<'h>) -> 
     }
 }
 
-/// Looks at one thread. Says how many open upvalues it has.
-fn check_thread<'h>(view: HeapView<'h>, thread: ObjectView<'h>) -> Result<usize, Box<Violation>> {
+/// Looks at one thread. Says how many open upvalues it has that are walked.
+fn check_thread<'h>(
+    view: HeapView<'h>,
+    thread: ObjectView<'h>,
+    is_walked: impl Fn(ObjectView<'h>) -> bool,
+) -> Result<usize, Box<Violation>> {
     let upvalues = thread.open_upvalues();
     let mut above = None;
     for &upvalue in &upvalues {
@@ -107,7 +116,7 @@ fn check_thread<'h>(view: HeapView<'h>, thread: ObjectView<'h>) -> Result<usize,
         }
         above = Some(slot);
     }
-    Ok(upvalues.len())
+    Ok(upvalues.into_iter().filter(|&upvalue| is_walked(upvalue)).count())
 }
 
 fn unlisted(view: HeapView<'_>) -> Box<Violation> {

@@ -191,6 +191,9 @@ impl Heap {
         self.in_step(StepKind::Minor, |heap| {
             debug_assert!(heap.mode() == Mode::Generational && heap.phase == Phase::Propagate);
             heap.trim_quarantine();
+            if heap.is_observed() {
+                heap.waited.extend_from_slice(&heap.gray_again);
+            }
             heap.mark_all_old1();
             let work = heap.atomic();
             heap.sweep_young();

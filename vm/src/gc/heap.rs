@@ -100,6 +100,9 @@ pub struct Heap {
     pub(super) gray: Vec<AnyGc>,
     /// Objects to traverse again in the atomic phase.
     pub(super) gray_again: Vec<AnyGc>,
+    /// What of these waited when the last minor collection began; only kept while somebody looks, and no longer than the
+    /// quarantine.
+    pub(super) waited: Vec<AnyGc>,
     /// Tables with weak values to clear.
     pub(super) weak_values: Vec<Gc<Table>>,
     /// Ephemeron tables with white keys that have white values.
@@ -159,6 +162,7 @@ impl Heap {
             sweep_at: None,
             gray: Vec::new(),
             gray_again: Vec::new(),
+            waited: Vec::new(),
             weak_values: Vec::new(),
             ephemerons: Vec::new(),
             all_weak: Vec::new(),
@@ -348,6 +352,7 @@ impl Heap {
     /// Installs an observer, in the place of the one before. Swept objects go to quarantine from now on.
     pub fn set_observer(&mut self, observer: Box<dyn Observer>) {
         self.interests = observer.interests();
+        self.waited.clear();
         self.observer = Some(observer);
     }
 

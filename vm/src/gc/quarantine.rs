@@ -15,7 +15,7 @@ impl Quarantine {
         Quarantine { objects: VecDeque::new(), bytes: 0, limit }
     }
 
-    pub(super) fn objects(&self) -> impl Iterator<Item = AnyGc> + '_ {
+    pub(super) fn objects(&self) -> impl DoubleEndedIterator<Item = AnyGc> + '_ {
         self.objects.iter().map(|&(object, _)| object)
     }
 }
@@ -35,6 +35,7 @@ impl Heap {
     /// Lets the oldest objects past the limit go. Called when a cycle begins and everything dead is swept: until then the
     /// dead that still wait for the sweep refer to each other, and events and views may follow such references.
     pub(super) fn trim_quarantine(&mut self) {
+        self.waited.clear();
         while self.quarantine.bytes > self.quarantine.limit && self.is_sound() {
             let Some((oldest, size)) = self.quarantine.objects.pop_front() else { return };
             self.quarantine.bytes -= size;

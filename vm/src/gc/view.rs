@@ -609,6 +609,11 @@ impl<'h> HeapView<'h> {
         objects.iter().copied().chain(tables.iter().map(|table| table.erase())).map(ObjectView::new)
     }
 
+    /// What was on the gray-again list when the last minor collection began. Until the next collection begins.
+    pub fn waited(self) -> impl Iterator<Item = ObjectView<'h>> + 'h {
+        self.heap.waited.iter().copied().map(ObjectView::new)
+    }
+
     /// How many closures the heap counts for an upvalue; `None` for one that is not counted.
     pub fn holders(self, upvalue: ObjectView<'h>) -> Option<u32> {
         self.heap.counted.get(&upvalue.id()).map(|counted| counted.holders)
@@ -632,8 +637,8 @@ impl<'h> HeapView<'h> {
         }
     }
 
-    /// The swept objects that are kept.
-    pub fn quarantined(self) -> impl Iterator<Item = ObjectView<'h>> + 'h {
+    /// The swept objects that are kept. The last one was swept last.
+    pub fn quarantined(self) -> impl DoubleEndedIterator<Item = ObjectView<'h>> + 'h {
         self.heap.quarantine.objects().map(ObjectView::new)
     }
 
