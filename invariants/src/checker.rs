@@ -78,7 +78,7 @@ impl FromStr for Level {
 
 /// With [`Level::Barrier`] one cycle in so many ends with a whole look; the others leave the string table and the count of
 /// bytes aside, where damage stays.
-const CYCLES_PER_WHOLE_LOOK: u64 = 8;
+const CYCLES_PER_WHOLE_LOOK: u64 = 32;
 
 /// Checks a heap while a program runs, and ends the program at the first violation.
 ///
@@ -318,6 +318,14 @@ impl Checker {
         }
     }
 
+    fn run_ended(&mut self, view: HeapView<'_>) -> Verdict {
+        if std::mem::take(&mut self.in_run) && self.level == Level::Step {
+            return self.whole(view, true);
+        }
+        self.look_around(view, true)?;
+        self.see_sweeping(view)
+    }
+
     fn step_ended(&mut self, view: HeapView<'_>, kind: StepKind, before: Phase) -> Verdict {
         self.step = None;
         if let Some(violation) = self.found_in_step.take() {
@@ -422,31 +430,35 @@ impl Checker {
         }
     }
 
-    /// An object was traversed. The marks of the rest of the step are still to come, so what is wrong is kept until its
-    /// end.
-    fn traversed<'h>(&mut self, view: HeapView<'h>, object: ObjectView<'h>) {
-        if self.found_in_step.is_none() {
-            let verdict = tricolour::check_traversed(view, object);
-            self.found_in_step = verdict.and_then(|()| gray_lists::check_newest(view, object)).err();
-        }
+    /// Keeps what was found in the middle of a step, if it is the first.
+    fn keep_for_end(&mut self, verdict: Verdict) -> Verdict {
+        self.found_in_step = self.found_in_step.take().or(verdict.err());
+        Ok(())
     }
 }
 
 impl Observer for Checker {
     fn interests(&self) -> Interests {
-        Interests { stores: self.level != Level::Step || self.recording, steps: true, fine: self.recording }
+        let (level, fine) = (self.level, self.recording);
+        Interests {
+            stores: level != Level::Step || fine,
+            steps: true,
+            // Such a turn is looked at when it has traversed its object.
+            turns: level != Level::Barrier || fine,
+            fine,
+        }
     }
 
     fn event(&mut self, view: HeapView<'_>, event: &Event<'_>) -> ControlFlow<()> {
         if self.violation.is_some() {
             return ControlFlow::Break(());
         }
-        let counts = match event {
-            Event::Store { .. } | Event::Barrier { .. } => self.level != Level::Step,
-            Event::StepBegin(_) | Event::StepEnd(..) => true,
-            _ => false,
-        };
-        self.events += u64::from(counts);
+        let is_store = matches!(event, Event::Store { .. } | Event::Barrier { .. });
+        if self.level == Level::Step {
+            self.events += u64::from(event.is_numbered() && !is_store);
+        } else {
+            self.events = view.events();
+        }
         self.follow_cycle(view, event);
         if self.recording {
             self.history.record(self.events, view, event);
@@ -457,27 +469,22 @@ impl Observer for Checker {
         }
         let sound = self.sound;
         let verdict = match *event {
-            Event::Store { .. } | Event::Barrier { .. } if !counts => Ok(()),
+            _ if is_store && self.level == Level::Step => Ok(()),
             Event::Store { site, holder, new, .. } => self.store(view, site, holder, new),
             Event::Barrier { site, direction, parent, child, acted } => {
                 self.barrier(view, site, (direction, acted), parent, child)
             }
             Event::StepBegin(kind) => self.step_begins(view, kind),
             Event::StepEnd(kind, before) => self.step_ended(view, kind, before),
-            Event::RunEnd => match std::mem::take(&mut self.in_run) {
-                true if self.level == Level::Step => self.whole(view, true),
-                _ => self.look_around(view, true).and_then(|()| self.see_sweeping(view)),
-            },
+            Event::RunEnd => self.run_ended(view),
             // In the middle of a collection of generational mode: what is wrong is kept until its end.
             Event::PhaseChange(Phase::Atomic) if self.step.is_some_and(is_of_generational_mode) => {
-                if self.found_in_step.is_none() {
-                    self.found_in_step = self.marked(view).err();
-                }
-                Ok(())
+                let verdict = self.marked(view);
+                self.keep_for_end(verdict)
             }
             Event::Traversed(object) => {
-                self.traversed(view, object);
-                Ok(())
+                let verdict = traversed(view, object);
+                if self.step.is_some() { self.keep_for_end(verdict) } else { verdict }
             }
             Event::Finalizable(object) => {
                 self.moved = true;
@@ -512,6 +519,12 @@ impl Observer for Checker {
 /// Whether a step does what in incremental mode a whole cycle does.
 fn is_of_generational_mode(kind: StepKind) -> bool {
     matches!(kind, StepKind::Minor | StepKind::Major | StepKind::EnterIncremental)
+}
+
+/// Looks at an object that was just traversed.
+fn traversed<'h>(view: HeapView<'h>, object: ObjectView<'h>) -> Verdict {
+    tricolour::check_traversed(view, object)?;
+    gray_lists::check_newest(view, object)
 }
 
 /// Looks at one reference, by the rule that its holder's age calls for.

@@ -270,7 +270,7 @@ impl Observer for CaseObserver {
     fn interests(&self) -> Interests {
         match &self.checker {
             Some(checker) => checker.interests(),
-            None => Interests { stores: false, steps: false, fine: false },
+            None => Interests { stores: false, steps: false, turns: false, fine: false },
         }
     }
 

@@ -276,6 +276,14 @@ pub enum Event<'h> {
     Dangling(ObjectView<'h>),
 }
 
+impl Event<'_> {
+    /// Whether it is one of those that are numbered: stores, barriers, and both ends of each step.
+    #[inline]
+    pub fn is_numbered(&self) -> bool {
+        matches!(self, Event::Store { .. } | Event::Barrier { .. } | Event::StepBegin(_) | Event::StepEnd(..))
+    }
+}
+
 /// Which events an observer wants. The others are not raised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Interests {
@@ -284,6 +292,8 @@ pub struct Interests {
     /// [`Event::StepBegin`], [`Event::StepEnd`], [`Event::RunEnd`], [`Event::Traversed`], [`Event::PhaseChange`] and
     /// [`Event::Finalizable`].
     pub steps: bool,
+    /// With the steps, both ends of each turn that only goes on with marking in the middle of a run.
+    pub turns: bool,
     /// All others but [`Event::Dangling`], which is always raised.
     pub fine: bool,
 }

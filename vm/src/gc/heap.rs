@@ -122,6 +122,8 @@ pub struct Heap {
 
     pub(super) observer: Option<Box<dyn Observer>>,
     pub(super) interests: Interests,
+    /// The events that are numbered, so far.
+    pub(super) events: u64,
     pub(super) halted: bool,
 
     pub(super) main_thread: Option<Gc<Thread>>,
@@ -136,10 +138,12 @@ pub struct Heap {
     pub(super) anchors: Vec<(AnyGc, u32)>,
     /// Whether steps are taken one after the other, with nothing done in between.
     pub(super) in_run: bool,
+    /// Whether the run has had a step.
+    pub(super) run_goes_on: bool,
     pub(super) names: Vec<Gc<Str>>,
 }
 
-const NO_INTERESTS: Interests = Interests { stores: false, steps: false, fine: false };
+const NO_INTERESTS: Interests = Interests { stores: false, steps: false, turns: false, fine: false };
 
 impl Heap {
     /// A heap with its main thread, its registry and the names of the metamethods.
@@ -176,6 +180,7 @@ impl Heap {
             quarantine: Quarantine::new(options.quarantine_limit),
             observer: None,
             interests: NO_INTERESTS,
+            events: 0,
             halted: false,
             main_thread: None,
             current_thread: None,
@@ -184,6 +189,7 @@ impl Heap {
             metatables: Metatables::default(),
             anchors: Vec::new(),
             in_run: false,
+            run_goes_on: false,
             names: Vec::new(),
         });
         for &metamethod in Metamethod::ALL {
@@ -303,7 +309,7 @@ impl Heap {
 
     /// Begins a run of steps, between which nothing is done.
     pub(crate) fn begin_run(&mut self) {
-        self.in_run = true;
+        (self.in_run, self.run_goes_on) = (true, false);
     }
 
     /// Ends the run of steps: something else is done. Says whether there was one.
@@ -401,6 +407,7 @@ impl Heap {
     pub(super) fn raise(&mut self, event: Event<'_>) {
         // The observer is out while it looks, so it cannot be called again from inside.
         let Some(mut observer) = self.observer.take() else { return };
+        self.events += u64::from(event.is_numbered());
         if !self.halted && observer.event(HeapView::new(self), &event).is_break() {
             self.halted = true;
         }

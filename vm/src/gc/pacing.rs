@@ -176,6 +176,10 @@ impl Heap {
     /// One turn of the state machine; in generational mode, whose state machine has only one, a minor collection.
     pub(crate) fn step(&mut self) -> Turn {
         match self.mode() {
+            Mode::Incremental if self.goes_on_marking() => {
+                self.events += 2;
+                self.turn()
+            }
             Mode::Incremental => self.in_step(StepKind::Turn, Heap::turn),
             Mode::Generational => Turn::Done(self.collect_minor()),
         }
@@ -186,12 +190,22 @@ impl Heap {
         let phase = self.phase;
         if self.interests.steps {
             self.raise(Event::StepBegin(kind));
+            self.run_goes_on = self.in_run;
         }
         let result = work(self);
         if self.interests.steps {
             self.raise(Event::StepEnd(kind, phase));
         }
         result
+    }
+
+    /// Whether the next turn is one that the observer does not want to be told of by itself.
+    fn goes_on_marking(&self) -> bool {
+        self.interests.steps
+            && !self.interests.turns
+            && self.run_goes_on
+            && self.phase == Phase::Propagate
+            && !self.gray.is_empty()
     }
 
     fn turn(&mut self) -> Turn {

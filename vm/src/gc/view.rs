@@ -527,6 +527,13 @@ impl<'h> HeapView<'h> {
         self.heap.in_run
     }
 
+    /// The number of the event that is told, or was last: how many there were that are numbered
+    /// ([`Event::is_numbered`](crate::gc::Event::is_numbered)) and that the observer has an interest in, told or not.
+    #[inline]
+    pub fn events(self) -> u64 {
+        self.heap.events
+    }
+
     /// The collector's own count of bytes.
     pub fn bytes(self) -> usize {
         self.heap.pacing.bytes
