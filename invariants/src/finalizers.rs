@@ -64,7 +64,7 @@ impl Order {
         if view.list(ListName::Finalizable).next().is_none() {
             return;
         }
-        for table in holders(view).filter(|object| object.kind() == Kind::Table) {
+        for table in holders(view).filter(|&object| view.has_weak_keys(object)) {
             view.references(table, |edge| {
                 if is_weak_key(&edge) && edge.target.has_finalizer() {
                     self.keys.push((table.id(), edge.target.id()));

@@ -16,7 +16,7 @@ use moonphase_vm::gc::{HeapView, ListName, Mode, ObjectView};
 pub(crate) struct OldPart {
     /// Whether it was seen, and the references of its objects with it.
     is_known: bool,
-    /// Its objects, and the fixed ones.
+    /// Its objects.
     ids: IdSet,
     /// Those that a walk has found to belong to it from now on.
     joining: Vec<u32>,
@@ -72,7 +72,7 @@ impl OldPart {
 
     /// The members of a list before the old part.
     pub(crate) fn before<'h>(&self, view: HeapView<'h>, list: ListName) -> impl Iterator<Item = ObjectView<'h>> {
-        view.list(list).take_while(|&object| !self.contains(object))
+        view.list(list).take_while(move |&object| !self.begins_with(list, object))
     }
 
     /// Its objects that the last minor collection traversed.

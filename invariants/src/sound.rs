@@ -4,11 +4,13 @@
 //! heap is sound, so they are asked here together first. A no may be a mistake, for the questions are asked one after the
 //! other then; a yes may not.
 
+use crate::id_set::IdSet;
 use crate::lists::{is_dead, references};
 use crate::looks::{Scratch, is_marking};
+use crate::old::OldPart;
 use crate::{ages, bytes, finalizers, gray_lists, intern, lists, pause, reachable, threads, tricolour, upvalues};
 use moonphase_vm::gc::{
-    Age, Colour, HeapView, Kind, ListName, Marks, ObjectView, Phase, Strength, SweepRule, Upvalues,
+    Age, Colour, Edge, HeapView, Kind, ListName, Marks, ObjectView, Phase, Strength, SweepRule, Upvalues,
 };
 
 /// Whether a look of this extent would find nothing. `settled` is as it is for a whole one.
@@ -17,18 +19,19 @@ pub(crate) fn is_sound(view: HeapView<'_>, scratch: &mut Scratch, settled: bool,
 }
 
 /// How much is looked at.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Extent {
     /// After a minor collection: what it may have changed, given that the old part is known.
     Young,
-    /// The header and the place of each object. Threads and upvalues are read.
+    /// The header of each object, by which list it is found. Threads and upvalues are read.
     Headers,
-    /// The size of each object as well, and whether the string table has it.
+    /// The size of each object as well, and whether the string table has it; whether it is listed twice, and whether what
+    /// is referred to is listed.
     Contents,
 }
 
-/// All that is said of single objects and their places, and of their number. The set is filled with the members of all
-/// lists that are looked at.
+/// All that is said of single objects and their places, and of their number. With their contents, the set is filled with the
+/// members of all lists.
 pub(crate) fn members_are_sound(view: HeapView<'_>, scratch: &mut Scratch, extent: Extent) -> bool {
     let Scratch { ids: listed, gray, old } = scratch;
     let marking = is_marking(view);
@@ -39,9 +42,11 @@ pub(crate) fn members_are_sound(view: HeapView<'_>, scratch: &mut Scratch, exten
     if extent != Extent::Young {
         old.begin_anew();
     }
-    let mut upvalues = upvalues::Count::default();
+    let mut members = Members { view, gray, gray_is_listed: false, old, upvalues: upvalues::Count::default() };
     let mut order = (!ages::Order::is_trivial(view)).then(|| ages::Order::new(view));
     let (mut sum, mut short_strings) = (0, 0);
+    // In lists that are circles there are more objects than were ever made.
+    let mut most = view.newest();
     for list in ListName::ALL {
         if extent == Extent::Young && list == ListName::Fixed {
             continue;
@@ -50,69 +55,87 @@ pub(crate) fn members_are_sound(view: HeapView<'_>, scratch: &mut Scratch, exten
         if let Some(order) = &mut order {
             order.begin(view, list);
         }
-        let gray_is_listed = marking && lists::is_marked(view, list);
+        members.gray_is_listed = marking && lists::is_marked(view, list);
         // Of two objects of a kind with the same marks, what is true of one is true of the other.
         let mut passed: [Option<Marks>; Kind::COUNT] = [None; Kind::COUNT];
         for object in view.list(list) {
-            if order.as_mut().is_some_and(|order| order.check(view, object).is_err()) {
-                return false;
-            }
-            if extent == Extent::Young && old.contains(object) {
-                if old.begins_with(list, object) {
+            let Some(left) = most.checked_sub(1) else { return false };
+            most = left;
+            if let Some(order) = &mut order {
+                if order.check(view, object).is_err() {
+                    return false;
+                }
+                if extent == Extent::Young && members.old.begins_with(list, object) {
                     break;
                 }
-                return false;
-            }
-            if !listed.insert(object.id()) {
-                return false;
-            }
-            if list == ListName::Fixed || order.as_ref().is_some_and(|order| order.is_in_old_part()) {
-                old.join(object);
+                if order.is_in_old_part() {
+                    members.old.join(object);
+                }
             }
             if extent == Extent::Contents {
                 sum += object.size();
                 match intern::check_object(view, object) {
-                    Ok(is_short) => short_strings += usize::from(is_short),
-                    Err(_) => return false,
+                    Ok(is_short) if listed.insert(object.id()) => short_strings += usize::from(is_short),
+                    _ => return false,
                 }
             }
             let like = &mut passed[object.kind() as usize];
-            if *like == Some(object.marks()) {
-                continue;
-            }
-            if !is_in_order(view, list, object)
-                || ListName::COLLECTED.contains(&list)
-                    && upvalues.check_object(view, object, |upvalue| !old.contains(upvalue)).is_err()
-            {
+            if *like != Some(object.marks()) && !members.check(list, object, like) {
                 return false;
-            }
-            if gray_is_listed && gray_lists::is_listed(object) {
-                if gray_lists::check_object(view, gray, object).is_err() {
-                    return false;
-                }
-            } else if is_told_by_marks(view, object.kind()) {
-                *like = Some(object.marks());
             }
         }
         if order.is_some_and(|order| order.end_list(view).is_err()) {
             return false;
         }
     }
-    if extent == Extent::Young {
-        let mut touched = old.touched(view);
-        let in_order = touched.all(|object| {
-            is_in_order(view, list_of(object), object)
-                && gray_lists::check_object(view, gray, object).is_ok()
-                && upvalues.check_object(view, object, |upvalue| !old.contains(upvalue)).is_ok()
-        });
-        if !in_order || old.has_lost_any(view) {
-            return false;
-        }
-    }
-    upvalues.finish(view).is_ok()
+    (extent != Extent::Young || members.check_touched())
+        && members.upvalues.finish(view).is_ok()
         && order.is_none_or(|order| order.finish(view).is_ok())
         && (extent != Extent::Contents
             || intern::check_count(view, short_strings).is_ok() && bytes::check_sum(view, sum).is_ok())
+}
+
+/// The state of a walk over the members of lists.
+struct Members<'h, 's> {
+    view: HeapView<'h>,
+    gray: &'s IdSet,
+    /// Whether the gray members of the list are on gray lists.
+    gray_is_listed: bool,
+    old: &'s mut OldPart,
+    upvalues: upvalues::Count,
+}
+
+impl<'h> Members<'h, '_> {
+    /// Looks at one member. Keeps its marks if all that have the same need not be looked at.
+    #[inline(never)]
+    fn check(&mut self, list: ListName, object: ObjectView<'h>, passed: &mut Option<Marks>) -> bool {
+        let view = self.view;
+        let in_order =
+            is_in_order(view, list, object) && (!ListName::COLLECTED.contains(&list) || self.check_upvalues(object));
+        if in_order && self.gray_is_listed && gray_lists::is_listed(object) {
+            return gray_lists::check_object(view, self.gray, object).is_ok();
+        }
+        if in_order && is_told_by_marks(view, object.kind()) {
+            *passed = Some(object.marks());
+        }
+        in_order
+    }
+
+    fn check_upvalues(&mut self, object: ObjectView<'h>) -> bool {
+        self.upvalues.check_object(self.view, object, |upvalue| !self.old.contains(upvalue)).is_ok()
+    }
+
+    /// Looks at the old objects that the last minor collection may have changed.
+    fn check_touched(&mut self) -> bool {
+        let touched: Vec<ObjectView<'h>> = self.old.touched(self.view).collect();
+        let mut in_order = !self.old.has_lost_any(self.view);
+        for object in touched {
+            in_order &= is_in_order(self.view, list_of(object), object)
+                && gray_lists::check_object(self.view, self.gray, object).is_ok()
+                && self.check_upvalues(object);
+        }
+        in_order
+    }
 }
 
 /// The list that an old object must be in.
@@ -171,26 +194,13 @@ pub(crate) fn is_closed(view: HeapView<'_>) -> bool {
 /// All that is said of references, given the objects that are in lists.
 fn references_are_sound(view: HeapView<'_>, scratch: &mut Scratch, settled: bool, extent: Extent) -> bool {
     let Scratch { ids: listed, old, .. } = scratch;
-    let is_young = extent == Extent::Young;
-    let is_listed = |object: ObjectView<'_>| listed.contains(object.id()) || is_young && old.contains(object);
-    let mut walk = Walk::new(view, settled, is_listed);
-    view.roots(|edge| {
-        walk.sound &= !edge.target.is_freed() && is_listed(edge.target);
-        walk.closed &= !is_dead(view, edge.target);
-    });
-    if is_young {
-        let lists = ListName::COLLECTED.into_iter().flat_map(|list| old.before(view, list));
-        let _ = lists.chain(old.touched(view)).try_for_each(|object| walk.follow(object, true));
-    } else {
-        for list in ListName::COLLECTED.into_iter().chain([ListName::Fixed]) {
-            let colours_count = lists::is_marked(view, list);
-            if view.list(list).try_for_each(|object| walk.follow(object, colours_count)).is_err() {
-                break;
-            }
-        }
-    }
-    let Walk { sound, closed, .. } = walk;
-    sound && (closed || reachable::check(view, &mut scratch.ids).is_ok())
+    let (sound, closed) = match extent {
+        Extent::Young => Walk::new(view, settled, |_| true).over_young(old),
+        // An object that fell out of its list stays outside.
+        Extent::Headers => Walk::new(view, settled, |_| true).over_all(),
+        Extent::Contents => Walk::new(view, settled, |object| listed.contains(object.id())).over_all(),
+    };
+    sound && (closed || reachable::check(view, listed).is_ok())
 }
 
 /// The state of a walk over references.
@@ -224,14 +234,47 @@ impl<'h, F: Fn(ObjectView<'h>) -> bool> Walk<'h, F> {
         }
     }
 
-    /// Looks at the references of one object.
-    #[inline]
-    fn follow(&mut self, object: ObjectView<'h>, colours_count: bool) -> Result<(), ()> {
-        let view = self.view;
-        // What a dead object refers to may be gone.
-        if object.kind() == Kind::String || is_dead(view, object) {
-            return Ok(());
+    /// From the roots and all objects. Says whether all is sound, and whether nothing living refers to anything dead.
+    fn over_all(mut self) -> (bool, bool) {
+        self.follow_roots();
+        for list in ListName::COLLECTED.into_iter().chain([ListName::Fixed]) {
+            self.follow_all(self.view.list(list), lists::is_marked(self.view, list));
         }
+        (self.sound, self.closed)
+    }
+
+    /// From the roots and what a minor collection may have changed.
+    fn over_young(mut self, old: &OldPart) -> (bool, bool) {
+        self.follow_roots();
+        for list in ListName::COLLECTED {
+            self.follow_all(old.before(self.view, list), true);
+        }
+        self.follow_all(old.touched(self.view), true);
+        (self.sound, self.closed)
+    }
+
+    fn follow_roots(&mut self) {
+        self.view.roots(|edge| {
+            self.sound &= !edge.target.is_freed() && (self.is_listed)(edge.target);
+            self.closed &= !is_dead(self.view, edge.target);
+        });
+    }
+
+    #[inline]
+    fn follow_all(&mut self, mut objects: impl Iterator<Item = ObjectView<'h>>, colours_count: bool) {
+        while self.sound
+            && let Some(object) = objects.next()
+        {
+            // What a dead object refers to may be gone.
+            if object.kind() != Kind::String && !is_dead(self.view, object) {
+                self.follow(object, colours_count);
+            }
+        }
+    }
+
+    /// Looks at the references of one object.
+    fn follow(&mut self, object: ObjectView<'h>, colours_count: bool) {
+        let view = self.view;
         let covered = ages::covers(object);
         let blackens = self.marking && colours_count && !covered && object.is_black();
         let least_age = if self.marking && covered { ages::least_age(object) } else { Age::New };
@@ -239,22 +282,26 @@ impl<'h, F: Fn(ObjectView<'h>) -> bool> Walk<'h, F> {
             (self.asked, self.passed) = ((blackens, least_age), None);
         }
         references(view, object, |edge| {
-            let target = edge.target;
-            self.sound &= (self.is_listed)(target);
-            if self.passed == Some(target.marks()) {
-                return;
-            }
-            self.sound &= !target.is_freed() && target.age() >= least_age;
-            self.sound &= !(blackens && tricolour::is_strong_to_white(&edge));
-            if view.colour(target) == Colour::OtherWhite {
-                match edge.strength {
-                    Strength::Weak if target.kind() != Kind::String => self.sound &= !self.sweeping,
-                    _ => self.closed = false,
-                }
-            } else if edge.strength == Strength::Strong {
-                self.passed = Some(target.marks());
+            self.sound &= (self.is_listed)(edge.target);
+            if self.passed != Some(edge.target.marks()) {
+                self.check_target(&edge);
             }
         });
-        if self.sound { Ok(()) } else { Err(()) }
+    }
+
+    #[inline(never)]
+    fn check_target(&mut self, edge: &Edge<'h>) {
+        let target = edge.target;
+        let (blackens, least_age) = self.asked;
+        self.sound &= !target.is_freed() && target.age() >= least_age;
+        self.sound &= !(blackens && tricolour::is_strong_to_white(edge));
+        if self.view.colour(target) == Colour::OtherWhite {
+            match edge.strength {
+                Strength::Weak if target.kind() != Kind::String => self.sound &= !self.sweeping,
+                _ => self.closed = false,
+            }
+        } else if edge.strength == Strength::Strong {
+            self.passed = Some(target.marks());
+        }
     }
 }

@@ -12,6 +12,7 @@ use crate::value::{Closure, FrameKind, Thread, Value, format_number};
 use std::collections::btree_map;
 use std::fmt;
 use std::marker::PhantomData;
+use std::num::NonZeroU32;
 
 /// The colour of an object, as the collector sees it now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -128,7 +129,7 @@ impl GrayList {
 
 /// What an object's header says of it, to be compared; see [`ObjectView::marks`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Marks(u16);
+pub struct Marks(NonZeroU32);
 
 /// An object, to be read.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -206,7 +207,7 @@ impl<'h> ObjectView<'h> {
     /// and are the same to [`Self::is_freed`] and [`Self::has_finalizer`].
     #[inline]
     pub fn marks(self) -> Marks {
-        Marks(self.object.marks())
+        Marks(NonZeroU32::MIN | u32::from(self.object.marks()) << 16)
     }
 
     /// Its bytes as the collector counts them.
@@ -791,6 +792,11 @@ impl<'h> HeapView<'h> {
             Some(metatable) if !metatable.erase().has(bits::FREED) => self.heap.weakness(*table),
             _ => Weakness::None,
         }
+    }
+
+    /// Whether it is a table with weak keys.
+    pub fn has_weak_keys(self, object: ObjectView<'h>) -> bool {
+        matches!(object.object.unpack(), Object::Table(table) if matches!(self.weakness(&table), Weakness::Keys | Weakness::Both))
     }
 
     /// Whether it is a table with weak keys whose values are strong.
