@@ -240,6 +240,7 @@ impl Checker {
     }
 
     fn store<'h>(&mut self, view: HeapView<'h>, site: Site, holder: ObjectView<'h>, new: ObjectView<'h>) -> Verdict {
+        self.scratch.known.touch(holder);
         let itself = dangling::check_store(view, holder, new);
         // A dead thread that a sweep frees closes its upvalues; colours are in flux then.
         let itself =
@@ -430,10 +431,46 @@ impl Checker {
         }
     }
 
+    /// Counts the events up to this one.
+    fn count(&mut self, view: HeapView<'_>, event: &Event<'_>) {
+        match self.level {
+            Level::Step => self.events += u64::from(matches!(event, Event::StepBegin(_) | Event::StepEnd(..))),
+            Level::Barrier | Level::Full => self.events = view.events(),
+        }
+    }
+
+    /// Ends the program.
+    fn end(&mut self, view: HeapView<'_>, verdict: Verdict) -> ControlFlow<()> {
+        self.conclude(verdict);
+        let Some(violation) = &self.violation else { return ControlFlow::Continue(()) };
+        if self.recording {
+            self.history.name_parties(view, violation);
+        }
+        ControlFlow::Break(())
+    }
+
+    /// An object was traversed. That is the most frequent of events, and not numbered.
+    fn traversed(&mut self, view: HeapView<'_>, object: ObjectView<'_>) -> ControlFlow<()> {
+        let event = Event::Traversed(object);
+        self.count(view, &event);
+        if self.recording {
+            self.history.record(self.events, view, &event);
+        }
+        if self.events < self.first {
+            return ControlFlow::Continue(());
+        }
+        let verdict = tricolour::check_traversed(view, object).and_then(|()| gray_lists::check_newest(view, object));
+        match verdict {
+            Ok(()) => ControlFlow::Continue(()),
+            verdict if self.step.is_some() => self.keep_for_end(verdict),
+            verdict => self.end(view, verdict),
+        }
+    }
+
     /// Keeps what was found in the middle of a step, if it is the first.
-    fn keep_for_end(&mut self, verdict: Verdict) -> Verdict {
+    fn keep_for_end(&mut self, verdict: Verdict) -> ControlFlow<()> {
         self.found_in_step = self.found_in_step.take().or(verdict.err());
-        Ok(())
+        ControlFlow::Continue(())
     }
 }
 
@@ -453,12 +490,11 @@ impl Observer for Checker {
         if self.violation.is_some() {
             return ControlFlow::Break(());
         }
-        let is_store = matches!(event, Event::Store { .. } | Event::Barrier { .. });
-        if self.level == Level::Step {
-            self.events += u64::from(event.is_numbered() && !is_store);
-        } else {
-            self.events = view.events();
+        if let Event::Traversed(object) = *event {
+            return self.traversed(view, object);
         }
+        let is_store = matches!(event, Event::Store { .. } | Event::Barrier { .. });
+        self.count(view, event);
         self.follow_cycle(view, event);
         if self.recording {
             self.history.record(self.events, view, event);
@@ -480,11 +516,7 @@ impl Observer for Checker {
             // In the middle of a collection of generational mode: what is wrong is kept until its end.
             Event::PhaseChange(Phase::Atomic) if self.step.is_some_and(is_of_generational_mode) => {
                 let verdict = self.marked(view);
-                self.keep_for_end(verdict)
-            }
-            Event::Traversed(object) => {
-                let verdict = traversed(view, object);
-                if self.step.is_some() { self.keep_for_end(verdict) } else { verdict }
+                return self.keep_for_end(verdict);
             }
             Event::Finalizable(object) => {
                 self.moved = true;
@@ -503,12 +535,7 @@ impl Observer for Checker {
         }
         // A whole look may have found nothing, and what came after it at the same event something.
         self.sound = sound;
-        self.conclude(verdict);
-        let Some(violation) = &self.violation else { return ControlFlow::Continue(()) };
-        if self.recording {
-            self.history.name_parties(view, violation);
-        }
-        ControlFlow::Break(())
+        self.end(view, verdict)
     }
 
     fn into_any(self: Box<Self>) -> Box<dyn Any> {
@@ -519,12 +546,6 @@ impl Observer for Checker {
 /// Whether a step does what in incremental mode a whole cycle does.
 fn is_of_generational_mode(kind: StepKind) -> bool {
     matches!(kind, StepKind::Minor | StepKind::Major | StepKind::EnterIncremental)
-}
-
-/// Looks at an object that was just traversed.
-fn traversed<'h>(view: HeapView<'h>, object: ObjectView<'h>) -> Verdict {
-    tricolour::check_traversed(view, object)?;
-    gray_lists::check_newest(view, object)
 }
 
 /// Looks at one reference, by the rule that its holder's age calls for.

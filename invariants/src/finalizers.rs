@@ -64,12 +64,14 @@ impl Order {
         if view.list(ListName::Finalizable).next().is_none() {
             return;
         }
-        for table in holders(view).filter(|&object| view.has_weak_keys(object)) {
-            view.references(table, |edge| {
-                if is_weak_key(&edge) && edge.target.has_finalizer() {
-                    self.keys.push((table.id(), edge.target.id()));
-                }
-            });
+        for list in ListName::COLLECTED {
+            for table in view.list(list).filter(|&object| view.is_weak_table(object)) {
+                view.references(table, |edge| {
+                    if is_weak_key(&edge) && edge.target.has_finalizer() {
+                        self.keys.push((table.id(), edge.target.id()));
+                    }
+                });
+            }
         }
     }
 
@@ -131,7 +133,7 @@ fn check_weak_entries<'h>(
     let is_fresh = |id: u32| fresh.iter().any(|object| object.id() == id);
     let tables: Vec<(ObjectView<'h>, Edge<'h>)> = {
         let mut entries = Vec::new();
-        for table in holders(view).filter(|object| object.kind() == Kind::Table && !is_dead(view, *object)) {
+        for table in holders(view).filter(|&object| view.is_weak_table(object) && !is_dead(view, object)) {
             view.references(table, |edge| {
                 if edge.strength == Strength::Weak && is_fresh(edge.target.id()) {
                     entries.push((table, edge));

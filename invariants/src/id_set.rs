@@ -44,6 +44,13 @@ impl IdSet {
     }
 
     #[inline]
+    pub(crate) fn remove(&mut self, id: u32) {
+        if let Some(word) = self.words.get_mut(id as usize / 64) {
+            *word &= !(1 << (id % 64));
+        }
+    }
+
+    #[inline]
     pub(crate) fn contains(&self, id: u32) -> bool {
         self.words.get(id as usize / 64).is_some_and(|word| word & (1 << (id % 64)) != 0)
     }

@@ -23,6 +23,7 @@ mod history;
 mod id_set;
 mod intern;
 mod invariant;
+mod known;
 mod lists;
 mod looks;
 mod old;

@@ -7,6 +7,7 @@
 //! said of single kinds of objects; then what is said of references; then what may be a mere consequence.
 
 use crate::id_set::IdSet;
+use crate::known::Known;
 use crate::old::OldPart;
 use crate::sound::{self, Extent};
 use crate::{
@@ -26,6 +27,7 @@ pub(crate) struct Scratch {
     pub(crate) ids: IdSet,
     pub(crate) gray: IdSet,
     pub(crate) old: OldPart,
+    pub(crate) known: Known,
 }
 
 /// Everything. `settled` says that no store is half done: while a barrier is called, its object may refer to things
@@ -56,7 +58,7 @@ pub(crate) fn one_by_one(view: HeapView<'_>, scratch: &mut Scratch, settled: boo
 
 /// Everything that is said of single objects: all but what asks for references to be followed.
 pub(crate) fn members(view: HeapView<'_>, scratch: &mut Scratch) -> Verdict {
-    if sound::members_are_sound(view, scratch, Extent::Headers) {
+    if sound::members_are_sound(view, scratch, Extent::Headers, |_, _| {}) {
         scratch.old.settle(view, false);
         return Ok(());
     }
@@ -78,6 +80,7 @@ pub(crate) fn after_minor(view: HeapView<'_>, scratch: &mut Scratch) -> Verdict 
 fn all_at_once(view: HeapView<'_>, scratch: &mut Scratch, settled: bool, extent: Extent) -> Verdict {
     if sound::is_sound(view, scratch, settled, extent) {
         scratch.old.settle(view, settled);
+        scratch.known.learn(view);
         return Ok(());
     }
     scratch.old.forget();
@@ -86,7 +89,7 @@ fn all_at_once(view: HeapView<'_>, scratch: &mut Scratch, settled: bool, extent:
 
 /// When marking has just ended: what is dead now is dead for good.
 pub(crate) fn after_atomic(view: HeapView<'_>, scratch: &mut Scratch) -> Verdict {
-    if sound::is_closed(view) {
+    if sound::is_closed(view, &mut scratch.known) {
         return Ok(());
     }
     if !lists::end(view) {

@@ -10,7 +10,7 @@ use moonphase_vm::gc::{HeapView, Kind, ObjectView};
 
 /// How much of a stack is looked at, in slots: enough for the functions that run, and no more in a deep recursion, whose
 /// lower frames stay as they are until the program returns to them.
-const SLOTS: usize = 128;
+const SLOTS: usize = 64;
 
 /// Whether the running thread has something near the top of its stack that is freed, or that the sweep is about to free.
 #[inline]

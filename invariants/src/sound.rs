@@ -5,6 +5,7 @@
 //! other then; a yes may not.
 
 use crate::id_set::IdSet;
+use crate::known::Known;
 use crate::lists::{is_dead, references};
 use crate::looks::{Scratch, is_marking};
 use crate::old::OldPart;
@@ -15,7 +16,38 @@ use moonphase_vm::gc::{
 
 /// Whether a look of this extent would find nothing. `settled` is as it is for a whole one.
 pub(crate) fn is_sound(view: HeapView<'_>, scratch: &mut Scratch, settled: bool, extent: Extent) -> bool {
-    members_are_sound(view, scratch, extent) && references_are_sound(view, scratch, settled, extent)
+    let (sound, closed) = match extent {
+        Extent::Young => {
+            if !members_are_sound(view, scratch, extent, |_, _| {}) {
+                return false;
+            }
+            References::new(view, settled, |_| true).of_young(&scratch.old)
+        }
+        Extent::Headers => {
+            // An object that fell out of its list stays outside: that is for a look at the contents.
+            let mut walk = References::new(view, settled, |_| true).of_roots();
+            scratch.known.renew(view);
+            let known = std::mem::take(&mut scratch.known);
+            let members = match known.is_valid() {
+                true => members_are_sound(view, scratch, extent, |list, object| {
+                    if !known.contains(object) {
+                        walk.follow(list, object);
+                    }
+                }),
+                false => members_are_sound(view, scratch, extent, |list, object| walk.follow(list, object)),
+            };
+            scratch.known = known;
+            (members && walk.sound, walk.closed)
+        }
+        Extent::Contents => {
+            if !members_are_sound(view, scratch, extent, |_, _| {}) {
+                return false;
+            }
+            let listed = &scratch.ids;
+            References::new(view, settled, |object| listed.contains(object.id())).of_all()
+        }
+    };
+    sound && (closed || reachable::check(view, &mut scratch.ids).is_ok())
 }
 
 /// How much is looked at.
@@ -31,9 +63,14 @@ pub(crate) enum Extent {
 }
 
 /// All that is said of single objects and their places, and of their number. With their contents, the set is filled with the
-/// members of all lists.
-pub(crate) fn members_are_sound(view: HeapView<'_>, scratch: &mut Scratch, extent: Extent) -> bool {
-    let Scratch { ids: listed, gray, old } = scratch;
+/// members of all lists. Gives each object on, aside from strings.
+pub(crate) fn members_are_sound<'h>(
+    view: HeapView<'h>,
+    scratch: &mut Scratch,
+    extent: Extent,
+    mut each: impl FnMut(ListName, ObjectView<'h>),
+) -> bool {
+    let Scratch { ids: listed, gray, old, .. } = scratch;
     let marking = is_marking(view);
     if marking && gray_lists::check_members(view, gray).is_err() {
         return false;
@@ -82,6 +119,9 @@ pub(crate) fn members_are_sound(view: HeapView<'_>, scratch: &mut Scratch, exten
             let like = &mut passed[object.kind() as usize];
             if *like != Some(object.marks()) && !members.check(list, object, like) {
                 return false;
+            }
+            if object.kind() != Kind::String {
+                each(list, object);
             }
         }
         if order.is_some_and(|order| order.end_list(view).is_err()) {
@@ -170,7 +210,9 @@ fn is_in_order<'h>(view: HeapView<'h>, list: ListName, object: ObjectView<'h>) -
 
 /// Whether nothing that lives refers to anything dead. A set that has the roots, and all that its members refer to, has all
 /// that is reachable, so it takes no trace to know that nothing reachable is dead. A no may be a mistake.
-pub(crate) fn is_closed(view: HeapView<'_>) -> bool {
+pub(crate) fn is_closed(view: HeapView<'_>, known: &mut Known) -> bool {
+    known.renew(view);
+    let known = known.is_valid().then_some(&*known);
     // Counted upvalues are in no walk over the holders, and their values may be on dead stacks.
     let mut closed = view.policy().upvalues != Upvalues::Counted;
     view.roots(|edge| closed &= !is_dead(view, edge.target));
@@ -180,7 +222,9 @@ pub(crate) fn is_closed(view: HeapView<'_>) -> bool {
         for object in view.list(list) {
             let Some(left) = most.checked_sub(1) else { return false };
             most = left;
-            if object.kind() != Kind::String && !is_dead(view, object) {
+            if is_dead(view, object) {
+                closed &= !known.is_some_and(|known| known.refers_to(object));
+            } else if object.kind() != Kind::String && !known.is_some_and(|known| known.contains(object)) {
                 view.references(object, |edge| closed &= !is_dead(view, edge.target));
             }
         }
@@ -191,20 +235,8 @@ pub(crate) fn is_closed(view: HeapView<'_>) -> bool {
     closed
 }
 
-/// All that is said of references, given the objects that are in lists.
-fn references_are_sound(view: HeapView<'_>, scratch: &mut Scratch, settled: bool, extent: Extent) -> bool {
-    let Scratch { ids: listed, old, .. } = scratch;
-    let (sound, closed) = match extent {
-        Extent::Young => Walk::new(view, settled, |_| true).over_young(old),
-        // An object that fell out of its list stays outside.
-        Extent::Headers => Walk::new(view, settled, |_| true).over_all(),
-        Extent::Contents => Walk::new(view, settled, |object| listed.contains(object.id())).over_all(),
-    };
-    sound && (closed || reachable::check(view, listed).is_ok())
-}
-
-/// The state of a walk over references.
-struct Walk<'h, F> {
+/// All that is said of references.
+struct References<'h, F> {
     view: HeapView<'h>,
     is_listed: F,
     marking: bool,
@@ -219,9 +251,9 @@ struct Walk<'h, F> {
     asked: (bool, Age),
 }
 
-impl<'h, F: Fn(ObjectView<'h>) -> bool> Walk<'h, F> {
-    fn new(view: HeapView<'h>, settled: bool, is_listed: F) -> Walk<'h, F> {
-        Walk {
+impl<'h, F: Fn(ObjectView<'h>) -> bool> References<'h, F> {
+    fn new(view: HeapView<'h>, settled: bool, is_listed: F) -> References<'h, F> {
+        References {
             view,
             is_listed,
             marking: settled && is_marking(view),
@@ -234,47 +266,47 @@ impl<'h, F: Fn(ObjectView<'h>) -> bool> Walk<'h, F> {
         }
     }
 
-    /// From the roots and all objects. Says whether all is sound, and whether nothing living refers to anything dead.
-    fn over_all(mut self) -> (bool, bool) {
-        self.follow_roots();
+    /// Those of the roots and of all objects. Says whether all is sound, and whether nothing living refers to anything dead.
+    fn of_all(self) -> (bool, bool) {
+        let mut walk = self.of_roots();
         for list in ListName::COLLECTED.into_iter().chain([ListName::Fixed]) {
-            self.follow_all(self.view.list(list), lists::is_marked(self.view, list));
+            for object in walk.view.list(list) {
+                walk.follow(list, object);
+            }
         }
-        (self.sound, self.closed)
+        (walk.sound, walk.closed)
     }
 
-    /// From the roots and what a minor collection may have changed.
-    fn over_young(mut self, old: &OldPart) -> (bool, bool) {
-        self.follow_roots();
+    /// Those of the roots and of what a minor collection may have changed.
+    fn of_young(self, old: &OldPart) -> (bool, bool) {
+        let mut walk = self.of_roots();
         for list in ListName::COLLECTED {
-            self.follow_all(old.before(self.view, list), true);
+            for object in old.before(walk.view, list) {
+                walk.follow(list, object);
+            }
         }
-        self.follow_all(old.touched(self.view), true);
-        (self.sound, self.closed)
+        for object in old.touched(walk.view) {
+            walk.follow(ListName::All, object);
+        }
+        (walk.sound, walk.closed)
     }
 
-    fn follow_roots(&mut self) {
+    fn of_roots(mut self) -> References<'h, F> {
         self.view.roots(|edge| {
             self.sound &= !edge.target.is_freed() && (self.is_listed)(edge.target);
             self.closed &= !is_dead(self.view, edge.target);
         });
+        self
     }
 
-    #[inline]
-    fn follow_all(&mut self, mut objects: impl Iterator<Item = ObjectView<'h>>, colours_count: bool) {
-        while self.sound
-            && let Some(object) = objects.next()
-        {
-            // What a dead object refers to may be gone.
-            if object.kind() != Kind::String && !is_dead(self.view, object) {
-                self.follow(object, colours_count);
-            }
-        }
-    }
-
-    /// Looks at the references of one object.
-    fn follow(&mut self, object: ObjectView<'h>, colours_count: bool) {
+    /// Those of one object of a list.
+    fn follow(&mut self, list: ListName, object: ObjectView<'h>) {
         let view = self.view;
+        // What a dead object refers to may be gone. Counted upvalues are followed from their closures.
+        if object.kind() == Kind::String || is_dead(view, object) || list == ListName::CountedUpvalues {
+            return;
+        }
+        let colours_count = lists::is_marked(view, list);
         let covered = ages::covers(object);
         let blackens = self.marking && colours_count && !covered && object.is_black();
         let least_age = if self.marking && covered { ages::least_age(object) } else { Age::New };

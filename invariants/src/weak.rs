@@ -12,7 +12,7 @@ pub(crate) fn check(view: HeapView<'_>) -> Verdict {
     if !(Phase::SweepStrings..=Phase::SweepEnd).contains(&view.phase()) {
         return Ok(());
     }
-    for table in holders(view).filter(|object| object.kind() == Kind::Table && !is_dead(view, *object)) {
+    for table in holders(view).filter(|&object| view.is_weak_table(object) && !is_dead(view, object)) {
         let mut dead = None;
         view.references(table, |edge| {
             let is_weak = edge.strength == Strength::Weak && edge.target.kind() != Kind::String;

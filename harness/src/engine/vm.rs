@@ -293,7 +293,9 @@ impl Observer for CaseObserver {
             return ControlFlow::Break(());
         }
         // A broken invariant says more, so the checker has the first word.
-        let Some(coverage) = &mut self.coverage else { return ControlFlow::Continue(()) };
+        let (Some(coverage), Event::Store { .. }) = (&mut self.coverage, event) else {
+            return ControlFlow::Continue(());
+        };
         match coverage.note(heap, event) {
             Ok(()) => ControlFlow::Continue(()),
             Err(unreachable) => {

@@ -794,9 +794,10 @@ impl<'h> HeapView<'h> {
         }
     }
 
-    /// Whether it is a table with weak keys.
-    pub fn has_weak_keys(self, object: ObjectView<'h>) -> bool {
-        matches!(object.object.unpack(), Object::Table(table) if matches!(self.weakness(&table), Weakness::Keys | Weakness::Both))
+    /// Whether it is a table with weak keys or weak values.
+    #[inline]
+    pub fn is_weak_table(self, object: ObjectView<'h>) -> bool {
+        matches!(object.object.unpack(), Object::Table(table) if self.weakness(&table) != Weakness::None)
     }
 
     /// Whether it is a table with weak keys whose values are strong.

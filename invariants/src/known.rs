@@ -1,0 +1,105 @@
+//! References that were followed once and have not been written since: those of the library and of the main chunk.
+//!
+//! Most of what a short script's heap refers to is there before it runs and stays. A look when sweeping has ended asks
+//! whether anything living refers to what is gone. Of objects whose references are known, it takes no walk to answer that:
+//! it is enough to ask of each object that was swept whether they refer to it. A store makes its holder unknown. What a
+//! program removes without a store is still taken for a reference; if it is swept, all is followed and known anew.
+//!
+//! Only in incremental mode, since ages are asked of references at each collection. Whole looks follow all references
+//! and so find what was written and not told.
+
+use crate::id_set::IdSet;
+use crate::lists::{holders, is_dead};
+use crate::pause;
+use moonphase_vm::gc::{HeapView, Kind, Mode, ObjectView, Strength};
+
+/// See the module.
+#[derive(Default)]
+pub(crate) struct Known {
+    is_valid: bool,
+    /// The newest object of those that may be known.
+    newest: u32,
+    /// How often it was of use, and how often it will have been when newer objects are let in.
+    uses: u32,
+    next_time: u32,
+    holders: IdSet,
+    targets: IdSet,
+    /// The object that had been swept last when it was last asked whether any of the targets was.
+    last_swept: Option<u32>,
+}
+
+impl Known {
+    /// The references of an object may have changed.
+    #[inline]
+    pub(crate) fn touch(&mut self, holder: ObjectView<'_>) {
+        if holder.id() <= self.newest {
+            self.holders.remove(holder.id());
+        }
+    }
+
+    /// It is forgotten if something known refers to what was swept since it was last asked for.
+    pub(crate) fn renew(&mut self, view: HeapView<'_>) {
+        self.is_valid &= view.mode() == Mode::Incremental;
+        let mut swept = view.quarantined().rev().take_while(|object| Some(object.id()) != self.last_swept);
+        self.is_valid &= !swept.any(|object| self.targets.contains(object.id()));
+        if self.is_valid {
+            self.last_swept = last_swept(view);
+        }
+    }
+
+    /// Whether nothing need be followed of the objects that are known.
+    pub(crate) fn is_valid(&self) -> bool {
+        self.is_valid
+    }
+
+    /// Whether the references of this object are known.
+    #[inline]
+    pub(crate) fn contains(&self, holder: ObjectView<'_>) -> bool {
+        self.holders.contains(holder.id())
+    }
+
+    /// Whether something known refers to this object, or has done so.
+    #[inline]
+    pub(crate) fn refers_to(&self, target: ObjectView<'_>) -> bool {
+        self.targets.contains(target.id())
+    }
+
+    /// All references were followed, and nothing was found: from now on they are known.
+    pub(crate) fn learn(&mut self, view: HeapView<'_>) {
+        if view.mode() != Mode::Incremental || !pause::applies(view) {
+            return;
+        }
+        self.uses += 1;
+        if self.uses > self.next_time {
+            self.next_time = 2 * self.uses;
+            self.newest = view.newest();
+        } else if self.is_valid {
+            return;
+        }
+        let newest = self.newest;
+        self.holders.clear();
+        self.targets.clear();
+        let may_be_known = |object: ObjectView<'_>| {
+            object.id() <= newest && matches!(object.kind(), Kind::Table | Kind::Prototype) && !is_dead(view, object)
+        };
+        for object in holders(view).filter(|&object| may_be_known(object)) {
+            // The collector writes into weak tables.
+            let mut is_strong = true;
+            view.references(object, |edge| {
+                is_strong &= edge.strength == Strength::Strong;
+                self.targets.insert(edge.target.id());
+            });
+            if is_strong {
+                self.holders.insert(object.id());
+            }
+        }
+        // No event tells of writes into the registry.
+        view.roots(|edge| self.holders.remove(edge.target.id()));
+        self.last_swept = last_swept(view);
+        self.is_valid = true;
+    }
+}
+
+fn last_swept(view: HeapView<'_>) -> Option<u32> {
+    view.quarantined().next_back().map(|object| object.id())
+}
