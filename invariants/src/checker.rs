@@ -1,6 +1,6 @@
 //! The observer that asks the invariants while a program runs.
 
-use crate::lists::is_dead;
+use crate::lists::{holders, is_dead};
 use crate::looks::{self, Scratch};
 use crate::{
     History, ObjectInfo, Verdict, Violation, ages, complete, dangling, finalizers, gray_lists, signs, tricolour,
@@ -288,34 +288,37 @@ impl Checker {
         if looks { self.whole(view, settled) } else { Ok(()) }
     }
 
+    /// A step begins that is not looked at, or has been.
     fn enter_step(&mut self, view: HeapView<'_>, kind: StepKind) {
         self.step = Some(kind);
-        if kind == StepKind::Turn && view.phase() == Phase::EnterAtomic {
-            self.finalizers.before_atomic(view);
+        if kind == StepKind::Turn && view.phase() == Phase::EnterAtomic && self.finalizers.before_atomic(view) {
+            holders(view).for_each(|object| self.finalizers.remember_keys(view, object));
         }
     }
 
     fn step_begins(&mut self, view: HeapView<'_>, kind: StepKind) -> Verdict {
         self.look_around(view, true)?;
-        self.enter_step(view, kind);
-        let goes_on = self.in_run;
-        self.in_run = view.is_in_run();
-        match self.level {
-            Level::Step if goes_on => Ok(()),
-            Level::Step => self.whole(view, true),
-            Level::Full => Ok(()),
+        let goes_on = std::mem::replace(&mut self.in_run, view.is_in_run());
+        if self.level != Level::Barrier {
+            self.enter_step(view, kind);
+            return if self.level == Level::Step && !goes_on { self.whole(view, true) } else { Ok(()) };
+        }
+        self.step = Some(kind);
+        let Checker { scratch, finalizers, .. } = self;
+        match (kind, view.phase()) {
             // The last look at the marks before they are settled or undone.
-            Level::Barrier
-                if view.phase() == Phase::EnterAtomic
-                    || kind == StepKind::AbandonMarking && view.phase() == Phase::Propagate =>
-            {
-                looks::members(view, &mut self.scratch)
+            (StepKind::Turn, Phase::EnterAtomic) if finalizers.before_atomic(view) => {
+                looks::members(view, scratch, |object| finalizers.remember_keys(view, object))
+            }
+            (StepKind::Turn, Phase::EnterAtomic)
+            | (StepKind::AbandonMarking, Phase::EnterAtomic | Phase::Propagate) => {
+                looks::members(view, scratch, |_| {})
             }
             // What the program may have moved between lists since the collection before. The rest was looked at after that.
-            Level::Barrier if view.mode() == Mode::Generational && std::mem::take(&mut self.moved) => {
-                looks::members(view, &mut self.scratch)
+            _ if view.mode() == Mode::Generational && std::mem::take(&mut self.moved) => {
+                looks::members(view, scratch, |_| {})
             }
-            Level::Barrier => Ok(()),
+            _ => Ok(()),
         }
     }
 
@@ -364,7 +367,7 @@ impl Checker {
             }
             // Where finalizers were called, these are the colours that they left.
             (Phase::CallFinalizers, Phase::Pause) if self.events > self.swept_at + 2 => {
-                looks::members(view, &mut self.scratch)
+                looks::members(view, &mut self.scratch, |_| {})
             }
             _ => Ok(()),
         }
@@ -467,32 +470,8 @@ impl Checker {
         }
     }
 
-    /// Keeps what was found in the middle of a step, if it is the first.
-    fn keep_for_end(&mut self, verdict: Verdict) -> ControlFlow<()> {
-        self.found_in_step = self.found_in_step.take().or(verdict.err());
-        ControlFlow::Continue(())
-    }
-}
-
-impl Observer for Checker {
-    fn interests(&self) -> Interests {
-        let (level, fine) = (self.level, self.recording);
-        Interests {
-            stores: level != Level::Step || fine,
-            steps: true,
-            // Such a turn is looked at when it has traversed its object.
-            turns: level != Level::Barrier || fine,
-            fine,
-        }
-    }
-
-    fn event(&mut self, view: HeapView<'_>, event: &Event<'_>) -> ControlFlow<()> {
-        if self.violation.is_some() {
-            return ControlFlow::Break(());
-        }
-        if let Event::Traversed(object) = *event {
-            return self.traversed(view, object);
-        }
+    /// All others.
+    fn rarer_event(&mut self, view: HeapView<'_>, event: &Event<'_>) -> ControlFlow<()> {
         let is_store = matches!(event, Event::Store { .. } | Event::Barrier { .. });
         self.count(view, event);
         self.follow_cycle(view, event);
@@ -536,6 +515,35 @@ impl Observer for Checker {
         // A whole look may have found nothing, and what came after it at the same event something.
         self.sound = sound;
         self.end(view, verdict)
+    }
+
+    /// Keeps what was found in the middle of a step, if it is the first.
+    fn keep_for_end(&mut self, verdict: Verdict) -> ControlFlow<()> {
+        self.found_in_step = self.found_in_step.take().or(verdict.err());
+        ControlFlow::Continue(())
+    }
+}
+
+impl Observer for Checker {
+    fn interests(&self) -> Interests {
+        let (level, fine) = (self.level, self.recording);
+        Interests {
+            stores: level != Level::Step || fine,
+            steps: true,
+            // Such a turn is looked at when it has traversed its object.
+            turns: level != Level::Barrier || fine,
+            fine,
+        }
+    }
+
+    fn event(&mut self, view: HeapView<'_>, event: &Event<'_>) -> ControlFlow<()> {
+        if self.violation.is_some() {
+            return ControlFlow::Break(());
+        }
+        match *event {
+            Event::Traversed(object) => self.traversed(view, object),
+            _ => self.rarer_event(view, event),
+        }
     }
 
     fn into_any(self: Box<Self>) -> Box<dyn Any> {

@@ -58,21 +58,23 @@ impl Order {
         }
     }
 
-    /// The atomic phase is about to begin.
-    pub(crate) fn before_atomic(&mut self, view: HeapView<'_>) {
+    /// The atomic phase is about to begin. Says whether the weak tables are of interest.
+    pub(crate) fn before_atomic(&mut self, view: HeapView<'_>) -> bool {
         self.keys.clear();
-        if view.list(ListName::Finalizable).next().is_none() {
+        view.list(ListName::Finalizable).next().is_some()
+    }
+
+    /// Of an object before the atomic phase: remembers the keys that have finalizers, if it is a table with weak keys.
+    #[inline]
+    pub(crate) fn remember_keys<'h>(&mut self, view: HeapView<'h>, object: ObjectView<'h>) {
+        if !view.is_weak_table(object) {
             return;
         }
-        for list in ListName::COLLECTED {
-            for table in view.list(list).filter(|&object| view.is_weak_table(object)) {
-                view.references(table, |edge| {
-                    if is_weak_key(&edge) && edge.target.has_finalizer() {
-                        self.keys.push((table.id(), edge.target.id()));
-                    }
-                });
+        view.references(object, |edge| {
+            if is_weak_key(&edge) && edge.target.has_finalizer() {
+                self.keys.push((object.id(), edge.target.id()));
             }
-        }
+        });
     }
 
     /// A step has ended that has nothing to do with finalizers, but that it may have called one: the list is what it was,

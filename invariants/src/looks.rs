@@ -13,7 +13,7 @@ use crate::sound::{self, Extent};
 use crate::{
     Verdict, ages, bytes, dangling, gray_lists, intern, lists, pause, reachable, threads, tricolour, upvalues, weak,
 };
-use moonphase_vm::gc::{HeapView, Phase};
+use moonphase_vm::gc::{HeapView, ObjectView, Phase};
 
 /// Whether the tri-colour invariant holds now. In the middle of the atomic phase it does not have to.
 #[inline]
@@ -56,9 +56,10 @@ pub(crate) fn one_by_one(view: HeapView<'_>, scratch: &mut Scratch, settled: boo
     bytes::check(view)
 }
 
-/// Everything that is said of single objects: all but what asks for references to be followed.
-pub(crate) fn members(view: HeapView<'_>, scratch: &mut Scratch) -> Verdict {
-    if sound::members_are_sound(view, scratch, Extent::Headers, |_, _| {}) {
+/// Everything that is said of single objects: all but what asks for references to be followed. Gives each object on, aside
+/// from strings.
+pub(crate) fn members<'h>(view: HeapView<'h>, scratch: &mut Scratch, mut each: impl FnMut(ObjectView<'h>)) -> Verdict {
+    if sound::members_are_sound(view, scratch, Extent::Headers, |_, object| each(object)) {
         scratch.old.settle(view, false);
         return Ok(());
     }

@@ -449,22 +449,28 @@ pub struct Edge<'h> {
 /// The objects of one of the collector's lists, see [`HeapView::list`].
 #[derive(Clone)]
 pub struct Members<'h> {
-    at: Place<'h>,
+    /// In a list that objects link, which ends with the border.
+    next: Option<AnyGc>,
+    border: Option<AnyGc>,
+    unlinked: Option<Unlinked<'h>>,
 }
 
+/// Objects that are kept elsewhere.
 #[derive(Clone)]
-enum Place<'h> {
-    /// In a list that objects link, which ends with the border.
-    Linked {
-        next: Option<AnyGc>,
-        border: Option<AnyGc>,
-    },
+enum Unlinked<'h> {
     /// In the string table, among those that are swept there.
-    Table {
-        strings: Strings<'h>,
-        heap: &'h Heap,
-    },
+    Strings(Strings<'h>, &'h Heap),
     Counted(btree_map::Values<'h, u32, CountedUpvalue>),
+}
+
+impl<'h> Members<'h> {
+    fn linked(next: Option<AnyGc>) -> Members<'h> {
+        Members { next, border: None, unlinked: None }
+    }
+
+    fn unlinked(objects: Unlinked<'h>) -> Members<'h> {
+        Members { next: None, border: None, unlinked: Some(objects) }
+    }
 }
 
 impl<'h> Iterator for Members<'h> {
@@ -472,17 +478,16 @@ impl<'h> Iterator for Members<'h> {
 
     #[inline]
     fn next(&mut self) -> Option<ObjectView<'h>> {
-        let object = match &mut self.at {
-            Place::Linked { next, border } => {
-                let object = (*next)?;
-                // Compared as options they would be two cases each.
-                *next = if border.is_some_and(|border| border == object) { None } else { object.next.get() };
-                object
-            }
-            Place::Table { strings, heap } => {
+        if let Some(object) = self.next {
+            // Compared as options they would be two cases each.
+            self.next = if self.border.is_some_and(|border| border == object) { None } else { object.next.get() };
+            return Some(ObjectView::new(object));
+        }
+        let object = match self.unlinked.as_mut()? {
+            Unlinked::Strings(strings, heap) => {
                 strings.map(|string| string.erase()).find(|&string| !heap.is_fixed(string))?
             }
-            Place::Counted(counted) => counted.next()?.upvalue.erase(),
+            Unlinked::Counted(counted) => counted.next()?.upvalue.erase(),
         };
         Some(ObjectView::new(object))
     }
@@ -570,22 +575,21 @@ impl<'h> HeapView<'h> {
     #[inline]
     pub fn list(self, list: ListName) -> Members<'h> {
         let heap = self.heap;
-        let linked = |head: Option<AnyGc>| Members { at: Place::Linked { next: head, border: None } };
         match list {
             ListName::All => {
                 // Where objects with finalizers have no list of their own, they stand behind the main thread.
                 let border = heap.main_thread.filter(|_| heap.policy.sweep == SweepRule::Strings);
-                Members { at: Place::Linked { next: heap.all.get(), border: border.map(|main| main.erase()) } }
+                Members { border: border.map(|main| main.erase()), ..Members::linked(heap.all.get()) }
             }
-            ListName::Finalizable => linked(heap.finalizable_head().get()),
-            ListName::ToBeFinalized => linked(heap.to_be_finalized.get()),
-            ListName::OpenUpvalues => linked(heap.open.get()),
-            ListName::Fixed => linked(heap.fixed.get()),
+            ListName::Finalizable => Members::linked(heap.finalizable_head().get()),
+            ListName::ToBeFinalized => Members::linked(heap.to_be_finalized.get()),
+            ListName::OpenUpvalues => Members::linked(heap.open.get()),
+            ListName::Fixed => Members::linked(heap.fixed.get()),
             ListName::Strings if heap.policy.sweeps_strings() => {
-                Members { at: Place::Table { strings: heap.strings.iter(), heap } }
+                Members::unlinked(Unlinked::Strings(heap.strings.iter(), heap))
             }
-            ListName::Strings => linked(None),
-            ListName::CountedUpvalues => Members { at: Place::Counted(heap.counted.values()) },
+            ListName::Strings => Members::linked(None),
+            ListName::CountedUpvalues => Members::unlinked(Unlinked::Counted(heap.counted.values())),
         }
     }
 
