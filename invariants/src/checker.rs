@@ -1,7 +1,7 @@
 //! The observer that asks the invariants while a program runs.
 
 use crate::lists::{holders, is_dead};
-use crate::looks::{self, Scratch};
+use crate::looks::{self, Scratch, is_marking};
 use crate::{
     History, ObjectInfo, Verdict, Violation, ages, complete, dangling, finalizers, gray_lists, signs, tricolour,
 };
@@ -106,6 +106,9 @@ pub struct Checker {
     in_run: bool,
     /// Whether nothing was looked at yet since marking ended.
     sweeping_unseen: bool,
+    /// A thread that had nothing freed anywhere in its stack when sweeping had ended, and nothing living referred to
+    /// anything freed: until more is freed, stores of this thread need no look at its stack.
+    clean_thread: Option<u32>,
     /// Whether objects may have moved between lists since the last look at their members, as those with finalizers do.
     moved: bool,
     /// Cycles that have been swept, and the event at which the last one was.
@@ -135,6 +138,7 @@ impl Checker {
             step: None,
             in_run: false,
             sweeping_unseen: false,
+            clean_thread: None,
             moved: true,
             cycles: 0,
             swept_at: 0,
@@ -246,7 +250,17 @@ impl Checker {
         let itself =
             if self.step.is_some() { itself } else { itself.and_then(|()| check_reference(view, holder, new)) };
         at_site(site, itself)?;
+        if self.level == Level::Barrier && !self.suspicious && self.has_clean_stack(view) {
+            return Ok(());
+        }
         self.look_around(view, true)
+    }
+
+    /// Whether the running thread can have nothing dead in its stack. A step is looked at in any case.
+    fn has_clean_stack(&self, view: HeapView<'_>) -> bool {
+        is_marking(view)
+            && self.clean_thread.is_some()
+            && view.running_thread().map(ObjectView::id) == self.clean_thread
     }
 
     fn barrier<'h>(
@@ -378,6 +392,7 @@ impl Checker {
     /// is kept by its list alone.
     fn marked(&mut self, view: HeapView<'_>) -> Verdict {
         self.sweeping_unseen = true;
+        self.clean_thread = None;
         let goes_on = view.is_in_run() || self.step.is_some();
         if goes_on && !view.list(ListName::ToBeFinalized).any(|object| is_dead(view, object)) {
             return Ok(());
@@ -396,13 +411,15 @@ impl Checker {
         self.swept_at = self.events;
         self.moved = view.list(ListName::ToBeFinalized).next().is_some();
         self.cycles += 1;
-        if self.cycles.is_multiple_of(CYCLES_PER_WHOLE_LOOK) {
-            return self.whole(view, true);
-        }
         match kind {
-            StepKind::Minor => looks::after_minor(view, &mut self.scratch),
-            _ => looks::swept(view, &mut self.scratch),
+            _ if self.cycles.is_multiple_of(CYCLES_PER_WHOLE_LOOK) => self.whole(view, true)?,
+            StepKind::Minor => looks::after_minor(view, &mut self.scratch)?,
+            _ => looks::swept(view, &mut self.scratch)?,
         }
+        if !view.any_in_whole_stack(ObjectView::is_freed) {
+            self.clean_thread = view.running_thread().map(ObjectView::id);
+        }
+        Ok(())
     }
 
     /// Keeps what later looks need to know of an event that is not looked at.

@@ -819,6 +819,19 @@ impl<'h> HeapView<'h> {
         })
     }
 
+    /// Whether this is so of any object in the running thread's stack, above its live top too.
+    pub fn any_in_whole_stack(self, is_so: impl Fn(ObjectView<'h>) -> bool) -> bool {
+        self.heap.current_thread.is_some_and(|thread| {
+            thread.stack.iter().any(|value| value.object().is_some_and(|object| is_so(ObjectView::new(object))))
+        })
+    }
+
+    /// The thread that runs.
+    #[inline]
+    pub fn running_thread(self) -> Option<ObjectView<'h>> {
+        self.heap.current_thread.map(|thread| ObjectView::new(thread.erase()))
+    }
+
     /// Where the running script is: the innermost Lua function of the running thread.
     pub fn location(self) -> Option<Location> {
         let (closure, address) = self.innermost()?;
