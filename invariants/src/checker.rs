@@ -488,6 +488,7 @@ impl Checker {
     }
 
     /// All others.
+    #[inline(never)]
     fn rarer_event(&mut self, view: HeapView<'_>, event: &Event<'_>) -> ControlFlow<()> {
         let is_store = matches!(event, Event::Store { .. } | Event::Barrier { .. });
         self.count(view, event);

@@ -71,7 +71,7 @@ impl Known {
         }
         self.uses += 1;
         if self.uses > self.next_time {
-            self.next_time = 2 * self.uses;
+            self.next_time = 8 * self.uses;
             self.newest = view.newest();
         } else if self.is_valid {
             return;

@@ -411,6 +411,7 @@ impl Heap {
         if !self.halted && observer.event(HeapView::new(self), &event).is_break() {
             self.halted = true;
         }
-        self.observer = Some(observer);
+        // Nothing is dropped here: nobody has installed another one.
+        std::mem::forget(self.observer.replace(observer));
     }
 }
