@@ -256,7 +256,8 @@ impl Checker {
         self.look_around(view, true)
     }
 
-    /// Whether the running thread can have nothing dead in its stack. A step is looked at in any case.
+    /// Whether nothing living leads the running thread to anything dead. At steps there is a look in any case, for native
+    /// functions that hold what is dead.
     fn has_clean_stack(&self, view: HeapView<'_>) -> bool {
         is_marking(view)
             && self.clean_thread.is_some()
@@ -296,7 +297,10 @@ impl Checker {
         let looks = match self.level {
             Level::Step => false,
             // In a run nothing is put on a stack.
-            Level::Barrier => self.step.is_none() && (self.suspicious || !self.in_run && signs::on_stack(view)),
+            Level::Barrier => {
+                self.step.is_none()
+                    && (self.suspicious || !self.in_run && signs::on_stack(view, self.has_clean_stack(view)))
+            }
             Level::Full => self.step.is_none(),
         };
         if looks { self.whole(view, settled) } else { Ok(()) }

@@ -91,6 +91,10 @@ impl Order {
 
     /// A step has ended.
     pub(crate) fn after_step(&mut self, view: HeapView<'_>) -> Verdict {
+        if self.waiting.is_empty() && view.list(ListName::ToBeFinalized).next().is_none() {
+            self.keys.clear();
+            return Ok(());
+        }
         // A list that is a circle is for the checks to find.
         let now: Vec<ObjectView<'_>> = view.list(ListName::ToBeFinalized).take(view.newest() as usize).collect();
         let taken = match now.first() {

@@ -65,10 +65,12 @@ fn unlisted<'h>(view: HeapView<'h>, object: ObjectView<'h>) -> Box<Violation> {
 }
 
 /// Looks at one object that has just become gray: whoever makes an object gray puts it at the end of a list.
+#[inline]
 pub(crate) fn check_newest<'h>(view: HeapView<'h>, object: ObjectView<'h>) -> Verdict {
-    if !is_marking(view) || !is_listed(object) {
-        return Ok(());
-    }
+    if is_marking(view) && is_listed(object) { check_is_listed(view, object) } else { Ok(()) }
+}
+
+fn check_is_listed<'h>(view: HeapView<'h>, object: ObjectView<'h>) -> Verdict {
     // The end of a list is where it was put, unless the collector found more to mark behind it.
     let listed = GrayList::ALL.into_iter().any(|list| view.gray_list(list).next_back() == Some(object))
         || GrayList::ALL.into_iter().any(|list| view.gray_list(list).rev().any(|member| member == object));

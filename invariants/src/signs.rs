@@ -12,11 +12,16 @@ use moonphase_vm::gc::{HeapView, Kind, ObjectView};
 /// lower frames stay as they are until the program returns to them.
 const SLOTS: usize = 64;
 
+/// The same where the stack had nothing freed in it when sweeping had ended: what a native function may have put there
+/// since that it should have let go.
+const NEWEST_SLOTS: usize = 16;
+
 /// Whether the running thread has something near the top of its stack that is freed, or that the sweep is about to free.
+/// `was_clean` says that there was nothing freed when sweeping had ended.
 #[inline]
-pub(crate) fn on_stack(view: HeapView<'_>) -> bool {
+pub(crate) fn on_stack(view: HeapView<'_>, was_clean: bool) -> bool {
     if is_marking(view) {
-        view.any_on_stack(SLOTS, ObjectView::is_freed)
+        view.any_on_stack(if was_clean { NEWEST_SLOTS } else { SLOTS }, ObjectView::is_freed)
     } else {
         view.any_on_stack(SLOTS, |object| is_dead(view, object))
     }

@@ -98,9 +98,9 @@ fn check_thread<'h>(
     thread: ObjectView<'h>,
     is_walked: impl Fn(ObjectView<'h>) -> bool,
 ) -> Result<usize, Box<Violation>> {
-    let upvalues = thread.open_upvalues();
+    let mut walked = 0;
     let mut above = None;
-    for &upvalue in &upvalues {
+    for upvalue in thread.open_upvalues() {
         let wrong = |what: &str| Err(Violation::of_object(Invariant::Upvalues, view, upvalue, what));
         if upvalue.is_freed() {
             return wrong("is in a thread's list of open upvalues");
@@ -115,8 +115,9 @@ fn check_thread<'h>(
             return wrong("is out of order in its thread's list of open upvalues");
         }
         above = Some(slot);
+        walked += usize::from(is_walked(upvalue));
     }
-    Ok(upvalues.into_iter().filter(|&upvalue| is_walked(upvalue)).count())
+    Ok(walked)
 }
 
 fn unlisted(view: HeapView<'_>) -> Box<Violation> {
