@@ -21,13 +21,14 @@ pub enum Level {
     /// nothing, and a wrong one is seen at the next step.
     Step,
     /// After a store or barrier a look at that reference; after a step a look at what it did; at all objects before the
-    /// atomic phase, and at all objects and references when sweeping is done; a whole look, which also asks for the count
-    /// of bytes and the string table, at the end of every eighth cycle and of the run.
+    /// atomic phase, and again when sweeping is done, together with the references of those whose references may have
+    /// changed; after a minor collection at the young objects and those that it traversed; a whole look, which also asks for
+    /// the count of bytes and the string table, at the end of every thirty-second cycle and of the run.
     ///
     /// What stores, barriers and single traversals break is found at the same event as with [`Level::Full`], and so is what
     /// the program or the collector may cover up before the next look: dead objects on the stack that runs, wrong colours of
     /// upvalues. What can only be seen by looking everywhere and stays (an object that fell out of its list, a byte too
-    /// many, a write that no event told of) is found later in the cycle; [`Violation::sound_until`] then says from where on
+    /// many, a write that no event told of) is found at a later whole look; [`Violation::sound_until`] then says from where on
     /// a second run with [`Checker::starting_at`] and [`Level::Full`] has to look to find the first event.
     #[default]
     Barrier,
@@ -76,8 +77,7 @@ impl FromStr for Level {
     }
 }
 
-/// With [`Level::Barrier`] one cycle in so many ends with a whole look; the others leave the string table and the count of
-/// bytes aside, where damage stays.
+/// With [`Level::Barrier`] one cycle in so many ends with a whole look. Minor collections count as cycles.
 const CYCLES_PER_WHOLE_LOOK: u64 = 32;
 
 /// Checks a heap while a program runs, and ends the program at the first violation.

@@ -66,7 +66,9 @@ mod tests {
         assert!(set.insert(1) && set.insert(64) && set.insert(100_000));
         assert!(!set.insert(64));
         assert!(set.contains(64) && !set.contains(63) && !set.contains(u32::MAX));
+        set.remove(64);
+        assert!(!set.contains(64) && set.insert(64) && !set.insert(64));
         set.clear();
-        assert!(!set.contains(1) && set.insert(1));
+        assert!(!set.contains(1) && !set.contains(64) && set.insert(1));
     }
 }

@@ -1,4 +1,4 @@
-//! Whether a heap is sound: what a whole look asks, answered with yes or no in two walks.
+//! Whether a heap is sound: what a whole look asks, answered with yes or no in one walk or two.
 //!
 //! The questions walk the heap once or more each, in an order that decides what is said of an unsound heap. Nearly every
 //! heap is sound, so they are asked here together first. A no may be a mistake, for the questions are asked one after the

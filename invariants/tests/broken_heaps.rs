@@ -1,7 +1,7 @@
 //! Each invariant is broken on purpose in a heap made by hand, and the check that speaks is the one with its name.
 
 use moonphase_invariants::{Checker, Invariant, Level, Violation, check_complete};
-use moonphase_vm::gc::{Age, Colour, Corrupt, Gc, GrayList, Heap, HeapOptions, Phase};
+use moonphase_vm::gc::{Age, Colour, Corrupt, Gc, GrayList, Heap, HeapOptions, Mode, Phase};
 use moonphase_vm::value::{Table, Value};
 
 fn heap() -> Box<Heap> {
@@ -441,4 +441,64 @@ fn a_write_that_no_event_tells_of_is_found_at_the_end_of_marking_and_narrowed_do
     assert_eq!(first.signature(), "black-to-white table->table");
     assert!(first.event <= late.event);
     assert_eq!(first, Violation { sound_until: first.sound_until, ..run(Checker::new(Level::Full)) });
+}
+
+/// What the usual check says of a heap in which this is done between collections of all of it, or of the young part.
+fn usual_check(heap: &mut Heap, damage: impl FnOnce(&mut Heap)) -> Option<Violation> {
+    heap.set_observer(Box::new(Checker::new(Level::Barrier)));
+    let collect = |heap: &mut Heap| match heap.view().mode() {
+        Mode::Incremental => heap.corrupt().turn_until(Phase::Pause),
+        Mode::Generational => {
+            heap.corrupt().turn();
+        }
+    };
+    // The first looks learn what there is.
+    (0..3).for_each(|_| collect(heap));
+    damage(heap);
+    // Fewer than there are between two whole looks.
+    (0..3).for_each(|_| collect(heap));
+    let observer = heap.take_observer().expect("it was installed");
+    Checker::from_observer(observer).and_then(|checker| checker.into_violation())
+}
+
+#[test]
+fn an_object_that_is_swept_and_known_to_be_referred_to_is_found() {
+    let mut heap = heap();
+    let (table, child, old_key) = (rooted_table(&mut heap, "t"), heap.new_table(), key(&mut heap, "child"));
+    heap.corrupt().set(table, old_key, Value::Table(child));
+    // It goes after marking, when nothing is traversed any more.
+    let violation = usual_check(&mut heap, |heap| {
+        heap.corrupt().turn_until(Phase::EnterAtomic);
+        let mut tools = heap.corrupt();
+        tools.turn();
+        tools.free(id(child));
+    });
+    assert_eq!(violation.map(|violation| violation.signature()).as_deref(), Some("dangling table->table"));
+}
+
+#[test]
+fn a_reference_that_is_taken_away_without_a_store_is_no_violation() {
+    let mut heap = heap();
+    let (table, child, name) = (rooted_table(&mut heap, "t"), heap.new_table(), key(&mut heap, "child"));
+    heap.corrupt().set(table, name, Value::Table(child));
+    assert_eq!(usual_check(&mut heap, |heap| heap.corrupt().set_in_silence(table, name, Value::Nil)), None);
+    assert!(heap.view().quarantined().any(|object| object.id() == id(child)));
+}
+
+#[test]
+fn an_old_object_that_is_swept_is_found_though_nothing_old_is_walked() {
+    let with_child = || {
+        let mut heap = heap();
+        let (table, child) = (rooted_table(&mut heap, "t"), heap.new_table());
+        heap.corrupt().set(table, Value::Integer(1), Value::Table(child));
+        heap.corrupt().enter_generational();
+        (heap, child)
+    };
+    let (mut heap, _) = with_child();
+    assert_eq!(usual_check(&mut heap, |_| {}), None);
+
+    // An old object is swept, though an old one refers to it that no minor collection traverses.
+    let (mut heap, child) = with_child();
+    let violation = usual_check(&mut heap, |heap| heap.corrupt().free(id(child)));
+    assert_eq!(violation.map(|violation| violation.signature()).as_deref(), Some("dangling table->table"));
 }

@@ -14,16 +14,23 @@ struct Log {
     stores: BTreeSet<Site>,
     barriers: BTreeMap<Site, Direction>,
     phases: Vec<Phase>,
+    /// The numbers that events had.
+    numbers: Vec<u64>,
     /// Ends the script at this event.
     end_at: Option<usize>,
+    /// Does without the turns that go on with marking, and without fine events.
+    coarse: bool,
 }
 
 impl Observer for Log {
     fn interests(&self) -> Interests {
-        Interests { stores: true, steps: true, turns: true, fine: true }
+        Interests { stores: true, steps: true, turns: !self.coarse, fine: !self.coarse }
     }
 
     fn event(&mut self, heap: HeapView<'_>, event: &Event<'_>) -> ControlFlow<()> {
+        if event.is_numbered() {
+            self.numbers.push(heap.events());
+        }
         self.lines.push(format!("{event:?} in {:?} at {:?}", heap.phase(), heap.location()));
         match *event {
             Event::Store { site, .. } => {
@@ -177,4 +184,16 @@ fn calls_captures_and_joins_are_told_in_their_order() {
     assert_eq!(heads.collect::<Vec<_>>(), expected.concat());
     let through = log.lines.iter().filter(|line| line.starts_with("Capture") && line.contains("Enclosing"));
     assert_eq!(through.count(), 1);
+}
+
+#[test]
+fn events_have_the_same_numbers_whether_each_turn_is_told_or_not() {
+    let (_, all) = observe(Log::default(), Policy::default(), MIXED);
+    let (_, some) = observe(Log { coarse: true, ..Log::default() }, Policy::default(), MIXED);
+    assert!(all.numbers.iter().copied().eq(1..=all.numbers.len() as u64));
+    assert!(some.numbers.len() < all.numbers.len());
+    assert!(some.numbers.is_sorted_by(|a, b| a < b));
+    assert_eq!(some.numbers.last(), all.numbers.last());
+    let stores = |log: &Log| log.lines.iter().filter(|line| line.starts_with("Store")).cloned().collect::<Vec<_>>();
+    assert_eq!(stores(&some), stores(&all));
 }
