@@ -11,7 +11,7 @@
 use crate::id_set::IdSet;
 use crate::lists::{holders, is_dead};
 use crate::pause;
-use moonphase_vm::gc::{HeapView, Kind, Mode, ObjectView, Strength};
+use moonphase_vm::gc::{HeapView, Kind, ListName, Mode, ObjectView, Strength};
 
 /// See the module.
 #[derive(Default)]
@@ -19,9 +19,9 @@ pub(crate) struct Known {
     is_valid: bool,
     /// The newest object of those that may be known.
     newest: u32,
-    /// How often it was of use, and how often it will have been when newer objects are let in.
-    uses: u32,
-    next_time: u32,
+    /// Looks that found nothing, and how many of them there are to be before newer objects are let in.
+    looks: u32,
+    looks_until_newer: u32,
     holders: IdSet,
     targets: IdSet,
     /// The object that had been swept last when it was last asked whether any of the targets was.
@@ -37,7 +37,7 @@ impl Known {
         }
     }
 
-    /// It is forgotten if something known refers to what was swept since it was last asked for.
+    /// Forgets what is known if any of it refers to what was swept since this was last asked for.
     pub(crate) fn renew(&mut self, view: HeapView<'_>) {
         self.is_valid &= view.mode() == Mode::Incremental;
         let mut swept = view.quarantined().rev().take_while(|object| Some(object.id()) != self.last_swept);
@@ -47,9 +47,10 @@ impl Known {
         }
     }
 
-    /// Whether nothing need be followed of the objects that are known.
-    pub(crate) fn is_valid(&self) -> bool {
-        self.is_valid
+    /// Whether the objects that are known need not be followed. What waits for its finalizer may have been found dead and is
+    /// not swept, so that it takes a walk to see what refers to it.
+    pub(crate) fn is_enough(&self, view: HeapView<'_>) -> bool {
+        self.is_valid && view.list(ListName::ToBeFinalized).next().is_none()
     }
 
     /// Whether the references of this object are known.
@@ -69,9 +70,9 @@ impl Known {
         if view.mode() != Mode::Incremental || !pause::applies(view) {
             return;
         }
-        self.uses += 1;
-        if self.uses > self.next_time {
-            self.next_time = 8 * self.uses;
+        self.looks += 1;
+        if self.looks > self.looks_until_newer {
+            self.looks_until_newer = 8 * self.looks;
             self.newest = view.newest();
         } else if self.is_valid {
             return;

@@ -28,7 +28,7 @@ pub(crate) fn is_sound(view: HeapView<'_>, scratch: &mut Scratch, settled: bool,
             let mut walk = References::new(view, settled, |_| true).of_roots();
             scratch.known.renew(view);
             let known = std::mem::take(&mut scratch.known);
-            let members = match known.is_valid() {
+            let members = match known.is_enough(view) {
                 true => members_are_sound(view, scratch, extent, |list, object| {
                     if !known.contains(object) {
                         walk.follow(list, object);
@@ -212,7 +212,7 @@ fn is_in_order<'h>(view: HeapView<'h>, list: ListName, object: ObjectView<'h>) -
 /// that is reachable, so it takes no trace to know that nothing reachable is dead. A no may be a mistake.
 pub(crate) fn is_closed(view: HeapView<'_>, known: &mut Known) -> bool {
     known.renew(view);
-    let known = known.is_valid().then_some(&*known);
+    let known = known.is_enough(view).then_some(&*known);
     // Counted upvalues are in no walk over the holders, and their values may be on dead stacks.
     let mut closed = view.policy().upvalues != Upvalues::Counted;
     view.roots(|edge| closed &= !is_dead(view, edge.target));
