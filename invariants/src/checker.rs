@@ -26,8 +26,8 @@ pub enum Level {
     /// the count of bytes and the string table, at the end of every thirty-second cycle and of the run.
     ///
     /// What stores, barriers and single traversals break is found at the same event as with [`Level::Full`], and so is what
-    /// the program or the collector may cover up before the next look: dead objects on the stack that runs, wrong colours of
-    /// upvalues. What can only be seen by looking everywhere and stays (an object that fell out of its list, a byte too
+    /// the program or the collector may cover up before the next look: dead objects near the top of the stack that runs (at
+    /// steps and while sweeping, and at stores too where the last sweep left any), wrong colours of upvalues. What can only be seen by looking everywhere and stays (an object that fell out of its list, a byte too
     /// many, a write that no event told of) is found at a later whole look; [`Violation::sound_until`] then says from where on
     /// a second run with [`Checker::starting_at`] and [`Level::Full`] has to look to find the first event.
     #[default]
