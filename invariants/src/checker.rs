@@ -25,10 +25,11 @@ pub enum Level {
     /// changed; after a minor collection at the young objects and those that it traversed; a whole look, which also asks for
     /// the count of bytes and the string table, at the end of every thirty-second cycle and of the run.
     ///
-    /// What stores, barriers and single traversals break is found at the same event as with [`Level::Full`], and so is what
-    /// the program or the collector may cover up before the next look: dead objects near the top of the stack that runs (at
-    /// steps and while sweeping, and at stores too where the last sweep left any), wrong colours of upvalues. What can only be seen by looking everywhere and stays (an object that fell out of its list, a byte too
-    /// many, a write that no event told of) is found at a later whole look; [`Violation::sound_until`] then says from where on
+    /// What stores, barriers and single traversals break is found at the same event as with [`Level::Full`], and so is
+    /// what the program or the collector may cover up before the next look: dead objects near the top of the stack that
+    /// runs (at steps and while sweeping, and at stores too where the last sweep left any), wrong colours of upvalues.
+    /// What can only be seen by looking everywhere and stays (an object that fell out of its list, a byte too many, a
+    /// write that no event told of) is found at a later whole look; [`Violation::sound_until`] then says from where on
     /// a second run with [`Checker::starting_at`] and [`Level::Full`] has to look to find the first event.
     #[default]
     Barrier,
