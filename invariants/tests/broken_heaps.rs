@@ -502,3 +502,16 @@ fn an_old_object_that_is_swept_is_found_though_nothing_old_is_walked() {
     let violation = usual_check(&mut heap, |heap| heap.corrupt().free(id(child)));
     assert_eq!(violation.map(|violation| violation.signature()).as_deref(), Some("dangling table->table"));
 }
+
+#[test]
+fn a_checker_counts_from_when_it_was_installed() {
+    let mut heap = heap();
+    rooted_table(&mut heap, "t");
+    let mut events_of_turn = || {
+        heap.set_observer(Box::new(Checker::new(Level::Full)));
+        heap.corrupt().turn();
+        let observer = heap.take_observer().expect("it was installed");
+        Checker::from_observer(observer).expect("it is a checker").events()
+    };
+    assert_eq!([events_of_turn(), events_of_turn()], [2, 2]);
+}

@@ -122,7 +122,7 @@ pub struct Heap {
 
     pub(super) observer: Option<Box<dyn Observer>>,
     pub(super) interests: Interests,
-    /// The events that are numbered, so far.
+    /// The events that are numbered, since the observer was installed.
     pub(super) events: u64,
     pub(super) halted: bool,
 
@@ -359,6 +359,7 @@ impl Heap {
     pub fn set_observer(&mut self, observer: Box<dyn Observer>) {
         self.interests = observer.interests();
         self.waited.clear();
+        self.events = 0;
         self.observer = Some(observer);
     }
 
