@@ -260,9 +260,7 @@ impl Checker {
     /// Whether nothing living leads the running thread to anything dead. At steps there is a look in any case, for native
     /// functions that hold what is dead.
     fn has_clean_stack(&self, view: HeapView<'_>) -> bool {
-        is_marking(view)
-            && self.clean_thread.is_some()
-            && view.running_thread().map(ObjectView::id) == self.clean_thread
+        is_marking(view) && view.running_thread().map(ObjectView::id) == self.clean_thread
     }
 
     fn barrier<'h>(
@@ -456,12 +454,16 @@ impl Checker {
         }
     }
 
-    /// Counts the events up to this one.
-    fn count(&mut self, view: HeapView<'_>, event: &Event<'_>) {
+    /// Counts the events up to this one, and records it. Says whether it is to be looked at.
+    fn hear(&mut self, view: HeapView<'_>, event: &Event<'_>) -> bool {
         match self.level {
             Level::Step => self.events += u64::from(matches!(event, Event::StepBegin(_) | Event::StepEnd(..))),
             Level::Barrier | Level::Full => self.events = view.events(),
         }
+        if self.recording {
+            self.history.record(self.events, view, event);
+        }
+        self.events >= self.first
     }
 
     /// Ends the program.
@@ -476,12 +478,7 @@ impl Checker {
 
     /// An object was traversed. That is the most frequent of events, and not numbered.
     fn traversed(&mut self, view: HeapView<'_>, object: ObjectView<'_>) -> ControlFlow<()> {
-        let event = Event::Traversed(object);
-        self.count(view, &event);
-        if self.recording {
-            self.history.record(self.events, view, &event);
-        }
-        if self.events < self.first {
+        if !self.hear(view, &Event::Traversed(object)) {
             return ControlFlow::Continue(());
         }
         let verdict = tricolour::check_traversed(view, object).and_then(|()| gray_lists::check_newest(view, object));
@@ -495,19 +492,14 @@ impl Checker {
     /// All others.
     #[inline(never)]
     fn rarer_event(&mut self, view: HeapView<'_>, event: &Event<'_>) -> ControlFlow<()> {
-        let is_store = matches!(event, Event::Store { .. } | Event::Barrier { .. });
-        self.count(view, event);
         self.follow_cycle(view, event);
-        if self.recording {
-            self.history.record(self.events, view, event);
-        }
-        if self.events < self.first {
+        if !self.hear(view, event) {
             self.follow(view, event);
             return ControlFlow::Continue(());
         }
         let sound = self.sound;
         let verdict = match *event {
-            _ if is_store && self.level == Level::Step => Ok(()),
+            Event::Store { .. } | Event::Barrier { .. } if self.level == Level::Step => Ok(()),
             Event::Store { site, holder, new, .. } => self.store(view, site, holder, new),
             Event::Barrier { site, direction, parent, child, acted } => {
                 self.barrier(view, site, (direction, acted), parent, child)

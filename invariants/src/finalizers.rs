@@ -7,7 +7,7 @@
 
 use crate::id_set::IdSet;
 use crate::lists::{holders, is_dead, is_marked};
-use crate::{Invariant, Verdict, Violation, reachable};
+use crate::{Invariant, Verdict, Violation, reachable, weak};
 use moonphase_vm::gc::{Edge, HeapView, Kind, Label, ListName, ObjectView, Strength};
 use std::collections::HashMap;
 
@@ -139,7 +139,7 @@ fn check_weak_entries<'h>(
     let is_fresh = |id: u32| fresh.iter().any(|object| object.id() == id);
     let tables: Vec<(ObjectView<'h>, Edge<'h>)> = {
         let mut entries = Vec::new();
-        for table in holders(view).filter(|&object| view.is_weak_table(object) && !is_dead(view, object)) {
+        for table in weak::living_tables(view) {
             view.references(table, |edge| {
                 if edge.strength == Strength::Weak && is_fresh(edge.target.id()) {
                     entries.push((table, edge));

@@ -1,4 +1,5 @@
-//! References that were followed once and have not been written since: those of the library and of the main chunk.
+//! References that were followed once and have not been written since: above all those of the library and of the main
+//! chunk.
 //!
 //! Most of what a short script's heap refers to is there before it runs and stays. A look when sweeping has ended asks
 //! whether anything living refers to what is gone. Of objects whose references are known, it takes no walk to answer that:
@@ -9,7 +10,7 @@
 //! and so find what was written and not told.
 
 use crate::id_set::IdSet;
-use crate::lists::{holders, is_dead};
+use crate::lists::{Sweep, holders, is_dead};
 use crate::pause;
 use moonphase_vm::gc::{HeapView, Kind, ListName, Mode, ObjectView, Strength};
 
@@ -24,8 +25,8 @@ pub(crate) struct Known {
     looks_until_newer: u32,
     holders: IdSet,
     targets: IdSet,
-    /// The object that had been swept last when it was last asked whether any of the targets was.
-    last_swept: Option<u32>,
+    /// When it was last asked whether any of the targets was swept.
+    asked: Sweep,
 }
 
 impl Known {
@@ -40,10 +41,9 @@ impl Known {
     /// Forgets what is known if any of it refers to what was swept since this was last asked for.
     pub(crate) fn renew(&mut self, view: HeapView<'_>) {
         self.is_valid &= view.mode() == Mode::Incremental;
-        let mut swept = view.quarantined().rev().take_while(|object| Some(object.id()) != self.last_swept);
-        self.is_valid &= !swept.any(|object| self.targets.contains(object.id()));
+        self.is_valid &= !self.asked.has_swept(view, |object| self.refers_to(object));
         if self.is_valid {
-            self.last_swept = last_swept(view);
+            self.asked = Sweep::now(view);
         }
     }
 
@@ -96,11 +96,7 @@ impl Known {
         }
         // No event tells of writes into the registry.
         view.roots(|edge| self.holders.remove(edge.target.id()));
-        self.last_swept = last_swept(view);
+        self.asked = Sweep::now(view);
         self.is_valid = true;
     }
-}
-
-fn last_swept(view: HeapView<'_>) -> Option<u32> {
-    view.quarantined().next_back().map(|object| object.id())
 }

@@ -160,6 +160,24 @@ pub(crate) fn end(view: HeapView<'_>) -> bool {
     })
 }
 
+/// A moment, to know what was swept after it.
+#[derive(Default)]
+pub(crate) struct Sweep {
+    last: Option<u32>,
+}
+
+impl Sweep {
+    /// Up to now.
+    pub(crate) fn now(view: HeapView<'_>) -> Sweep {
+        Sweep { last: view.quarantined().next_back().map(|object| object.id()) }
+    }
+
+    /// Whether this is so of anything that was swept since.
+    pub(crate) fn has_swept<'h>(&self, view: HeapView<'h>, is_so: impl Fn(ObjectView<'h>) -> bool) -> bool {
+        view.quarantined().rev().take_while(|object| Some(object.id()) != self.last).any(is_so)
+    }
+}
+
 /// Whether the sweep will free the object, or has.
 pub(crate) fn is_dead<'h>(view: HeapView<'h>, object: ObjectView<'h>) -> bool {
     object.is_freed() || view.colour(object) == Colour::OtherWhite

@@ -67,7 +67,7 @@ pub(crate) fn members<'h>(view: HeapView<'h>, scratch: &mut Scratch, mut each: i
     one_by_one(view, scratch, true)
 }
 
-/// When sweeping has just ended: everything but the sizes of objects and the string table.
+/// When sweeping has just ended: everything but what is asked of the contents of objects and of the set of them all.
 pub(crate) fn swept(view: HeapView<'_>, scratch: &mut Scratch) -> Verdict {
     all_at_once(view, scratch, true, Extent::Headers)
 }

@@ -9,6 +9,7 @@
 
 use crate::ages::Order;
 use crate::id_set::IdSet;
+use crate::lists::Sweep;
 use moonphase_vm::gc::{HeapView, ListName, Mode, ObjectView};
 
 /// See the module.
@@ -22,8 +23,8 @@ pub(crate) struct OldPart {
     joining: Vec<u32>,
     /// Where it begins in each list that is in the order of ages.
     begins: [Option<u32>; Order::LISTS.len()],
-    /// The object that was swept last.
-    last_swept: Option<u32>,
+    /// When it was last looked at.
+    seen: Sweep,
 }
 
 impl OldPart {
@@ -67,7 +68,7 @@ impl OldPart {
             self.ids.insert(id);
         }
         self.begins = Order::LISTS.map(|list| view.generations(list)[2].map(|object| object.id()));
-        self.last_swept = view.quarantined().next_back().map(|object| object.id());
+        self.seen = Sweep::now(view);
     }
 
     /// The members of a list before the old part.
@@ -82,7 +83,6 @@ impl OldPart {
 
     /// Whether an old object was swept since the last look.
     pub(crate) fn has_lost_any(&self, view: HeapView<'_>) -> bool {
-        let mut swept = view.quarantined().rev().take_while(|object| Some(object.id()) != self.last_swept);
-        swept.any(|object| object.age().is_old())
+        self.seen.has_swept(view, |object| object.age().is_old())
     }
 }

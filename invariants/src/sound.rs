@@ -167,14 +167,14 @@ impl<'h> Members<'h, '_> {
 
     /// Looks at the old objects that the last minor collection may have changed.
     fn check_touched(&mut self) -> bool {
-        let touched: Vec<ObjectView<'h>> = self.old.touched(self.view).collect();
-        let mut in_order = !self.old.has_lost_any(self.view);
-        for object in touched {
-            in_order &= is_in_order(self.view, list_of(object), object)
-                && gray_lists::check_object(self.view, self.gray, object).is_ok()
-                && self.check_upvalues(object);
-        }
-        in_order
+        let Members { view, gray, old, upvalues, .. } = self;
+        let mut touched = old.touched(*view);
+        !old.has_lost_any(*view)
+            && touched.all(|object| {
+                is_in_order(*view, list_of(object), object)
+                    && gray_lists::check_object(*view, gray, object).is_ok()
+                    && upvalues.check_object(*view, object, |upvalue| !old.contains(upvalue)).is_ok()
+            })
     }
 }
 

@@ -5,14 +5,19 @@
 
 use crate::lists::{holders, is_dead};
 use crate::{Invariant, Verdict, Violation};
-use moonphase_vm::gc::{Colour, HeapView, Kind, Phase, Strength};
+use moonphase_vm::gc::{Colour, HeapView, Kind, ObjectView, Phase, Strength};
+
+/// The living tables with weak keys or values.
+pub(crate) fn living_tables<'h>(view: HeapView<'h>) -> impl Iterator<Item = ObjectView<'h>> {
+    holders(view).filter(move |&object| !is_dead(view, object) && view.is_weak_table(object))
+}
 
 /// Looks at the weak entries of all living tables, while dead objects wait to be swept.
 pub(crate) fn check(view: HeapView<'_>) -> Verdict {
     if !(Phase::SweepStrings..=Phase::SweepEnd).contains(&view.phase()) {
         return Ok(());
     }
-    for table in holders(view).filter(|&object| view.is_weak_table(object) && !is_dead(view, object)) {
+    for table in living_tables(view) {
         let mut dead = None;
         view.references(table, |edge| {
             let is_weak = edge.strength == Strength::Weak && edge.target.kind() != Kind::String;
