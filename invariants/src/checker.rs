@@ -3,7 +3,7 @@
 use crate::lists::{holders, is_dead};
 use crate::looks::{self, Scratch, is_marking};
 use crate::{
-    History, ObjectInfo, Verdict, Violation, ages, complete, dangling, finalizers, gray_lists, signs, tricolour,
+    History, ObjectInfo, Verdict, Violation, ages, complete, dangling, finalizers, gray_lists, pause, signs, tricolour,
 };
 use moonphase_vm::gc::{
     Direction, Event, HeapView, Interests, ListName, Mode, ObjectView, Observer, Phase, Site, StepKind,
@@ -28,6 +28,8 @@ pub enum Level {
     /// What stores, barriers and single traversals break is found at the same event as with [`Level::Full`], and so is
     /// what the program or the collector may cover up before the next look: dead objects near the top of the stack that
     /// runs (at steps and while sweeping, and at stores too where the last sweep left any), wrong colours of upvalues.
+    /// Of the traversals of an object that refers to the same again and again one is looked at; if a later one leaves
+    /// something unmarked, the look when sweeping is done sees it gone.
     /// What can only be seen by looking everywhere and stays (an object that fell out of its list, a byte too many, a
     /// write that no event told of) is found at a later whole look; [`Violation::sound_until`] then says from where on
     /// a second run with [`Checker::starting_at`] and [`Level::Full`] has to look to find the first event.
@@ -81,6 +83,16 @@ impl FromStr for Level {
 /// With [`Level::Barrier`] one cycle in so many ends with a whole look. Minor collections count as cycles.
 const CYCLES_PER_WHOLE_LOOK: u64 = 32;
 
+/// The threads that had nothing freed anywhere in their stacks when sweeping had ended, while nothing living referred to
+/// anything freed: until more is freed, their stores need no look at the stack.
+enum Clean {
+    /// All, since nothing was swept yet.
+    All,
+    /// The one that ran, by its number.
+    Thread(u32),
+    None,
+}
+
 /// Checks a heap while a program runs, and ends the program at the first violation.
 ///
 /// Events are numbered: stores, barriers, and both ends of each step count, so a number means the same in two runs of
@@ -107,9 +119,7 @@ pub struct Checker {
     in_run: bool,
     /// Whether nothing was looked at yet since marking ended.
     sweeping_unseen: bool,
-    /// A thread that had nothing freed anywhere in its stack when sweeping had ended, and nothing living referred to
-    /// anything freed: until more is freed, stores of this thread need no look at its stack.
-    clean_thread: Option<u32>,
+    clean: Clean,
     /// Whether objects may have moved between lists since the last look at their members, as those with finalizers do.
     moved: bool,
     /// Cycles that have been swept, and the event at which the last one was.
@@ -139,7 +149,7 @@ impl Checker {
             step: None,
             in_run: false,
             sweeping_unseen: false,
-            clean_thread: None,
+            clean: Clean::All,
             moved: true,
             cycles: 0,
             swept_at: 0,
@@ -260,7 +270,12 @@ impl Checker {
     /// Whether nothing living leads the running thread to anything dead. At steps there is a look in any case, for native
     /// functions that hold what is dead.
     fn has_clean_stack(&self, view: HeapView<'_>) -> bool {
-        is_marking(view) && view.running_thread().map(ObjectView::id) == self.clean_thread
+        let is_clean = match self.clean {
+            Clean::All => true,
+            Clean::Thread(thread) => view.running_thread().is_some_and(|running| running.id() == thread),
+            Clean::None => false,
+        };
+        is_clean && (is_marking(view) || pause::applies(view))
     }
 
     fn barrier<'h>(
@@ -333,7 +348,7 @@ impl Checker {
             }
             // What the program may have moved between lists since the collection before. The rest was looked at after that.
             _ if view.mode() == Mode::Generational && std::mem::take(&mut self.moved) => {
-                looks::members(view, scratch, |_| {})
+                looks::young_members(view, scratch)
             }
             _ => Ok(()),
         }
@@ -395,7 +410,7 @@ impl Checker {
     /// is kept by its list alone.
     fn marked(&mut self, view: HeapView<'_>) -> Verdict {
         self.sweeping_unseen = true;
-        self.clean_thread = None;
+        self.clean = Clean::None;
         let goes_on = view.is_in_run() || self.step.is_some();
         if goes_on && !view.list(ListName::ToBeFinalized).any(|object| is_dead(view, object)) {
             return Ok(());
@@ -419,9 +434,10 @@ impl Checker {
             StepKind::Minor => looks::after_minor(view, &mut self.scratch)?,
             _ => looks::swept(view, &mut self.scratch)?,
         }
-        if !view.any_in_whole_stack(ObjectView::is_freed) {
-            self.clean_thread = view.running_thread().map(ObjectView::id);
-        }
+        self.clean = match view.running_thread() {
+            Some(running) if !view.any_in_whole_stack(ObjectView::is_freed) => Clean::Thread(running.id()),
+            _ => Clean::None,
+        };
         Ok(())
     }
 
@@ -479,6 +495,9 @@ impl Checker {
     /// An object was traversed. That is the most frequent of events, and not numbered.
     fn traversed(&mut self, view: HeapView<'_>, object: ObjectView<'_>) -> ControlFlow<()> {
         if !self.hear(view, &Event::Traversed(object)) {
+            return ControlFlow::Continue(());
+        }
+        if self.level == Level::Barrier && self.scratch.known.repeats_traversal(object) {
             return ControlFlow::Continue(());
         }
         let verdict = tricolour::check_traversed(view, object).and_then(|()| gray_lists::check_newest(view, object));
@@ -545,8 +564,9 @@ impl Observer for Checker {
         Interests {
             stores: level != Level::Step || fine,
             steps: true,
-            // Such a turn is looked at when it has traversed its object.
-            turns: level != Level::Barrier || fine,
+            // A turn that goes on with marking is looked at when it has traversed its object, and what a barrier that did
+            // nothing leaves wrong at the store.
+            idle: level != Level::Barrier || fine,
             fine,
         }
     }

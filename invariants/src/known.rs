@@ -4,7 +4,8 @@
 //! Most of what a short script's heap refers to is there before it runs and stays. A look when sweeping has ended asks
 //! whether anything living refers to what is gone. Of objects whose references are known, it takes no walk to answer that:
 //! it is enough to ask of each object that was swept whether they refer to it. A store makes its holder unknown. What a
-//! program removes without a store is still taken for a reference; if it is swept, all is followed and known anew.
+//! program removes without a store is still taken for a reference; if it is swept, all is followed and known anew. And of
+//! the traversals of such an object one is looked at.
 //!
 //! Only in incremental mode, since ages are asked of references at each collection. Whole looks follow all references
 //! and so find what was written and not told.
@@ -25,6 +26,8 @@ pub(crate) struct Known {
     looks_until_newer: u32,
     holders: IdSet,
     targets: IdSet,
+    /// Those of them that were traversed.
+    traversed: IdSet,
     /// When it was last asked whether any of the targets was swept.
     asked: Sweep,
 }
@@ -59,6 +62,13 @@ impl Known {
         self.holders.contains(holder.id())
     }
 
+    /// An object was traversed. Says whether that was so before, since its references are known: what was looked at then
+    /// need not be again.
+    #[inline]
+    pub(crate) fn repeats_traversal(&mut self, holder: ObjectView<'_>) -> bool {
+        self.is_valid && self.contains(holder) && !self.traversed.insert(holder.id())
+    }
+
     /// Whether something known refers to this object, or has done so.
     #[inline]
     pub(crate) fn refers_to(&self, target: ObjectView<'_>) -> bool {
@@ -80,6 +90,7 @@ impl Known {
         let newest = self.newest;
         self.holders.clear();
         self.targets.clear();
+        self.traversed.clear();
         let may_be_known = |object: ObjectView<'_>| {
             object.id() <= newest && matches!(object.kind(), Kind::Table | Kind::Prototype) && !is_dead(view, object)
         };

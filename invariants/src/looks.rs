@@ -13,7 +13,7 @@ use crate::sound::{self, Extent};
 use crate::{
     Verdict, ages, bytes, dangling, gray_lists, intern, lists, pause, reachable, threads, tricolour, upvalues, weak,
 };
-use moonphase_vm::gc::{HeapView, ObjectView, Phase};
+use moonphase_vm::gc::{HeapView, ListName, ObjectView, Phase};
 
 /// Whether the tri-colour invariant holds now. In the middle of the atomic phase it does not have to.
 #[inline]
@@ -59,7 +59,21 @@ pub(crate) fn one_by_one(view: HeapView<'_>, scratch: &mut Scratch, settled: boo
 /// Everything that is said of single objects: all but what asks for references to be followed. Gives each object on, aside
 /// from strings.
 pub(crate) fn members<'h>(view: HeapView<'h>, scratch: &mut Scratch, mut each: impl FnMut(ObjectView<'h>)) -> Verdict {
-    if sound::members_are_sound(view, scratch, Extent::Headers, |_, object| each(object)) {
+    let sound = sound::members_are_sound(view, scratch, Extent::Headers, |_, object| each(object));
+    told_of_members(view, scratch, sound)
+}
+
+/// When the program may have given objects finalizers since a collection of generational mode: the same, where the rest is
+/// known.
+pub(crate) fn young_members(view: HeapView<'_>, scratch: &mut Scratch) -> Verdict {
+    scratch.old.lose_place_in(ListName::Finalizable);
+    let extent = scratch.old.extent();
+    let sound = sound::members_are_sound(view, scratch, extent, |_, _| {});
+    told_of_members(view, scratch, sound)
+}
+
+fn told_of_members(view: HeapView<'_>, scratch: &mut Scratch, sound: bool) -> Verdict {
+    if sound {
         scratch.old.settle(view, false);
         return Ok(());
     }
@@ -74,7 +88,7 @@ pub(crate) fn swept(view: HeapView<'_>, scratch: &mut Scratch) -> Verdict {
 
 /// When a minor collection has just ended: what it may have changed, where the rest is known.
 pub(crate) fn after_minor(view: HeapView<'_>, scratch: &mut Scratch) -> Verdict {
-    let extent = if scratch.old.is_known() { Extent::Young } else { Extent::Headers };
+    let extent = scratch.old.extent();
     all_at_once(view, scratch, true, extent)
 }
 

@@ -10,6 +10,7 @@
 use crate::ages::Order;
 use crate::id_set::IdSet;
 use crate::lists::Sweep;
+use crate::sound::Extent;
 use moonphase_vm::gc::{HeapView, ListName, Mode, ObjectView};
 
 /// See the module.
@@ -28,14 +29,21 @@ pub(crate) struct OldPart {
 }
 
 impl OldPart {
-    /// Whether a look at the young part is enough.
-    pub(crate) fn is_known(&self) -> bool {
-        self.is_known
+    /// How much has to be looked at: the young part is enough where this one is known.
+    pub(crate) fn extent(&self) -> Extent {
+        if self.is_known { Extent::Young } else { Extent::Headers }
     }
 
     /// Something may have moved, or was not seen.
     pub(crate) fn forget(&mut self) {
         self.is_known = false;
+    }
+
+    /// Objects may have come to stand anywhere in this list: the next look at the young part walks all of it.
+    pub(crate) fn lose_place_in(&mut self, list: ListName) {
+        for (begin, of) in self.begins.iter_mut().zip(Order::LISTS) {
+            *begin = begin.filter(|_| of != list);
+        }
     }
 
     /// A walk over the whole heap begins.

@@ -122,7 +122,7 @@ struct Compare {
 
 impl Observer for Compare {
     fn interests(&self) -> Interests {
-        Interests { stores: false, steps: true, turns: true, fine: false }
+        Interests { stores: false, steps: true, idle: true, fine: false }
     }
 
     fn event(&mut self, view: HeapView<'_>, event: &Event<'_>) -> ControlFlow<()> {

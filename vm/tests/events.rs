@@ -24,7 +24,7 @@ struct Log {
 
 impl Observer for Log {
     fn interests(&self) -> Interests {
-        Interests { stores: true, steps: true, turns: !self.coarse, fine: !self.coarse }
+        Interests { stores: true, steps: true, idle: !self.coarse, fine: !self.coarse }
     }
 
     fn event(&mut self, heap: HeapView<'_>, event: &Event<'_>) -> ControlFlow<()> {
@@ -196,4 +196,11 @@ fn events_have_the_same_numbers_whether_each_turn_is_told_or_not() {
     assert_eq!(some.numbers.last(), all.numbers.last());
     let stores = |log: &Log| log.lines.iter().filter(|line| line.starts_with("Store")).cloned().collect::<Vec<_>>();
     assert_eq!(stores(&some), stores(&all));
+    let is_acting = |line: &String| line.starts_with("Barrier") && line.contains("acted: true");
+    assert!(all.lines.iter().any(|line| line.starts_with("Barrier") && !is_acting(line)));
+    assert!(some.lines.iter().all(|line| !line.starts_with("Barrier") || is_acting(line)));
+    assert_eq!(
+        some.lines.iter().filter(|line| is_acting(line)).count(),
+        all.lines.iter().filter(|line| is_acting(line)).count()
+    );
 }

@@ -357,7 +357,7 @@ struct Steps {
 
 impl Observer for Steps {
     fn interests(&self) -> Interests {
-        Interests { stores: false, steps: true, turns: true, fine: false }
+        Interests { stores: false, steps: true, idle: true, fine: false }
     }
 
     fn event(&mut self, heap: HeapView<'_>, event: &Event<'_>) -> ControlFlow<()> {

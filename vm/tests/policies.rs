@@ -484,7 +484,7 @@ struct Barriers(Rc<RefCell<Vec<(Site, Direction)>>>);
 
 impl moonphase_vm::gc::Observer for Barriers {
     fn interests(&self) -> moonphase_vm::gc::Interests {
-        moonphase_vm::gc::Interests { stores: true, steps: false, turns: false, fine: false }
+        moonphase_vm::gc::Interests { stores: true, steps: false, idle: true, fine: false }
     }
 
     fn event(&mut self, _: moonphase_vm::gc::HeapView<'_>, event: &Event<'_>) -> std::ops::ControlFlow<()> {

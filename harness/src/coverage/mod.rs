@@ -176,7 +176,7 @@ mod tests {
 
     impl Observer for Watch {
         fn interests(&self) -> Interests {
-            Interests { stores: true, steps: false, turns: false, fine: false }
+            Interests { stores: true, steps: false, idle: false, fine: false }
         }
 
         fn event(&mut self, heap: HeapView<'_>, event: &Event<'_>) -> ControlFlow<()> {

@@ -279,7 +279,7 @@ impl Observer for CaseObserver {
     fn interests(&self) -> Interests {
         match &self.checker {
             Some(checker) => checker.interests(),
-            None => Interests { stores: false, steps: false, turns: false, fine: false },
+            None => Interests { stores: false, steps: false, idle: false, fine: false },
         }
     }
 

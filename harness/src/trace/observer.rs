@@ -530,7 +530,7 @@ fn variable(closure: ObjectView<'_>, index: usize) -> String {
 
 impl Observer for Tracer {
     fn interests(&self) -> Interests {
-        Interests { stores: true, steps: true, turns: true, fine: true }
+        Interests { stores: true, steps: true, idle: true, fine: true }
     }
 
     fn event(&mut self, view: HeapView<'_>, event: &Event<'_>) -> ControlFlow<()> {

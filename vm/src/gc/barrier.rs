@@ -100,6 +100,10 @@ impl Heap {
 
     #[cold]
     fn raise_barrier(&mut self, site: Site, direction: Direction, parent: AnyGc, child: AnyGc, acted: bool) {
+        if !acted && !self.interests.idle {
+            self.events += 1;
+            return;
+        }
         let (parent, child) = (ObjectView::new(parent), ObjectView::new(child));
         self.raise(Event::Barrier { site, direction, parent, child, acted });
     }

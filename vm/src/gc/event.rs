@@ -292,8 +292,9 @@ pub struct Interests {
     /// [`Event::StepBegin`], [`Event::StepEnd`], [`Event::RunEnd`], [`Event::Traversed`], [`Event::PhaseChange`] and
     /// [`Event::Finalizable`].
     pub steps: bool,
-    /// With the steps, both ends of each turn that only goes on with marking in the middle of a run.
-    pub turns: bool,
+    /// Where there is little to tell: with the stores, barriers that changed no colour; with the steps, changes of phase but
+    /// for those that end marking, and both ends of each turn that only goes on with marking in the middle of a run.
+    pub idle: bool,
     /// All others but [`Event::Dangling`], which is always raised.
     pub fine: bool,
 }

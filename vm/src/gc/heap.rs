@@ -143,7 +143,7 @@ pub struct Heap {
     pub(super) names: Vec<Gc<Str>>,
 }
 
-const NO_INTERESTS: Interests = Interests { stores: false, steps: false, turns: false, fine: false };
+const NO_INTERESTS: Interests = Interests { stores: false, steps: false, idle: false, fine: false };
 
 impl Heap {
     /// A heap with its main thread, its registry and the names of the metamethods.

@@ -168,7 +168,7 @@ impl Heap {
 
     pub(super) fn enter(&mut self, phase: Phase) {
         let before = std::mem::replace(&mut self.phase, phase);
-        if self.interests.steps {
+        if self.interests.steps && (self.interests.idle || before == Phase::Atomic) {
             self.raise(Event::PhaseChange(before));
         }
     }
@@ -202,7 +202,7 @@ impl Heap {
     /// Whether the next turn is one that the observer does not want to be told of by itself.
     fn goes_on_marking(&self) -> bool {
         self.interests.steps
-            && !self.interests.turns
+            && !self.interests.idle
             && self.run_goes_on
             && self.phase == Phase::Propagate
             && !self.gray.is_empty()

@@ -46,7 +46,7 @@ struct Log {
 
 impl Observer for Log {
     fn interests(&self) -> Interests {
-        Interests { stores: true, steps: true, turns: true, fine: true }
+        Interests { stores: true, steps: true, idle: true, fine: true }
     }
 
     fn event(&mut self, heap: HeapView<'_>, event: &Event<'_>) -> ControlFlow<()> {
