@@ -110,7 +110,7 @@ impl Renderer {
             self.helpers.extend(helper.needs());
         }
         let mut text: String = self.helpers.iter().map(|helper| helper.text()).collect();
-        let offset = text.lines().count() as u32;
+        let offset = text.bytes().filter(|&byte| byte == b'\n').count() as u32;
         text.push_str(&self.text);
         for span in &mut self.spans {
             span.lines = span.lines.start() + offset..=span.lines.end() + offset;
