@@ -6,6 +6,7 @@
 pub mod bytecode;
 pub mod compiler;
 pub mod gc;
+mod hash;
 mod host;
 pub mod interpreter;
 mod library;

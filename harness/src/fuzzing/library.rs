@@ -438,24 +438,24 @@ fn vary_string(tree: &mut Chunk, rng: &mut ChaCha8Rng) {
 /// Another function or method in the place of one.
 fn call_another(tree: &mut Chunk, rng: &mut ChaCha8Rng) {
     let callee = |kind: &ExpressionKind| match kind {
-        ExpressionKind::Index { key, .. } => {
-            matches!(&key.kind, ExpressionKind::String(name) if is_library_function(name))
+        ExpressionKind::Index(index) => {
+            matches!(&index.key.kind, ExpressionKind::String(name) if is_library_function(name))
         }
         ExpressionKind::Name(name) => is_library_function(name.as_bytes()),
-        ExpressionKind::MethodCall { .. } => true,
+        ExpressionKind::MethodCall(_) => true,
         _ => false,
     };
     edit_some(tree, rng, callee, |kind, rng| {
         let (library, function) = library_function(rng);
         match kind {
-            ExpressionKind::MethodCall { method, .. } => method.name = function.into(),
-            ExpressionKind::Index { key, .. } if library.is_empty() || flip(rng) => {
-                let siblings = match &key.kind {
+            ExpressionKind::MethodCall(call) => call.method.name = function.into(),
+            ExpressionKind::Index(index) if library.is_empty() || flip(rng) => {
+                let siblings = match &index.key.kind {
                     ExpressionKind::String(name) => siblings(name),
                     _ => &[],
                 };
                 let other = siblings.get(below(rng, siblings.len())).map_or(function, String::as_str);
-                key.kind = ExpressionKind::String(other.as_bytes().into());
+                index.key.kind = ExpressionKind::String(other.as_bytes().into());
             }
             _ => {
                 let library = if library.is_empty() { "io.stdout" } else { library };
@@ -473,26 +473,27 @@ fn siblings(name: &[u8]) -> &'static [String] {
 
 /// A call with an argument more, less or elsewhere.
 fn vary_arguments(tree: &mut Chunk, rng: &mut ChaCha8Rng) {
-    let call = |kind: &ExpressionKind| matches!(kind, ExpressionKind::Call { .. } | ExpressionKind::MethodCall { .. });
-    edit_some(tree, rng, call, |kind, rng| {
-        let (ExpressionKind::Call { arguments, .. } | ExpressionKind::MethodCall { arguments, .. }) = kind else {
-            return;
-        };
-        let at = below(rng, arguments.len());
-        match rng.next_u32() % 4 {
-            0 if !arguments.is_empty() => drop(arguments.remove(at)),
-            1 if !arguments.is_empty() => arguments.insert(at, arguments[at].clone()),
-            2 if !arguments.is_empty() => arguments.rotate_left(at),
-            _ => arguments.insert(at, expression(rng)),
-        }
-    });
+    edit_some(
+        tree,
+        rng,
+        |kind| kind.arguments().is_some(),
+        |kind, rng| {
+            let Some(arguments) = kind.arguments_mut() else { return };
+            let at = below(rng, arguments.len());
+            match rng.next_u32() % 4 {
+                0 if !arguments.is_empty() => drop(arguments.remove(at)),
+                1 if !arguments.is_empty() => arguments.insert(at, arguments[at].clone()),
+                2 if !arguments.is_empty() => arguments.rotate_left(at),
+                _ => arguments.insert(at, expression(rng)),
+            }
+        },
+    );
 }
 
 fn vary_operator(tree: &mut Chunk, rng: &mut ChaCha8Rng) {
-    let operation =
-        |kind: &ExpressionKind| matches!(kind, ExpressionKind::Binary { .. } | ExpressionKind::Unary { .. });
+    let operation = |kind: &ExpressionKind| matches!(kind, ExpressionKind::Binary(_) | ExpressionKind::Unary { .. });
     edit_some(tree, rng, operation, |kind, rng| match kind {
-        ExpressionKind::Binary { operator, .. } => *operator = pick(BINARY, rng),
+        ExpressionKind::Binary(binary) => binary.operator = pick(BINARY, rng),
         ExpressionKind::Unary { operator, .. } => *operator = pick(UNARY, rng),
         _ => {}
     });
@@ -577,10 +578,10 @@ fn frame(tree: &mut Chunk, rng: &mut ChaCha8Rng) {
 }
 
 fn is_body(statement: &Statement) -> bool {
-    let StatementKind::Call(Expression { kind: ExpressionKind::Call { function, .. }, .. }) = &statement.kind else {
+    let StatementKind::Call(Expression { kind: ExpressionKind::Call(call), .. }) = &statement.kind else {
         return false;
     };
-    matches!(&function.kind, ExpressionKind::Name(name) if **name == *BODY)
+    matches!(&call.function.kind, ExpressionKind::Name(name) if **name == *BODY)
 }
 
 #[cfg(test)]

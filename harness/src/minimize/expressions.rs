@@ -36,15 +36,13 @@ fn simpler(kind: &ExpressionKind) -> Vec<ExpressionKind> {
         | ExpressionKind::Integer(_)
         | ExpressionKind::String(_)
         | ExpressionKind::Name(_) => return Vec::new(),
-        ExpressionKind::Index { object, .. } => vec![object],
-        ExpressionKind::Call { function, arguments, .. } => {
-            // An argument first: a call is mostly made for what it does with them.
-            arguments.iter().chain([function.as_ref()]).collect()
-        }
-        ExpressionKind::MethodCall { object, arguments, .. } => arguments.iter().chain([object.as_ref()]).collect(),
+        ExpressionKind::Index(index) => vec![&index.object],
+        // An argument first: a call is mostly made for what it does with them.
+        ExpressionKind::Call(call) => call.arguments.iter().chain([&call.function]).collect(),
+        ExpressionKind::MethodCall(call) => call.arguments.iter().chain([&call.object]).collect(),
         ExpressionKind::Function(_) => Vec::new(),
         ExpressionKind::Unary { operand, .. } => vec![operand],
-        ExpressionKind::Binary { left, right, .. } => vec![left, right],
+        ExpressionKind::Binary(binary) => vec![&binary.left, &binary.right],
         ExpressionKind::Table(fields) => fields
             .iter()
             .map(|field| match field {
@@ -56,7 +54,7 @@ fn simpler(kind: &ExpressionKind) -> Vec<ExpressionKind> {
     let mut simpler = vec![ExpressionKind::Nil, ExpressionKind::Table(Vec::new())];
     simpler.extend(parts.into_iter().map(|part| part.kind.clone()));
     simpler.extend([ExpressionKind::Integer(1), ExpressionKind::String(Rc::from(&b""[..]))]);
-    if matches!(kind, ExpressionKind::Binary { .. } | ExpressionKind::MethodCall { .. }) {
+    if matches!(kind, ExpressionKind::Binary(_) | ExpressionKind::MethodCall(_)) {
         // A string made at run time is white. A constant is not once the collector has come to its function, which
         // would tie the text to one moment.
         simpler.retain(|simpler| !matches!(simpler, ExpressionKind::String(_)));
@@ -84,25 +82,20 @@ pub(super) fn drop_parts(chunk: &Chunk, site: usize) -> Option<Vec<Chunk>> {
 /// any more what it does.
 fn droppable(expression: &Expression) -> Range<usize> {
     match &expression.kind {
-        ExpressionKind::Call { function, arguments, .. } if is_name(function, "collectgarbage") => {
-            let step = arguments.first().and_then(string_of) == Some(b"step");
-            if step { 1..arguments.len() } else { 0..0 }
+        ExpressionKind::Call(call) if is_name(&call.function, "collectgarbage") => {
+            let step = call.arguments.first().and_then(string_of) == Some(b"step");
+            if step { 1..call.arguments.len() } else { 0..0 }
         }
-        ExpressionKind::Call { arguments, .. } | ExpressionKind::MethodCall { arguments, .. } => 0..arguments.len(),
         ExpressionKind::Table(fields) => 0..fields.len(),
-        _ => 0..0,
+        kind => 0..kind.arguments().map_or(0, Vec::len),
     }
 }
 
 fn remove_part(kind: &mut ExpressionKind, at: usize) {
-    match kind {
-        ExpressionKind::Call { arguments, .. } | ExpressionKind::MethodCall { arguments, .. } => {
-            arguments.remove(at);
-        }
-        ExpressionKind::Table(fields) => {
-            fields.remove(at);
-        }
-        _ => {}
+    if let ExpressionKind::Table(fields) = kind {
+        fields.remove(at);
+    } else if let Some(arguments) = kind.arguments_mut() {
+        arguments.remove(at);
     }
 }
 
@@ -163,7 +156,10 @@ fn numbers(expression: &mut Expression) -> Vec<&mut i64> {
                 Field::Item(value) | Field::Named(_, value) | Field::Keyed(_, value) => value,
             })
             .collect(),
-        ExpressionKind::Binary { left, right, .. } => vec![left, right],
+        ExpressionKind::Binary(binary) => {
+            let Binary { left, right, .. } = &mut **binary;
+            vec![left, right]
+        }
         _ => Vec::new(),
     };
     let number = |part| match part {
@@ -176,7 +172,7 @@ fn numbers(expression: &mut Expression) -> Vec<&mut i64> {
 /// Whether the expression is a call of a global function of that name.
 pub(super) fn call_of<'e>(expression: &'e Expression, name: &str) -> Option<&'e [Expression]> {
     match &expression.kind {
-        ExpressionKind::Call { function, arguments, .. } if is_name(function, name) => Some(arguments),
+        ExpressionKind::Call(call) if is_name(&call.function, name) => Some(&call.arguments),
         _ => None,
     }
 }

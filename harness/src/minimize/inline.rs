@@ -104,7 +104,7 @@ pub(super) fn copies(chunk: &Chunk) -> Vec<Chunk> {
             let mut bodies = Vec::new();
             match &argument.kind {
                 ExpressionKind::Name(name) => bodies.extend(definition(chunk, &Callee::Variable(name.clone()))),
-                ExpressionKind::Index { .. } | ExpressionKind::Call { .. } | ExpressionKind::Function(_) => {}
+                ExpressionKind::Index(_) | ExpressionKind::Call(_) | ExpressionKind::Function(_) => {}
                 _ => continue,
             }
             bodies.push(environment_reader());
@@ -113,8 +113,9 @@ pub(super) fn copies(chunk: &Chunk) -> Vec<Chunk> {
                 let mut copy = chunk.clone();
                 edit_statement(&mut copy, number, |statements, at| {
                     if let StatementKind::Call(call) = &mut statements[at].kind
-                        && let ExpressionKind::Call { arguments, .. } = &mut call.kind
+                        && let ExpressionKind::Call(call) = &mut call.kind
                     {
+                        let arguments = &mut call.arguments;
                         arguments[position].kind = ExpressionKind::Function(Box::new(body));
                         // It has one upvalue only.
                         let numbers = arguments.iter_mut().filter(|_| which == last);
@@ -142,14 +143,14 @@ fn with_fresh_strings(chunk: &Chunk, number: usize) -> Option<Chunk> {
     let mut fresh = chunk.clone();
     edit_statement(&mut fresh, number, |statements, at| {
         let StatementKind::Call(call) = &mut statements[at].kind else { return };
-        let ExpressionKind::Call { arguments, .. } = &mut call.kind else { return };
-        for argument in arguments.iter_mut().filter(|argument| string_of(argument).is_some()) {
-            argument.kind = ExpressionKind::Binary {
+        let ExpressionKind::Call(call) = &mut call.kind else { return };
+        for argument in call.arguments.iter_mut().filter(|argument| string_of(argument).is_some()) {
+            argument.kind = ExpressionKind::Binary(Box::new(Binary {
                 operator: BinaryOperator::Concat,
-                left: Box::new(made(ExpressionKind::String(Rc::from(&b"s"[..])))),
-                right: Box::new(made(ExpressionKind::Integer(1))),
+                left: made(ExpressionKind::String(Rc::from(&b"s"[..]))),
+                right: made(ExpressionKind::Integer(1)),
                 line: 0,
-            };
+            }));
         }
     })?;
     (fresh != *chunk).then_some(fresh)
@@ -206,9 +207,9 @@ fn called(statement: &Statement) -> Option<Called> {
         _ => return None,
     };
     match &value.kind {
-        ExpressionKind::Call { function, arguments, .. } => Some(Called {
-            function: (**function).clone(),
-            arguments: arguments.clone(),
+        ExpressionKind::Call(call) => Some(Called {
+            function: call.function.clone(),
+            arguments: call.arguments.clone(),
             around: statement.kind.clone(),
         }),
         _ => None,
@@ -265,22 +266,22 @@ fn defined(statement: &Statement, callee: &Callee) -> Option<FunctionBody> {
     };
     match (&statement.kind, callee) {
         (StatementKind::LocalFunction { name, body }, Callee::Variable(variable)) if name.name == *variable => {
-            Some(body.clone())
+            Some((**body).clone())
         }
-        (StatementKind::Function { base, fields, method: None, body }, Callee::Variable(variable))
-            if fields.is_empty() && base.name == *variable =>
+        (StatementKind::Function(function), Callee::Variable(variable))
+            if function.fields.is_empty() && function.method.is_none() && function.base.name == *variable =>
         {
-            Some(body.clone())
+            Some(function.body.clone())
         }
         (StatementKind::Local { names, values }, Callee::Variable(variable)) => {
             matches!(&names[..], [only] if only.name.name == *variable).then(|| function(values)).flatten()
         }
         (StatementKind::Assign { targets, values }, _) => match (&targets[..], callee) {
             ([target], Callee::Variable(variable)) if is_name(target, variable) => function(values),
-            ([Expression { kind: ExpressionKind::Index { object, key }, .. }], Callee::Module(module)) => {
-                let preload = matches!(&object.kind, ExpressionKind::Index { object, key }
-                    if is_name(object, "package") && string_of(key) == Some(b"preload"));
-                (preload && string_of(key) == Some(module)).then(|| function(values)).flatten()
+            ([Expression { kind: ExpressionKind::Index(index), .. }], Callee::Module(module)) => {
+                let preload = matches!(&index.object.kind, ExpressionKind::Index(outer)
+                    if is_name(&outer.object, "package") && string_of(&outer.key) == Some(b"preload"));
+                (preload && string_of(&index.key) == Some(module)).then(|| function(values)).flatten()
             }
             _ => None,
         },
@@ -341,8 +342,8 @@ fn requires(chunk: &Chunk, module: &[u8]) -> usize {
 pub(super) fn results(chunk: &Chunk, site: usize) -> Option<Vec<Chunk>> {
     let mut scratch = chunk.clone();
     let result = edit_expression(&mut scratch, site, |expression| {
-        let ExpressionKind::Call { function, .. } = &expression.kind else { return None };
-        let ExpressionKind::Parenthesized(inner) = &function.kind else { return None };
+        let ExpressionKind::Call(call) = &expression.kind else { return None };
+        let ExpressionKind::Parenthesized(inner) = &call.function.kind else { return None };
         let ExpressionKind::Function(body) = &inner.kind else { return None };
         match &body.block.statements[..] {
             [Statement { kind: StatementKind::Return(values), .. }] => values.first().cloned(),

@@ -11,11 +11,11 @@ const SHORTEST_RUN: usize = 4;
 pub(super) fn unwrap(chunk: &Chunk, site: usize) -> Option<Vec<Chunk>> {
     replacements(chunk, site, |statements, at| {
         let blocks: Vec<Block> = match &statements[at].kind {
-            StatementKind::Do(body)
-            | StatementKind::While { body, .. }
-            | StatementKind::Repeat { body, .. }
-            | StatementKind::NumericFor { body, .. }
-            | StatementKind::GenericFor { body, .. } => vec![body.clone()],
+            StatementKind::Do(body) | StatementKind::While { body, .. } | StatementKind::Repeat { body, .. } => {
+                vec![body.clone()]
+            }
+            StatementKind::NumericFor(node) => vec![node.body.clone()],
+            StatementKind::GenericFor(node) => vec![node.body.clone()],
             StatementKind::If { arms, otherwise } => {
                 arms.iter().map(|arm| &arm.block).chain(otherwise).cloned().collect()
             }
@@ -56,9 +56,9 @@ pub(super) fn without_return(block: Block) -> Vec<Statement> {
 /// The body and the count of a loop that only repeats.
 pub(super) fn repetition(statement: &Statement) -> Option<(&[Statement], i64)> {
     match &statement.kind {
-        StatementKind::NumericFor { variable, start, limit, step: None, body, .. } if *variable.name == *"_" => {
-            match (&start.kind, &limit.kind) {
-                (ExpressionKind::Integer(1), ExpressionKind::Integer(count)) => Some((&body.statements, *count)),
+        StatementKind::NumericFor(node) if *node.variable.name == *"_" && node.step.is_none() => {
+            match (&node.start.kind, &node.limit.kind) {
+                (ExpressionKind::Integer(1), ExpressionKind::Integer(count)) => Some((&node.body.statements, *count)),
                 _ => None,
             }
         }
@@ -101,14 +101,14 @@ pub(super) fn fold_runs(chunk: &Chunk, site: usize) -> Option<Vec<Chunk>> {
 /// Makes a loop run fewer times.
 pub(super) fn fewer_turns(chunk: &Chunk, site: usize) -> Option<Vec<Chunk>> {
     replacements(chunk, site, |statements, at| {
-        let StatementKind::NumericFor { limit, .. } = &statements[at].kind else { return Vec::new() };
-        let ExpressionKind::Integer(turns) = limit.kind else { return Vec::new() };
+        let StatementKind::NumericFor(node) = &statements[at].kind else { return Vec::new() };
+        let ExpressionKind::Integer(turns) = node.limit.kind else { return Vec::new() };
         let fewer = [1, 2, turns / 2, turns - 1].into_iter().filter(|fewer| (1..turns).contains(fewer));
         fewer
             .map(|fewer| {
                 let mut shorter = statements[at].clone();
-                if let StatementKind::NumericFor { limit, .. } = &mut shorter.kind {
-                    limit.kind = ExpressionKind::Integer(fewer);
+                if let StatementKind::NumericFor(node) = &mut shorter.kind {
+                    node.limit.kind = ExpressionKind::Integer(fewer);
                 }
                 vec![shorter]
             })

@@ -99,8 +99,8 @@ fn with_other_counts(chunk: &Chunk, reach: i64, stride: usize) -> impl Iterator<
 }
 
 fn set_count(statement: &mut Statement, count: i64) {
-    if let StatementKind::NumericFor { limit, .. } = &mut statement.kind {
-        limit.kind = ExpressionKind::Integer(count);
+    if let StatementKind::NumericFor(node) = &mut statement.kind {
+        node.limit.kind = ExpressionKind::Integer(count);
     }
 }
 
@@ -203,7 +203,7 @@ fn mode_of(generational: bool) -> Statement {
 fn remove_collector_calls(chunk: &mut Chunk) -> bool {
     let count = (0..).take_while(|&number| edit_block(chunk, number, |_| ()).is_some()).count();
     let mut generational = false;
-    let nothing = |statement: &Statement| matches!(&statement.kind, StatementKind::NumericFor { body, .. } if body.statements.is_empty());
+    let nothing = |statement: &Statement| matches!(&statement.kind, StatementKind::NumericFor(node) if node.body.statements.is_empty());
     // Inner blocks have the higher numbers.
     for number in (0..count).rev() {
         edit_block(chunk, number, |block| {
@@ -257,7 +257,7 @@ fn with_multiplier(chunk: &Chunk, multiplier: i64) -> Chunk {
     for_each_expression(&mut candidate.block, &mut |expression| {
         if call_of(expression, "collectgarbage").and_then(|arguments| string_of(arguments.first()?))
             == Some(&b"incremental"[..])
-            && let ExpressionKind::Call { arguments, .. } = &mut expression.kind
+            && let Some(arguments) = expression.kind.arguments_mut()
             && let Some(argument) = arguments.get_mut(2)
         {
             argument.kind = ExpressionKind::Integer(multiplier);

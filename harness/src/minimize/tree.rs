@@ -56,7 +56,8 @@ fn walk_statement(visitor: &mut dyn Visitor, statement: &mut StatementKind) {
                 walk_block(visitor, block);
             }
         }
-        StatementKind::NumericFor { variable, start, limit, step, body, .. } => {
+        StatementKind::NumericFor(node) => {
+            let NumericFor { variable, start, limit, step, body, .. } = &mut **node;
             visitor.declaration(&mut variable.name);
             walk_expression(visitor, start);
             walk_expression(visitor, limit);
@@ -65,14 +66,14 @@ fn walk_statement(visitor: &mut dyn Visitor, statement: &mut StatementKind) {
             }
             walk_block(visitor, body);
         }
-        StatementKind::GenericFor { variables, iterators, body, .. } => {
-            variables.iter_mut().for_each(|variable| visitor.declaration(&mut variable.name));
-            iterators.iter_mut().for_each(|expression| walk_expression(visitor, expression));
-            walk_block(visitor, body);
+        StatementKind::GenericFor(node) => {
+            node.variables.iter_mut().for_each(|variable| visitor.declaration(&mut variable.name));
+            node.iterators.iter_mut().for_each(|expression| walk_expression(visitor, expression));
+            walk_block(visitor, &mut node.body);
         }
-        StatementKind::Function { base, body, .. } => {
-            visitor.declaration(&mut base.name);
-            walk_function(visitor, body);
+        StatementKind::Function(node) => {
+            visitor.declaration(&mut node.base.name);
+            walk_function(visitor, &mut node.body);
         }
         StatementKind::LocalFunction { name, body } => {
             visitor.declaration(&mut name.name);
@@ -95,23 +96,23 @@ fn walk_function(visitor: &mut dyn Visitor, body: &mut FunctionBody) {
 pub(super) fn walk_expression(visitor: &mut dyn Visitor, expression: &mut Expression) {
     visitor.expression(expression);
     match &mut expression.kind {
-        ExpressionKind::Index { object, key } => {
-            walk_expression(visitor, object);
-            walk_expression(visitor, key);
+        ExpressionKind::Index(index) => {
+            walk_expression(visitor, &mut index.object);
+            walk_expression(visitor, &mut index.key);
         }
-        ExpressionKind::Call { function, arguments, .. } => {
-            walk_expression(visitor, function);
-            arguments.iter_mut().for_each(|argument| walk_expression(visitor, argument));
+        ExpressionKind::Call(call) => {
+            walk_expression(visitor, &mut call.function);
+            call.arguments.iter_mut().for_each(|argument| walk_expression(visitor, argument));
         }
-        ExpressionKind::MethodCall { object, arguments, .. } => {
-            walk_expression(visitor, object);
-            arguments.iter_mut().for_each(|argument| walk_expression(visitor, argument));
+        ExpressionKind::MethodCall(call) => {
+            walk_expression(visitor, &mut call.object);
+            call.arguments.iter_mut().for_each(|argument| walk_expression(visitor, argument));
         }
         ExpressionKind::Function(body) => walk_function(visitor, body),
         ExpressionKind::Unary { operand, .. } => walk_expression(visitor, operand),
-        ExpressionKind::Binary { left, right, .. } => {
-            walk_expression(visitor, left);
-            walk_expression(visitor, right);
+        ExpressionKind::Binary(binary) => {
+            walk_expression(visitor, &mut binary.left);
+            walk_expression(visitor, &mut binary.right);
         }
         ExpressionKind::Table(fields) => {
             for field in fields {
@@ -360,23 +361,24 @@ pub(super) fn local(names: Vec<NameAt>, values: Vec<Expression>) -> Statement {
 pub(super) fn collect_garbage(option: &str, numbers: &[i64]) -> Statement {
     let option = made(ExpressionKind::String(Rc::from(option.as_bytes())));
     let numbers = numbers.iter().map(|&number| made(ExpressionKind::Integer(number)));
-    statement(StatementKind::Call(made(ExpressionKind::Call {
-        function: Box::new(made(ExpressionKind::Name("collectgarbage".into()))),
+    let call = Call {
+        function: made(ExpressionKind::Name("collectgarbage".into())),
         arguments: std::iter::once(option).chain(numbers).collect(),
         line: 0,
-    })))
+    };
+    statement(StatementKind::Call(made(ExpressionKind::Call(Box::new(call)))))
 }
 
 /// `for _ = 1, count do … end`.
 pub(super) fn repeated(count: i64, body: Vec<Statement>) -> Statement {
-    statement(StatementKind::NumericFor {
+    statement(StatementKind::NumericFor(Box::new(NumericFor {
         variable: name_at("_"),
         start: made(ExpressionKind::Integer(1)),
         limit: made(ExpressionKind::Integer(count)),
         step: None,
         body: Block { statements: body },
         end_line: 0,
-    })
+    })))
 }
 
 /// Statements as text, which tells whether they say the same.

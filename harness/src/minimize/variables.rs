@@ -59,10 +59,11 @@ fn given(statement: &Statement) -> Vec<(Name, ExpressionKind, Option<StatementKi
             })
             .collect(),
         StatementKind::LocalFunction { name, body } => {
-            vec![(name.name.clone(), ExpressionKind::Function(Box::new(body.clone())), None)]
+            vec![(name.name.clone(), ExpressionKind::Function(body.clone()), None)]
         }
-        StatementKind::Function { base, fields, method: None, body } if fields.is_empty() => {
-            vec![(base.name.clone(), ExpressionKind::Function(Box::new(body.clone())), None)]
+        StatementKind::Function(function) if function.fields.is_empty() && function.method.is_none() => {
+            let body = Box::new(function.body.clone());
+            vec![(function.base.name.clone(), ExpressionKind::Function(body), None)]
         }
         _ => Vec::new(),
     }
@@ -122,11 +123,11 @@ pub(super) fn fields_to_variables(chunk: &Chunk, site: usize) -> Option<Vec<Chun
     });
     for number in 0.. {
         let edited = edit_statement(&mut scratch, number, |statements, at| {
-            if let StatementKind::Function { base, fields, .. } = &mut statements[at].kind
-                && matches!(&fields[..], [only] if only.name == *key)
+            if let StatementKind::Function(function) = &mut statements[at].kind
+                && matches!(&function.fields[..], [only] if only.name == *key)
             {
-                base.name = key.clone();
-                fields.clear();
+                function.base.name = key.clone();
+                function.fields.clear();
             }
         });
         if edited.is_none() {
@@ -138,9 +139,9 @@ pub(super) fn fields_to_variables(chunk: &Chunk, site: usize) -> Option<Vec<Chun
 
 /// The key of `variable.key`, where the variable is none of the language.
 fn own_field(expression: &Expression) -> Option<Name> {
-    let ExpressionKind::Index { object, key } = &expression.kind else { return None };
-    let ExpressionKind::Name(variable) = &object.kind else { return None };
-    let key = std::str::from_utf8(string_of(key)?).ok()?;
+    let ExpressionKind::Index(index) = &expression.kind else { return None };
+    let ExpressionKind::Name(variable) = &index.object.kind else { return None };
+    let key = std::str::from_utf8(string_of(&index.key)?).ok()?;
     let word = key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     (word && !LIBRARIES.contains(&&**variable)).then(|| key.into())
 }
@@ -151,18 +152,16 @@ pub(super) fn function_statements(chunk: &Chunk, site: usize) -> Option<Vec<Chun
         let named = match &statements[at].kind {
             StatementKind::Assign { targets, values } => match (&targets[..], &values[..]) {
                 ([target], [Expression { kind: ExpressionKind::Function(body), .. }]) => {
-                    function_name(target).map(|(base, fields)| StatementKind::Function {
-                        base,
-                        fields,
-                        method: None,
-                        body: (**body).clone(),
+                    function_name(target).map(|(base, fields)| {
+                        let body = (**body).clone();
+                        StatementKind::Function(Box::new(FunctionStatement { base, fields, method: None, body }))
                     })
                 }
                 _ => None,
             },
             StatementKind::Local { names, values } => match (&names[..], &values[..]) {
                 ([name], [Expression { kind: ExpressionKind::Function(body), .. }]) => {
-                    Some(StatementKind::LocalFunction { name: name.name.clone(), body: (**body).clone() })
+                    Some(StatementKind::LocalFunction { name: name.name.clone(), body: body.clone() })
                 }
                 _ => None,
             },
@@ -175,9 +174,9 @@ pub(super) fn function_statements(chunk: &Chunk, site: usize) -> Option<Vec<Chun
 fn function_name(target: &Expression) -> Option<(NameAt, Vec<NameAt>)> {
     match &target.kind {
         ExpressionKind::Name(name) => Some((name_at(name), Vec::new())),
-        ExpressionKind::Index { object, key } => {
-            let ExpressionKind::Name(base) = &object.kind else { return None };
-            let key = std::str::from_utf8(string_of(key)?).ok()?;
+        ExpressionKind::Index(index) => {
+            let ExpressionKind::Name(base) = &index.object.kind else { return None };
+            let key = std::str::from_utf8(string_of(&index.key)?).ok()?;
             Some((name_at(base), vec![name_at(key)]))
         }
         _ => None,

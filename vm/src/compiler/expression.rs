@@ -6,39 +6,41 @@
 //! The order of emission and the line at each point are those of a compiler that reads token by token, since the lines of
 //! runtime errors come from there.
 
-use super::Compiler;
+use super::constant::{Literal, Text};
 use super::function_state::Register;
 use super::operand::{Operand, Place};
 use super::scope::{Storage, Variable};
-use crate::bytecode::{Constant, Instruction, Opcode, UpvalueDescription};
-use crate::syntax::SyntaxError;
-use crate::syntax::ast::{Expression, ExpressionKind, Field, FunctionBody, Name, NameAt, Span};
+use super::{Compiler, Result};
+use crate::bytecode::{Instruction, Opcode, UpvalueDescription};
+use crate::syntax::ast::{Binary, Expression, ExpressionKind, Field, FunctionBody, Name, Span};
 use std::rc::Rc;
 
 /// How many list items of a constructor are stored at once.
 const ITEMS_PER_FLUSH: usize = 50;
 
 /// What a name means.
-pub(super) enum Resolved {
+pub(super) enum Resolved<'t> {
     /// A variable, or a value known while compiling.
-    Operand(Operand),
+    Operand(Operand<'t>),
     /// A variable that cannot be assigned.
-    ReadOnly(Operand),
+    ReadOnly(Operand<'t>),
     /// No variable: a field of `_ENV`.
     Global,
 }
 
-impl Compiler {
+impl<'t> Compiler<'t> {
     /// Compile an expression up to its last operation.
-    pub(super) fn expression(&mut self, expression: &Expression) -> Result<Operand, SyntaxError> {
-        let mut operations = Vec::new();
+    pub(super) fn expression(&mut self, expression: &'t Expression) -> Result<Operand<'t>> {
+        let outer = self.operations.len();
         let mut leftmost = expression;
-        while let ExpressionKind::Binary { operator, left, right, line } = &leftmost.kind {
-            operations.push((*operator, right, *line));
-            leftmost = left;
+        while let ExpressionKind::Binary(binary) = &leftmost.kind {
+            self.operations.push(binary);
+            leftmost = &binary.left;
         }
         let mut operand = self.operand(leftmost)?;
-        while let Some((operator, right, line)) = operations.pop() {
+        while self.operations.len() > outer
+            && let Some(&Binary { operator, ref right, line, .. }) = self.operations.pop()
+        {
             self.function.at_line(line);
             let left = self.function.prepare_left(operator, operand);
             let right = self.expression(right)?;
@@ -48,27 +50,27 @@ impl Compiler {
     }
 
     /// Compile an expression that is no binary operation.
-    fn operand(&mut self, expression: &Expression) -> Result<Operand, SyntaxError> {
+    fn operand(&mut self, expression: &'t Expression) -> Result<Operand<'t>> {
         let place = match &expression.kind {
             ExpressionKind::Nil => Place::Nil,
             ExpressionKind::True => Place::True,
             ExpressionKind::False => Place::False,
             ExpressionKind::Integer(value) => Place::Integer(*value),
             ExpressionKind::Float(value) => Place::Float(*value),
-            ExpressionKind::String(value) => Place::String(value.clone()),
+            ExpressionKind::String(value) => Place::String(Text::String(value)),
             ExpressionKind::Vararg => Place::Vararg(self.function.emit_abc(Opcode::Vararg, 0, 0, 1)),
             ExpressionKind::Table(fields) => return self.table(fields, expression.span),
-            ExpressionKind::Function(body) => return self.function_expression(body, None),
+            ExpressionKind::Function(body) => return self.function_expression(body, false),
             ExpressionKind::Unary { operator, operand, line } => {
                 self.function.at_line(*line);
                 let operand = self.expression(operand)?;
                 return Ok(self.function.unary(*operator, operand, *line));
             }
-            ExpressionKind::Binary { .. } => return self.expression(expression),
+            ExpressionKind::Binary(_) => return self.expression(expression),
             ExpressionKind::Name(_)
-            | ExpressionKind::Index { .. }
-            | ExpressionKind::Call { .. }
-            | ExpressionKind::MethodCall { .. }
+            | ExpressionKind::Index(_)
+            | ExpressionKind::Call(_)
+            | ExpressionKind::MethodCall(_)
             | ExpressionKind::Parenthesized(_) => return self.suffixed(expression),
         };
         self.function.at_line(expression.span.end_line);
@@ -76,25 +78,18 @@ impl Compiler {
     }
 
     /// Compile a name or other primary expression with the indices and calls after it.
-    pub(super) fn suffixed(&mut self, expression: &Expression) -> Result<Operand, SyntaxError> {
-        let mut suffixes = Vec::new();
+    pub(super) fn suffixed(&mut self, expression: &'t Expression) -> Result<Operand<'t>> {
+        let outer = self.suffixes.len();
         let mut primary = expression;
         loop {
-            primary = match &primary.kind {
-                ExpressionKind::Index { object, .. } => {
-                    suffixes.push(primary);
-                    object
-                }
-                ExpressionKind::Call { function, .. } => {
-                    suffixes.push(primary);
-                    function
-                }
-                ExpressionKind::MethodCall { object, .. } => {
-                    suffixes.push(primary);
-                    object
-                }
+            let object = match &primary.kind {
+                ExpressionKind::Index(index) => &index.object,
+                ExpressionKind::Call(call) => &call.function,
+                ExpressionKind::MethodCall(call) => &call.object,
                 _ => break,
             };
+            self.suffixes.push(primary);
+            primary = object;
         }
         let mut operand = match &primary.kind {
             ExpressionKind::Name(name) => {
@@ -109,42 +104,44 @@ impl Compiler {
             }
             _ => self.expression(primary)?,
         };
-        while let Some(suffix) = suffixes.pop() {
+        while self.suffixes.len() > outer
+            && let Some(suffix) = self.suffixes.pop()
+        {
             operand = self.suffix(operand, suffix)?;
         }
         Ok(operand)
     }
 
     /// Apply the outermost suffix of `suffix` to what it is a suffix of.
-    fn suffix(&mut self, operand: Operand, suffix: &Expression) -> Result<Operand, SyntaxError> {
+    fn suffix(&mut self, operand: Operand<'t>, suffix: &'t Expression) -> Result<Operand<'t>> {
         match &suffix.kind {
-            ExpressionKind::Index { key, .. } => {
+            ExpressionKind::Index(index) => {
                 let table = self.function.load_table(operand);
-                let key = self.expression(key)?;
+                let key = self.expression(&index.key)?;
                 let key = self.function.load_value(key);
                 self.function.at_line(suffix.span.end_line);
                 Ok(self.function.index(table, key))
             }
-            ExpressionKind::MethodCall { method, arguments, line, .. } => {
-                self.function.at_line(method.span.line);
-                let base = self.method(operand, &method.name);
-                self.call(base, arguments, *line, suffix.span.end_line)
+            ExpressionKind::MethodCall(call) => {
+                self.function.at_line(call.method.span.line);
+                let base = self.method(operand, &call.method.name);
+                self.call(base, &call.arguments, call.line, suffix.span.end_line)
             }
-            ExpressionKind::Call { arguments, line, .. } => {
+            ExpressionKind::Call(call) => {
                 let base = self.function.load_next_register(operand);
-                self.call(base, arguments, *line, suffix.span.end_line)
+                self.call(base, &call.arguments, call.line, suffix.span.end_line)
             }
             _ => Ok(operand),
         }
     }
 
     /// Emit what gets a method and its object; the register of the method.
-    fn method(&mut self, object: Operand, name: &Name) -> Register {
+    fn method(&mut self, object: Operand<'t>, name: &'t Name) -> Register {
         let function = &mut self.function;
         let object = function.load_any_register(object);
         function.free_register(object);
         let base = function.reserve(2);
-        let name = Operand::from(Place::String(Rc::from(name.clone())));
+        let name = Operand::from(Place::String(Text::Name(name)));
         match function.short_constant(&name) {
             Some(constant) => {
                 function.emit_abc(Opcode::SelfK, base.0, object.0, constant);
@@ -159,13 +156,7 @@ impl Compiler {
     }
 
     /// Emit a call, from one line to another, of the function in `base`, which may be followed by arguments already.
-    fn call(
-        &mut self,
-        base: Register,
-        arguments: &[Expression],
-        line: u32,
-        end_line: u32,
-    ) -> Result<Operand, SyntaxError> {
+    fn call(&mut self, base: Register, arguments: &'t [Expression], line: u32, end_line: u32) -> Result<Operand<'t>> {
         self.function.at_line(line);
         let mut is_open = false;
         let last = self.expressions(arguments)?;
@@ -188,7 +179,7 @@ impl Compiler {
     }
 
     /// Compile a list of expressions, all but the last into consecutive registers. The last; `None` if there is none.
-    pub(super) fn expressions(&mut self, expressions: &[Expression]) -> Result<Option<Operand>, SyntaxError> {
+    pub(super) fn expressions(&mut self, expressions: &'t [Expression]) -> Result<Option<Operand<'t>>> {
         let Some((last, others)) = expressions.split_last() else {
             return Ok(None);
         };
@@ -202,7 +193,7 @@ impl Compiler {
     // Names.
 
     /// The value or place that a name stands for.
-    fn name(&mut self, name: &Name) -> Operand {
+    fn name(&mut self, name: &'t Name) -> Operand<'t> {
         match self.resolve(name) {
             Resolved::Operand(operand) | Resolved::ReadOnly(operand) => operand,
             Resolved::Global => self.global(name),
@@ -210,25 +201,25 @@ impl Compiler {
     }
 
     /// A field of the variable `_ENV`.
-    pub(super) fn global(&mut self, name: &Name) -> Operand {
-        let environment = match self.resolve("_ENV") {
+    pub(super) fn global(&mut self, name: &'t Name) -> Operand<'t> {
+        let environment = match self.resolve(&self.hidden.environment) {
             Resolved::Operand(operand) | Resolved::ReadOnly(operand) => operand,
             Resolved::Global => unreachable!("every main chunk has the upvalue _ENV"),
         };
         let table = self.function.load_table(environment);
-        self.function.index(table, Place::String(Rc::from(name.clone())).into())
+        self.function.index(table, Place::String(Text::Name(name)).into())
     }
 
     /// Find what a name means, and let the functions between here and its variable capture it.
-    pub(super) fn resolve(&mut self, name: &str) -> Resolved {
+    pub(super) fn resolve(&mut self, name: &Name) -> Resolved<'t> {
         if let Some(variable) = self.function.find_variable(name) {
-            return match &self.function.variables[variable].storage {
+            return match self.function.variables[variable].storage {
                 Storage::Constant(value) => Resolved::ReadOnly(value.into()),
                 Storage::Register { register, read_only: false, .. } => {
-                    Resolved::Operand(Place::Local(*register).into())
+                    Resolved::Operand(Place::Local(register).into())
                 }
                 Storage::Register { register, read_only: true, .. } => {
-                    Resolved::ReadOnly(Place::Local(*register).into())
+                    Resolved::ReadOnly(Place::Local(register).into())
                 }
             };
         }
@@ -237,7 +228,7 @@ impl Compiler {
             None => {
                 let (level, mut source) = match self.find_outside(name) {
                     Outside::Captured(level, source) => (level, source),
-                    Outside::Constant(value) => return Resolved::ReadOnly((&value).into()),
+                    Outside::Constant(value) => return Resolved::ReadOnly(value.into()),
                     Outside::Nowhere => return Resolved::Global,
                 };
                 for between in &mut self.enclosing[level + 1..] {
@@ -257,13 +248,13 @@ impl Compiler {
     }
 
     /// Look for a name in the enclosing functions, the innermost first.
-    fn find_outside(&mut self, name: &str) -> Outside {
+    fn find_outside(&mut self, name: &Name) -> Outside<'t> {
         for (level, outer) in self.enclosing.iter_mut().enumerate().rev() {
             if let Some(variable) = outer.find_variable(name) {
-                let Variable { name, storage } = &outer.variables[variable];
+                let Variable { name, storage } = outer.variables[variable];
                 let (index, read_only) = match storage {
-                    Storage::Constant(value) => return Outside::Constant(value.clone()),
-                    Storage::Register { register, read_only, .. } => (register.0, *read_only),
+                    Storage::Constant(value) => return Outside::Constant(value),
+                    Storage::Register { register, read_only, .. } => (register.0, read_only),
                 };
                 let source = UpvalueDescription { name: Rc::from(name.clone()), in_stack: true, index, read_only };
                 outer.mark_captured(variable);
@@ -280,7 +271,7 @@ impl Compiler {
 
     // Constructors.
 
-    fn table(&mut self, fields: &[Field], span: Span) -> Result<Operand, SyntaxError> {
+    fn table(&mut self, fields: &'t [Field], span: Span) -> Result<Operand<'t>> {
         let new_table = self.function.emit_abc(Opcode::NewTable, 0, 0, 0);
         self.function.emit(Instruction::ax(Opcode::ExtraArg, 0));
         let table = self.function.reserve(1);
@@ -304,7 +295,7 @@ impl Compiler {
                 }
                 Field::Named(name, value) => {
                     self.function.at_line(name.span.line);
-                    let key = Place::String(Rc::from(name.name.clone())).into();
+                    let key = Place::String(Text::Name(&name.name)).into();
                     self.entry(table, key, value)?;
                     hash_entries += 1;
                 }
@@ -344,7 +335,7 @@ impl Compiler {
     }
 
     /// Compile a field with a key.
-    fn entry(&mut self, table: Register, key: Operand, value: &Expression) -> Result<(), SyntaxError> {
+    fn entry(&mut self, table: Register, key: Operand<'t>, value: &'t Expression) -> Result<()> {
         let free = self.function.free;
         let target = self.function.index(Place::Register(table).into(), key);
         let value = self.expression(value)?;
@@ -367,14 +358,9 @@ impl Compiler {
 
     // Functions.
 
-    /// Compile a function and emit its closure. Methods have a first parameter `self`; `method` is where its name stands.
-    pub(super) fn function_expression(
-        &mut self,
-        body: &FunctionBody,
-        method: Option<Span>,
-    ) -> Result<Operand, SyntaxError> {
-        let receiver = method.map(|span| NameAt { name: Name::from("self"), span });
-        let template = self.inner_function(receiver.as_ref(), body)?;
+    /// Compile a function and emit its closure. Methods have a first parameter `self`.
+    pub(super) fn function_expression(&mut self, body: &'t FunctionBody, is_method: bool) -> Result<Operand<'t>> {
+        let template = self.inner_function(is_method, body)?;
         let index = self.function.add_prototype(template);
         // A closure is made in the highest register, so that the collector knows which ones are in use.
         let target = self.function.reserve(1);
@@ -384,10 +370,10 @@ impl Compiler {
 }
 
 /// Where a name is, outside of the current function.
-enum Outside {
+enum Outside<'t> {
     /// In the enclosing function at this level, which the next inner function captures it from.
     Captured(usize, UpvalueDescription),
     /// Known while compiling.
-    Constant(Constant),
+    Constant(Literal<'t>),
     Nowhere,
 }

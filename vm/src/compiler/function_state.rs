@@ -8,11 +8,17 @@
 //! [`Failure`] is kept and the compiler reports it at the end of the statement. Until then the code is well formed but
 //! wrong, and it is thrown away.
 
+use super::constant::Literal;
 use super::scope::{Block, Goto, Label, Variable};
 use crate::bytecode::{Constant, Instruction, LocalVariable, MAX_REGISTERS, Opcode, Template, UpvalueDescription};
+use crate::hash::Keyed;
 use crate::syntax::limit_message;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::rc::Rc;
+
+/// A table of constants with more room than this is not kept for the next function: to empty it takes its time.
+const MOST_KEPT: usize = 1000;
 
 /// A register of the function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,30 +41,9 @@ pub(super) struct Failure {
     pub(super) line: u32,
 }
 
-/// A constant as the key under which its index is found; floats by their bits, so that `0.0`, `-0.0` and `0` differ.
-#[derive(PartialEq, Eq, Hash)]
-enum ConstantKey {
-    Nil,
-    Boolean(bool),
-    Integer(i64),
-    Float(u64),
-    String(Rc<[u8]>),
-}
-
-impl From<&Constant> for ConstantKey {
-    fn from(constant: &Constant) -> Self {
-        match constant {
-            Constant::Nil => ConstantKey::Nil,
-            Constant::Boolean(value) => ConstantKey::Boolean(*value),
-            Constant::Integer(value) => ConstantKey::Integer(*value),
-            Constant::Float(value) => ConstantKey::Float(value.to_bits()),
-            Constant::String(value) => ConstantKey::String(value.clone()),
-        }
-    }
-}
-
 /// A function while it is compiled.
-pub(super) struct FunctionState {
+#[derive(Default)]
+pub(super) struct FunctionState<'t> {
     /// The code so far, with a line for each instruction.
     pub(super) code: Vec<Instruction>,
     lines: Vec<u32>,
@@ -67,7 +52,7 @@ pub(super) struct FunctionState {
     /// No instruction at or after this address may be merged with one before it, since a jump arrives between them.
     pub(super) last_target: usize,
     constants: Vec<Constant>,
-    constant_indices: HashMap<ConstantKey, u32>,
+    constant_indices: HashMap<Literal<'t>, u32, Keyed>,
     /// Functions inside this one.
     prototypes: Vec<Template>,
     /// Upvalues found so far.
@@ -75,15 +60,15 @@ pub(super) struct FunctionState {
     /// Debug information of all variables so far.
     pub(super) locals: Vec<LocalVariable>,
     /// The variables in scope, outermost first.
-    pub(super) variables: Vec<Variable>,
+    pub(super) variables: Vec<Variable<'t>>,
     /// How many registers the variables in scope take.
     pub(super) variable_registers: usize,
     /// The open blocks, outermost first.
     pub(super) blocks: Vec<Block>,
     /// The labels that are visible.
-    pub(super) labels: Vec<Label>,
+    pub(super) labels: Vec<Label<'t>>,
     /// The jumps whose label has not come yet.
-    pub(super) gotos: Vec<Goto>,
+    pub(super) gotos: Vec<Goto<'t>>,
     /// Whether returning must close upvalues or variables.
     pub(super) needs_close: bool,
     /// The first register that is not in use.
@@ -99,39 +84,41 @@ pub(super) struct FunctionState {
     pub(super) failure: Option<Failure>,
 }
 
-impl FunctionState {
-    /// A function without code, defined at `line_defined`; the compiler is at `line`.
-    pub(super) fn new(line_defined: u32, line: u32) -> Self {
-        FunctionState {
-            code: Vec::new(),
-            lines: Vec::new(),
-            line,
-            last_target: 0,
-            constants: Vec::new(),
-            constant_indices: HashMap::new(),
-            prototypes: Vec::new(),
-            upvalues: Vec::new(),
-            locals: Vec::new(),
-            variables: Vec::new(),
-            variable_registers: 0,
-            blocks: Vec::new(),
-            labels: Vec::new(),
-            gotos: Vec::new(),
-            needs_close: false,
-            free: 0,
-            max_stack: 2,
-            parameters: 0,
-            variadic: false,
-            line_defined,
-            failure: None,
+impl<'t> FunctionState<'t> {
+    /// Begin a function that is defined at `line_defined`; the compiler is at `line`. Nothing is left of the one before but
+    /// the memory that it took.
+    pub(super) fn begin(&mut self, line_defined: u32, line: u32) {
+        self.code.clear();
+        self.lines.clear();
+        self.line = line;
+        self.last_target = 0;
+        self.constants.clear();
+        if self.constant_indices.capacity() > MOST_KEPT {
+            self.constant_indices = HashMap::default();
         }
+        self.constant_indices.clear();
+        self.prototypes.clear();
+        self.upvalues.clear();
+        self.locals.clear();
+        self.variables.clear();
+        self.variable_registers = 0;
+        self.blocks.clear();
+        self.labels.clear();
+        self.gotos.clear();
+        self.needs_close = false;
+        self.free = 0;
+        self.max_stack = 2;
+        self.parameters = 0;
+        self.variadic = false;
+        self.line_defined = line_defined;
+        self.failure = None;
     }
 
     /// The finished function.
-    pub(super) fn finish(mut self, source: Rc<[u8]>, last_line_defined: u32) -> (Template, Option<Failure>) {
+    pub(super) fn finish(&mut self, source: Rc<[u8]>, last_line_defined: u32) -> Template {
         self.adjust_returns();
         self.shorten_jumps();
-        let template = Template {
+        Template {
             source,
             line_defined: self.line_defined,
             last_line_defined,
@@ -139,14 +126,13 @@ impl FunctionState {
             variadic: self.variadic,
             // Where it does not fit, `failure` is set.
             max_stack: self.max_stack.min(MAX_REGISTERS) as u8,
-            code: self.code,
-            constants: self.constants,
-            upvalues: self.upvalues,
-            prototypes: self.prototypes,
-            lines: self.lines,
-            locals: self.locals,
-        };
-        (template, self.failure)
+            code: self.code.clone(),
+            constants: self.constants.drain(..).collect(),
+            upvalues: self.upvalues.drain(..).collect(),
+            prototypes: self.prototypes.drain(..).collect(),
+            lines: self.lines.clone(),
+            locals: self.locals.drain(..).collect(),
+        }
     }
 
     /// Whether a return must close something is known only once the whole function is compiled.
@@ -260,7 +246,7 @@ impl FunctionState {
                 self.emit(Instruction::asbx(Opcode::LoadI, target.0, small));
             }
             Err(_) => {
-                let constant = self.constant(Constant::Integer(value));
+                let constant = self.constant(Literal::Integer(value));
                 self.emit_constant(target, constant);
             }
         }
@@ -273,7 +259,7 @@ impl FunctionState {
         if f64::from(small).to_bits() == value.to_bits() {
             self.emit(Instruction::asbx(Opcode::LoadF, target.0, small));
         } else {
-            let constant = self.constant(Constant::Float(value));
+            let constant = self.constant(Literal::Float(value));
             self.emit_constant(target, constant);
         }
     }
@@ -310,19 +296,20 @@ impl FunctionState {
     // Constants and functions.
 
     /// The place of a constant in the table.
-    pub(super) fn constant(&mut self, constant: Constant) -> ConstantIndex {
-        let key = ConstantKey::from(&constant);
-        if let Some(&index) = self.constant_indices.get(&key) {
-            return ConstantIndex(index);
+    pub(super) fn constant(&mut self, literal: Literal<'t>) -> ConstantIndex {
+        match self.constant_indices.entry(literal) {
+            Entry::Occupied(known) => ConstantIndex(*known.get()),
+            Entry::Vacant(_) if self.constants.len() > Instruction::MAX_AX as usize => {
+                self.fail_limit("constants", Instruction::MAX_AX as usize);
+                ConstantIndex(0)
+            }
+            Entry::Vacant(new) => {
+                let index = self.constants.len() as u32;
+                self.constants.push(literal.into());
+                new.insert(index);
+                ConstantIndex(index)
+            }
         }
-        if self.constants.len() > Instruction::MAX_AX as usize {
-            self.fail_limit("constants", Instruction::MAX_AX as usize);
-            return ConstantIndex(0);
-        }
-        let index = self.constants.len() as u32;
-        self.constants.push(constant);
-        self.constant_indices.insert(key, index);
-        ConstantIndex(index)
     }
 
     /// Take in a finished function; its number.

@@ -11,33 +11,24 @@ use crate::bytecode::{Instruction, Opcode};
 /// Operand A of a `TestSet` that has no destination yet.
 const NO_REGISTER: u8 = u8::MAX;
 
-/// Addresses of `Jmp` instructions that will get the same target.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct JumpList(Vec<usize>);
+/// `Jmp` instructions that will get the same target, given by the addresses of the first and the last. Until then the
+/// distance of each leads to the next one, which is never farther away than the target.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct JumpList(Option<(usize, usize)>);
 
 impl JumpList {
     /// A list of one jump.
     pub(super) fn one(jump: usize) -> Self {
-        JumpList(vec![jump])
+        JumpList(Some((jump, jump)))
     }
 
     /// Whether there is no jump.
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    pub(super) fn is_empty(self) -> bool {
+        self.0.is_none()
     }
 
-    /// Add a jump.
-    pub(super) fn push(&mut self, jump: usize) {
-        self.0.push(jump);
-    }
-
-    /// This list and another. The longer one is kept, so that chains of `and` stay linear.
-    pub(super) fn join(mut self, mut other: JumpList) -> JumpList {
-        if self.0.len() < other.0.len() {
-            std::mem::swap(&mut self, &mut other);
-        }
-        self.0.append(&mut other.0);
-        self
+    fn first(self) -> Option<usize> {
+        self.0.map(|(first, _)| first)
     }
 }
 
@@ -59,7 +50,32 @@ fn is_test(opcode: Opcode) -> bool {
     )
 }
 
-impl FunctionState {
+impl FunctionState<'_> {
+    /// The jumps of both lists.
+    pub(super) fn join(&mut self, one: JumpList, other: JumpList) -> JumpList {
+        let (Some((first, end)), Some((start, last))) = (one.0, other.0) else {
+            return JumpList(one.0.or(other.0));
+        };
+        self.set_target(end, start);
+        JumpList(Some((first, last)))
+    }
+
+    /// The jump after one of a list.
+    fn next_jump(&self, list: JumpList, jump: usize) -> Option<usize> {
+        let (_, last) = list.0?;
+        (jump != last).then(|| self.target(jump))
+    }
+
+    /// The jumps of a list.
+    fn jumps(&self, list: JumpList) -> impl Iterator<Item = usize> {
+        std::iter::successors(list.first(), move |&jump| self.next_jump(list, jump))
+    }
+
+    /// Where the jump at `jump` goes.
+    fn target(&self, jump: usize) -> usize {
+        (jump as i64 + 1 + i64::from(self.code[jump].get_sj())) as usize
+    }
+
     /// Emit a jump whose target is set later; its address.
     pub(super) fn emit_jump(&mut self) -> usize {
         self.emit(Instruction::sj(Opcode::Jmp, 0))
@@ -141,15 +157,17 @@ impl FunctionState {
     }
 
     /// Let no jump of the list deliver a value.
-    pub(super) fn drop_values(&mut self, jumps: &JumpList) {
-        for &jump in &jumps.0 {
+    pub(super) fn drop_values(&mut self, jumps: JumpList) {
+        let mut next = jumps.first();
+        while let Some(jump) = next {
             self.set_destination(jump, None);
+            next = self.next_jump(jumps, jump);
         }
     }
 
     /// Whether some jump of the list delivers no value, so that a boolean must be loaded for it.
-    pub(super) fn lacks_value(&self, jumps: &JumpList) -> bool {
-        jumps.0.iter().any(|&jump| self.code[self.control(jump)].opcode() != Opcode::TestSet)
+    pub(super) fn lacks_value(&self, jumps: JumpList) -> bool {
+        self.jumps(jumps).any(|jump| self.code[self.control(jump)].opcode() != Opcode::TestSet)
     }
 
     /// Let all jumps go to `target`, without values.
@@ -171,7 +189,9 @@ impl FunctionState {
         register: Option<Register>,
         without: usize,
     ) {
-        for jump in jumps.0 {
+        let mut next = jumps.first();
+        while let Some(jump) = next {
+            next = self.next_jump(jumps, jump);
             let target = if self.set_destination(jump, register) { with_value } else { without };
             self.set_target(jump, target);
         }
@@ -188,9 +208,7 @@ impl FunctionState {
             let mut target = pc;
             for _ in 0..STEPS {
                 match self.code.get(target) {
-                    Some(next) if next.opcode() == Opcode::Jmp => {
-                        target = (target as i64 + 1 + i64::from(next.get_sj())) as usize;
-                    }
+                    Some(next) if next.opcode() == Opcode::Jmp => target = self.target(target),
                     _ => break,
                 }
             }

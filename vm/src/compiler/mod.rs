@@ -5,6 +5,7 @@
 //! takes every register below the operands of an allocating instruction or call as live, and messages name a value by what
 //! the code before the error did with its register.
 //!
+//! - `constant`: values of the tree
 //! - `function_state`: the function being compiled: code, constants, registers
 //! - `jumps`: lists of jumps, and tests that deliver values
 //! - `scope`: variables, blocks, labels
@@ -17,6 +18,7 @@
 //! scopes or limits. Where such a message names the line or the token after the error, and the tree does not keep it, the
 //! nearest that is known stands for it.
 
+mod constant;
 mod disassemble;
 mod expression;
 mod fold;
@@ -32,7 +34,7 @@ mod tests;
 pub use disassemble::disassemble;
 
 use crate::bytecode::{MAX_LOCALS, Opcode, Template, UpvalueDescription};
-use crate::syntax::ast::{Attribute, Chunk, FunctionBody, NameAt};
+use crate::syntax::ast::{Attribute, Binary, Chunk, Expression, FunctionBody, Name};
 use crate::syntax::{SyntaxError, limit_message};
 use crate::version::LuaVersion;
 use function_state::{Failure, FunctionState};
@@ -47,38 +49,68 @@ use std::rc::Rc;
 ///
 /// What the grammar cannot refuse: assignment to a constant, a `goto` without a label, a `break` outside of a loop, a
 /// repeated label, and the limits of a function (registers, variables, upvalues, constants, distance of a jump).
-pub fn compile(chunk: &Chunk, chunk_name: &[u8], version: LuaVersion) -> Result<Template, SyntaxError> {
+pub fn compile(chunk: &Chunk, chunk_name: &[u8], version: LuaVersion) -> std::result::Result<Template, SyntaxError> {
     match version {
         LuaVersion::Lua54 => {}
     }
-    Compiler::new(chunk_name).main_function(chunk, true)
+    compile_main(chunk, chunk_name, true).map_err(|error| *error)
 }
 
 /// What is wrong with the beginning of a chunk whose end nobody knows: not a jump whose target may come yet.
 pub(crate) fn error_in_prefix(prefix: &Chunk, chunk_name: &[u8]) -> Option<SyntaxError> {
-    Compiler::new(chunk_name).main_function(prefix, false).err()
+    compile_main(prefix, chunk_name, false).err().map(|error| *error)
+}
+
+/// Compile a chunk, or the beginning of one that is not `whole`.
+fn compile_main(chunk: &Chunk, chunk_name: &[u8], whole: bool) -> Result<Template> {
+    let hidden = HiddenNames { environment: "_ENV".into(), receiver: "self".into(), loop_state: "(for state)".into() };
+    let mut compiler = Compiler {
+        source: Rc::from(chunk_name),
+        hidden: &hidden,
+        function: FunctionState::default(),
+        enclosing: Vec::new(),
+        spare: Vec::new(),
+        operations: Vec::new(),
+        suffixes: Vec::new(),
+    };
+    compiler.main_function(chunk, whole)
+}
+
+/// Errors are rare, and boxed they make no result larger than what it is about.
+type Result<T> = std::result::Result<T, Box<SyntaxError>>;
+
+/// Names of variables that do not stand in the source.
+struct HiddenNames {
+    environment: Name,
+    /// The first parameter of a method.
+    receiver: Name,
+    loop_state: Name,
 }
 
 /// The state of a compilation.
-struct Compiler {
+struct Compiler<'t> {
     source: Rc<[u8]>,
+    hidden: &'t HiddenNames,
     /// The innermost open function.
-    function: FunctionState,
+    function: FunctionState<'t>,
     /// The functions around it, outermost first.
-    enclosing: Vec<FunctionState>,
+    enclosing: Vec<FunctionState<'t>>,
+    /// Finished functions, whose memory others can use.
+    spare: Vec<FunctionState<'t>>,
+    /// The binary operations whose left operand is being compiled, outermost first.
+    operations: Vec<&'t Binary>,
+    /// The indices and calls of what is being compiled, outermost first.
+    suffixes: Vec<&'t Expression>,
 }
 
-impl Compiler {
-    fn new(chunk_name: &[u8]) -> Compiler {
-        Compiler { source: Rc::from(chunk_name), function: FunctionState::new(0, 1), enclosing: Vec::new() }
-    }
-
-    fn main_function(&mut self, chunk: &Chunk, whole: bool) -> Result<Template, SyntaxError> {
+impl<'t> Compiler<'t> {
+    fn main_function(&mut self, chunk: &'t Chunk, whole: bool) -> Result<Template> {
+        self.function.begin(0, 1);
         self.function.enter_block(false);
         self.function.variadic = true;
         self.function.emit_abc(Opcode::VarargPrep, 0, 0, 0);
-        let environment =
-            UpvalueDescription { name: Rc::from(b"_ENV".as_slice()), in_stack: true, index: 0, read_only: false };
+        let name = Rc::from(self.hidden.environment.clone());
+        let environment = UpvalueDescription { name, in_stack: true, index: 0, read_only: false };
         self.function.add_upvalue(environment);
         self.statements(&chunk.block.statements, chunk.last_line, true)?;
         if !whole {
@@ -86,32 +118,35 @@ impl Compiler {
             self.function.gotos.clear();
             self.function.enter_block(false);
         }
-        let state = self.end_function(chunk.last_line)?;
-        self.finish(state, 0)
+        let mut state = self.end_function(chunk.last_line)?;
+        self.finish(&mut state, 0)
     }
 
-    /// Compile the function `body`. The name of a method's receiver is given, since the source does not have it.
-    fn inner_function(&mut self, receiver: Option<&NameAt>, body: &FunctionBody) -> Result<Template, SyntaxError> {
+    /// Compile the function `body`, which has a first parameter `self` if it is a method.
+    fn inner_function(&mut self, is_method: bool, body: &'t FunctionBody) -> Result<Template> {
         self.function.at_line(body.line);
-        let inner = FunctionState::new(body.line, self.function.line);
+        let mut inner = self.spare.pop().unwrap_or_default();
+        inner.begin(body.line, self.function.line);
         self.enclosing.push(std::mem::replace(&mut self.function, inner));
         self.function.enter_block(false);
-        self.parameters(receiver, body)?;
+        self.parameters(is_method, body)?;
         self.statements(&body.block.statements, body.end_line, true)?;
         self.function.at_line(body.end_line);
-        let state = self.end_function(body.next_line)?;
+        let mut state = self.end_function(body.next_line)?;
         self.function.line = state.line;
-        self.finish(state, body.end_line)
+        let template = self.finish(&mut state, body.end_line)?;
+        self.spare.push(state);
+        Ok(template)
     }
 
-    fn finish(&self, state: FunctionState, last_line_defined: u32) -> Result<Template, SyntaxError> {
-        let (template, failure) = state.finish(self.source.clone(), last_line_defined);
-        failure.map_or(Ok(template), |failure| Err(self.failure(failure)))
+    fn finish(&self, state: &mut FunctionState<'t>, last_line_defined: u32) -> Result<Template> {
+        let template = state.finish(self.source.clone(), last_line_defined);
+        state.failure.take().map_or(Ok(template), |failure| Err(self.failure(failure)))
     }
 
     /// End the innermost function, after which the source goes on at `next_line`, and go back to the one around it, if
     /// there is one.
-    fn end_function(&mut self, next_line: u32) -> Result<FunctionState, SyntaxError> {
+    fn end_function(&mut self, next_line: u32) -> Result<FunctionState<'t>> {
         let function = &mut self.function;
         function.emit_return(function.variable_registers, Some(0));
         function.leave_block();
@@ -122,14 +157,16 @@ impl Compiler {
             };
             return Err(self.error_at(next_line, &message));
         }
-        let line = function.line;
-        let outer = self.enclosing.pop().unwrap_or_else(|| FunctionState::new(0, line));
+        let outer = self.enclosing.pop().unwrap_or_default();
         Ok(std::mem::replace(&mut self.function, outer))
     }
 
-    fn parameters(&mut self, receiver: Option<&NameAt>, body: &FunctionBody) -> Result<(), SyntaxError> {
-        self.check_locals(receiver.iter().count() + body.parameters.len())?;
-        for parameter in receiver.into_iter().chain(&body.parameters) {
+    fn parameters(&mut self, is_method: bool, body: &'t FunctionBody) -> Result<()> {
+        self.check_locals(usize::from(is_method) + body.parameters.len())?;
+        if is_method {
+            self.function.declare(&self.hidden.receiver, Attribute::Regular);
+        }
+        for parameter in &body.parameters {
             self.function.declare(&parameter.name, Attribute::Regular);
         }
         let count = self.function.variables.len();
@@ -146,20 +183,20 @@ impl Compiler {
     // Errors.
 
     /// The error `message` at the line that the compiler is at.
-    fn error(&self, message: &str) -> SyntaxError {
+    fn error(&self, message: &str) -> Box<SyntaxError> {
         self.error_at(self.function.line, message)
     }
 
-    fn error_at(&self, line: u32, message: &str) -> SyntaxError {
-        SyntaxError::new(&self.source, line, message, None)
+    fn error_at(&self, line: u32, message: &str) -> Box<SyntaxError> {
+        Box::new(SyntaxError::new(&self.source, line, message, None))
     }
 
-    fn failure(&self, failure: Failure) -> SyntaxError {
+    fn failure(&self, failure: Failure) -> Box<SyntaxError> {
         self.error_at(failure.line, &failure.message)
     }
 
     /// Report a limit that was exceeded.
-    fn check_failure(&mut self) -> Result<(), SyntaxError> {
+    fn check_failure(&mut self) -> Result<()> {
         match self.function.failure.take() {
             Some(failure) => Err(self.failure(failure)),
             None => Ok(()),
@@ -167,7 +204,7 @@ impl Compiler {
     }
 
     /// Make sure that `count` more variables are within the limit, as those are that were parsed.
-    fn check_locals(&self, count: usize) -> Result<(), SyntaxError> {
+    fn check_locals(&self, count: usize) -> Result<()> {
         if self.function.variables.len() + count <= MAX_LOCALS {
             return Ok(());
         }

@@ -4,22 +4,22 @@
 //! destination until its user says in which form it wants the value, so that it lands where it is needed without a move.
 //! The functions here are these forms: any register, the next register, a given register, a constant, a jump.
 
+use super::constant::{Literal, Text};
 use super::fold::Numeral;
 use super::function_state::{FunctionState, Register, UpvalueIndex};
 use super::jumps::JumpList;
-use crate::bytecode::{Constant, Instruction, Opcode};
+use crate::bytecode::{Instruction, Opcode};
 use crate::value::{FloatRounding, float_to_integer};
-use std::rc::Rc;
 
 /// Where the value of an expression is, or how to get it.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Place {
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Place<'t> {
     Nil,
     True,
     False,
     Integer(i64),
     Float(f64),
-    String(Rc<[u8]>),
+    String(Text<'t>),
     /// In a register: a temporary, or a variable that is only read.
     Register(Register),
     /// A local variable.
@@ -56,7 +56,7 @@ pub(super) enum Place {
     Vararg(usize),
 }
 
-impl Place {
+impl Place<'_> {
     /// Whether it is an element of a table.
     pub(super) fn is_indexed(&self) -> bool {
         matches!(
@@ -72,35 +72,35 @@ impl Place {
 }
 
 /// An expression whose code up to its last operation is emitted.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Operand {
-    pub(super) place: Place,
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Operand<'t> {
+    pub(super) place: Place<'t>,
     /// Jumps taken where it is true.
     pub(super) when_true: JumpList,
     /// Jumps taken where it is false.
     pub(super) when_false: JumpList,
 }
 
-impl From<Place> for Operand {
-    fn from(place: Place) -> Self {
+impl<'t> From<Place<'t>> for Operand<'t> {
+    fn from(place: Place<'t>) -> Self {
         Operand { place, when_true: JumpList::default(), when_false: JumpList::default() }
     }
 }
 
-impl From<&Constant> for Operand {
-    fn from(constant: &Constant) -> Self {
-        Operand::from(match constant {
-            Constant::Nil => Place::Nil,
-            Constant::Boolean(true) => Place::True,
-            Constant::Boolean(false) => Place::False,
-            Constant::Integer(value) => Place::Integer(*value),
-            Constant::Float(value) => Place::Float(*value),
-            Constant::String(value) => Place::String(value.clone()),
+impl<'t> From<Literal<'t>> for Operand<'t> {
+    fn from(literal: Literal<'t>) -> Self {
+        Operand::from(match literal {
+            Literal::Nil => Place::Nil,
+            Literal::Boolean(true) => Place::True,
+            Literal::Boolean(false) => Place::False,
+            Literal::Integer(value) => Place::Integer(value),
+            Literal::Float(value) => Place::Float(value),
+            Literal::String(text) => Place::String(text),
         })
     }
 }
 
-impl Operand {
+impl<'t> Operand<'t> {
     /// Whether jumps leave it with a value.
     pub(super) fn has_jumps(&self) -> bool {
         !self.when_true.is_empty() || !self.when_false.is_empty()
@@ -133,25 +133,25 @@ impl Operand {
     }
 
     /// Its value, if that is known.
-    pub(super) fn constant_value(&self) -> Option<Constant> {
+    pub(super) fn literal(&self) -> Option<Literal<'t>> {
         if self.has_jumps() {
             return None;
         }
-        Some(match &self.place {
-            Place::Nil => Constant::Nil,
-            Place::True => Constant::Boolean(true),
-            Place::False => Constant::Boolean(false),
-            Place::Integer(value) => Constant::Integer(*value),
-            Place::Float(value) => Constant::Float(*value),
-            Place::String(value) => Constant::String(value.clone()),
+        Some(match self.place {
+            Place::Nil => Literal::Nil,
+            Place::True => Literal::Boolean(true),
+            Place::False => Literal::Boolean(false),
+            Place::Integer(value) => Literal::Integer(value),
+            Place::Float(value) => Literal::Float(value),
+            Place::String(text) => Literal::String(text),
             _ => return None,
         })
     }
 }
 
-impl FunctionState {
+impl<'t> FunctionState<'t> {
     /// Make sure that an operand is one value and no variable: emit what reads it.
-    pub(super) fn discharge(&mut self, operand: &mut Operand) {
+    pub(super) fn discharge(&mut self, operand: &mut Operand<'t>) {
         operand.place = match operand.place {
             Place::Local(register) => Place::Register(register),
             Place::Upvalue(index) => Place::Pending(self.emit_abc(Opcode::GetUpval, 0, index.0, 0)),
@@ -179,16 +179,16 @@ impl FunctionState {
     }
 
     /// Free the register of an operand, if it is in a temporary.
-    pub(super) fn free_operand(&mut self, operand: &Operand) {
+    pub(super) fn free_operand(&mut self, operand: &Operand<'t>) {
         if let Place::Register(register) = operand.place {
             self.free_register(register);
         }
     }
 
     /// Put the value of an operand into a register, its jumps and comparisons aside.
-    fn discharge_into(&mut self, operand: &mut Operand, target: Register) {
+    fn discharge_into(&mut self, operand: &mut Operand<'t>, target: Register) {
         self.discharge(operand);
-        match &operand.place {
+        match operand.place {
             Place::Nil => self.emit_nil(target.0 as usize, 1),
             Place::False => {
                 self.emit_abc(Opcode::LoadFalse, target.0, 0, 0);
@@ -196,15 +196,15 @@ impl FunctionState {
             Place::True => {
                 self.emit_abc(Opcode::LoadTrue, target.0, 0, 0);
             }
-            Place::Integer(value) => self.emit_integer(target, *value),
-            Place::Float(value) => self.emit_float(target, *value),
-            Place::String(value) => {
-                let constant = self.constant(Constant::String(value.clone()));
+            Place::Integer(value) => self.emit_integer(target, value),
+            Place::Float(value) => self.emit_float(target, value),
+            Place::String(text) => {
+                let constant = self.constant(Literal::String(text));
                 self.emit_constant(target, constant);
             }
-            Place::Pending(pc) => self.set_a(*pc, target.0),
+            Place::Pending(pc) => self.set_a(pc, target.0),
             Place::Register(register) => {
-                if *register != target {
+                if register != target {
                     self.emit_abc(Opcode::Move, target.0, register.0, 0);
                 }
             }
@@ -214,11 +214,11 @@ impl FunctionState {
     }
 
     /// Put the value of an operand, whichever way it is reached, into a register.
-    pub(super) fn place_in(&mut self, mut operand: Operand, target: Register) {
+    pub(super) fn place_in(&mut self, mut operand: Operand<'t>, target: Register) {
         self.discharge_into(&mut operand, target);
         let is_comparison = match operand.place {
             Place::Comparison(jump) => {
-                operand.when_true.push(jump);
+                operand.when_true = self.join(operand.when_true, JumpList::one(jump));
                 true
             }
             _ => false,
@@ -227,7 +227,7 @@ impl FunctionState {
             return;
         }
         let (mut load_false, mut load_true) = (0, 0);
-        if self.lacks_value(&operand.when_true) || self.lacks_value(&operand.when_false) {
+        if self.lacks_value(operand.when_true) || self.lacks_value(operand.when_false) {
             let skip = if is_comparison { JumpList::default() } else { JumpList::one(self.emit_jump()) };
             load_false = self.mark_target();
             self.emit_abc(Opcode::LFalseSkip, target.0, 0, 0);
@@ -241,7 +241,7 @@ impl FunctionState {
     }
 
     /// Put the value of an operand into the next free register.
-    pub(super) fn load_next_register(&mut self, mut operand: Operand) -> Register {
+    pub(super) fn load_next_register(&mut self, mut operand: Operand<'t>) -> Register {
         self.discharge(&mut operand);
         self.free_operand(&operand);
         let target = self.reserve(1);
@@ -250,7 +250,7 @@ impl FunctionState {
     }
 
     /// Put the value of an operand into some register, if it isn't in one.
-    pub(super) fn load_any_register(&mut self, mut operand: Operand) -> Register {
+    pub(super) fn load_any_register(&mut self, mut operand: Operand<'t>) -> Register {
         self.discharge(&mut operand);
         if let Place::Register(register) = operand.place {
             if !operand.has_jumps() {
@@ -266,7 +266,7 @@ impl FunctionState {
     }
 
     /// Make an operand a register or a constant expression without jumps.
-    pub(super) fn load_value(&mut self, mut operand: Operand) -> Operand {
+    pub(super) fn load_value(&mut self, mut operand: Operand<'t>) -> Operand<'t> {
         if operand.has_jumps() || matches!(operand.place, Place::Comparison(_)) {
             return Place::Register(self.load_any_register(operand)).into();
         }
@@ -275,13 +275,13 @@ impl FunctionState {
     }
 
     /// The place of an operand in the part of the constant table that an 8-bit operand reaches, if it is a constant.
-    pub(super) fn short_constant(&mut self, operand: &Operand) -> Option<u8> {
-        let constant = operand.constant_value()?;
+    pub(super) fn short_constant(&mut self, operand: &Operand<'t>) -> Option<u8> {
+        let constant = operand.literal()?;
         u8::try_from(self.constant(constant).0).ok()
     }
 
     /// Emit the place `table[key]`. The table is in a register or an upvalue.
-    pub(super) fn index(&mut self, table: Operand, key: Operand) -> Operand {
+    pub(super) fn index(&mut self, table: Operand<'t>, key: Operand<'t>) -> Operand<'t> {
         let field = match key.place {
             Place::String(_) => self.short_constant(&key),
             _ => None,
@@ -303,7 +303,7 @@ impl FunctionState {
     }
 
     /// Prepare an operand to be indexed: in a register, or an upvalue.
-    pub(super) fn load_table(&mut self, operand: Operand) -> Operand {
+    pub(super) fn load_table(&mut self, operand: Operand<'t>) -> Operand<'t> {
         match operand.place {
             Place::Upvalue(_) if !operand.has_jumps() => operand,
             _ => Place::Register(self.load_any_register(operand)).into(),
@@ -311,7 +311,7 @@ impl FunctionState {
     }
 
     /// Assign the value of an operand to a variable or an element of a table.
-    pub(super) fn store(&mut self, target: &Place, mut value: Operand) {
+    pub(super) fn store(&mut self, target: &Place<'t>, mut value: Operand<'t>) {
         // The forms of a store: with the value in a register, and with a constant.
         let (in_register, with_constant, a, b) = match *target {
             Place::Local(register) => {
@@ -343,12 +343,12 @@ impl FunctionState {
     }
 
     /// Let an operand with any number of values give all of them, up to the top.
-    pub(super) fn set_all_results(&mut self, operand: &Operand) {
+    pub(super) fn set_all_results(&mut self, operand: &Operand<'t>) {
         self.set_results(operand, None);
     }
 
     /// Let an operand with any number of values give `count` of them (`None`: all), from the next free register on.
-    pub(super) fn set_results(&mut self, operand: &Operand, count: Option<usize>) {
+    pub(super) fn set_results(&mut self, operand: &Operand<'t>, count: Option<usize>) {
         let encoded = count.map_or(0, |count| (count + 1) as u8);
         match operand.place {
             Place::Call(pc) => self.set_c(pc, encoded),
@@ -361,39 +361,37 @@ impl FunctionState {
     }
 
     /// Emit what goes on where the operand is true; the jumps for where it is false.
-    pub(super) fn go_if_true(&mut self, mut operand: Operand) -> JumpList {
+    pub(super) fn go_if_true(&mut self, mut operand: Operand<'t>) -> JumpList {
         self.discharge(&mut operand);
-        let mut when_false = std::mem::take(&mut operand.when_false);
-        let when_true = std::mem::take(&mut operand.when_true);
-        match operand.place {
+        let jump = match operand.place {
             Place::Comparison(jump) => {
                 self.negate(jump);
-                when_false.push(jump);
+                JumpList::one(jump)
             }
-            Place::Integer(_) | Place::Float(_) | Place::String(_) | Place::True => {}
-            _ => when_false.push(self.emit_conditional_jump(operand, false)),
-        }
-        self.patch_to_here(when_true);
+            Place::Integer(_) | Place::Float(_) | Place::String(_) | Place::True => JumpList::default(),
+            place => JumpList::one(self.emit_conditional_jump(place, false)),
+        };
+        let when_false = self.join(operand.when_false, jump);
+        self.patch_to_here(operand.when_true);
         when_false
     }
 
     /// Emit what goes on where the operand is false; the jumps for where it is true.
-    pub(super) fn go_if_false(&mut self, mut operand: Operand) -> JumpList {
+    pub(super) fn go_if_false(&mut self, mut operand: Operand<'t>) -> JumpList {
         self.discharge(&mut operand);
-        let mut when_true = std::mem::take(&mut operand.when_true);
-        let when_false = std::mem::take(&mut operand.when_false);
-        match operand.place {
-            Place::Comparison(jump) => when_true.push(jump),
-            Place::Nil | Place::False => {}
-            _ => when_true.push(self.emit_conditional_jump(operand, true)),
-        }
-        self.patch_to_here(when_false);
+        let jump = match operand.place {
+            Place::Comparison(jump) => JumpList::one(jump),
+            Place::Nil | Place::False => JumpList::default(),
+            place => JumpList::one(self.emit_conditional_jump(place, true)),
+        };
+        let when_true = self.join(operand.when_true, jump);
+        self.patch_to_here(operand.when_false);
         when_true
     }
 
-    /// Emit a jump that is taken when the truth of the operand, which is discharged, is `truth`.
-    fn emit_conditional_jump(&mut self, mut operand: Operand, truth: bool) -> usize {
-        if let Place::Pending(pc) = operand.place {
+    /// Emit a jump that is taken when the truth of a place, which is discharged, is `truth`.
+    fn emit_conditional_jump(&mut self, place: Place<'t>, truth: bool) -> usize {
+        if let Place::Pending(pc) = place {
             let instruction = self.code[pc];
             if instruction.opcode() == Opcode::Not {
                 // Test the operand of the `not` for the opposite.
@@ -401,11 +399,11 @@ impl FunctionState {
                 return self.emit_test(Instruction::abc(Opcode::Test, instruction.b(), 0, !truth as u8));
             }
         }
-        let register = match operand.place {
+        let register = match place {
             Place::Register(register) => register,
             _ => {
                 let register = self.reserve(1);
-                self.discharge_into(&mut operand, register);
+                self.discharge_into(&mut place.into(), register);
                 register
             }
         };

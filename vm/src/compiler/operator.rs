@@ -39,9 +39,9 @@ fn forms(operator: BinaryOperator) -> Option<Forms> {
     Some(Forms { registers, constant, immediate })
 }
 
-impl FunctionState {
+impl<'t> FunctionState<'t> {
     /// Bring the left operand of a binary operator into the form that it keeps while the right one is computed.
-    pub(super) fn prepare_left(&mut self, operator: BinaryOperator, mut left: Operand) -> Operand {
+    pub(super) fn prepare_left(&mut self, operator: BinaryOperator, mut left: Operand<'t>) -> Operand<'t> {
         use BinaryOperator as Op;
         self.discharge(&mut left);
         match operator {
@@ -72,10 +72,10 @@ impl FunctionState {
     pub(super) fn finish_binary(
         &mut self,
         operator: BinaryOperator,
-        left: Operand,
-        mut right: Operand,
+        left: Operand<'t>,
+        mut right: Operand<'t>,
         line: u32,
-    ) -> Operand {
+    ) -> Operand<'t> {
         use BinaryOperator as Op;
         self.discharge(&mut right);
         if let (Some(left), Some(right)) = (left.numeral(), right.numeral())
@@ -85,11 +85,11 @@ impl FunctionState {
         }
         match operator {
             Op::And => {
-                right.when_false = right.when_false.join(left.when_false);
+                right.when_false = self.join(right.when_false, left.when_false);
                 right
             }
             Op::Or => {
-                right.when_true = right.when_true.join(left.when_true);
+                right.when_true = self.join(right.when_true, left.when_true);
                 right
             }
             Op::Concat => self.concat(left, right, line),
@@ -106,7 +106,7 @@ impl FunctionState {
         }
     }
 
-    fn arithmetic(&mut self, forms: &Forms, left: Operand, right: Operand, line: u32) -> Operand {
+    fn arithmetic(&mut self, forms: &Forms, left: Operand<'t>, right: Operand<'t>, line: u32) -> Operand<'t> {
         let is_bitwise = matches!(forms.registers, Opcode::BAnd | Opcode::BOr | Opcode::BXor);
         let usable = match right.numeral() {
             Some(Numeral::Integer(_)) => true,
@@ -134,7 +134,7 @@ impl FunctionState {
     }
 
     /// Both operands are in consecutive registers. A chain of concatenations becomes one instruction.
-    fn concat(&mut self, left: Operand, right: Operand, line: u32) -> Operand {
+    fn concat(&mut self, left: Operand<'t>, right: Operand<'t>, line: u32) -> Operand<'t> {
         let first = self.load_any_register(left);
         let second = self.load_next_register(right);
         match self.previous() {
@@ -151,7 +151,7 @@ impl FunctionState {
     }
 
     /// `left == right`, or its opposite. Constants have no metamethods, so the sides may be exchanged.
-    fn equality(&mut self, equal: bool, mut left: Operand, mut right: Operand) -> Operand {
+    fn equality(&mut self, equal: bool, mut left: Operand<'t>, mut right: Operand<'t>) -> Operand<'t> {
         if !matches!(left.place, Place::Register(_)) {
             std::mem::swap(&mut left, &mut right);
         }
@@ -168,7 +168,7 @@ impl FunctionState {
     }
 
     /// `left < right` if `strict`, else `left <= right`.
-    fn order(&mut self, strict: bool, left: Operand, right: Operand) -> Operand {
+    fn order(&mut self, strict: bool, left: Operand<'t>, right: Operand<'t>) -> Operand<'t> {
         let choose = |if_strict, otherwise| if strict { if_strict } else { otherwise };
         if let Some(value) = right.immediate() {
             let left = self.load_any_register(left);
@@ -183,13 +183,13 @@ impl FunctionState {
         }
     }
 
-    fn comparison(&mut self, opcode: Opcode, a: Register, b: u8, second: Option<Register>, holds: bool) -> Operand {
+    fn comparison(&mut self, opcode: Opcode, a: Register, b: u8, second: Option<Register>, holds: bool) -> Operand<'t> {
         self.free_registers(a, second);
         Place::Comparison(self.emit_test(Instruction::abc(opcode, a.0, b, holds as u8))).into()
     }
 
     /// Emit an operator with one operand. `line` is that of the operator.
-    pub(super) fn unary(&mut self, operator: UnaryOperator, mut operand: Operand, line: u32) -> Operand {
+    pub(super) fn unary(&mut self, operator: UnaryOperator, mut operand: Operand<'t>, line: u32) -> Operand<'t> {
         self.discharge(&mut operand);
         if let Some(value) = operand.numeral()
             && let Some(result) = fold::unary(operator, value)
@@ -209,7 +209,7 @@ impl FunctionState {
         Place::Pending(pc).into()
     }
 
-    fn not(&mut self, operand: Operand) -> Operand {
+    fn not(&mut self, operand: Operand<'t>) -> Operand<'t> {
         let Operand { place, when_true, when_false } = operand;
         let place = match place {
             Place::Nil | Place::False => Place::True,
@@ -229,13 +229,13 @@ impl FunctionState {
             }
         };
         // The negated values are booleans, which the tests do not deliver.
-        self.drop_values(&when_true);
-        self.drop_values(&when_false);
+        self.drop_values(when_true);
+        self.drop_values(when_false);
         Operand { place, when_true: when_false, when_false: when_true }
     }
 }
 
-fn numeral_operand(value: Numeral) -> Operand {
+fn numeral_operand<'t>(value: Numeral) -> Operand<'t> {
     Operand::from(match value {
         Numeral::Integer(value) => Place::Integer(value),
         Numeral::Float(value) => Place::Float(value),

@@ -4,23 +4,24 @@
 //! forward out of it cannot know yet whether that is necessary: it is noted with the jump, and the `Close` stands at the
 //! label. A jump backward closes before it jumps.
 
+use super::constant::Literal;
 use super::function_state::{FunctionState, Register, UpvalueIndex};
 use super::jumps::JumpList;
-use crate::bytecode::{Constant, LocalVariable, MAX_UPVALUES, Opcode, UpvalueDescription};
+use crate::bytecode::{LocalVariable, MAX_UPVALUES, Opcode, UpvalueDescription};
 use crate::syntax::ast::{Attribute, Name};
 use crate::syntax::limit_message;
 use std::rc::Rc;
 
 /// A variable in scope.
-#[derive(Debug)]
-pub(super) struct Variable {
-    pub(super) name: Name,
-    pub(super) storage: Storage,
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Variable<'t> {
+    pub(super) name: &'t Name,
+    pub(super) storage: Storage<'t>,
 }
 
 /// Where the value of a variable is.
-#[derive(Debug)]
-pub(super) enum Storage {
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Storage<'t> {
     /// In a register.
     Register {
         register: Register,
@@ -30,7 +31,7 @@ pub(super) enum Storage {
         read_only: bool,
     },
     /// Nowhere: a `<const>` whose value is known while compiling.
-    Constant(Constant),
+    Constant(Literal<'t>),
 }
 
 /// A block that is open.
@@ -49,18 +50,18 @@ pub(super) struct Block {
 }
 
 /// What a pending jump looks for.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum GotoTarget {
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum GotoTarget<'t> {
     /// The end of the innermost loop.
     Break,
     /// A label.
-    Label(Name),
+    Label(&'t Name),
 }
 
 /// A `goto` or `break` whose label has not come yet.
 #[derive(Debug)]
-pub(super) struct Goto {
-    pub(super) target: GotoTarget,
+pub(super) struct Goto<'t> {
+    pub(super) target: GotoTarget<'t>,
     /// Line of the statement.
     pub(super) line: u32,
     jumps: JumpList,
@@ -73,8 +74,8 @@ pub(super) struct Goto {
 
 /// A label that is visible.
 #[derive(Debug)]
-pub(super) struct Label {
-    pub(super) name: Name,
+pub(super) struct Label<'t> {
+    pub(super) name: &'t Name,
     /// Line of the label.
     pub(super) line: u32,
     target: usize,
@@ -82,32 +83,37 @@ pub(super) struct Label {
 }
 
 /// A jump into the scope of a variable.
-pub(super) struct JumpIntoScope {
+pub(super) struct JumpIntoScope<'t> {
     /// The label's name.
-    pub(super) label: Name,
+    pub(super) label: &'t Name,
     /// Line of the `goto`.
     pub(super) line: u32,
     /// The variable.
-    pub(super) variable: Name,
+    pub(super) variable: &'t Name,
 }
 
-impl FunctionState {
+/// Whether two names are the same. Those of one text are, as a rule, where they are the same piece of memory.
+fn is_same(one: &[u8], other: &[u8]) -> bool {
+    one.len() == other.len() && (std::ptr::eq(one, other) || one == other)
+}
+
+impl<'t> FunctionState<'t> {
     // Variables.
 
     /// Bring a variable into scope, in the next register above the variables that are.
-    pub(super) fn declare(&mut self, name: &Name, attribute: Attribute) {
+    pub(super) fn declare(&mut self, name: &'t Name, attribute: Attribute) {
         let register = Register(self.variable_registers as u8);
         let start = self.pc() as u32;
         self.locals.push(LocalVariable { name: Rc::from(name.clone()), start, end: start });
         let storage =
             Storage::Register { register, debug: self.locals.len() - 1, read_only: attribute != Attribute::Regular };
-        self.variables.push(Variable { name: name.clone(), storage });
+        self.variables.push(Variable { name, storage });
         self.variable_registers += 1;
     }
 
     /// Bring a variable into scope that has no register.
-    pub(super) fn declare_constant(&mut self, name: &Name, value: Constant) {
-        self.variables.push(Variable { name: name.clone(), storage: Storage::Constant(value) });
+    pub(super) fn declare_constant(&mut self, name: &'t Name, value: Literal<'t>) {
+        self.variables.push(Variable { name, storage: Storage::Constant(value) });
     }
 
     /// Let the debug information of the latest variable begin only here.
@@ -140,13 +146,13 @@ impl FunctionState {
     }
 
     /// The innermost variable in scope with this name.
-    pub(super) fn find_variable(&self, name: &str) -> Option<usize> {
-        self.variables.iter().rposition(|variable| &*variable.name == name)
+    pub(super) fn find_variable(&self, name: &Name) -> Option<usize> {
+        self.variables.iter().rposition(|variable| is_same(variable.name.as_bytes(), name.as_bytes()))
     }
 
     /// The upvalue with this name, if the function has it already.
-    pub(super) fn find_upvalue(&self, name: &str) -> Option<UpvalueIndex> {
-        let index = self.upvalues.iter().position(|upvalue| *upvalue.name == *name.as_bytes())?;
+    pub(super) fn find_upvalue(&self, name: &Name) -> Option<UpvalueIndex> {
+        let index = self.upvalues.iter().position(|upvalue| is_same(&upvalue.name, name.as_bytes()))?;
         Some(UpvalueIndex(index as u8))
     }
 
@@ -204,7 +210,7 @@ impl FunctionState {
         if block.is_loop {
             let target = self.mark_target();
             // A break never enters a scope: the variables of the block are gone.
-            closed = self.resolve_gotos(&GotoTarget::Break, block.gotos, target, block.variables).unwrap_or(false);
+            closed = self.resolve_gotos(GotoTarget::Break, block.gotos, target, block.variables).unwrap_or(false);
             if closed {
                 self.emit_close(level);
             }
@@ -227,12 +233,12 @@ impl FunctionState {
     // Labels.
 
     /// A visible label.
-    pub(super) fn find_label(&self, name: &str) -> Option<&Label> {
-        self.labels.iter().find(|label| &*label.name == name)
+    pub(super) fn find_label(&self, name: &Name) -> Option<&Label<'t>> {
+        self.labels.iter().find(|label| label.name == name)
     }
 
     /// Note jumps to a label that has not come yet.
-    pub(super) fn add_goto(&mut self, target: GotoTarget, line: u32, jumps: JumpList) {
+    pub(super) fn add_goto(&mut self, target: GotoTarget<'t>, line: u32, jumps: JumpList) {
         self.gotos.push(Goto {
             target,
             line,
@@ -244,7 +250,7 @@ impl FunctionState {
     }
 
     /// Jump to a label, which may be one that has not come yet.
-    pub(super) fn emit_goto(&mut self, name: &Name, line: u32) {
+    pub(super) fn emit_goto(&mut self, name: &'t Name, line: u32) {
         match self.find_label(name).map(|label| (label.target, label.variables)) {
             Some((target, variables)) => {
                 let level = self.registers_of(variables);
@@ -255,18 +261,18 @@ impl FunctionState {
             }
             None => {
                 let jump = self.emit_jump();
-                self.add_goto(GotoTarget::Label(name.clone()), line, JumpList::one(jump));
+                self.add_goto(GotoTarget::Label(name), line, JumpList::one(jump));
             }
         }
     }
 
     /// Put a label here. If it is the last statement of its block, the block's variables count as out of scope.
-    pub(super) fn add_label(&mut self, name: &Name, line: u32, is_last: bool) -> Result<(), JumpIntoScope> {
+    pub(super) fn add_label(&mut self, name: &'t Name, line: u32, is_last: bool) -> Result<(), JumpIntoScope<'t>> {
         let target = self.mark_target();
         let (outer_variables, gotos) = self.blocks.last().map_or((0, 0), |block| (block.variables, block.gotos));
         let variables = if is_last { outer_variables } else { self.variables.len() };
-        self.labels.push(Label { name: name.clone(), line, target, variables });
-        if self.resolve_gotos(&GotoTarget::Label(name.clone()), gotos, target, variables)? {
+        self.labels.push(Label { name, line, target, variables });
+        if self.resolve_gotos(GotoTarget::Label(name), gotos, target, variables)? {
             self.emit_close(self.variable_registers);
         }
         Ok(())
@@ -276,22 +282,22 @@ impl FunctionState {
     /// closed.
     fn resolve_gotos(
         &mut self,
-        target: &GotoTarget,
+        target: GotoTarget<'t>,
         first: usize,
         address: usize,
         variables: usize,
-    ) -> Result<bool, JumpIntoScope> {
+    ) -> Result<bool, JumpIntoScope<'t>> {
         let mut close = false;
         let mut index = first;
         while index < self.gotos.len() {
-            if self.gotos[index].target != *target {
+            if self.gotos[index].target != target {
                 index += 1;
                 continue;
             }
             let goto = self.gotos.remove(index);
-            if let (true, GotoTarget::Label(label)) = (goto.variables < variables, &goto.target) {
-                let variable = self.variables[goto.variables].name.clone();
-                return Err(JumpIntoScope { label: label.clone(), line: goto.line, variable });
+            if let (true, GotoTarget::Label(label)) = (goto.variables < variables, goto.target) {
+                let variable = self.variables[goto.variables].name;
+                return Err(JumpIntoScope { label, line: goto.line, variable });
             }
             close |= goto.close;
             self.patch(goto.jumps, address);

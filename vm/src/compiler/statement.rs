@@ -3,28 +3,24 @@
 //! At the end of each statement only the registers of variables are in use, and a limit that was exceeded within it is
 //! reported.
 
-use super::Compiler;
+use super::constant::Text;
 use super::expression::Resolved;
 use super::function_state::Register;
 use super::jumps::JumpList;
 use super::operand::{Operand, Place};
 use super::scope::GotoTarget;
+use super::{Compiler, Result};
 use crate::bytecode::{Instruction, Opcode};
 use crate::syntax::SyntaxError;
 use crate::syntax::ast::{
-    Arm, Attribute, Block, Expression, ExpressionKind, FunctionBody, LocalName, Name, NameAt, Statement, StatementKind,
+    Arm, Attribute, Block, Expression, ExpressionKind, FunctionBody, FunctionStatement, GenericFor, LocalName, Name,
+    NameAt, NumericFor, Statement, StatementKind,
 };
-use std::rc::Rc;
 
-impl Compiler {
+impl<'t> Compiler<'t> {
     /// Compile the statements of a block. `end_line` is the line of the token after it, 0 where the tree has none.
     /// `ends_scope` is false for the body of a `repeat`, whose condition still sees its variables.
-    pub(super) fn statements(
-        &mut self,
-        statements: &[Statement],
-        end_line: u32,
-        ends_scope: bool,
-    ) -> Result<(), SyntaxError> {
+    pub(super) fn statements(&mut self, statements: &'t [Statement], end_line: u32, ends_scope: bool) -> Result<()> {
         let mut rest = statements;
         while let Some((statement, after)) = rest.split_first() {
             if !matches!(statement.kind, StatementKind::Label(_)) {
@@ -47,14 +43,14 @@ impl Compiler {
     }
 
     /// Compile a block with a scope of its own.
-    fn block(&mut self, block: &Block, end_line: u32) -> Result<(), SyntaxError> {
+    fn block(&mut self, block: &'t Block, end_line: u32) -> Result<()> {
         self.function.enter_block(false);
         self.statements(&block.statements, end_line, true)?;
         self.function.leave_block();
         Ok(())
     }
 
-    fn statement(&mut self, statement: &Statement) -> Result<(), SyntaxError> {
+    fn statement(&mut self, statement: &'t Statement) -> Result<()> {
         let line = statement.span.line;
         self.function.at_line(line);
         match &statement.kind {
@@ -71,16 +67,9 @@ impl Compiler {
             StatementKind::While { condition, body, end_line } => self.while_loop(condition, body, *end_line)?,
             StatementKind::Repeat { body, condition } => self.repeat_loop(body, condition)?,
             StatementKind::If { arms, otherwise } => self.if_statement(arms, otherwise.as_ref())?,
-            StatementKind::NumericFor { variable, start, limit, step, body, end_line } => {
-                let values = [Some(start), Some(limit), step.as_ref()];
-                self.numeric_for(variable, values, body, line, *end_line)?;
-            }
-            StatementKind::GenericFor { variables, iterators, body, end_line } => {
-                self.generic_for(variables, iterators, body, *end_line)?;
-            }
-            StatementKind::Function { base, fields, method, body } => {
-                self.function_statement(base, fields, method.as_ref(), body, line)?;
-            }
+            StatementKind::NumericFor(node) => self.numeric_for(node, line)?,
+            StatementKind::GenericFor(node) => self.generic_for(node)?,
+            StatementKind::Function(node) => self.function_statement(node, line)?,
             StatementKind::LocalFunction { name, body } => self.local_function(name, body)?,
             StatementKind::Return(values) => self.return_statement(values)?,
             StatementKind::Break => {
@@ -99,7 +88,7 @@ impl Compiler {
         self.check_failure()
     }
 
-    fn label(&mut self, label: &NameAt, next_line: u32, is_last: bool) -> Result<(), SyntaxError> {
+    fn label(&mut self, label: &'t NameAt, next_line: u32, is_last: bool) -> Result<()> {
         let name = &label.name;
         self.function.at_line(label.span.line);
         let error_line = if next_line == 0 { self.function.line } else { next_line };
@@ -118,8 +107,8 @@ impl Compiler {
 
     // Assignments and declarations.
 
-    fn assign(&mut self, targets: &[Expression], values: &[Expression]) -> Result<(), SyntaxError> {
-        let mut places: Vec<Place> = Vec::with_capacity(targets.len());
+    fn assign(&mut self, targets: &'t [Expression], values: &'t [Expression]) -> Result<()> {
+        let mut places: Vec<Place<'t>> = Vec::with_capacity(targets.len());
         for target in targets {
             let place = self.target(target)?;
             if !place.is_indexed() {
@@ -146,7 +135,7 @@ impl Compiler {
     }
 
     /// Assign one value of an expression.
-    fn store_last(&mut self, place: &Place, mut value: Operand) {
+    fn store_last(&mut self, place: &Place<'t>, mut value: Operand<'t>) {
         if value.place.is_multiple() {
             self.function.discharge(&mut value);
         }
@@ -154,19 +143,19 @@ impl Compiler {
     }
 
     /// The variable or element that an assignment is to.
-    fn target(&mut self, target: &Expression) -> Result<Place, SyntaxError> {
+    fn target(&mut self, target: &'t Expression) -> Result<Place<'t>> {
         match &target.kind {
             ExpressionKind::Name(name) => {
                 self.function.at_line(target.span.line);
                 Ok(self.assignable(name)?.place)
             }
-            ExpressionKind::Index { .. } => Ok(self.suffixed(target)?.place),
+            ExpressionKind::Index(_) => Ok(self.suffixed(target)?.place),
             _ => Err(self.error("syntax error")),
         }
     }
 
     /// The variable of a name that is assigned.
-    fn assignable(&mut self, name: &Name) -> Result<Operand, SyntaxError> {
+    fn assignable(&mut self, name: &'t Name) -> Result<Operand<'t>> {
         match self.resolve(name) {
             Resolved::Operand(operand) => Ok(operand),
             Resolved::ReadOnly(_) => Err(self.read_only(name)),
@@ -174,13 +163,13 @@ impl Compiler {
         }
     }
 
-    fn read_only(&self, name: &Name) -> SyntaxError {
+    fn read_only(&self, name: &'t Name) -> Box<SyntaxError> {
         self.error(&format!("attempt to assign to const variable '{name}'"))
     }
 
     /// Let earlier targets of a multiple assignment, which use a variable as table or key, use a copy of it if the
     /// variable is itself a target.
-    fn keep_table_of(&mut self, earlier: &mut [Place], variable: &Place) {
+    fn keep_table_of(&mut self, earlier: &mut [Place<'t>], variable: &Place<'t>) {
         let copy = Register(self.function.free as u8);
         let mut is_used = false;
         for place in earlier {
@@ -207,12 +196,12 @@ impl Compiler {
             }
         }
         if is_used {
-            self.function.load_next_register(variable.clone().into());
+            self.function.load_next_register((*variable).into());
         }
     }
 
     /// Fit the values of an expression list, of which all but the last are in registers, to `wanted` registers.
-    fn adjust(&mut self, wanted: usize, given: usize, last: Option<Operand>) {
+    fn adjust(&mut self, wanted: usize, given: usize, last: Option<Operand<'t>>) {
         let function = &mut self.function;
         let missing = wanted.saturating_sub(given);
         match last {
@@ -238,7 +227,7 @@ impl Compiler {
         function.free = function.free.saturating_sub(given.saturating_sub(wanted));
     }
 
-    fn local(&mut self, names: &[LocalName], values: &[Expression]) -> Result<(), SyntaxError> {
+    fn local(&mut self, names: &'t [LocalName], values: &'t [Expression]) -> Result<()> {
         if let Some(last) = names.last() {
             self.function.at_line(last.name.span.line);
         }
@@ -246,7 +235,7 @@ impl Compiler {
         let last = self.expressions(values)?;
         if names.len() == values.len()
             && let Some((LocalName { name, attribute: Attribute::Const }, others)) = names.split_last()
-            && let Some(value) = last.as_ref().and_then(Operand::constant_value)
+            && let Some(value) = last.as_ref().and_then(Operand::literal)
         {
             for local in others {
                 self.function.declare(&local.name.name, local.attribute);
@@ -266,11 +255,11 @@ impl Compiler {
         Ok(())
     }
 
-    fn local_function(&mut self, name: &NameAt, body: &FunctionBody) -> Result<(), SyntaxError> {
+    fn local_function(&mut self, name: &'t NameAt, body: &'t FunctionBody) -> Result<()> {
         self.function.at_line(name.span.line);
         self.check_locals(1)?;
         self.function.declare(&name.name, Attribute::Regular);
-        self.function_expression(body, None)?;
+        self.function_expression(body, false)?;
         // Before this point the register does not hold the function yet.
         self.function.restart_latest_local();
         Ok(())
@@ -278,12 +267,9 @@ impl Compiler {
 
     fn function_statement(
         &mut self,
-        base: &NameAt,
-        fields: &[NameAt],
-        method: Option<&NameAt>,
-        body: &FunctionBody,
+        FunctionStatement { base, fields, method, body }: &'t FunctionStatement,
         line: u32,
-    ) -> Result<(), SyntaxError> {
+    ) -> Result<()> {
         self.function.at_line(base.span.line);
         let (mut target, is_read_only) = match self.resolve(&base.name) {
             Resolved::Operand(operand) => (operand, false),
@@ -293,9 +279,9 @@ impl Compiler {
         for field in fields.iter().chain(method) {
             let table = self.function.load_table(target);
             self.function.at_line(field.span.line);
-            target = self.function.index(table, Place::String(Rc::from(field.name.clone())).into());
+            target = self.function.index(table, Place::String(Text::Name(&field.name)).into());
         }
-        let closure = self.function_expression(body, method.map(|name| name.span))?;
+        let closure = self.function_expression(body, method.is_some())?;
         if is_read_only {
             return Err(self.read_only(&base.name));
         }
@@ -308,7 +294,7 @@ impl Compiler {
     // Control flow.
 
     /// Compile a condition that is tested at a line, 0 for where it ends; the jumps for where it is false.
-    fn condition(&mut self, condition: &Expression, line: u32) -> Result<JumpList, SyntaxError> {
+    fn condition(&mut self, condition: &'t Expression, line: u32) -> Result<JumpList> {
         let operand = self.expression(condition)?;
         self.function.at_line(line);
         let function = &mut self.function;
@@ -316,13 +302,13 @@ impl Compiler {
             return Ok(function.go_if_true(operand));
         }
         // Nobody wants the value: no need to load and test it.
-        let mut when_false = operand.when_false;
-        when_false.push(function.emit_jump());
+        let jump = JumpList::one(function.emit_jump());
+        let when_false = function.join(operand.when_false, jump);
         function.patch_to_here(operand.when_true);
         Ok(when_false)
     }
 
-    fn if_statement(&mut self, arms: &[Arm], otherwise: Option<&Block>) -> Result<(), SyntaxError> {
+    fn if_statement(&mut self, arms: &'t [Arm], otherwise: Option<&'t Block>) -> Result<()> {
         let mut to_end = JumpList::default();
         for (index, arm) in arms.iter().enumerate() {
             let is_last = index + 1 == arms.len() && otherwise.is_none();
@@ -338,10 +324,10 @@ impl Compiler {
     /// Compile a condition and what happens where it is true; after that, unless it `is_last`, a jump to the end.
     fn arm(
         &mut self,
-        Arm { condition, then_line, block }: &Arm,
+        Arm { condition, then_line, block }: &'t Arm,
         is_last: bool,
         to_end: &mut JumpList,
-    ) -> Result<(), SyntaxError> {
+    ) -> Result<()> {
         let (to_next, rest) = match block.statements.split_first() {
             Some((Statement { kind: StatementKind::Break, span }, rest)) => {
                 // The test itself jumps out of the loop.
@@ -368,13 +354,14 @@ impl Compiler {
         self.statements(rest, 0, true)?;
         self.function.leave_block();
         if !is_last {
-            to_end.push(self.function.emit_jump());
+            let jump = JumpList::one(self.function.emit_jump());
+            *to_end = self.function.join(*to_end, jump);
         }
         self.function.patch_to_here(to_next);
         Ok(())
     }
 
-    fn while_loop(&mut self, condition: &Expression, body: &Block, end_line: u32) -> Result<(), SyntaxError> {
+    fn while_loop(&mut self, condition: &'t Expression, body: &'t Block, end_line: u32) -> Result<()> {
         let start = self.function.mark_target();
         let exit = self.condition(condition, 0)?;
         self.function.enter_block(true);
@@ -386,7 +373,7 @@ impl Compiler {
         Ok(())
     }
 
-    fn repeat_loop(&mut self, body: &Block, condition: &Expression) -> Result<(), SyntaxError> {
+    fn repeat_loop(&mut self, body: &'t Block, condition: &'t Expression) -> Result<()> {
         let start = self.function.mark_target();
         self.function.enter_block(true);
         self.function.enter_block(false);
@@ -407,19 +394,13 @@ impl Compiler {
         Ok(())
     }
 
-    fn numeric_for(
-        &mut self,
-        variable: &NameAt,
-        values: [Option<&Expression>; 3],
-        body: &Block,
-        line: u32,
-        end_line: u32,
-    ) -> Result<(), SyntaxError> {
+    fn numeric_for(&mut self, node: &'t NumericFor, line: u32) -> Result<()> {
+        let NumericFor { variable, start, limit, step, body, end_line } = node;
         self.function.enter_block(true);
         let base = Register(self.function.free as u8);
         self.function.at_line(variable.span.line);
         self.check_locals(4)?;
-        for value in values {
+        for value in [Some(start), Some(limit), step.as_ref()] {
             let value = match value {
                 Some(value) => self.expression(value)?,
                 None => Place::Integer(1).into(),
@@ -428,24 +409,19 @@ impl Compiler {
         }
         self.declare_loop_state(3);
         let prepare = self.function.emit(Instruction::abx(Opcode::ForPrep, base.0, 0));
-        self.loop_body(std::slice::from_ref(variable), body, end_line)?;
+        self.loop_body(std::slice::from_ref(variable), body, *end_line)?;
         let target = self.function.mark_target();
         self.function.set_loop_distance(prepare, target - (prepare + 1));
         let end = self.function.emit(Instruction::abx(Opcode::ForLoop, base.0, 0));
         self.function.set_loop_distance(end, end - prepare);
         self.function.fix_line(line);
-        self.function.at_line(end_line);
+        self.function.at_line(*end_line);
         self.function.leave_block();
         Ok(())
     }
 
-    fn generic_for(
-        &mut self,
-        variables: &[NameAt],
-        iterators: &[Expression],
-        body: &Block,
-        end_line: u32,
-    ) -> Result<(), SyntaxError> {
+    fn generic_for(&mut self, node: &'t GenericFor) -> Result<()> {
+        let GenericFor { variables, iterators, body, end_line } = node;
         self.function.enter_block(true);
         let base = Register(self.function.free as u8);
         if let Some(last) = variables.last() {
@@ -461,7 +437,7 @@ impl Compiler {
         // The iterator is called with two arguments above the state.
         self.function.check_stack(3);
         let prepare = self.function.emit(Instruction::abx(Opcode::TForPrep, base.0, 0));
-        self.loop_body(variables, body, end_line)?;
+        self.loop_body(variables, body, *end_line)?;
         let target = self.function.mark_target();
         self.function.set_loop_distance(prepare, target - (prepare + 1));
         self.function.emit_abc(Opcode::TForCall, base.0, 0, variables.len() as u8);
@@ -469,20 +445,19 @@ impl Compiler {
         let end = self.function.emit(Instruction::abx(Opcode::TForLoop, base.0, 0));
         self.function.set_loop_distance(end, end - prepare);
         self.function.fix_line(line);
-        self.function.at_line(end_line);
+        self.function.at_line(*end_line);
         self.function.leave_block();
         Ok(())
     }
 
     /// Bring the hidden variables of a loop into scope.
     fn declare_loop_state(&mut self, count: usize) {
-        let name = Name::from("(for state)");
         for _ in 0..count {
-            self.function.declare(&name, Attribute::Regular);
+            self.function.declare(&self.hidden.loop_state, Attribute::Regular);
         }
     }
 
-    fn loop_body(&mut self, variables: &[NameAt], body: &Block, end_line: u32) -> Result<(), SyntaxError> {
+    fn loop_body(&mut self, variables: &'t [NameAt], body: &'t Block, end_line: u32) -> Result<()> {
         self.function.enter_block(false);
         for variable in variables {
             self.function.declare(&variable.name, Attribute::Regular);
@@ -493,7 +468,7 @@ impl Compiler {
         Ok(())
     }
 
-    fn return_statement(&mut self, values: &[Expression]) -> Result<(), SyntaxError> {
+    fn return_statement(&mut self, values: &'t [Expression]) -> Result<()> {
         let last = self.expressions(values)?;
         let function = &mut self.function;
         let first = function.variable_registers;

@@ -88,7 +88,7 @@ pub enum StatementKind {
     /// `while condition do body end`.
     While {
         /// Tested before each turn.
-        condition: Expression,
+        condition: Box<Expression>,
         /// The loop's body.
         body: Block,
         /// Line of its `end`.
@@ -99,7 +99,7 @@ pub enum StatementKind {
         /// The loop's body.
         body: Block,
         /// Tested after each turn.
-        condition: Expression,
+        condition: Box<Expression>,
     },
     /// `if c1 then b1 elseif c2 then b2 else b3 end`.
     If {
@@ -109,48 +109,17 @@ pub enum StatementKind {
         otherwise: Option<Block>,
     },
     /// `for variable = start, limit, step do body end`.
-    NumericFor {
-        /// The control variable.
-        variable: NameAt,
-        /// First value.
-        start: Expression,
-        /// Last value.
-        limit: Expression,
-        /// Increment; 1 if absent.
-        step: Option<Expression>,
-        /// The loop's body.
-        body: Block,
-        /// Line of its `end`.
-        end_line: u32,
-    },
+    NumericFor(Box<NumericFor>),
     /// `for variables in iterators do body end`.
-    GenericFor {
-        /// At least one.
-        variables: Vec<NameAt>,
-        /// At least one.
-        iterators: Vec<Expression>,
-        /// The loop's body.
-        body: Block,
-        /// Line of its `end`.
-        end_line: u32,
-    },
-    /// `function a.b.c:m() … end`. The `self` of a method is not among the body's parameters.
-    Function {
-        /// The first name.
-        base: NameAt,
-        /// The names after dots.
-        fields: Vec<NameAt>,
-        /// The name after the colon.
-        method: Option<NameAt>,
-        /// Parameters and block.
-        body: FunctionBody,
-    },
+    GenericFor(Box<GenericFor>),
+    /// `function a.b.c:m() … end`.
+    Function(Box<FunctionStatement>),
     /// `local function name() … end`.
     LocalFunction {
         /// The new variable, visible in the body.
         name: NameAt,
         /// Parameters and block.
-        body: FunctionBody,
+        body: Box<FunctionBody>,
     },
     /// `return values`.
     Return(Vec<Expression>),
@@ -160,6 +129,49 @@ pub enum StatementKind {
     Goto(NameAt),
     /// `::label::`.
     Label(NameAt),
+}
+
+/// `for variable = start, limit, step do body end`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NumericFor {
+    /// The control variable.
+    pub variable: NameAt,
+    /// First value.
+    pub start: Expression,
+    /// Last value.
+    pub limit: Expression,
+    /// Increment; 1 if absent.
+    pub step: Option<Expression>,
+    /// The loop's body.
+    pub body: Block,
+    /// Line of its `end`.
+    pub end_line: u32,
+}
+
+/// `for variables in iterators do body end`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GenericFor {
+    /// At least one.
+    pub variables: Vec<NameAt>,
+    /// At least one.
+    pub iterators: Vec<Expression>,
+    /// The loop's body.
+    pub body: Block,
+    /// Line of its `end`.
+    pub end_line: u32,
+}
+
+/// `function a.b.c:m() … end`. The `self` of a method is not among the body's parameters.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FunctionStatement {
+    /// The first name.
+    pub base: NameAt,
+    /// The names after dots.
+    pub fields: Vec<NameAt>,
+    /// The name after the colon.
+    pub method: Option<NameAt>,
+    /// Parameters and block.
+    pub body: FunctionBody,
 }
 
 /// A name and where it stands.
@@ -237,32 +249,11 @@ pub enum ExpressionKind {
     /// A local variable, an upvalue or a global: which one, the compiler finds.
     Name(Name),
     /// `object[key]`; `object.name` has a string as its key.
-    Index {
-        /// The indexed value.
-        object: Box<Expression>,
-        /// The key.
-        key: Box<Expression>,
-    },
+    Index(Box<Index>),
     /// `function(arguments)`.
-    Call {
-        /// The called value.
-        function: Box<Expression>,
-        /// Its arguments.
-        arguments: Vec<Expression>,
-        /// Line that errors in the call name: that of the function expression's last token.
-        line: u32,
-    },
+    Call(Box<Call>),
     /// `object:method(arguments)`.
-    MethodCall {
-        /// The value before the colon.
-        object: Box<Expression>,
-        /// The name after it.
-        method: NameAt,
-        /// Its arguments.
-        arguments: Vec<Expression>,
-        /// As in [`ExpressionKind::Call`].
-        line: u32,
-    },
+    MethodCall(Box<MethodCall>),
     /// `function (…) … end`.
     Function(Box<FunctionBody>),
     /// An operator with one operand.
@@ -275,20 +266,77 @@ pub enum ExpressionKind {
         line: u32,
     },
     /// An operator with two operands.
-    Binary {
-        /// The operator.
-        operator: BinaryOperator,
-        /// Left operand.
-        left: Box<Expression>,
-        /// Right operand.
-        right: Box<Expression>,
-        /// Line of the operator.
-        line: u32,
-    },
+    Binary(Box<Binary>),
     /// `{ … }`.
     Table(Vec<Field>),
     /// `(e)`: one value where the call or vararg inside would give many. Kept, since it also tells `(f)()` and `f()` apart.
     Parenthesized(Box<Expression>),
+}
+
+impl ExpressionKind {
+    /// The arguments, if it is a call.
+    pub fn arguments(&self) -> Option<&Vec<Expression>> {
+        match self {
+            ExpressionKind::Call(call) => Some(&call.arguments),
+            ExpressionKind::MethodCall(call) => Some(&call.arguments),
+            _ => None,
+        }
+    }
+
+    /// The same, to be changed.
+    pub fn arguments_mut(&mut self) -> Option<&mut Vec<Expression>> {
+        match self {
+            ExpressionKind::Call(call) => Some(&mut call.arguments),
+            ExpressionKind::MethodCall(call) => Some(&mut call.arguments),
+            _ => None,
+        }
+    }
+}
+
+/// `object[key]`
+#[derive(Clone, Debug, PartialEq)]
+pub struct Index {
+    /// The indexed value.
+    pub object: Expression,
+    /// The key.
+    pub key: Expression,
+}
+
+/// `function(arguments)`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Call {
+    /// The called value.
+    pub function: Expression,
+    /// Its arguments.
+    pub arguments: Vec<Expression>,
+    /// Line that errors in the call name: that of the function expression's last token.
+    pub line: u32,
+}
+
+/// `object:method(arguments)`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MethodCall {
+    /// The value before the colon.
+    pub object: Expression,
+    /// The name after it.
+    pub method: NameAt,
+    /// Its arguments.
+    pub arguments: Vec<Expression>,
+    /// As in [`Call`].
+    pub line: u32,
+}
+
+/// An operator with two operands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Binary {
+    /// The operator.
+    pub operator: BinaryOperator,
+    /// Left operand.
+    pub left: Expression,
+    /// Right operand.
+    pub right: Expression,
+    /// Line of the operator.
+    pub line: u32,
 }
 
 /// An entry of a table constructor.

@@ -40,6 +40,8 @@ enum Near {
     End,
 }
 
+type Result<T> = std::result::Result<T, Box<SyntaxError>>;
+
 pub(super) struct Lexer<'s> {
     source: &'s [u8],
     chunk_name: &'s [u8],
@@ -50,11 +52,22 @@ pub(super) struct Lexer<'s> {
     buffer: Vec<u8>,
     /// Length of either delimiter of the last string.
     delimiter: usize,
+    /// The last number.
+    number: Number,
 }
 
 impl<'s> Lexer<'s> {
     pub fn new(source: &'s [u8], chunk_name: &'s [u8], version: LuaVersion) -> Lexer<'s> {
-        Lexer { source, chunk_name, version, position: 0, line: 1, buffer: Vec::new(), delimiter: 0 }
+        Lexer {
+            source,
+            chunk_name,
+            version,
+            position: 0,
+            line: 1,
+            buffer: Vec::new(),
+            delimiter: 0,
+            number: Number::Integer(0),
+        }
     }
 
     /// The line that the lexer has come to: the last line of the token that it read last.
@@ -72,31 +85,41 @@ impl<'s> Lexer<'s> {
         &self.buffer[self.delimiter..self.buffer.len() - self.delimiter]
     }
 
+    /// The value of the last number token.
+    pub fn number(&self) -> Number {
+        self.number
+    }
+
     /// An error at the current line near a token, which must be the last one that was read.
-    pub fn error_near(&self, what: &str, token: Token) -> SyntaxError {
+    pub fn error_near(&self, what: &str, token: Token) -> Box<SyntaxError> {
         let near = match token.kind {
-            TokenKind::Name | TokenKind::Integer(_) | TokenKind::Float(_) => quoted(self.text(token)),
+            TokenKind::Name | TokenKind::Number => quoted(self.text(token)),
             TokenKind::String => quoted(&self.buffer),
-            // PUC Lua's number for this byte is the one that it has for "no token".
-            TokenKind::Other(0) => return self.error(what, Near::Nothing),
+            TokenKind::Other => match self.text(token) {
+                // PUC Lua's number for this byte is the one that it has for "no token".
+                [0] => return self.error(what, Near::Nothing),
+                text @ [b' '..=b'~'] => quoted(text),
+                text => format!("'<\\{}>'", text[0]).into_bytes(),
+            },
             kind => kind.describe().into_bytes(),
         };
-        SyntaxError::new(self.chunk_name, self.line, what, Some(&near))
+        Box::new(SyntaxError::new(self.chunk_name, self.line, what, Some(&near)))
     }
 
     /// An error at the current line that names no token.
-    pub fn error_here(&self, what: &str) -> SyntaxError {
+    pub fn error_here(&self, what: &str) -> Box<SyntaxError> {
         self.error(what, Near::Nothing)
     }
 
-    fn error(&self, what: &str, near: Near) -> SyntaxError {
+    #[cold]
+    fn error(&self, what: &str, near: Near) -> Box<SyntaxError> {
         let near = match near {
             Near::Nothing => None,
             Near::Buffer => Some(quoted(&self.buffer)),
             Near::SourceFrom(start) => Some(quoted(&self.source[start..self.position])),
             Near::End => Some(b"<eof>".to_vec()),
         };
-        SyntaxError::new(self.chunk_name, self.line, what, near.as_deref())
+        Box::new(SyntaxError::new(self.chunk_name, self.line, what, near.as_deref()))
     }
 
     fn peek(&self) -> Option<u8> {
@@ -128,7 +151,7 @@ impl<'s> Lexer<'s> {
     }
 
     /// Reads the next token.
-    pub fn next_token(&mut self) -> Result<Token, SyntaxError> {
+    pub fn next_token(&mut self) -> Result<Token> {
         self.skip_blanks()?;
         let start = self.position;
         let line = self.line;
@@ -138,7 +161,7 @@ impl<'s> Lexer<'s> {
     }
 
     /// Steps over white space and comments.
-    fn skip_blanks(&mut self) -> Result<(), SyntaxError> {
+    fn skip_blanks(&mut self) -> Result<()> {
         while let Some(byte) = self.peek() {
             match byte {
                 b'\n' | b'\r' => self.skip_line_break(),
@@ -161,7 +184,7 @@ impl<'s> Lexer<'s> {
         self.position += rest.iter().position(|byte| matches!(byte, b'\n' | b'\r')).unwrap_or(rest.len());
     }
 
-    fn read_token(&mut self) -> Result<TokenKind, SyntaxError> {
+    fn read_token(&mut self) -> Result<TokenKind> {
         let start = self.position;
         let Some(byte) = self.peek() else {
             return Ok(TokenKind::EndOfSource);
@@ -228,13 +251,13 @@ impl<'s> Lexer<'s> {
                 }
                 TokenKind::LeftBracket
             }
-            _ => TokenKind::Other(byte),
+            _ => TokenKind::Other,
         };
         Ok(kind)
     }
 
     /// Reads a numeral that begins at `start`: as much as could belong to one, so that `3in` is an error of its own.
-    fn read_numeral(&mut self, start: usize) -> Result<TokenKind, SyntaxError> {
+    fn read_numeral(&mut self, start: usize) -> Result<TokenKind> {
         self.position = start;
         self.accept(b'.');
         let hexadecimal = self.peek() == Some(b'0') && matches!(self.peek_second(), Some(b'x' | b'X'));
@@ -255,10 +278,10 @@ impl<'s> Lexer<'s> {
             }
         }
         match parse_number(&self.source[start..self.position]) {
-            Some(Number::Integer(value)) => Ok(TokenKind::Integer(value)),
-            Some(Number::Float(value)) => Ok(TokenKind::Float(value)),
-            None => Err(self.error("malformed number", Near::SourceFrom(start))),
+            Some(number) => self.number = number,
+            None => return Err(self.error("malformed number", Near::SourceFrom(start))),
         }
+        Ok(TokenKind::Number)
     }
 
     /// The level of a long bracket that opens here, as the number of its `=`.
@@ -275,7 +298,7 @@ impl<'s> Lexer<'s> {
         closes.then_some(level + 2)
     }
 
-    fn skip_long_comment(&mut self, level: usize) -> Result<(), SyntaxError> {
+    fn skip_long_comment(&mut self, level: usize) -> Result<()> {
         let line = self.line;
         self.position += level + 2;
         loop {
@@ -294,7 +317,7 @@ impl<'s> Lexer<'s> {
         }
     }
 
-    fn read_long_string(&mut self, level: usize) -> Result<TokenKind, SyntaxError> {
+    fn read_long_string(&mut self, level: usize) -> Result<TokenKind> {
         let line = self.line;
         self.buffer.clear();
         self.delimiter = level + 2;
@@ -324,7 +347,7 @@ impl<'s> Lexer<'s> {
         }
     }
 
-    fn unfinished_long(&self, what: &str, line: u32) -> SyntaxError {
+    fn unfinished_long(&self, what: &str, line: u32) -> Box<SyntaxError> {
         self.error(&format!("unfinished long {what} (starting at line {line})"), Near::End)
     }
 
@@ -337,7 +360,7 @@ impl<'s> Lexer<'s> {
     }
 
     /// Reads a short string; its opening quote has been stepped over.
-    fn read_string(&mut self, quote: u8) -> Result<TokenKind, SyntaxError> {
+    fn read_string(&mut self, quote: u8) -> Result<TokenKind> {
         self.buffer.clear();
         self.buffer.push(quote);
         self.delimiter = 1;
@@ -357,7 +380,7 @@ impl<'s> Lexer<'s> {
     }
 
     /// Decodes an escape sequence. Its source is in the buffer until it is known to be good, for the messages' sake.
-    fn read_escape(&mut self) -> Result<(), SyntaxError> {
+    fn read_escape(&mut self) -> Result<()> {
         let escape = self.buffer.len();
         self.save();
         let value = match self.peek() {
@@ -420,13 +443,13 @@ impl<'s> Lexer<'s> {
     }
 
     /// An error in an escape sequence, which shows the string up to the byte that is wrong.
-    fn escape_error(&mut self, what: &str) -> SyntaxError {
+    fn escape_error(&mut self, what: &str) -> Box<SyntaxError> {
         self.buffer.extend(self.peek());
         self.error(what, Near::Buffer)
     }
 
     /// Steps over a byte of an escape sequence to a hexadecimal digit, and gives its value.
-    fn read_hex_digit(&mut self) -> Result<u64, SyntaxError> {
+    fn read_hex_digit(&mut self) -> Result<u64> {
         self.save();
         match self.peek() {
             Some(digit) if digit.is_ascii_hexdigit() => Ok(hex_value(digit)),
@@ -435,7 +458,7 @@ impl<'s> Lexer<'s> {
     }
 
     /// Reads the `u{XXX}` of an escape sequence.
-    fn read_utf8_escape(&mut self) -> Result<u64, SyntaxError> {
+    fn read_utf8_escape(&mut self) -> Result<u64> {
         self.save();
         if self.peek() != Some(b'{') {
             return Err(self.escape_error("missing '{'"));
@@ -456,7 +479,7 @@ impl<'s> Lexer<'s> {
     }
 
     /// Reads the digits of an escape sequence `\ddd`: three at most.
-    fn read_decimal_escape(&mut self) -> Result<u8, SyntaxError> {
+    fn read_decimal_escape(&mut self) -> Result<u8> {
         let mut value = 0u32;
         for _ in 0..3 {
             let Some(digit) = self.peek().filter(u8::is_ascii_digit) else {

@@ -135,7 +135,8 @@ impl Printer {
                     self.body(block, "end");
                 }
             }
-            StatementKind::NumericFor { variable, start, limit, step, body, .. } => {
+            StatementKind::NumericFor(node) => {
+                let NumericFor { variable, start, limit, step, body, .. } = &**node;
                 self.push("for ");
                 self.push(&variable.name);
                 self.push(" = ");
@@ -149,7 +150,8 @@ impl Printer {
                 self.push(" do");
                 self.body(body, "end");
             }
-            StatementKind::GenericFor { variables, iterators, body, .. } => {
+            StatementKind::GenericFor(node) => {
+                let GenericFor { variables, iterators, body, .. } = &**node;
                 self.push("for ");
                 self.names(variables);
                 self.push(" in ");
@@ -157,7 +159,8 @@ impl Printer {
                 self.push(" do");
                 self.body(body, "end");
             }
-            StatementKind::Function { base, fields, method, body } => {
+            StatementKind::Function(node) => {
+                let FunctionStatement { base, fields, method, body } = &**node;
                 self.push("function ");
                 self.push(&base.name);
                 for field in fields {
@@ -216,32 +219,32 @@ impl Printer {
             ExpressionKind::Float(value) => self.float(*value),
             ExpressionKind::String(value) => self.string(value),
             ExpressionKind::Name(name) => self.push(name),
-            ExpressionKind::Index { object, key } => {
-                self.prefix(object);
-                match &key.kind {
+            ExpressionKind::Index(index) => {
+                self.prefix(&index.object);
+                match &index.key.kind {
                     ExpressionKind::String(name) if is_name(name) => {
                         self.push(".");
                         self.push(&String::from_utf8_lossy(name));
                     }
-                    _ => self.bracketed(key),
+                    _ => self.bracketed(&index.key),
                 }
             }
-            ExpressionKind::Call { function, arguments, .. } => {
-                self.prefix(function);
-                self.arguments(arguments);
+            ExpressionKind::Call(call) => {
+                self.prefix(&call.function);
+                self.arguments(&call.arguments);
             }
-            ExpressionKind::MethodCall { object, method, arguments, .. } => {
-                self.prefix(object);
+            ExpressionKind::MethodCall(call) => {
+                self.prefix(&call.object);
                 self.push(":");
-                self.push(&method.name);
-                self.arguments(arguments);
+                self.push(&call.method.name);
+                self.arguments(&call.arguments);
             }
             ExpressionKind::Function(body) => {
                 self.push("function");
                 self.function(body);
             }
             ExpressionKind::Unary { operator, operand, .. } => self.unary(*operator, operand),
-            ExpressionKind::Binary { operator, left, right, .. } => self.binary(*operator, left, right),
+            ExpressionKind::Binary(binary) => self.binary(binary),
             ExpressionKind::Table(fields) => {
                 self.push("{");
                 self.list(fields, Printer::field);
@@ -307,7 +310,7 @@ impl Printer {
             UnaryOperator::Length => "#",
         });
         let loose = match &operand.kind {
-            ExpressionKind::Binary { operator, .. } => priority(*operator).left <= UNARY_PRIORITY,
+            ExpressionKind::Binary(inner) => priority(inner.operator).left <= UNARY_PRIORITY,
             _ => false,
         };
         if operator == UnaryOperator::Negate && begins_with_minus(operand) {
@@ -317,21 +320,21 @@ impl Printer {
         self.guarded(operand, loose);
     }
 
-    fn binary(&mut self, operator: BinaryOperator, left: &Expression, right: &Expression) {
-        let Priority { left: binds_left, right: binds_right } = priority(operator);
+    fn binary(&mut self, Binary { operator, left, right, .. }: &Binary) {
+        let Priority { left: binds_left, right: binds_right } = priority(*operator);
         let left_loose = match &left.kind {
             // The operand of the left side must not be able to take this operator.
-            ExpressionKind::Binary { operator, .. } => priority(*operator).right < binds_left,
+            ExpressionKind::Binary(inner) => priority(inner.operator).right < binds_left,
             ExpressionKind::Unary { .. } => UNARY_PRIORITY < binds_left,
             _ => false,
         };
         let right_loose = match &right.kind {
-            ExpressionKind::Binary { operator, .. } => priority(*operator).left <= binds_right,
+            ExpressionKind::Binary(inner) => priority(inner.operator).left <= binds_right,
             _ => false,
         };
         self.guarded(left, left_loose);
         self.push(" ");
-        self.push(symbol(operator));
+        self.push(symbol(*operator));
         self.push(" ");
         self.guarded(right, right_loose);
     }
@@ -428,7 +431,7 @@ fn symbol(operator: BinaryOperator) -> &'static str {
 /// Whether an index or a call can follow without parentheses.
 fn is_prefix(kind: &ExpressionKind) -> bool {
     use ExpressionKind::{Call, Index, MethodCall, Name, Parenthesized};
-    matches!(kind, Name(_) | Index { .. } | Call { .. } | MethodCall { .. } | Parenthesized(_))
+    matches!(kind, Name(_) | Index(_) | Call(_) | MethodCall(_) | Parenthesized(_))
 }
 
 /// Whether the text of an operand begins with a minus.
@@ -451,8 +454,9 @@ fn begins_with_parenthesis(kind: &StatementKind) -> bool {
     };
     loop {
         expression = match &expression.kind {
-            ExpressionKind::Index { object, .. } | ExpressionKind::MethodCall { object, .. } => object,
-            ExpressionKind::Call { function, .. } => function,
+            ExpressionKind::Index(index) => &index.object,
+            ExpressionKind::MethodCall(call) => &call.object,
+            ExpressionKind::Call(call) => &call.function,
             ExpressionKind::Name(_) => return false,
             // Whatever else is called or indexed has parentheses or is given them.
             _ => return true,

@@ -48,29 +48,29 @@ fn statement_kind(kind: &mut StatementKind) {
                 block(body);
             }
         }
-        StatementKind::NumericFor { variable, start, limit, step, body, end_line } => {
-            variable.span = Span::NONE;
-            expression(start);
-            expression(limit);
-            if let Some(step) = step {
+        StatementKind::NumericFor(node) => {
+            node.variable.span = Span::NONE;
+            expression(&mut node.start);
+            expression(&mut node.limit);
+            if let Some(step) = &mut node.step {
                 expression(step);
             }
-            block(body);
-            *end_line = 0;
+            block(&mut node.body);
+            node.end_line = 0;
         }
-        StatementKind::GenericFor { variables, iterators, body, end_line } => {
-            names(variables);
-            expressions(iterators);
-            block(body);
-            *end_line = 0;
+        StatementKind::GenericFor(node) => {
+            names(&mut node.variables);
+            expressions(&mut node.iterators);
+            block(&mut node.body);
+            node.end_line = 0;
         }
-        StatementKind::Function { base, fields, method, body } => {
-            base.span = Span::NONE;
-            names(fields);
-            if let Some(method) = method {
+        StatementKind::Function(node) => {
+            node.base.span = Span::NONE;
+            names(&mut node.fields);
+            if let Some(method) = &mut node.method {
                 method.span = Span::NONE;
             }
-            function(body);
+            function(&mut node.body);
         }
         StatementKind::LocalFunction { name, body } => {
             name.span = Span::NONE;
@@ -111,30 +111,30 @@ fn expression(node: &mut Expression) {
         | ExpressionKind::Float(_)
         | ExpressionKind::String(_)
         | ExpressionKind::Name(_) => {}
-        ExpressionKind::Index { object, key } => {
-            expression(object);
-            expression(key);
+        ExpressionKind::Index(index) => {
+            expression(&mut index.object);
+            expression(&mut index.key);
         }
-        ExpressionKind::Call { function, arguments, line } => {
-            expression(function);
-            expressions(arguments);
-            *line = 0;
+        ExpressionKind::Call(call) => {
+            expression(&mut call.function);
+            expressions(&mut call.arguments);
+            call.line = 0;
         }
-        ExpressionKind::MethodCall { object, method, arguments, line } => {
-            expression(object);
-            method.span = Span::NONE;
-            expressions(arguments);
-            *line = 0;
+        ExpressionKind::MethodCall(call) => {
+            expression(&mut call.object);
+            call.method.span = Span::NONE;
+            expressions(&mut call.arguments);
+            call.line = 0;
         }
         ExpressionKind::Function(body) => function(body),
         ExpressionKind::Unary { operand, line, .. } => {
             expression(operand);
             *line = 0;
         }
-        ExpressionKind::Binary { left, right, line, .. } => {
-            expression(left);
-            expression(right);
-            *line = 0;
+        ExpressionKind::Binary(binary) => {
+            expression(&mut binary.left);
+            expression(&mut binary.right);
+            binary.line = 0;
         }
         ExpressionKind::Table(fields) => {
             for field in fields {

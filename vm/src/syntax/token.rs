@@ -16,18 +16,17 @@ pub(super) struct Token {
 
 macro_rules! tokens {
     (reserved { $($word:ident $word_text:literal,)* } symbols { $($symbol:ident $symbol_text:literal,)* }) => {
-        /// What a token is. Names and strings are looked up in the source and in the lexer's buffer.
-        #[derive(Clone, Copy, Debug, PartialEq)]
+        /// What a token is. Names are looked up in the source, strings and numbers in the lexer.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub(super) enum TokenKind {
             $($word,)*
             $($symbol,)*
             Name,
             String,
-            Integer(i64),
-            Float(f64),
+            Number,
             EndOfSource,
             /// A byte that begins no token.
-            Other(u8),
+            Other,
         }
 
         impl TokenKind {
@@ -127,10 +126,7 @@ impl TokenKind {
         match self {
             TokenKind::Name => "<name>".to_owned(),
             TokenKind::String => "<string>".to_owned(),
-            TokenKind::Integer(_) => "<integer>".to_owned(),
-            TokenKind::Float(_) => "<number>".to_owned(),
-            TokenKind::Other(byte @ b' '..=b'~') => format!("'{}'", char::from(byte)),
-            TokenKind::Other(byte) => format!("'<\\{byte}>'"),
+            TokenKind::Number => "<number>".to_owned(),
             _ => "<eof>".to_owned(),
         }
     }
@@ -145,10 +141,20 @@ pub(super) fn is_name(text: &[u8]) -> bool {
 
 /// Whether a name can begin with this byte. Only ASCII letters can, whatever the locale.
 pub(super) fn is_name_start(byte: u8) -> bool {
-    byte.is_ascii_alphabetic() || byte == b'_'
+    is_name_part(byte) && !byte.is_ascii_digit()
 }
 
 /// Whether a name can go on with this byte.
 pub(super) fn is_name_part(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'_'
+    NAME_PARTS[usize::from(byte)]
 }
+
+static NAME_PARTS: [bool; 256] = {
+    let mut parts = [false; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        parts[byte] = (byte as u8).is_ascii_alphanumeric() || byte as u8 == b'_';
+        byte += 1;
+    }
+    parts
+};

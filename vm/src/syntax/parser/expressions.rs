@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use super::{Parser, Result};
 use crate::syntax::ast::*;
+use crate::syntax::number::Number;
 use crate::syntax::token::TokenKind;
 
 /// How tightly an operator binds its operands. Where the right side is less than the left, it is right associative.
@@ -81,11 +82,17 @@ impl Parser<'_> {
     }
 
     pub(super) fn expression_list(&mut self) -> Result<Vec<Expression>> {
-        let mut list = vec![self.expression()?];
-        while self.accept(TokenKind::Comma)? {
-            list.push(self.expression()?);
+        let first = self.expression()?;
+        if !self.at(TokenKind::Comma) {
+            return Ok(vec![first]);
         }
-        Ok(list)
+        let base = self.expressions.len();
+        self.expressions.push(first);
+        while self.accept(TokenKind::Comma)? {
+            let next = self.expression()?;
+            self.expressions.push(next);
+        }
+        Ok(self.expressions.drain(base..).collect())
     }
 
     /// An expression of operators that bind tighter than `limit`. Chains to the left are a loop; operands to the right
@@ -115,21 +122,16 @@ impl Parser<'_> {
         let first = self.token_span();
         let line = self.line();
         self.advance()?;
-        let operand = self.boxed_operand(UNARY_PRIORITY)?;
+        let operand = self.operand(UNARY_PRIORITY).map(Box::new)?;
         self.node(first, ExpressionKind::Unary { operator, operand, line })
     }
 
     fn binary(&mut self, operator: BinaryOperator, left: Expression) -> Result<Expression> {
         let first = left.span;
-        let left = Box::new(left);
         let line = self.line();
         self.advance()?;
-        let right = self.boxed_operand(priority(operator).right)?;
-        self.node(first, ExpressionKind::Binary { operator, left, right, line })
-    }
-
-    fn boxed_operand(&mut self, limit: u8) -> Result<Box<Expression>> {
-        self.operand(limit).map(Box::new)
+        let right = self.operand(priority(operator).right)?;
+        self.node(first, ExpressionKind::Binary(Box::new(Binary { operator, left, right, line })))
     }
 
     /// Makes the node on top of all that was parsed since the height was fresh.
@@ -153,8 +155,10 @@ impl Parser<'_> {
             TokenKind::Nil => ExpressionKind::Nil,
             TokenKind::True => ExpressionKind::True,
             TokenKind::False => ExpressionKind::False,
-            TokenKind::Integer(value) => ExpressionKind::Integer(value),
-            TokenKind::Float(value) => ExpressionKind::Float(value),
+            TokenKind::Number => match self.lexer.number() {
+                Number::Integer(value) => ExpressionKind::Integer(value),
+                Number::Float(value) => ExpressionKind::Float(value),
+            },
             TokenKind::String => ExpressionKind::String(Rc::from(self.lexer.string())),
             TokenKind::Dots if self.variadic => ExpressionKind::Vararg,
             TokenKind::Dots => return Err(self.error("cannot use '...' outside a vararg function")),
@@ -188,7 +192,7 @@ impl Parser<'_> {
         let first = self.token_span();
         let line = self.line();
         self.advance()?;
-        let inner = self.boxed_operand(0)?;
+        let inner = self.expression().map(Box::new)?;
         self.expect_closing(TokenKind::RightParen, TokenKind::LeftParen, line)?;
         self.node(first, ExpressionKind::Parenthesized(inner))
     }
@@ -210,7 +214,6 @@ impl Parser<'_> {
 
     fn suffix(&mut self, object: Expression) -> Result<Expression> {
         let first = object.span;
-        let object = Box::new(object);
         let kind = match self.token.kind {
             TokenKind::Dot => self.field_of(object),
             TokenKind::LeftBracket => self.element_of(object),
@@ -220,30 +223,30 @@ impl Parser<'_> {
         self.node(first, kind?)
     }
 
-    fn field_of(&mut self, object: Box<Expression>) -> Result<ExpressionKind> {
+    fn field_of(&mut self, object: Expression) -> Result<ExpressionKind> {
         self.advance()?;
         let NameAt { name, span } = self.name()?;
-        let key = Box::new(Expression { kind: ExpressionKind::String(Rc::from(name)), span });
-        Ok(ExpressionKind::Index { object, key })
+        let key = Expression { kind: ExpressionKind::String(Rc::from(name)), span };
+        Ok(ExpressionKind::Index(Box::new(Index { object, key })))
     }
 
-    fn element_of(&mut self, object: Box<Expression>) -> Result<ExpressionKind> {
-        let key = self.bracketed_key().map(Box::new)?;
-        Ok(ExpressionKind::Index { object, key })
+    fn element_of(&mut self, object: Expression) -> Result<ExpressionKind> {
+        let key = self.bracketed_key()?;
+        Ok(ExpressionKind::Index(Box::new(Index { object, key })))
     }
 
-    fn method_of(&mut self, object: Box<Expression>) -> Result<ExpressionKind> {
+    fn method_of(&mut self, object: Expression) -> Result<ExpressionKind> {
         self.advance()?;
         let method = self.name()?;
         let line = self.line();
         let arguments = self.arguments()?;
-        Ok(ExpressionKind::MethodCall { object, method, arguments, line })
+        Ok(ExpressionKind::MethodCall(Box::new(MethodCall { object, method, arguments, line })))
     }
 
-    fn call_of(&mut self, function: Box<Expression>) -> Result<ExpressionKind> {
+    fn call_of(&mut self, function: Expression) -> Result<ExpressionKind> {
         let line = self.line();
         let arguments = self.arguments()?;
-        Ok(ExpressionKind::Call { function, arguments, line })
+        Ok(ExpressionKind::Call(Box::new(Call { function, arguments, line })))
     }
 
     fn bracketed_key(&mut self) -> Result<Expression> {
@@ -280,14 +283,16 @@ impl Parser<'_> {
         let first = self.token_span();
         let line = self.line();
         self.expect(TokenKind::LeftBrace)?;
-        let mut fields = Vec::new();
+        let base = self.fields.len();
         while !self.at(TokenKind::RightBrace) {
-            fields.push(self.field()?);
+            let field = self.field()?;
+            self.fields.push(field);
             if !self.accept(TokenKind::Comma)? && !self.accept(TokenKind::Semicolon)? {
                 break;
             }
         }
         self.expect_closing(TokenKind::RightBrace, TokenKind::LeftBrace, line)?;
+        let fields = self.fields.drain(base..).collect();
         self.node(first, ExpressionKind::Table(fields))
     }
 
@@ -333,7 +338,7 @@ impl Parser<'_> {
             // Those inside of it are part of it.
             self.finished.truncate(finished);
             let name = NameAt { name: self.names.intern(b"?"), span: self.token_span() };
-            let kind = StatementKind::LocalFunction { name, body: body.clone() };
+            let kind = StatementKind::LocalFunction { name, body: Box::new(body.clone()) };
             self.finished.push(Statement { kind, span: self.token_span() });
         }
         Ok(body)

@@ -52,7 +52,7 @@ pub(crate) fn parse_or_prefix(source: &[u8], chunk_name: &[u8], version: LuaVers
     let parser = || Parser::new(Lexer::new(source, chunk_name, version));
     let mut first = parser();
     if u32::try_from(source.len()).is_err() {
-        let error = first.lexer.error_here("chunk is too long");
+        let error = *first.lexer.error_here("chunk is too long");
         return Err(Unparsed { error, prefix: first.chunk(Vec::new()) });
     }
     first.main_block().map(|block| first.chunk(block.statements)).map_err(|error| {
@@ -60,11 +60,13 @@ pub(crate) fn parse_or_prefix(source: &[u8], chunk_name: &[u8], version: LuaVers
         let mut second = Parser { keeps: true, ..parser() };
         let _ = second.main_block();
         let statements = std::mem::take(&mut second.open);
-        Unparsed { error, prefix: second.chunk(statements) }
+        Unparsed { error: *error, prefix: second.chunk(statements) }
     })
 }
 
-type Result<T, E = SyntaxError> = std::result::Result<T, E>;
+/// Errors are rare, and boxed they make no result larger than what it is about.
+type Result<T, E = Box<SyntaxError>> = std::result::Result<T, E>;
+
 struct Parser<'s> {
     lexer: Lexer<'s>,
     /// The token to be parsed next.
@@ -86,6 +88,10 @@ struct Parser<'s> {
     locals: usize,
     /// The line where it is defined; 0 for a chunk.
     function_line: u32,
+    /// The parts of the lists that are being parsed, the innermost last: each becomes a list of just its length.
+    statements: Vec<Statement>,
+    expressions: Vec<Expression>,
+    fields: Vec<Field>,
     /// Whether what an error would lose is kept.
     keeps: bool,
     /// The functions in the statement in hand that are complete.
@@ -108,6 +114,9 @@ impl<'s> Parser<'s> {
             variadic: true,
             locals: 0,
             function_line: 0,
+            statements: Vec::new(),
+            expressions: Vec::new(),
+            fields: Vec::new(),
             keeps: false,
             finished: Vec::new(),
             open: Vec::new(),
@@ -233,7 +242,7 @@ impl<'s> Parser<'s> {
 
     /// An error near the next token.
     #[cold]
-    fn error(&self, what: &str) -> SyntaxError {
+    fn error(&self, what: &str) -> Box<SyntaxError> {
         self.lexer.error_near(what, self.token)
     }
 
@@ -249,7 +258,7 @@ impl<'s> Parser<'s> {
     fn enter_level(&mut self) -> Result<()> {
         if self.levels == MAX_LEVELS {
             let message = b"C stack overflow".to_vec();
-            return Err(SyntaxError { message, line: self.line(), incomplete: false });
+            return Err(Box::new(SyntaxError { message, line: self.line(), incomplete: false }));
         }
         self.levels += 1;
         Ok(())
@@ -286,11 +295,12 @@ impl<'s> Parser<'s> {
 
     fn block(&mut self) -> Result<Block> {
         let outer_locals = self.locals;
-        let mut statements = Vec::new();
+        let base = self.statements.len();
         while !self.at_block_end() {
             let last = self.at(TokenKind::Return);
             let finished = self.finished.len();
-            if let Err(error) = self.statement(&mut statements) {
+            if let Err(error) = self.statement() {
+                let mut statements: Vec<Statement> = self.statements.drain(base..).collect();
                 statements.extend(self.finished.drain(finished..));
                 self.leave_open(statements);
                 return Err(error);
@@ -301,22 +311,24 @@ impl<'s> Parser<'s> {
             }
         }
         self.locals = outer_locals;
-        Ok(Block { statements })
+        Ok(Block { statements: self.statements.drain(base..).collect() })
     }
 
-    /// Parses a statement onto the end of a block: none at all for `;`, and several where labels follow each other.
-    fn statement(&mut self, block: &mut Vec<Statement>) -> Result<()> {
+    /// Parses a statement onto the end of the block: none at all for `;`, and several where labels follow each other.
+    fn statement(&mut self) -> Result<()> {
         self.enter_level()?;
         let siblings = self.fresh_height();
         match self.token.kind {
             TokenKind::Semicolon => self.advance()?,
-            TokenKind::DoubleColon => self.label_statement(block)?,
+            TokenKind::DoubleColon => self.label_statement()?,
             _ => {
                 let first = self.token_span();
                 let kind = self.statement_kind()?;
                 self.grow()?;
-                block.push(Statement { kind, span: self.span_from(first) });
-                if let Some(StatementKind::Return(_)) = block.last().map(|statement| &statement.kind) {
+                let is_return = matches!(kind, StatementKind::Return(_));
+                let span = self.span_from(first);
+                self.statements.push(Statement { kind, span });
+                if is_return {
                     self.accept(TokenKind::Semicolon)?;
                 }
             }
@@ -347,21 +359,22 @@ impl<'s> Parser<'s> {
 
     /// A label takes the empty statements and labels after it along, one level deeper each: PUC Lua's way, and
     /// so its limit.
-    fn label_statement(&mut self, block: &mut Vec<Statement>) -> Result<()> {
+    fn label_statement(&mut self) -> Result<()> {
         let first = self.token_span();
         self.advance()?;
         let label = self.name()?;
         self.expect(TokenKind::DoubleColon)?;
         self.grow()?;
-        block.push(Statement { kind: StatementKind::Label(label), span: self.span_from(first) });
+        let span = self.span_from(first);
+        self.statements.push(Statement { kind: StatementKind::Label(label), span });
         while self.at(TokenKind::Semicolon) || self.at(TokenKind::DoubleColon) {
-            self.statement(block)?;
+            self.statement()?;
         }
         Ok(())
     }
 
     fn if_statement(&mut self, line: u32) -> Result<StatementKind> {
-        let mut arms = Vec::new();
+        let mut arms = Vec::with_capacity(1);
         match self.arms(&mut arms, line) {
             Ok(otherwise) => Ok(StatementKind::If { arms, otherwise }),
             Err(error) => {
@@ -398,7 +411,7 @@ impl<'s> Parser<'s> {
 
     fn while_statement(&mut self, line: u32) -> Result<StatementKind> {
         self.advance()?;
-        let condition = self.expression()?;
+        let condition = self.expression().map(Box::new)?;
         self.expect(TokenKind::Do)?;
         let (body, end_line) = self.loop_body(TokenKind::While, line)?;
         Ok(StatementKind::While { condition, body, end_line })
@@ -407,7 +420,7 @@ impl<'s> Parser<'s> {
     fn repeat_statement(&mut self, line: u32) -> Result<StatementKind> {
         self.advance()?;
         let body = self.closed_block(TokenKind::Until, TokenKind::Repeat, line)?;
-        let condition = self.expression();
+        let condition = self.expression().map(Box::new);
         let (body, condition) = self.complete(body, condition)?;
         Ok(StatementKind::Repeat { body, condition })
     }
@@ -435,7 +448,7 @@ impl<'s> Parser<'s> {
         let step = if self.accept(TokenKind::Comma)? { Some(self.expression()?) } else { None };
         self.expect(TokenKind::Do)?;
         let (body, end_line) = self.loop_body(TokenKind::For, line)?;
-        Ok(StatementKind::NumericFor { variable, start, limit, step, body, end_line })
+        Ok(StatementKind::NumericFor(Box::new(NumericFor { variable, start, limit, step, body, end_line })))
     }
 
     fn generic_for(&mut self, first: NameAt, line: u32) -> Result<StatementKind> {
@@ -450,7 +463,7 @@ impl<'s> Parser<'s> {
         let iterators = self.expression_list()?;
         self.expect(TokenKind::Do)?;
         let (body, end_line) = self.loop_body(TokenKind::For, line)?;
-        Ok(StatementKind::GenericFor { variables, iterators, body, end_line })
+        Ok(StatementKind::GenericFor(Box::new(GenericFor { variables, iterators, body, end_line })))
     }
 
     /// The body of a loop that began at `line`, to its `end`, with the line of that.
@@ -471,7 +484,7 @@ impl<'s> Parser<'s> {
         }
         let method = if self.accept(TokenKind::Colon)? { Some(self.name()?) } else { None };
         let body = self.function_body(line, method.is_some())?;
-        Ok(StatementKind::Function { base, fields, method, body })
+        Ok(StatementKind::Function(Box::new(FunctionStatement { base, fields, method, body })))
     }
 
     fn local_statement(&mut self) -> Result<StatementKind> {
@@ -482,12 +495,12 @@ impl<'s> Parser<'s> {
     fn local_function(&mut self) -> Result<StatementKind> {
         let name = self.name()?;
         self.declare(1)?;
-        let body = self.function_body(self.line(), false)?;
+        let body = self.function_body(self.line(), false).map(Box::new)?;
         Ok(StatementKind::LocalFunction { name, body })
     }
 
     fn local_variables(&mut self) -> Result<StatementKind> {
-        let mut names = Vec::new();
+        let mut names = Vec::with_capacity(1);
         let mut has_close = false;
         loop {
             let name = self.name()?;
@@ -532,15 +545,15 @@ impl<'s> Parser<'s> {
     fn expression_statement(&mut self) -> Result<StatementKind> {
         let first = self.suffixed_expression()?;
         if !self.at(TokenKind::Assign) && !self.at(TokenKind::Comma) {
-            let is_call = matches!(first.kind, ExpressionKind::Call { .. } | ExpressionKind::MethodCall { .. });
+            let is_call = matches!(first.kind, ExpressionKind::Call(_) | ExpressionKind::MethodCall(_));
             return if is_call { Ok(StatementKind::Call(first)) } else { Err(self.error("syntax error")) };
         }
         let outer_levels = self.levels;
         let finished = self.finished.len();
-        let mut targets = Vec::new();
+        let mut targets = Vec::with_capacity(1);
         let mut target = first;
         loop {
-            if !matches!(target.kind, ExpressionKind::Name(_) | ExpressionKind::Index { .. }) {
+            if !matches!(target.kind, ExpressionKind::Name(_) | ExpressionKind::Index(_)) {
                 return Err(self.error("syntax error"));
             }
             targets.push(target);

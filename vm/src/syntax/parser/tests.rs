@@ -3,7 +3,7 @@
 use super::*;
 use crate::syntax::{print_chunk, skip_shebang};
 
-fn parse_text(source: &str) -> Result<Chunk> {
+fn parse_text(source: &str) -> Result<Chunk, SyntaxError> {
     parse(source.as_bytes(), b"=t", LuaVersion::Lua54)
 }
 
@@ -37,8 +37,8 @@ fn string(source: &str) -> Vec<u8> {
 fn grouped(expression: &Expression) -> String {
     match &expression.kind {
         ExpressionKind::Unary { operator, operand, .. } => format!("({operator:?} {})", grouped(operand)),
-        ExpressionKind::Binary { operator, left, right, .. } => {
-            format!("({} {operator:?} {})", grouped(left), grouped(right))
+        ExpressionKind::Binary(binary) => {
+            format!("({} {:?} {})", grouped(&binary.left), binary.operator, grouped(&binary.right))
         }
         ExpressionKind::Name(name) => name.to_string(),
         other => format!("{other:?}"),
@@ -114,9 +114,9 @@ fn nodes_have_the_lines_that_errors_at_run_time_name() {
     assert_eq!(statements.iter().map(|statement| statement.span.line).collect::<Vec<_>>(), [1, 4, 7]);
     match &statements[0].kind {
         StatementKind::Local { values, .. } => match &values[0].kind {
-            ExpressionKind::Binary { line, right, .. } => {
-                assert_eq!((values[0].span.line, *line), (1, 2));
-                assert_eq!(right.span.line, 3);
+            ExpressionKind::Binary(binary) => {
+                assert_eq!((values[0].span.line, binary.line), (1, 2));
+                assert_eq!(binary.right.span.line, 3);
             }
             other => panic!("{other:?}"),
         },
@@ -139,11 +139,10 @@ fn nodes_have_the_lines_that_errors_at_run_time_name() {
 fn a_call_has_the_line_where_the_first_token_of_its_arguments_ends() {
     for (source, expected) in [("f(\n)", 1), ("f\n(\n1)", 2), ("f\n{\n}", 2), ("f [[\n]]", 2), ("o:\nm\n(\n)", 3)] {
         match &chunk(source).block.statements[0].kind {
-            StatementKind::Call(call) => match call.kind {
-                ExpressionKind::Call { line, .. } | ExpressionKind::MethodCall { line, .. } => {
-                    assert_eq!(line, expected, "{source:?}");
-                }
-                ref other => panic!("{other:?}"),
+            StatementKind::Call(call) => match &call.kind {
+                ExpressionKind::Call(call) => assert_eq!(call.line, expected, "{source:?}"),
+                ExpressionKind::MethodCall(call) => assert_eq!(call.line, expected, "{source:?}"),
+                other => panic!("{other:?}"),
             },
             other => panic!("{other:?}"),
         }

@@ -108,16 +108,15 @@ fn a_statement_that_begins_with_a_parenthesis_is_kept_apart_from_the_one_before(
 fn made_trees_get_the_parentheses_that_they_lack() {
     let made = |kind| Expression { kind, span: Span::NONE };
     let name = |name: &str| made(ExpressionKind::Name(name.into()));
-    let binary = |operator, left, right| {
-        made(ExpressionKind::Binary { operator, left: Box::new(left), right: Box::new(right), line: 0 })
-    };
+    let binary =
+        |operator, left, right| made(ExpressionKind::Binary(Box::new(Binary { operator, left, right, line: 0 })));
     let negate = |operand| {
         let operand = Box::new(operand);
         made(ExpressionKind::Unary { operator: UnaryOperator::Negate, operand, line: 0 })
     };
     let index = |object| {
-        let key = Box::new(made(ExpressionKind::String(b"k".as_slice().into())));
-        made(ExpressionKind::Index { object: Box::new(object), key })
+        let key = made(ExpressionKind::String(b"k".as_slice().into()));
+        made(ExpressionKind::Index(Box::new(Index { object, key })))
     };
     use BinaryOperator::{Add, Concat, Multiply, Power, Subtract};
     let cases = [
@@ -222,19 +221,20 @@ fn plain_expression() -> BoxedStrategy<Expression> {
                 (inner.clone(), inner.clone()).prop_map(|(key, value)| Field::Keyed(key, value)),
             ];
             let unary = (unary_operator(), boxed.clone());
-            let binary = (binary_operator(), boxed.clone(), boxed.clone());
-            let method = (boxed.clone(), name_at(), vec(inner.clone(), 0..3));
+            let binary = (binary_operator(), inner.clone(), inner.clone());
+            let method = (inner.clone(), name_at(), vec(inner.clone(), 0..3));
             prop_oneof![
                 unary.prop_map(|(operator, operand)| ExpressionKind::Unary { operator, operand, line: 0 }),
-                binary.prop_map(|(operator, left, right)| ExpressionKind::Binary { operator, left, right, line: 0 }),
-                (boxed.clone(), boxed.clone()).prop_map(|(object, key)| ExpressionKind::Index { object, key }),
-                (boxed.clone(), vec(inner, 0..3)).prop_map(|(function, arguments)| ExpressionKind::Call {
-                    function,
-                    arguments,
-                    line: 0
+                binary.prop_map(|(operator, left, right)| {
+                    ExpressionKind::Binary(Box::new(Binary { operator, left, right, line: 0 }))
+                }),
+                (inner.clone(), inner.clone())
+                    .prop_map(|(object, key)| ExpressionKind::Index(Box::new(Index { object, key }))),
+                (inner.clone(), vec(inner, 0..3)).prop_map(|(function, arguments)| {
+                    ExpressionKind::Call(Box::new(Call { function, arguments, line: 0 }))
                 }),
                 method.prop_map(|(object, method, arguments)| {
-                    ExpressionKind::MethodCall { object, method, arguments, line: 0 }
+                    ExpressionKind::MethodCall(Box::new(MethodCall { object, method, arguments, line: 0 }))
                 }),
                 vec(field, 0..4).prop_map(ExpressionKind::Table),
                 boxed.prop_map(ExpressionKind::Parenthesized),
@@ -260,21 +260,20 @@ fn function_body(block: impl Strategy<Value = Block>) -> impl Strategy<Value = F
 fn expression(block: BoxedStrategy<Block>) -> BoxedStrategy<Expression> {
     let function = function_body(block).prop_map(|body| made(ExpressionKind::Function(Box::new(body))));
     let with_function = (plain_expression(), function).prop_map(|(callee, argument)| {
-        made(ExpressionKind::Call { function: Box::new(callee), arguments: vec![argument], line: 0 })
+        made(ExpressionKind::Call(Box::new(Call { function: callee, arguments: vec![argument], line: 0 })))
     });
     prop_oneof![4 => plain_expression(), 1 => with_function].boxed()
 }
 
 fn target() -> impl Strategy<Value = Expression> {
     let index = (plain_expression(), plain_expression())
-        .prop_map(|(object, key)| made(ExpressionKind::Index { object: Box::new(object), key: Box::new(key) }));
+        .prop_map(|(object, key)| made(ExpressionKind::Index(Box::new(Index { object, key }))));
     prop_oneof![name().prop_map(|name| made(ExpressionKind::Name(name))), index]
 }
 
 fn call() -> impl Strategy<Value = Expression> {
-    (plain_expression(), vec(plain_expression(), 0..3)).prop_map(|(function, arguments)| {
-        made(ExpressionKind::Call { function: Box::new(function), arguments, line: 0 })
-    })
+    (plain_expression(), vec(plain_expression(), 0..3))
+        .prop_map(|(function, arguments)| made(ExpressionKind::Call(Box::new(Call { function, arguments, line: 0 }))))
 }
 
 fn statement(block: BoxedStrategy<Block>) -> BoxedStrategy<StatementKind> {
@@ -295,20 +294,24 @@ fn statement(block: BoxedStrategy<Block>) -> BoxedStrategy<StatementKind> {
         call().prop_map(StatementKind::Call),
         block.clone().prop_map(StatementKind::Do),
         (plain_expression(), block.clone()).prop_map(|(condition, body)| StatementKind::While {
-            condition,
+            condition: Box::new(condition),
             body,
             end_line: 0
         }),
-        (block.clone(), plain_expression()).prop_map(|(body, condition)| StatementKind::Repeat { body, condition }),
+        (block.clone(), plain_expression().prop_map(Box::new))
+            .prop_map(|(body, condition)| StatementKind::Repeat { body, condition }),
         (vec(arm, 1..3), option::of(block.clone())).prop_map(|(arms, otherwise)| StatementKind::If { arms, otherwise }),
         numeric.prop_map(|(variable, start, limit, step, body)| {
-            StatementKind::NumericFor { variable, start, limit, step, body, end_line: 0 }
+            StatementKind::NumericFor(Box::new(NumericFor { variable, start, limit, step, body, end_line: 0 }))
         }),
         generic.prop_map(|(variables, iterators, body)| {
-            StatementKind::GenericFor { variables, iterators, body, end_line: 0 }
+            StatementKind::GenericFor(Box::new(GenericFor { variables, iterators, body, end_line: 0 }))
         }),
-        function.prop_map(|(base, fields, method, body)| StatementKind::Function { base, fields, method, body }),
-        (name_at(), function_body(block)).prop_map(|(name, body)| StatementKind::LocalFunction { name, body }),
+        function.prop_map(|(base, fields, method, body)| {
+            StatementKind::Function(Box::new(FunctionStatement { base, fields, method, body }))
+        }),
+        (name_at(), function_body(block).prop_map(Box::new))
+            .prop_map(|(name, body)| StatementKind::LocalFunction { name, body }),
         Just(StatementKind::Break),
         name_at().prop_map(StatementKind::Goto),
         name_at().prop_map(StatementKind::Label),
@@ -337,15 +340,13 @@ fn structure(expression: &Expression) -> String {
     match &expression.kind {
         ExpressionKind::Parenthesized(inner) => structure(inner),
         ExpressionKind::Unary { operator, operand, .. } => format!("{operator:?}<{}>", structure(operand)),
-        ExpressionKind::Binary { operator, left, right, .. } => {
-            format!("{operator:?}<{}, {}>", structure(left), structure(right))
+        ExpressionKind::Binary(binary) => {
+            format!("{:?}<{}, {}>", binary.operator, structure(&binary.left), structure(&binary.right))
         }
-        ExpressionKind::Index { object, key } => format!("Index<{}, {}>", structure(object), structure(key)),
-        ExpressionKind::Call { function, arguments, .. } => {
-            format!("Call<{}: {}>", structure(function), list(arguments))
-        }
-        ExpressionKind::MethodCall { object, method, arguments, .. } => {
-            format!("Method<{}, {}: {}>", structure(object), method.name, list(arguments))
+        ExpressionKind::Index(index) => format!("Index<{}, {}>", structure(&index.object), structure(&index.key)),
+        ExpressionKind::Call(call) => format!("Call<{}: {}>", structure(&call.function), list(&call.arguments)),
+        ExpressionKind::MethodCall(call) => {
+            format!("Method<{}, {}: {}>", structure(&call.object), call.method.name, list(&call.arguments))
         }
         ExpressionKind::Table(fields) => {
             let fields = fields.iter().map(|field| match field {
