@@ -60,6 +60,10 @@ impl Hasher for Folding {
         self.state = product as u64 ^ (product >> 64) as u64;
     }
 
+    fn write_usize(&mut self, value: usize) {
+        self.write_u64(value as u64);
+    }
+
     fn finish(&self) -> u64 {
         self.state
     }

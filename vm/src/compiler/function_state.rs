@@ -14,7 +14,6 @@ use crate::bytecode::{Constant, Instruction, LocalVariable, MAX_REGISTERS, Opcod
 use crate::hash::Keyed;
 use crate::syntax::limit_message;
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::rc::Rc;
 
 /// A table of constants with more room than this is not kept for the next function: to empty it takes its time.
@@ -297,19 +296,17 @@ impl<'t> FunctionState<'t> {
 
     /// The place of a constant in the table.
     pub(super) fn constant(&mut self, literal: Literal<'t>) -> ConstantIndex {
-        match self.constant_indices.entry(literal) {
-            Entry::Occupied(known) => ConstantIndex(*known.get()),
-            Entry::Vacant(_) if self.constants.len() > Instruction::MAX_AX as usize => {
-                self.fail_limit("constants", Instruction::MAX_AX as usize);
-                ConstantIndex(0)
-            }
-            Entry::Vacant(new) => {
-                let index = self.constants.len() as u32;
-                self.constants.push(literal.into());
-                new.insert(index);
-                ConstantIndex(index)
-            }
+        if let Some(&index) = self.constant_indices.get(&literal) {
+            return ConstantIndex(index);
         }
+        if self.constants.len() > Instruction::MAX_AX as usize {
+            self.fail_limit("constants", Instruction::MAX_AX as usize);
+            return ConstantIndex(0);
+        }
+        let index = self.constants.len() as u32;
+        self.constants.push(literal.into());
+        self.constant_indices.insert(literal, index);
+        ConstantIndex(index)
     }
 
     /// Take in a finished function; its number.

@@ -38,6 +38,7 @@ use crate::syntax::ast::{Attribute, Binary, Chunk, Expression, FunctionBody, Nam
 use crate::syntax::{SyntaxError, limit_message};
 use crate::version::LuaVersion;
 use function_state::{Failure, FunctionState};
+use operand::Place;
 use scope::GotoTarget;
 use std::rc::Rc;
 
@@ -72,6 +73,7 @@ fn compile_main(chunk: &Chunk, chunk_name: &[u8], whole: bool) -> Result<Templat
         spare: Vec::new(),
         operations: Vec::new(),
         suffixes: Vec::new(),
+        targets: Vec::new(),
     };
     compiler.main_function(chunk, whole)
 }
@@ -101,6 +103,8 @@ struct Compiler<'t> {
     operations: Vec<&'t Binary>,
     /// The indices and calls of what is being compiled, outermost first.
     suffixes: Vec<&'t Expression>,
+    /// The targets of the assignments that are being compiled, outermost first.
+    targets: Vec<Place<'t>>,
 }
 
 impl<'t> Compiler<'t> {

@@ -151,8 +151,15 @@ impl<'t> Operand<'t> {
 
 impl<'t> FunctionState<'t> {
     /// Make sure that an operand is one value and no variable: emit what reads it.
+    #[inline]
     pub(super) fn discharge(&mut self, operand: &mut Operand<'t>) {
-        operand.place = match operand.place {
+        if !matches!(operand.place, Place::Register(_) | Place::Integer(_) | Place::String(_) | Place::Pending(_)) {
+            operand.place = self.discharged(operand.place);
+        }
+    }
+
+    fn discharged(&mut self, place: Place<'t>) -> Place<'t> {
+        match place {
             Place::Local(register) => Place::Register(register),
             Place::Upvalue(index) => Place::Pending(self.emit_abc(Opcode::GetUpval, 0, index.0, 0)),
             Place::IndexUpvalue { table, key } => Place::Pending(self.emit_abc(Opcode::GetTabUp, 0, table.0, key)),
@@ -174,8 +181,8 @@ impl<'t> FunctionState<'t> {
                 self.set_c(pc, 2);
                 Place::Pending(pc)
             }
-            _ => return,
-        };
+            place => place,
+        }
     }
 
     /// Free the register of an operand, if it is in a temporary.

@@ -92,9 +92,10 @@ pub(super) struct JumpIntoScope<'t> {
     pub(super) variable: &'t Name,
 }
 
-/// Whether two names are the same. Those of one text are, as a rule, where they are the same piece of memory.
+/// Whether two names are the same. Those of one text mostly are where they are the same piece of memory, and differ at
+/// their ends where they are not.
 fn is_same(one: &[u8], other: &[u8]) -> bool {
-    one.len() == other.len() && (std::ptr::eq(one, other) || one == other)
+    one.len() == other.len() && (std::ptr::eq(one, other) || one.last() == other.last() && one == other)
 }
 
 impl<'t> FunctionState<'t> {

@@ -108,26 +108,28 @@ impl<'t> Compiler<'t> {
     // Assignments and declarations.
 
     fn assign(&mut self, targets: &'t [Expression], values: &'t [Expression]) -> Result<()> {
-        let mut places: Vec<Place<'t>> = Vec::with_capacity(targets.len());
+        let outer = self.targets.len();
         for target in targets {
             let place = self.target(target)?;
             if !place.is_indexed() {
-                self.keep_table_of(&mut places, &place);
+                self.keep_table_of(outer, &place);
             }
-            places.push(place);
+            self.targets.push(place);
         }
         let Some(last) = self.expressions(values)? else {
             return Err(self.error("syntax error"));
         };
         if values.len() == targets.len() {
-            if let Some(place) = places.pop() {
+            if let Some(place) = self.targets.pop() {
                 self.store_last(&place, last);
             }
         } else {
             self.adjust(targets.len(), values.len(), Some(last));
         }
         // The other values are in consecutive registers.
-        while let Some(place) = places.pop() {
+        while self.targets.len() > outer
+            && let Some(place) = self.targets.pop()
+        {
             let value = Place::Register(Register(self.function.free.saturating_sub(1) as u8));
             self.function.store(&place, value.into());
         }
@@ -167,12 +169,12 @@ impl<'t> Compiler<'t> {
         self.error(&format!("attempt to assign to const variable '{name}'"))
     }
 
-    /// Let earlier targets of a multiple assignment, which use a variable as table or key, use a copy of it if the
+    /// Let earlier targets of a multiple assignment, from number `first` on, which use a variable as table or key, use a copy of it if the
     /// variable is itself a target.
-    fn keep_table_of(&mut self, earlier: &mut [Place<'t>], variable: &Place<'t>) {
+    fn keep_table_of(&mut self, first: usize, variable: &Place<'t>) {
         let copy = Register(self.function.free as u8);
         let mut is_used = false;
-        for place in earlier {
+        for place in &mut self.targets[first..] {
             match (&mut *place, variable) {
                 (Place::IndexUpvalue { table, key }, Place::Upvalue(upvalue)) if table == upvalue => {
                     *place = Place::IndexField { table: copy, key: *key };

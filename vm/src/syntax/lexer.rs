@@ -25,6 +25,52 @@ pub(super) fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t'..=b'\r')
 }
 
+/// What a byte tells of the token that it begins.
+#[derive(Clone, Copy)]
+enum Start {
+    Blank,
+    LineBreak,
+    /// That of a name or a reserved word.
+    Name,
+    Digit,
+    /// A token of its own, or two for a comment.
+    Minus,
+    /// This token, whatever follows.
+    Single(TokenKind),
+    Other,
+}
+
+static STARTS: [Start; 256] = {
+    let mut starts = [Start::Other; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        starts[byte] = match byte as u8 {
+            b' ' | b'\t' | b'\x0b' | b'\x0c' => Start::Blank,
+            b'\n' | b'\r' => Start::LineBreak,
+            b'a'..=b'z' | b'A'..=b'Z' | b'_' => Start::Name,
+            b'0'..=b'9' => Start::Digit,
+            b'-' => Start::Minus,
+            b'+' => Start::Single(TokenKind::Plus),
+            b'*' => Start::Single(TokenKind::Star),
+            b'%' => Start::Single(TokenKind::Percent),
+            b'^' => Start::Single(TokenKind::Caret),
+            b'#' => Start::Single(TokenKind::Hash),
+            b'&' => Start::Single(TokenKind::Ampersand),
+            b'|' => Start::Single(TokenKind::Bar),
+            b'(' => Start::Single(TokenKind::LeftParen),
+            b')' => Start::Single(TokenKind::RightParen),
+            b'{' => Start::Single(TokenKind::LeftBrace),
+            b'}' => Start::Single(TokenKind::RightBrace),
+            b']' => Start::Single(TokenKind::RightBracket),
+            b';' => Start::Single(TokenKind::Semicolon),
+            b',' => Start::Single(TokenKind::Comma),
+            _ => Start::Other,
+        };
+        byte += 1;
+    }
+    starts
+};
+
 /// The greatest value that an escape `\u{…}` can have.
 const MAX_UTF8: u64 = 0x7FFF_FFFF;
 
@@ -152,29 +198,44 @@ impl<'s> Lexer<'s> {
 
     /// Reads the next token.
     pub fn next_token(&mut self) -> Result<Token> {
-        self.skip_blanks()?;
-        let start = self.position;
-        let line = self.line;
-        let kind = self.read_token()?;
-        // The parser lets no source in whose offsets would not fit.
-        Ok(Token { kind, start: start as u32, end: self.position as u32, line })
+        loop {
+            let start = self.position;
+            let line = self.line;
+            let kind = match self.peek().map(|byte| STARTS[usize::from(byte)]) {
+                Some(Start::Blank) => {
+                    let rest = &self.source[start + 1..];
+                    // More of them are mostly spaces.
+                    self.position += 1 + rest.iter().position(|&byte| byte != b' ').unwrap_or(rest.len());
+                    continue;
+                }
+                Some(Start::LineBreak) => {
+                    self.skip_line_break();
+                    continue;
+                }
+                Some(Start::Minus) if self.peek_second() == Some(b'-') => {
+                    self.skip_comment()?;
+                    continue;
+                }
+                Some(Start::Name) => self.read_word(),
+                Some(Start::Single(kind)) => {
+                    self.position += 1;
+                    kind
+                }
+                Some(Start::Digit) => self.read_numeral(start)?,
+                Some(Start::Minus | Start::Other) => self.read_other()?,
+                None => TokenKind::EndOfSource,
+            };
+            // The parser lets no source in whose offsets would not fit.
+            return Ok(Token { kind, start: start as u32, end: self.position as u32, line });
+        }
     }
 
-    /// Steps over white space and comments.
-    fn skip_blanks(&mut self) -> Result<()> {
-        while let Some(byte) = self.peek() {
-            match byte {
-                b'\n' | b'\r' => self.skip_line_break(),
-                b' ' | b'\t' | b'\x0b' | b'\x0c' => self.position += 1,
-                b'-' if self.peek_second() == Some(b'-') => {
-                    self.position += 2;
-                    match self.long_bracket() {
-                        Some(level) => self.skip_long_comment(level)?,
-                        None => self.skip_to_line_end(),
-                    }
-                }
-                _ => break,
-            }
+    #[inline(never)]
+    fn skip_comment(&mut self) -> Result<()> {
+        self.position += 2;
+        match self.long_bracket() {
+            Some(level) => self.skip_long_comment(level)?,
+            None => self.skip_to_line_end(),
         }
         Ok(())
     }
@@ -184,37 +245,21 @@ impl<'s> Lexer<'s> {
         self.position += rest.iter().position(|byte| matches!(byte, b'\n' | b'\r')).unwrap_or(rest.len());
     }
 
-    fn read_token(&mut self) -> Result<TokenKind> {
+    fn read_word(&mut self) -> TokenKind {
+        let rest = &self.source[self.position..];
+        let length = rest.iter().position(|&byte| !is_name_part(byte)).unwrap_or(rest.len());
+        self.position += length;
+        TokenKind::reserved(&rest[..length], self.version).unwrap_or(TokenKind::Name)
+    }
+
+    /// Reads a token that its first byte does not decide.
+    #[inline(never)]
+    fn read_other(&mut self) -> Result<TokenKind> {
         let start = self.position;
-        let Some(byte) = self.peek() else {
-            return Ok(TokenKind::EndOfSource);
-        };
-        if is_name_start(byte) {
-            let rest = &self.source[start..];
-            let length = rest.iter().take_while(|&&byte| is_name_part(byte)).count();
-            self.position += length;
-            return Ok(TokenKind::reserved(&rest[..length], self.version).unwrap_or(TokenKind::Name));
-        }
-        if byte.is_ascii_digit() {
-            return self.read_numeral(start);
-        }
+        let byte = self.source[start];
         self.position += 1;
         let kind = match byte {
-            b'+' => TokenKind::Plus,
             b'-' => TokenKind::Minus,
-            b'*' => TokenKind::Star,
-            b'%' => TokenKind::Percent,
-            b'^' => TokenKind::Caret,
-            b'#' => TokenKind::Hash,
-            b'&' => TokenKind::Ampersand,
-            b'|' => TokenKind::Bar,
-            b'(' => TokenKind::LeftParen,
-            b')' => TokenKind::RightParen,
-            b'{' => TokenKind::LeftBrace,
-            b'}' => TokenKind::RightBrace,
-            b']' => TokenKind::RightBracket,
-            b';' => TokenKind::Semicolon,
-            b',' => TokenKind::Comma,
             b'/' if self.accept(b'/') => TokenKind::DoubleSlash,
             b'/' => TokenKind::Slash,
             b'~' if self.accept(b'=') => TokenKind::NotEqual,
@@ -257,6 +302,7 @@ impl<'s> Lexer<'s> {
     }
 
     /// Reads a numeral that begins at `start`: as much as could belong to one, so that `3in` is an error of its own.
+    #[inline(never)]
     fn read_numeral(&mut self, start: usize) -> Result<TokenKind> {
         self.position = start;
         self.accept(b'.');

@@ -5,7 +5,7 @@
 
 use std::rc::Rc;
 
-use super::{Parser, Result};
+use super::{Parser, Result, take_above};
 use crate::syntax::ast::*;
 use crate::syntax::number::Number;
 use crate::syntax::token::TokenKind;
@@ -92,7 +92,7 @@ impl Parser<'_> {
             let next = self.expression()?;
             self.expressions.push(next);
         }
-        Ok(self.expressions.drain(base..).collect())
+        Ok(take_above(base, &mut self.expressions))
     }
 
     /// An expression of operators that bind tighter than `limit`. Chains to the left are a loop; operands to the right
@@ -292,7 +292,7 @@ impl Parser<'_> {
             }
         }
         self.expect_closing(TokenKind::RightBrace, TokenKind::LeftBrace, line)?;
-        let fields = self.fields.drain(base..).collect();
+        let fields = take_above(base, &mut self.fields);
         self.node(first, ExpressionKind::Table(fields))
     }
 

@@ -49,7 +49,7 @@ pub(crate) struct Unparsed {
 
 /// As [`parse`], where an error does not hide what stands before it.
 pub(crate) fn parse_or_prefix(source: &[u8], chunk_name: &[u8], version: LuaVersion) -> Result<Chunk, Unparsed> {
-    let parser = || Parser::new(Lexer::new(source, chunk_name, version));
+    let parser = || Parser::new(Lexer::new(source, chunk_name, version), Names::of(source));
     let mut first = parser();
     if u32::try_from(source.len()).is_err() {
         let error = *first.lexer.error_here("chunk is too long");
@@ -62,6 +62,11 @@ pub(crate) fn parse_or_prefix(source: &[u8], chunk_name: &[u8], version: LuaVers
         let statements = std::mem::take(&mut second.open);
         Unparsed { error: *error, prefix: second.chunk(statements) }
     })
+}
+
+/// The end of a list that begins at a place, as a list of just its length.
+fn take_above<T>(place: usize, list: &mut Vec<T>) -> Vec<T> {
+    if place == list.len() { Vec::new() } else { list.drain(place..).collect() }
 }
 
 /// Errors are rare, and boxed they make no result larger than what it is about.
@@ -101,14 +106,14 @@ struct Parser<'s> {
 }
 
 impl<'s> Parser<'s> {
-    fn new(lexer: Lexer<'s>) -> Parser<'s> {
+    fn new(lexer: Lexer<'s>, names: Names<'s>) -> Parser<'s> {
         Parser {
             lexer,
             token: Token { kind: TokenKind::EndOfSource, start: 0, end: 0, line: 1 },
             lookahead: None,
             previous_end: 0,
             previous_line: 1,
-            names: Names::default(),
+            names,
             levels: 0,
             height: 0,
             variadic: true,
@@ -300,7 +305,7 @@ impl<'s> Parser<'s> {
             let last = self.at(TokenKind::Return);
             let finished = self.finished.len();
             if let Err(error) = self.statement() {
-                let mut statements: Vec<Statement> = self.statements.drain(base..).collect();
+                let mut statements = take_above(base, &mut self.statements);
                 statements.extend(self.finished.drain(finished..));
                 self.leave_open(statements);
                 return Err(error);
@@ -311,7 +316,7 @@ impl<'s> Parser<'s> {
             }
         }
         self.locals = outer_locals;
-        Ok(Block { statements: self.statements.drain(base..).collect() })
+        Ok(Block { statements: take_above(base, &mut self.statements) })
     }
 
     /// Parses a statement onto the end of the block: none at all for `;`, and several where labels follow each other.
