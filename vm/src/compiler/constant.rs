@@ -1,37 +1,24 @@
-//! Values that the tree gives: what constant expressions and the constants of a function are made of.
+//! Values that are known while compiling.
 
+use super::function_state::FunctionState;
+use super::operand::{Operand, Place};
 use crate::bytecode::Constant;
 use crate::syntax::ast::Name;
 use std::hash::{Hash, Hasher};
 use std::rc::Rc;
 
-/// A text of the tree, as a string or as a name.
+/// The text of a string that is known.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Text<'t> {
+    /// A string of the tree.
     String(&'t Rc<[u8]>),
+    /// A name of the tree.
     Name(&'t Name),
+    /// The value of a variable, by its place among [`FunctionState::texts`].
+    Known(usize),
 }
 
-impl<'t> Text<'t> {
-    fn bytes(self) -> &'t [u8] {
-        match self {
-            Text::String(string) => string,
-            Text::Name(name) => name.as_bytes(),
-        }
-    }
-}
-
-impl From<Text<'_>> for Rc<[u8]> {
-    fn from(text: Text) -> Self {
-        match text {
-            Text::String(string) => Rc::clone(string),
-            Text::Name(name) => Rc::from(Rc::clone(name)),
-        }
-    }
-}
-
-/// A value that is known while compiling. As in the table of constants, floats with different bits are different values, and
-/// none is an integer.
+/// A value that is known.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Literal<'t> {
     Nil,
@@ -41,41 +28,58 @@ pub(super) enum Literal<'t> {
     String(Text<'t>),
 }
 
-impl PartialEq for Literal<'_> {
+/// A constant as the key under which its index is found; floats by their bits, so that `0.0`, `-0.0` and `0` differ.
+pub(super) struct ConstantKey(pub(super) Constant);
+
+impl PartialEq for ConstantKey {
     fn eq(&self, other: &Self) -> bool {
-        match (*self, *other) {
-            (Literal::Nil, Literal::Nil) => true,
-            (Literal::Boolean(one), Literal::Boolean(other)) => one == other,
-            (Literal::Integer(one), Literal::Integer(other)) => one == other,
-            (Literal::Float(one), Literal::Float(other)) => one.to_bits() == other.to_bits(),
-            (Literal::String(one), Literal::String(other)) => one.bytes() == other.bytes(),
-            _ => false,
+        match (&self.0, &other.0) {
+            (Constant::Float(one), Constant::Float(other)) => one.to_bits() == other.to_bits(),
+            (one, other) => one == other,
         }
     }
 }
 
-impl Eq for Literal<'_> {}
+impl Eq for ConstantKey {}
 
-impl Hash for Literal<'_> {
+impl Hash for ConstantKey {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        match *self {
-            Literal::Nil => state.write_u64(0),
-            Literal::Boolean(value) => state.write_u64(1 + u64::from(value)),
-            Literal::Integer(value) => state.write_u64(value as u64),
-            Literal::Float(value) => state.write_u64(value.to_bits()),
-            Literal::String(text) => state.write(text.bytes()),
+        match &self.0 {
+            Constant::Nil => state.write_u64(0),
+            Constant::Boolean(value) => state.write_u64(1 + u64::from(*value)),
+            Constant::Integer(value) => state.write_u64(*value as u64),
+            Constant::Float(value) => state.write_u64(value.to_bits()),
+            Constant::String(value) => state.write(value),
         }
     }
 }
 
-impl From<Literal<'_>> for Constant {
-    fn from(literal: Literal) -> Self {
+impl FunctionState {
+    /// A value that does not need the tree any more.
+    pub(super) fn owned(&self, literal: Literal) -> Constant {
         match literal {
             Literal::Nil => Constant::Nil,
             Literal::Boolean(value) => Constant::Boolean(value),
             Literal::Integer(value) => Constant::Integer(value),
             Literal::Float(value) => Constant::Float(value),
-            Literal::String(text) => Constant::String(text.into()),
+            Literal::String(Text::String(string)) => Constant::String(Rc::clone(string)),
+            Literal::String(Text::Name(name)) => Constant::String(Rc::from(Rc::clone(name))),
+            Literal::String(Text::Known(place)) => Constant::String(Rc::clone(&self.texts[place])),
         }
+    }
+
+    /// The value of a variable that is a constant.
+    pub(super) fn known(&mut self, value: &Constant) -> Operand<'static> {
+        Operand::from(match value {
+            Constant::Nil => Place::Nil,
+            Constant::Boolean(true) => Place::True,
+            Constant::Boolean(false) => Place::False,
+            Constant::Integer(value) => Place::Integer(*value),
+            Constant::Float(value) => Place::Float(*value),
+            Constant::String(text) => {
+                self.texts.push(Rc::clone(text));
+                Place::String(Text::Known(self.texts.len() - 1))
+            }
+        })
     }
 }

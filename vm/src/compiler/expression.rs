@@ -1,17 +1,16 @@
 //! Expressions: names, suffixes, calls, constructors, functions.
 //!
-//! The parser bounds how deep expressions nest, except to the left: chains of operators and of suffixes may be of any
-//! length, and are walked in a loop.
+//! They are walked by recursion: the parser bounds the height of the tree.
 //!
 //! The order of emission and the line at each point are those of a compiler that reads token by token, since the lines of
 //! runtime errors come from there.
 
-use super::constant::{Literal, Text};
+use super::constant::Text;
 use super::function_state::Register;
 use super::operand::{Operand, Place};
 use super::scope::{Storage, Variable};
 use super::{Compiler, Result};
-use crate::bytecode::{Instruction, Opcode, UpvalueDescription};
+use crate::bytecode::{Constant, Instruction, Opcode, UpvalueDescription};
 use crate::syntax::ast::{Binary, Expression, ExpressionKind, Field, FunctionBody, Name, Span};
 use std::rc::Rc;
 
@@ -19,38 +18,31 @@ use std::rc::Rc;
 const ITEMS_PER_FLUSH: usize = 50;
 
 /// What a name means.
-pub(super) enum Resolved<'t> {
+pub(super) enum Resolved {
     /// A variable, or a value known while compiling.
-    Operand(Operand<'t>),
+    Operand(Operand<'static>),
     /// A variable that cannot be assigned.
-    ReadOnly(Operand<'t>),
+    ReadOnly(Operand<'static>),
     /// No variable: a field of `_ENV`.
     Global,
 }
 
-impl<'t> Compiler<'t> {
+impl Compiler {
     /// Compile an expression up to its last operation.
-    pub(super) fn expression(&mut self, expression: &'t Expression) -> Result<Operand<'t>> {
-        let outer = self.operations.len();
-        let mut leftmost = expression;
-        while let ExpressionKind::Binary(binary) = &leftmost.kind {
-            self.operations.push(binary);
-            leftmost = &binary.left;
-        }
-        let mut operand = self.operand(leftmost)?;
-        while self.operations.len() > outer
-            && let Some(&Binary { operator, ref right, line, .. }) = self.operations.pop()
-        {
-            self.function.at_line(line);
-            let left = self.function.prepare_left(operator, operand);
-            let right = self.expression(right)?;
-            operand = self.function.finish_binary(operator, left, right, line);
-        }
-        Ok(operand)
+    pub(super) fn expression<'t>(&mut self, expression: &'t Expression) -> Result<Operand<'t>> {
+        let ExpressionKind::Binary(binary) = &expression.kind else {
+            return self.operand(expression);
+        };
+        let Binary { operator, left, right, line } = &**binary;
+        let left = self.expression(left)?;
+        self.function.at_line(*line);
+        let left = self.function.prepare_left(*operator, left);
+        let right = self.expression(right)?;
+        Ok(self.function.finish_binary(*operator, left, right, *line))
     }
 
     /// Compile an expression that is no binary operation.
-    fn operand(&mut self, expression: &'t Expression) -> Result<Operand<'t>> {
+    fn operand<'t>(&mut self, expression: &'t Expression) -> Result<Operand<'t>> {
         let place = match &expression.kind {
             ExpressionKind::Nil => Place::Nil,
             ExpressionKind::True => Place::True,
@@ -78,65 +70,43 @@ impl<'t> Compiler<'t> {
     }
 
     /// Compile a name or other primary expression with the indices and calls after it.
-    pub(super) fn suffixed(&mut self, expression: &'t Expression) -> Result<Operand<'t>> {
-        let outer = self.suffixes.len();
-        let mut primary = expression;
-        loop {
-            let object = match &primary.kind {
-                ExpressionKind::Index(index) => &index.object,
-                ExpressionKind::Call(call) => &call.function,
-                ExpressionKind::MethodCall(call) => &call.object,
-                _ => break,
-            };
-            self.suffixes.push(primary);
-            primary = object;
-        }
-        let mut operand = match &primary.kind {
+    pub(super) fn suffixed<'t>(&mut self, expression: &'t Expression) -> Result<Operand<'t>> {
+        match &expression.kind {
             ExpressionKind::Name(name) => {
-                self.function.at_line(primary.span.line);
-                self.name(name)
+                self.function.at_line(expression.span.line);
+                Ok(self.name(name))
             }
             ExpressionKind::Parenthesized(inner) => {
                 let mut operand = self.expression(inner)?;
-                self.function.at_line(primary.span.end_line);
+                self.function.at_line(expression.span.end_line);
                 self.function.discharge(&mut operand);
-                operand
+                Ok(operand)
             }
-            _ => self.expression(primary)?,
-        };
-        while self.suffixes.len() > outer
-            && let Some(suffix) = self.suffixes.pop()
-        {
-            operand = self.suffix(operand, suffix)?;
-        }
-        Ok(operand)
-    }
-
-    /// Apply the outermost suffix of `suffix` to what it is a suffix of.
-    fn suffix(&mut self, operand: Operand<'t>, suffix: &'t Expression) -> Result<Operand<'t>> {
-        match &suffix.kind {
             ExpressionKind::Index(index) => {
-                let table = self.function.load_table(operand);
+                let object = self.suffixed(&index.object)?;
+                let table = self.function.load_table(object);
                 let key = self.expression(&index.key)?;
                 let key = self.function.load_value(key);
-                self.function.at_line(suffix.span.end_line);
+                self.function.at_line(expression.span.end_line);
                 Ok(self.function.index(table, key))
             }
             ExpressionKind::MethodCall(call) => {
+                let object = self.suffixed(&call.object)?;
                 self.function.at_line(call.method.span.line);
-                let base = self.method(operand, &call.method.name);
-                self.call(base, &call.arguments, call.line, suffix.span.end_line)
+                let base = self.method(object, &call.method.name);
+                self.call(base, &call.arguments, call.line, expression.span.end_line)
             }
             ExpressionKind::Call(call) => {
-                let base = self.function.load_next_register(operand);
-                self.call(base, &call.arguments, call.line, suffix.span.end_line)
+                let function = self.suffixed(&call.function)?;
+                let base = self.function.load_next_register(function);
+                self.call(base, &call.arguments, call.line, expression.span.end_line)
             }
-            _ => Ok(operand),
+            _ => self.expression(expression),
         }
     }
 
     /// Emit what gets a method and its object; the register of the method.
-    fn method(&mut self, object: Operand<'t>, name: &'t Name) -> Register {
+    fn method(&mut self, object: Operand, name: &Name) -> Register {
         let function = &mut self.function;
         let object = function.load_any_register(object);
         function.free_register(object);
@@ -156,7 +126,13 @@ impl<'t> Compiler<'t> {
     }
 
     /// Emit a call, from one line to another, of the function in `base`, which may be followed by arguments already.
-    fn call(&mut self, base: Register, arguments: &'t [Expression], line: u32, end_line: u32) -> Result<Operand<'t>> {
+    fn call<'t>(
+        &mut self,
+        base: Register,
+        arguments: &'t [Expression],
+        line: u32,
+        end_line: u32,
+    ) -> Result<Operand<'t>> {
         self.function.at_line(line);
         let mut is_open = false;
         let last = self.expressions(arguments)?;
@@ -179,7 +155,7 @@ impl<'t> Compiler<'t> {
     }
 
     /// Compile a list of expressions, all but the last into consecutive registers. The last; `None` if there is none.
-    pub(super) fn expressions(&mut self, expressions: &'t [Expression]) -> Result<Option<Operand<'t>>> {
+    pub(super) fn expressions<'t>(&mut self, expressions: &'t [Expression]) -> Result<Option<Operand<'t>>> {
         let Some((last, others)) = expressions.split_last() else {
             return Ok(None);
         };
@@ -193,7 +169,7 @@ impl<'t> Compiler<'t> {
     // Names.
 
     /// The value or place that a name stands for.
-    fn name(&mut self, name: &'t Name) -> Operand<'t> {
+    fn name<'t>(&mut self, name: &'t Name) -> Operand<'t> {
         match self.resolve(name) {
             Resolved::Operand(operand) | Resolved::ReadOnly(operand) => operand,
             Resolved::Global => self.global(name),
@@ -201,8 +177,8 @@ impl<'t> Compiler<'t> {
     }
 
     /// A field of the variable `_ENV`.
-    pub(super) fn global(&mut self, name: &'t Name) -> Operand<'t> {
-        let environment = match self.resolve(&self.hidden.environment) {
+    pub(super) fn global<'t>(&mut self, name: &'t Name) -> Operand<'t> {
+        let environment = match self.resolve(&self.hidden.environment.clone()) {
             Resolved::Operand(operand) | Resolved::ReadOnly(operand) => operand,
             Resolved::Global => unreachable!("every main chunk has the upvalue _ENV"),
         };
@@ -211,10 +187,10 @@ impl<'t> Compiler<'t> {
     }
 
     /// Find what a name means, and let the functions between here and its variable capture it.
-    pub(super) fn resolve(&mut self, name: &Name) -> Resolved<'t> {
+    pub(super) fn resolve(&mut self, name: &Name) -> Resolved {
         if let Some(variable) = self.function.find_variable(name) {
-            return match self.function.variables[variable].storage {
-                Storage::Constant(value) => Resolved::ReadOnly(value.into()),
+            return match self.function.variables[variable].storage.clone() {
+                Storage::Constant(value) => Resolved::ReadOnly(self.function.known(&value)),
                 Storage::Register { register, read_only: false, .. } => {
                     Resolved::Operand(Place::Local(register).into())
                 }
@@ -228,7 +204,7 @@ impl<'t> Compiler<'t> {
             None => {
                 let (level, mut source) = match self.find_outside(name) {
                     Outside::Captured(level, source) => (level, source),
-                    Outside::Constant(value) => return Resolved::ReadOnly(value.into()),
+                    Outside::Constant(value) => return Resolved::ReadOnly(self.function.known(&value)),
                     Outside::Nowhere => return Resolved::Global,
                 };
                 for between in &mut self.enclosing[level + 1..] {
@@ -248,13 +224,13 @@ impl<'t> Compiler<'t> {
     }
 
     /// Look for a name in the enclosing functions, the innermost first.
-    fn find_outside(&mut self, name: &Name) -> Outside<'t> {
+    fn find_outside(&mut self, name: &Name) -> Outside {
         for (level, outer) in self.enclosing.iter_mut().enumerate().rev() {
             if let Some(variable) = outer.find_variable(name) {
-                let Variable { name, storage } = outer.variables[variable];
+                let Variable { name, storage } = &outer.variables[variable];
                 let (index, read_only) = match storage {
-                    Storage::Constant(value) => return Outside::Constant(value),
-                    Storage::Register { register, read_only, .. } => (register.0, read_only),
+                    Storage::Constant(value) => return Outside::Constant(value.clone()),
+                    Storage::Register { register, read_only, .. } => (register.0, *read_only),
                 };
                 let source = UpvalueDescription { name: Rc::from(name.clone()), in_stack: true, index, read_only };
                 outer.mark_captured(variable);
@@ -271,7 +247,7 @@ impl<'t> Compiler<'t> {
 
     // Constructors.
 
-    fn table(&mut self, fields: &'t [Field], span: Span) -> Result<Operand<'t>> {
+    fn table<'t>(&mut self, fields: &'t [Field], span: Span) -> Result<Operand<'t>> {
         let new_table = self.function.emit_abc(Opcode::NewTable, 0, 0, 0);
         self.function.emit(Instruction::ax(Opcode::ExtraArg, 0));
         let table = self.function.reserve(1);
@@ -335,7 +311,7 @@ impl<'t> Compiler<'t> {
     }
 
     /// Compile a field with a key.
-    fn entry(&mut self, table: Register, key: Operand<'t>, value: &'t Expression) -> Result<()> {
+    fn entry(&mut self, table: Register, key: Operand, value: &Expression) -> Result<()> {
         let free = self.function.free;
         let target = self.function.index(Place::Register(table).into(), key);
         let value = self.expression(value)?;
@@ -359,7 +335,7 @@ impl<'t> Compiler<'t> {
     // Functions.
 
     /// Compile a function and emit its closure. Methods have a first parameter `self`.
-    pub(super) fn function_expression(&mut self, body: &'t FunctionBody, is_method: bool) -> Result<Operand<'t>> {
+    pub(super) fn function_expression<'t>(&mut self, body: &'t FunctionBody, is_method: bool) -> Result<Operand<'t>> {
         let template = self.inner_function(is_method, body)?;
         let index = self.function.add_prototype(template);
         // A closure is made in the highest register, so that the collector knows which ones are in use.
@@ -370,10 +346,10 @@ impl<'t> Compiler<'t> {
 }
 
 /// Where a name is, outside of the current function.
-enum Outside<'t> {
+enum Outside {
     /// In the enclosing function at this level, which the next inner function captures it from.
     Captured(usize, UpvalueDescription),
     /// Known while compiling.
-    Constant(Literal<'t>),
+    Constant(Constant),
     Nowhere,
 }

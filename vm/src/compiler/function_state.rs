@@ -8,7 +8,7 @@
 //! [`Failure`] is kept and the compiler reports it at the end of the statement. Until then the code is well formed but
 //! wrong, and it is thrown away.
 
-use super::constant::Literal;
+use super::constant::{ConstantKey, Literal};
 use super::scope::{Block, Goto, Label, Variable};
 use crate::bytecode::{Constant, Instruction, LocalVariable, MAX_REGISTERS, Opcode, Template, UpvalueDescription};
 use crate::hash::Keyed;
@@ -42,7 +42,7 @@ pub(super) struct Failure {
 
 /// A function while it is compiled.
 #[derive(Default)]
-pub(super) struct FunctionState<'t> {
+pub(super) struct FunctionState {
     /// The code so far, with a line for each instruction.
     pub(super) code: Vec<Instruction>,
     lines: Vec<u32>,
@@ -51,7 +51,9 @@ pub(super) struct FunctionState<'t> {
     /// No instruction at or after this address may be merged with one before it, since a jump arrives between them.
     pub(super) last_target: usize,
     constants: Vec<Constant>,
-    constant_indices: HashMap<Literal<'t>, u32, Keyed>,
+    constant_indices: HashMap<ConstantKey, u32, Keyed>,
+    /// Strings that variables are known to hold.
+    pub(super) texts: Vec<Rc<[u8]>>,
     /// Functions inside this one.
     prototypes: Vec<Template>,
     /// Upvalues found so far.
@@ -59,15 +61,15 @@ pub(super) struct FunctionState<'t> {
     /// Debug information of all variables so far.
     pub(super) locals: Vec<LocalVariable>,
     /// The variables in scope, outermost first.
-    pub(super) variables: Vec<Variable<'t>>,
+    pub(super) variables: Vec<Variable>,
     /// How many registers the variables in scope take.
     pub(super) variable_registers: usize,
     /// The open blocks, outermost first.
     pub(super) blocks: Vec<Block>,
     /// The labels that are visible.
-    pub(super) labels: Vec<Label<'t>>,
+    pub(super) labels: Vec<Label>,
     /// The jumps whose label has not come yet.
-    pub(super) gotos: Vec<Goto<'t>>,
+    pub(super) gotos: Vec<Goto>,
     /// Whether returning must close upvalues or variables.
     pub(super) needs_close: bool,
     /// The first register that is not in use.
@@ -83,7 +85,7 @@ pub(super) struct FunctionState<'t> {
     pub(super) failure: Option<Failure>,
 }
 
-impl<'t> FunctionState<'t> {
+impl FunctionState {
     /// Begin a function that is defined at `line_defined`; the compiler is at `line`. Nothing is left of the one before but
     /// the memory that it took.
     pub(super) fn begin(&mut self, line_defined: u32, line: u32) {
@@ -96,6 +98,7 @@ impl<'t> FunctionState<'t> {
             self.constant_indices = HashMap::default();
         }
         self.constant_indices.clear();
+        self.texts.clear();
         self.prototypes.clear();
         self.upvalues.clear();
         self.locals.clear();
@@ -295,8 +298,9 @@ impl<'t> FunctionState<'t> {
     // Constants and functions.
 
     /// The place of a constant in the table.
-    pub(super) fn constant(&mut self, literal: Literal<'t>) -> ConstantIndex {
-        if let Some(&index) = self.constant_indices.get(&literal) {
+    pub(super) fn constant(&mut self, literal: Literal) -> ConstantIndex {
+        let key = ConstantKey(self.owned(literal));
+        if let Some(&index) = self.constant_indices.get(&key) {
             return ConstantIndex(index);
         }
         if self.constants.len() > Instruction::MAX_AX as usize {
@@ -304,8 +308,8 @@ impl<'t> FunctionState<'t> {
             return ConstantIndex(0);
         }
         let index = self.constants.len() as u32;
-        self.constants.push(literal.into());
-        self.constant_indices.insert(literal, index);
+        self.constants.push(key.0.clone());
+        self.constant_indices.insert(key, index);
         ConstantIndex(index)
     }
 

@@ -50,7 +50,7 @@ fn is_test(opcode: Opcode) -> bool {
     )
 }
 
-impl FunctionState<'_> {
+impl FunctionState {
     /// The jumps of both lists.
     pub(super) fn join(&mut self, one: JumpList, other: JumpList) -> JumpList {
         let (Some((first, end)), Some((start, last))) = (one.0, other.0) else {

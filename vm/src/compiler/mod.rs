@@ -34,11 +34,10 @@ mod tests;
 pub use disassemble::disassemble;
 
 use crate::bytecode::{MAX_LOCALS, Opcode, Template, UpvalueDescription};
-use crate::syntax::ast::{Attribute, Binary, Chunk, Expression, FunctionBody, Name};
-use crate::syntax::{SyntaxError, limit_message};
+use crate::syntax::ast::{Attribute, Chunk, FunctionBody, Name};
+use crate::syntax::{Statements, SyntaxError, limit_message, parse_prefix};
 use crate::version::LuaVersion;
 use function_state::{Failure, FunctionState};
-use operand::Place;
 use scope::GotoTarget;
 use std::rc::Rc;
 
@@ -54,28 +53,51 @@ pub fn compile(chunk: &Chunk, chunk_name: &[u8], version: LuaVersion) -> std::re
     match version {
         LuaVersion::Lua54 => {}
     }
-    compile_main(chunk, chunk_name, true).map_err(|error| *error)
+    compile_chunk(chunk, chunk_name).map_err(|error| *error)
+}
+
+fn compile_chunk(chunk: &Chunk, chunk_name: &[u8]) -> Result<Template> {
+    let mut compiler = Compiler::new(chunk_name);
+    compiler.statements(&chunk.block.statements, chunk.last_line, true)?;
+    compiler.end(chunk.last_line)
+}
+
+/// Parse a source and compile it: as [`compile`] does it, but each statement once it is parsed, so that the memory of its
+/// tree serves the next.
+///
+/// # Errors
+///
+/// Those of [`parse`](crate::syntax::parse) and [`compile`]: of all that are wrong with the source, the first.
+pub(crate) fn compile_source(
+    source: &[u8],
+    chunk_name: &[u8],
+    version: LuaVersion,
+) -> std::result::Result<Template, SyntaxError> {
+    let mut compiler = Compiler::new(chunk_name);
+    let mut statements = Statements::new(source, chunk_name, version);
+    loop {
+        if let Err(error) = statements.step() {
+            return Err(error_in_prefix(&parse_prefix(source, chunk_name, version), chunk_name).unwrap_or(*error));
+        }
+        if statements.parsed().is_empty() {
+            break;
+        }
+        compiler.statements(statements.parsed(), statements.line(), true).map_err(|error| *error)?;
+    }
+    compiler.end(statements.line()).map_err(|error| *error)
 }
 
 /// What is wrong with the beginning of a chunk whose end nobody knows: not a jump whose target may come yet.
-pub(crate) fn error_in_prefix(prefix: &Chunk, chunk_name: &[u8]) -> Option<SyntaxError> {
-    compile_main(prefix, chunk_name, false).err().map(|error| *error)
-}
-
-/// Compile a chunk, or the beginning of one that is not `whole`.
-fn compile_main(chunk: &Chunk, chunk_name: &[u8], whole: bool) -> Result<Template> {
-    let hidden = HiddenNames { environment: "_ENV".into(), receiver: "self".into(), loop_state: "(for state)".into() };
-    let mut compiler = Compiler {
-        source: Rc::from(chunk_name),
-        hidden: &hidden,
-        function: FunctionState::default(),
-        enclosing: Vec::new(),
-        spare: Vec::new(),
-        operations: Vec::new(),
-        suffixes: Vec::new(),
-        targets: Vec::new(),
-    };
-    compiler.main_function(chunk, whole)
+fn error_in_prefix(prefix: &Chunk, chunk_name: &[u8]) -> Option<SyntaxError> {
+    let mut compiler = Compiler::new(chunk_name);
+    let mut compiled = compiler.statements(&prefix.block.statements, prefix.last_line, true);
+    if compiled.is_ok() {
+        compiler.function.leave_block();
+        compiler.function.gotos.clear();
+        compiler.function.enter_block(false);
+        compiled = compiler.end(prefix.last_line).map(|_| ());
+    }
+    compiled.err().map(|error| *error)
 }
 
 /// Errors are rare, and boxed they make no result larger than what it is about.
@@ -90,44 +112,40 @@ struct HiddenNames {
 }
 
 /// The state of a compilation.
-struct Compiler<'t> {
+struct Compiler {
     source: Rc<[u8]>,
-    hidden: &'t HiddenNames,
+    hidden: HiddenNames,
     /// The innermost open function.
-    function: FunctionState<'t>,
+    function: FunctionState,
     /// The functions around it, outermost first.
-    enclosing: Vec<FunctionState<'t>>,
+    enclosing: Vec<FunctionState>,
     /// Finished functions, whose memory others can use.
-    spare: Vec<FunctionState<'t>>,
-    /// The binary operations whose left operand is being compiled, outermost first.
-    operations: Vec<&'t Binary>,
-    /// The indices and calls of what is being compiled, outermost first.
-    suffixes: Vec<&'t Expression>,
-    /// The targets of the assignments that are being compiled, outermost first.
-    targets: Vec<Place<'t>>,
+    spare: Vec<FunctionState>,
 }
 
-impl<'t> Compiler<'t> {
-    fn main_function(&mut self, chunk: &'t Chunk, whole: bool) -> Result<Template> {
-        self.function.begin(0, 1);
-        self.function.enter_block(false);
-        self.function.variadic = true;
-        self.function.emit_abc(Opcode::VarargPrep, 0, 0, 0);
-        let name = Rc::from(self.hidden.environment.clone());
-        let environment = UpvalueDescription { name, in_stack: true, index: 0, read_only: false };
-        self.function.add_upvalue(environment);
-        self.statements(&chunk.block.statements, chunk.last_line, true)?;
-        if !whole {
-            self.function.leave_block();
-            self.function.gotos.clear();
-            self.function.enter_block(false);
-        }
-        let mut state = self.end_function(chunk.last_line)?;
+impl Compiler {
+    /// A compiler that is in the main function.
+    fn new(chunk_name: &[u8]) -> Compiler {
+        let mut function = FunctionState::default();
+        function.begin(0, 1);
+        function.enter_block(false);
+        function.variadic = true;
+        function.emit_abc(Opcode::VarargPrep, 0, 0, 0);
+        let hidden =
+            HiddenNames { environment: "_ENV".into(), receiver: "self".into(), loop_state: "(for state)".into() };
+        let name = Rc::from(hidden.environment.clone());
+        function.add_upvalue(UpvalueDescription { name, in_stack: true, index: 0, read_only: false });
+        Compiler { source: Rc::from(chunk_name), hidden, function, enclosing: Vec::new(), spare: Vec::new() }
+    }
+
+    /// End the main function, whose source ends at a line.
+    fn end(mut self, last_line: u32) -> Result<Template> {
+        let mut state = self.end_function(last_line)?;
         self.finish(&mut state, 0)
     }
 
     /// Compile the function `body`, which has a first parameter `self` if it is a method.
-    fn inner_function(&mut self, is_method: bool, body: &'t FunctionBody) -> Result<Template> {
+    fn inner_function(&mut self, is_method: bool, body: &FunctionBody) -> Result<Template> {
         self.function.at_line(body.line);
         let mut inner = self.spare.pop().unwrap_or_default();
         inner.begin(body.line, self.function.line);
@@ -143,14 +161,14 @@ impl<'t> Compiler<'t> {
         Ok(template)
     }
 
-    fn finish(&self, state: &mut FunctionState<'t>, last_line_defined: u32) -> Result<Template> {
+    fn finish(&self, state: &mut FunctionState, last_line_defined: u32) -> Result<Template> {
         let template = state.finish(self.source.clone(), last_line_defined);
         state.failure.take().map_or(Ok(template), |failure| Err(self.failure(failure)))
     }
 
     /// End the innermost function, after which the source goes on at `next_line`, and go back to the one around it, if
     /// there is one.
-    fn end_function(&mut self, next_line: u32) -> Result<FunctionState<'t>> {
+    fn end_function(&mut self, next_line: u32) -> Result<FunctionState> {
         let function = &mut self.function;
         function.emit_return(function.variable_registers, Some(0));
         function.leave_block();
@@ -165,7 +183,7 @@ impl<'t> Compiler<'t> {
         Ok(std::mem::replace(&mut self.function, outer))
     }
 
-    fn parameters(&mut self, is_method: bool, body: &'t FunctionBody) -> Result<()> {
+    fn parameters(&mut self, is_method: bool, body: &FunctionBody) -> Result<()> {
         self.check_locals(usize::from(is_method) + body.parameters.len())?;
         if is_method {
             self.function.declare(&self.hidden.receiver, Attribute::Regular);

@@ -87,19 +87,6 @@ impl<'t> From<Place<'t>> for Operand<'t> {
     }
 }
 
-impl<'t> From<Literal<'t>> for Operand<'t> {
-    fn from(literal: Literal<'t>) -> Self {
-        Operand::from(match literal {
-            Literal::Nil => Place::Nil,
-            Literal::Boolean(true) => Place::True,
-            Literal::Boolean(false) => Place::False,
-            Literal::Integer(value) => Place::Integer(value),
-            Literal::Float(value) => Place::Float(value),
-            Literal::String(text) => Place::String(text),
-        })
-    }
-}
-
 impl<'t> Operand<'t> {
     /// Whether jumps leave it with a value.
     pub(super) fn has_jumps(&self) -> bool {
@@ -149,16 +136,16 @@ impl<'t> Operand<'t> {
     }
 }
 
-impl<'t> FunctionState<'t> {
+impl FunctionState {
     /// Make sure that an operand is one value and no variable: emit what reads it.
     #[inline]
-    pub(super) fn discharge(&mut self, operand: &mut Operand<'t>) {
+    pub(super) fn discharge(&mut self, operand: &mut Operand) {
         if !matches!(operand.place, Place::Register(_) | Place::Integer(_) | Place::String(_) | Place::Pending(_)) {
             operand.place = self.discharged(operand.place);
         }
     }
 
-    fn discharged(&mut self, place: Place<'t>) -> Place<'t> {
+    fn discharged<'t>(&mut self, place: Place<'t>) -> Place<'t> {
         match place {
             Place::Local(register) => Place::Register(register),
             Place::Upvalue(index) => Place::Pending(self.emit_abc(Opcode::GetUpval, 0, index.0, 0)),
@@ -186,14 +173,14 @@ impl<'t> FunctionState<'t> {
     }
 
     /// Free the register of an operand, if it is in a temporary.
-    pub(super) fn free_operand(&mut self, operand: &Operand<'t>) {
+    pub(super) fn free_operand(&mut self, operand: &Operand) {
         if let Place::Register(register) = operand.place {
             self.free_register(register);
         }
     }
 
     /// Put the value of an operand into a register, its jumps and comparisons aside.
-    fn discharge_into(&mut self, operand: &mut Operand<'t>, target: Register) {
+    fn discharge_into(&mut self, operand: &mut Operand, target: Register) {
         self.discharge(operand);
         match operand.place {
             Place::Nil => self.emit_nil(target.0 as usize, 1),
@@ -221,7 +208,7 @@ impl<'t> FunctionState<'t> {
     }
 
     /// Put the value of an operand, whichever way it is reached, into a register.
-    pub(super) fn place_in(&mut self, mut operand: Operand<'t>, target: Register) {
+    pub(super) fn place_in(&mut self, mut operand: Operand, target: Register) {
         self.discharge_into(&mut operand, target);
         let is_comparison = match operand.place {
             Place::Comparison(jump) => {
@@ -248,7 +235,7 @@ impl<'t> FunctionState<'t> {
     }
 
     /// Put the value of an operand into the next free register.
-    pub(super) fn load_next_register(&mut self, mut operand: Operand<'t>) -> Register {
+    pub(super) fn load_next_register(&mut self, mut operand: Operand) -> Register {
         self.discharge(&mut operand);
         self.free_operand(&operand);
         let target = self.reserve(1);
@@ -257,7 +244,7 @@ impl<'t> FunctionState<'t> {
     }
 
     /// Put the value of an operand into some register, if it isn't in one.
-    pub(super) fn load_any_register(&mut self, mut operand: Operand<'t>) -> Register {
+    pub(super) fn load_any_register(&mut self, mut operand: Operand) -> Register {
         self.discharge(&mut operand);
         if let Place::Register(register) = operand.place {
             if !operand.has_jumps() {
@@ -273,7 +260,7 @@ impl<'t> FunctionState<'t> {
     }
 
     /// Make an operand a register or a constant expression without jumps.
-    pub(super) fn load_value(&mut self, mut operand: Operand<'t>) -> Operand<'t> {
+    pub(super) fn load_value<'t>(&mut self, mut operand: Operand<'t>) -> Operand<'t> {
         if operand.has_jumps() || matches!(operand.place, Place::Comparison(_)) {
             return Place::Register(self.load_any_register(operand)).into();
         }
@@ -282,13 +269,13 @@ impl<'t> FunctionState<'t> {
     }
 
     /// The place of an operand in the part of the constant table that an 8-bit operand reaches, if it is a constant.
-    pub(super) fn short_constant(&mut self, operand: &Operand<'t>) -> Option<u8> {
+    pub(super) fn short_constant(&mut self, operand: &Operand) -> Option<u8> {
         let constant = operand.literal()?;
         u8::try_from(self.constant(constant).0).ok()
     }
 
     /// Emit the place `table[key]`. The table is in a register or an upvalue.
-    pub(super) fn index(&mut self, table: Operand<'t>, key: Operand<'t>) -> Operand<'t> {
+    pub(super) fn index<'t>(&mut self, table: Operand<'t>, key: Operand<'t>) -> Operand<'t> {
         let field = match key.place {
             Place::String(_) => self.short_constant(&key),
             _ => None,
@@ -310,7 +297,7 @@ impl<'t> FunctionState<'t> {
     }
 
     /// Prepare an operand to be indexed: in a register, or an upvalue.
-    pub(super) fn load_table(&mut self, operand: Operand<'t>) -> Operand<'t> {
+    pub(super) fn load_table<'t>(&mut self, operand: Operand<'t>) -> Operand<'t> {
         match operand.place {
             Place::Upvalue(_) if !operand.has_jumps() => operand,
             _ => Place::Register(self.load_any_register(operand)).into(),
@@ -318,7 +305,7 @@ impl<'t> FunctionState<'t> {
     }
 
     /// Assign the value of an operand to a variable or an element of a table.
-    pub(super) fn store(&mut self, target: &Place<'t>, mut value: Operand<'t>) {
+    pub(super) fn store(&mut self, target: &Place, mut value: Operand) {
         // The forms of a store: with the value in a register, and with a constant.
         let (in_register, with_constant, a, b) = match *target {
             Place::Local(register) => {
@@ -350,12 +337,12 @@ impl<'t> FunctionState<'t> {
     }
 
     /// Let an operand with any number of values give all of them, up to the top.
-    pub(super) fn set_all_results(&mut self, operand: &Operand<'t>) {
+    pub(super) fn set_all_results(&mut self, operand: &Operand) {
         self.set_results(operand, None);
     }
 
     /// Let an operand with any number of values give `count` of them (`None`: all), from the next free register on.
-    pub(super) fn set_results(&mut self, operand: &Operand<'t>, count: Option<usize>) {
+    pub(super) fn set_results(&mut self, operand: &Operand, count: Option<usize>) {
         let encoded = count.map_or(0, |count| (count + 1) as u8);
         match operand.place {
             Place::Call(pc) => self.set_c(pc, encoded),
@@ -368,7 +355,7 @@ impl<'t> FunctionState<'t> {
     }
 
     /// Emit what goes on where the operand is true; the jumps for where it is false.
-    pub(super) fn go_if_true(&mut self, mut operand: Operand<'t>) -> JumpList {
+    pub(super) fn go_if_true(&mut self, mut operand: Operand) -> JumpList {
         self.discharge(&mut operand);
         let jump = match operand.place {
             Place::Comparison(jump) => {
@@ -384,7 +371,7 @@ impl<'t> FunctionState<'t> {
     }
 
     /// Emit what goes on where the operand is false; the jumps for where it is true.
-    pub(super) fn go_if_false(&mut self, mut operand: Operand<'t>) -> JumpList {
+    pub(super) fn go_if_false(&mut self, mut operand: Operand) -> JumpList {
         self.discharge(&mut operand);
         let jump = match operand.place {
             Place::Comparison(jump) => JumpList::one(jump),
@@ -397,7 +384,7 @@ impl<'t> FunctionState<'t> {
     }
 
     /// Emit a jump that is taken when the truth of a place, which is discharged, is `truth`.
-    fn emit_conditional_jump(&mut self, place: Place<'t>, truth: bool) -> usize {
+    fn emit_conditional_jump(&mut self, place: Place, truth: bool) -> usize {
         if let Place::Pending(pc) = place {
             let instruction = self.code[pc];
             if instruction.opcode() == Opcode::Not {

@@ -39,9 +39,9 @@ fn forms(operator: BinaryOperator) -> Option<Forms> {
     Some(Forms { registers, constant, immediate })
 }
 
-impl<'t> FunctionState<'t> {
+impl FunctionState {
     /// Bring the left operand of a binary operator into the form that it keeps while the right one is computed.
-    pub(super) fn prepare_left(&mut self, operator: BinaryOperator, mut left: Operand<'t>) -> Operand<'t> {
+    pub(super) fn prepare_left<'t>(&mut self, operator: BinaryOperator, mut left: Operand<'t>) -> Operand<'t> {
         use BinaryOperator as Op;
         self.discharge(&mut left);
         match operator {
@@ -69,7 +69,7 @@ impl<'t> FunctionState<'t> {
     }
 
     /// Emit a binary operation. `line` is that of the operator.
-    pub(super) fn finish_binary(
+    pub(super) fn finish_binary<'t>(
         &mut self,
         operator: BinaryOperator,
         left: Operand<'t>,
@@ -106,7 +106,7 @@ impl<'t> FunctionState<'t> {
         }
     }
 
-    fn arithmetic(&mut self, forms: &Forms, left: Operand<'t>, right: Operand<'t>, line: u32) -> Operand<'t> {
+    fn arithmetic<'t>(&mut self, forms: &Forms, left: Operand<'t>, right: Operand<'t>, line: u32) -> Operand<'t> {
         let is_bitwise = matches!(forms.registers, Opcode::BAnd | Opcode::BOr | Opcode::BXor);
         let usable = match right.numeral() {
             Some(Numeral::Integer(_)) => true,
@@ -134,7 +134,7 @@ impl<'t> FunctionState<'t> {
     }
 
     /// Both operands are in consecutive registers. A chain of concatenations becomes one instruction.
-    fn concat(&mut self, left: Operand<'t>, right: Operand<'t>, line: u32) -> Operand<'t> {
+    fn concat<'t>(&mut self, left: Operand<'t>, right: Operand<'t>, line: u32) -> Operand<'t> {
         let first = self.load_any_register(left);
         let second = self.load_next_register(right);
         match self.previous() {
@@ -151,7 +151,7 @@ impl<'t> FunctionState<'t> {
     }
 
     /// `left == right`, or its opposite. Constants have no metamethods, so the sides may be exchanged.
-    fn equality(&mut self, equal: bool, mut left: Operand<'t>, mut right: Operand<'t>) -> Operand<'t> {
+    fn equality<'t>(&mut self, equal: bool, mut left: Operand<'t>, mut right: Operand<'t>) -> Operand<'t> {
         if !matches!(left.place, Place::Register(_)) {
             std::mem::swap(&mut left, &mut right);
         }
@@ -168,7 +168,7 @@ impl<'t> FunctionState<'t> {
     }
 
     /// `left < right` if `strict`, else `left <= right`.
-    fn order(&mut self, strict: bool, left: Operand<'t>, right: Operand<'t>) -> Operand<'t> {
+    fn order<'t>(&mut self, strict: bool, left: Operand<'t>, right: Operand<'t>) -> Operand<'t> {
         let choose = |if_strict, otherwise| if strict { if_strict } else { otherwise };
         if let Some(value) = right.immediate() {
             let left = self.load_any_register(left);
@@ -183,13 +183,20 @@ impl<'t> FunctionState<'t> {
         }
     }
 
-    fn comparison(&mut self, opcode: Opcode, a: Register, b: u8, second: Option<Register>, holds: bool) -> Operand<'t> {
+    fn comparison<'t>(
+        &mut self,
+        opcode: Opcode,
+        a: Register,
+        b: u8,
+        second: Option<Register>,
+        holds: bool,
+    ) -> Operand<'t> {
         self.free_registers(a, second);
         Place::Comparison(self.emit_test(Instruction::abc(opcode, a.0, b, holds as u8))).into()
     }
 
     /// Emit an operator with one operand. `line` is that of the operator.
-    pub(super) fn unary(&mut self, operator: UnaryOperator, mut operand: Operand<'t>, line: u32) -> Operand<'t> {
+    pub(super) fn unary<'t>(&mut self, operator: UnaryOperator, mut operand: Operand<'t>, line: u32) -> Operand<'t> {
         self.discharge(&mut operand);
         if let Some(value) = operand.numeral()
             && let Some(result) = fold::unary(operator, value)
@@ -209,7 +216,7 @@ impl<'t> FunctionState<'t> {
         Place::Pending(pc).into()
     }
 
-    fn not(&mut self, operand: Operand<'t>) -> Operand<'t> {
+    fn not<'t>(&mut self, operand: Operand<'t>) -> Operand<'t> {
         let Operand { place, when_true, when_false } = operand;
         let place = match place {
             Place::Nil | Place::False => Place::True,

@@ -7,21 +7,21 @@
 use super::constant::Literal;
 use super::function_state::{FunctionState, Register, UpvalueIndex};
 use super::jumps::JumpList;
-use crate::bytecode::{LocalVariable, MAX_UPVALUES, Opcode, UpvalueDescription};
+use crate::bytecode::{Constant, LocalVariable, MAX_UPVALUES, Opcode, UpvalueDescription};
 use crate::syntax::ast::{Attribute, Name};
 use crate::syntax::limit_message;
 use std::rc::Rc;
 
 /// A variable in scope.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Variable<'t> {
-    pub(super) name: &'t Name,
-    pub(super) storage: Storage<'t>,
+#[derive(Debug)]
+pub(super) struct Variable {
+    pub(super) name: Name,
+    pub(super) storage: Storage,
 }
 
 /// Where the value of a variable is.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Storage<'t> {
+#[derive(Clone, Debug)]
+pub(super) enum Storage {
     /// In a register.
     Register {
         register: Register,
@@ -31,7 +31,7 @@ pub(super) enum Storage<'t> {
         read_only: bool,
     },
     /// Nowhere: a `<const>` whose value is known while compiling.
-    Constant(Literal<'t>),
+    Constant(Constant),
 }
 
 /// A block that is open.
@@ -50,18 +50,18 @@ pub(super) struct Block {
 }
 
 /// What a pending jump looks for.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum GotoTarget<'t> {
+#[derive(Debug, PartialEq)]
+pub(super) enum GotoTarget {
     /// The end of the innermost loop.
     Break,
     /// A label.
-    Label(&'t Name),
+    Label(Name),
 }
 
 /// A `goto` or `break` whose label has not come yet.
 #[derive(Debug)]
-pub(super) struct Goto<'t> {
-    pub(super) target: GotoTarget<'t>,
+pub(super) struct Goto {
+    pub(super) target: GotoTarget,
     /// Line of the statement.
     pub(super) line: u32,
     jumps: JumpList,
@@ -74,8 +74,8 @@ pub(super) struct Goto<'t> {
 
 /// A label that is visible.
 #[derive(Debug)]
-pub(super) struct Label<'t> {
-    pub(super) name: &'t Name,
+pub(super) struct Label {
+    pub(super) name: Name,
     /// Line of the label.
     pub(super) line: u32,
     target: usize,
@@ -83,13 +83,13 @@ pub(super) struct Label<'t> {
 }
 
 /// A jump into the scope of a variable.
-pub(super) struct JumpIntoScope<'t> {
+pub(super) struct JumpIntoScope {
     /// The label's name.
-    pub(super) label: &'t Name,
+    pub(super) label: Name,
     /// Line of the `goto`.
     pub(super) line: u32,
     /// The variable.
-    pub(super) variable: &'t Name,
+    pub(super) variable: Name,
 }
 
 /// Whether two names are the same. Those of one text mostly are where they are the same piece of memory, and differ at
@@ -98,23 +98,24 @@ fn is_same(one: &[u8], other: &[u8]) -> bool {
     one.len() == other.len() && (std::ptr::eq(one, other) || one.last() == other.last() && one == other)
 }
 
-impl<'t> FunctionState<'t> {
+impl FunctionState {
     // Variables.
 
     /// Bring a variable into scope, in the next register above the variables that are.
-    pub(super) fn declare(&mut self, name: &'t Name, attribute: Attribute) {
+    pub(super) fn declare(&mut self, name: &Name, attribute: Attribute) {
         let register = Register(self.variable_registers as u8);
         let start = self.pc() as u32;
         self.locals.push(LocalVariable { name: Rc::from(name.clone()), start, end: start });
         let storage =
             Storage::Register { register, debug: self.locals.len() - 1, read_only: attribute != Attribute::Regular };
-        self.variables.push(Variable { name, storage });
+        self.variables.push(Variable { name: name.clone(), storage });
         self.variable_registers += 1;
     }
 
     /// Bring a variable into scope that has no register.
-    pub(super) fn declare_constant(&mut self, name: &'t Name, value: Literal<'t>) {
-        self.variables.push(Variable { name, storage: Storage::Constant(value) });
+    pub(super) fn declare_constant(&mut self, name: &Name, value: Literal) {
+        let value = self.owned(value);
+        self.variables.push(Variable { name: name.clone(), storage: Storage::Constant(value) });
     }
 
     /// Let the debug information of the latest variable begin only here.
@@ -211,7 +212,7 @@ impl<'t> FunctionState<'t> {
         if block.is_loop {
             let target = self.mark_target();
             // A break never enters a scope: the variables of the block are gone.
-            closed = self.resolve_gotos(GotoTarget::Break, block.gotos, target, block.variables).unwrap_or(false);
+            closed = self.resolve_gotos(&GotoTarget::Break, block.gotos, target, block.variables).unwrap_or(false);
             if closed {
                 self.emit_close(level);
             }
@@ -234,12 +235,12 @@ impl<'t> FunctionState<'t> {
     // Labels.
 
     /// A visible label.
-    pub(super) fn find_label(&self, name: &Name) -> Option<&Label<'t>> {
-        self.labels.iter().find(|label| label.name == name)
+    pub(super) fn find_label(&self, name: &Name) -> Option<&Label> {
+        self.labels.iter().find(|label| label.name == *name)
     }
 
     /// Note jumps to a label that has not come yet.
-    pub(super) fn add_goto(&mut self, target: GotoTarget<'t>, line: u32, jumps: JumpList) {
+    pub(super) fn add_goto(&mut self, target: GotoTarget, line: u32, jumps: JumpList) {
         self.gotos.push(Goto {
             target,
             line,
@@ -251,7 +252,7 @@ impl<'t> FunctionState<'t> {
     }
 
     /// Jump to a label, which may be one that has not come yet.
-    pub(super) fn emit_goto(&mut self, name: &'t Name, line: u32) {
+    pub(super) fn emit_goto(&mut self, name: &Name, line: u32) {
         match self.find_label(name).map(|label| (label.target, label.variables)) {
             Some((target, variables)) => {
                 let level = self.registers_of(variables);
@@ -262,18 +263,18 @@ impl<'t> FunctionState<'t> {
             }
             None => {
                 let jump = self.emit_jump();
-                self.add_goto(GotoTarget::Label(name), line, JumpList::one(jump));
+                self.add_goto(GotoTarget::Label(name.clone()), line, JumpList::one(jump));
             }
         }
     }
 
     /// Put a label here. If it is the last statement of its block, the block's variables count as out of scope.
-    pub(super) fn add_label(&mut self, name: &'t Name, line: u32, is_last: bool) -> Result<(), JumpIntoScope<'t>> {
+    pub(super) fn add_label(&mut self, name: &Name, line: u32, is_last: bool) -> Result<(), JumpIntoScope> {
         let target = self.mark_target();
         let (outer_variables, gotos) = self.blocks.last().map_or((0, 0), |block| (block.variables, block.gotos));
         let variables = if is_last { outer_variables } else { self.variables.len() };
-        self.labels.push(Label { name, line, target, variables });
-        if self.resolve_gotos(GotoTarget::Label(name), gotos, target, variables)? {
+        self.labels.push(Label { name: name.clone(), line, target, variables });
+        if self.resolve_gotos(&GotoTarget::Label(name.clone()), gotos, target, variables)? {
             self.emit_close(self.variable_registers);
         }
         Ok(())
@@ -283,21 +284,21 @@ impl<'t> FunctionState<'t> {
     /// closed.
     fn resolve_gotos(
         &mut self,
-        target: GotoTarget<'t>,
+        target: &GotoTarget,
         first: usize,
         address: usize,
         variables: usize,
-    ) -> Result<bool, JumpIntoScope<'t>> {
+    ) -> Result<bool, JumpIntoScope> {
         let mut close = false;
         let mut index = first;
         while index < self.gotos.len() {
-            if self.gotos[index].target != target {
+            if self.gotos[index].target != *target {
                 index += 1;
                 continue;
             }
             let goto = self.gotos.remove(index);
             if let (true, GotoTarget::Label(label)) = (goto.variables < variables, goto.target) {
-                let variable = self.variables[goto.variables].name;
+                let variable = self.variables[goto.variables].name.clone();
                 return Err(JumpIntoScope { label, line: goto.line, variable });
             }
             close |= goto.close;

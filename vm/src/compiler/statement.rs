@@ -17,10 +17,10 @@ use crate::syntax::ast::{
     NameAt, NumericFor, Statement, StatementKind,
 };
 
-impl<'t> Compiler<'t> {
+impl Compiler {
     /// Compile the statements of a block. `end_line` is the line of the token after it, 0 where the tree has none.
     /// `ends_scope` is false for the body of a `repeat`, whose condition still sees its variables.
-    pub(super) fn statements(&mut self, statements: &'t [Statement], end_line: u32, ends_scope: bool) -> Result<()> {
+    pub(super) fn statements(&mut self, statements: &[Statement], end_line: u32, ends_scope: bool) -> Result<()> {
         let mut rest = statements;
         while let Some((statement, after)) = rest.split_first() {
             if !matches!(statement.kind, StatementKind::Label(_)) {
@@ -43,14 +43,14 @@ impl<'t> Compiler<'t> {
     }
 
     /// Compile a block with a scope of its own.
-    fn block(&mut self, block: &'t Block, end_line: u32) -> Result<()> {
+    fn block(&mut self, block: &Block, end_line: u32) -> Result<()> {
         self.function.enter_block(false);
         self.statements(&block.statements, end_line, true)?;
         self.function.leave_block();
         Ok(())
     }
 
-    fn statement(&mut self, statement: &'t Statement) -> Result<()> {
+    fn statement(&mut self, statement: &Statement) -> Result<()> {
         let line = statement.span.line;
         self.function.at_line(line);
         match &statement.kind {
@@ -88,7 +88,7 @@ impl<'t> Compiler<'t> {
         self.check_failure()
     }
 
-    fn label(&mut self, label: &'t NameAt, next_line: u32, is_last: bool) -> Result<()> {
+    fn label(&mut self, label: &NameAt, next_line: u32, is_last: bool) -> Result<()> {
         let name = &label.name;
         self.function.at_line(label.span.line);
         let error_line = if next_line == 0 { self.function.line } else { next_line };
@@ -107,29 +107,33 @@ impl<'t> Compiler<'t> {
 
     // Assignments and declarations.
 
-    fn assign(&mut self, targets: &'t [Expression], values: &'t [Expression]) -> Result<()> {
-        let outer = self.targets.len();
+    fn assign(&mut self, targets: &[Expression], values: &[Expression]) -> Result<()> {
+        if let ([target], [value]) = (targets, values) {
+            let place = self.target(target)?;
+            let value = self.expression(value)?;
+            self.store_last(&place, value);
+            return Ok(());
+        }
+        let mut places: Vec<Place> = Vec::with_capacity(targets.len());
         for target in targets {
             let place = self.target(target)?;
             if !place.is_indexed() {
-                self.keep_table_of(outer, &place);
+                self.keep_table_of(&mut places, &place);
             }
-            self.targets.push(place);
+            places.push(place);
         }
         let Some(last) = self.expressions(values)? else {
             return Err(self.error("syntax error"));
         };
         if values.len() == targets.len() {
-            if let Some(place) = self.targets.pop() {
+            if let Some(place) = places.pop() {
                 self.store_last(&place, last);
             }
         } else {
             self.adjust(targets.len(), values.len(), Some(last));
         }
         // The other values are in consecutive registers.
-        while self.targets.len() > outer
-            && let Some(place) = self.targets.pop()
-        {
+        while let Some(place) = places.pop() {
             let value = Place::Register(Register(self.function.free.saturating_sub(1) as u8));
             self.function.store(&place, value.into());
         }
@@ -137,7 +141,7 @@ impl<'t> Compiler<'t> {
     }
 
     /// Assign one value of an expression.
-    fn store_last(&mut self, place: &Place<'t>, mut value: Operand<'t>) {
+    fn store_last(&mut self, place: &Place, mut value: Operand) {
         if value.place.is_multiple() {
             self.function.discharge(&mut value);
         }
@@ -145,7 +149,7 @@ impl<'t> Compiler<'t> {
     }
 
     /// The variable or element that an assignment is to.
-    fn target(&mut self, target: &'t Expression) -> Result<Place<'t>> {
+    fn target<'t>(&mut self, target: &'t Expression) -> Result<Place<'t>> {
         match &target.kind {
             ExpressionKind::Name(name) => {
                 self.function.at_line(target.span.line);
@@ -157,7 +161,7 @@ impl<'t> Compiler<'t> {
     }
 
     /// The variable of a name that is assigned.
-    fn assignable(&mut self, name: &'t Name) -> Result<Operand<'t>> {
+    fn assignable<'t>(&mut self, name: &'t Name) -> Result<Operand<'t>> {
         match self.resolve(name) {
             Resolved::Operand(operand) => Ok(operand),
             Resolved::ReadOnly(_) => Err(self.read_only(name)),
@@ -165,16 +169,16 @@ impl<'t> Compiler<'t> {
         }
     }
 
-    fn read_only(&self, name: &'t Name) -> Box<SyntaxError> {
+    fn read_only(&self, name: &Name) -> Box<SyntaxError> {
         self.error(&format!("attempt to assign to const variable '{name}'"))
     }
 
-    /// Let earlier targets of a multiple assignment, from number `first` on, which use a variable as table or key, use a copy of it if the
+    /// Let earlier targets of a multiple assignment, which use a variable as table or key, use a copy of it if the
     /// variable is itself a target.
-    fn keep_table_of(&mut self, first: usize, variable: &Place<'t>) {
+    fn keep_table_of(&mut self, earlier: &mut [Place], variable: &Place) {
         let copy = Register(self.function.free as u8);
         let mut is_used = false;
-        for place in &mut self.targets[first..] {
+        for place in earlier {
             match (&mut *place, variable) {
                 (Place::IndexUpvalue { table, key }, Place::Upvalue(upvalue)) if table == upvalue => {
                     *place = Place::IndexField { table: copy, key: *key };
@@ -203,7 +207,7 @@ impl<'t> Compiler<'t> {
     }
 
     /// Fit the values of an expression list, of which all but the last are in registers, to `wanted` registers.
-    fn adjust(&mut self, wanted: usize, given: usize, last: Option<Operand<'t>>) {
+    fn adjust(&mut self, wanted: usize, given: usize, last: Option<Operand>) {
         let function = &mut self.function;
         let missing = wanted.saturating_sub(given);
         match last {
@@ -229,7 +233,7 @@ impl<'t> Compiler<'t> {
         function.free = function.free.saturating_sub(given.saturating_sub(wanted));
     }
 
-    fn local(&mut self, names: &'t [LocalName], values: &'t [Expression]) -> Result<()> {
+    fn local(&mut self, names: &[LocalName], values: &[Expression]) -> Result<()> {
         if let Some(last) = names.last() {
             self.function.at_line(last.name.span.line);
         }
@@ -257,7 +261,7 @@ impl<'t> Compiler<'t> {
         Ok(())
     }
 
-    fn local_function(&mut self, name: &'t NameAt, body: &'t FunctionBody) -> Result<()> {
+    fn local_function(&mut self, name: &NameAt, body: &FunctionBody) -> Result<()> {
         self.function.at_line(name.span.line);
         self.check_locals(1)?;
         self.function.declare(&name.name, Attribute::Regular);
@@ -269,7 +273,7 @@ impl<'t> Compiler<'t> {
 
     fn function_statement(
         &mut self,
-        FunctionStatement { base, fields, method, body }: &'t FunctionStatement,
+        FunctionStatement { base, fields, method, body }: &FunctionStatement,
         line: u32,
     ) -> Result<()> {
         self.function.at_line(base.span.line);
@@ -296,7 +300,7 @@ impl<'t> Compiler<'t> {
     // Control flow.
 
     /// Compile a condition that is tested at a line, 0 for where it ends; the jumps for where it is false.
-    fn condition(&mut self, condition: &'t Expression, line: u32) -> Result<JumpList> {
+    fn condition(&mut self, condition: &Expression, line: u32) -> Result<JumpList> {
         let operand = self.expression(condition)?;
         self.function.at_line(line);
         let function = &mut self.function;
@@ -310,7 +314,7 @@ impl<'t> Compiler<'t> {
         Ok(when_false)
     }
 
-    fn if_statement(&mut self, arms: &'t [Arm], otherwise: Option<&'t Block>) -> Result<()> {
+    fn if_statement(&mut self, arms: &[Arm], otherwise: Option<&Block>) -> Result<()> {
         let mut to_end = JumpList::default();
         for (index, arm) in arms.iter().enumerate() {
             let is_last = index + 1 == arms.len() && otherwise.is_none();
@@ -324,12 +328,7 @@ impl<'t> Compiler<'t> {
     }
 
     /// Compile a condition and what happens where it is true; after that, unless it `is_last`, a jump to the end.
-    fn arm(
-        &mut self,
-        Arm { condition, then_line, block }: &'t Arm,
-        is_last: bool,
-        to_end: &mut JumpList,
-    ) -> Result<()> {
+    fn arm(&mut self, Arm { condition, then_line, block }: &Arm, is_last: bool, to_end: &mut JumpList) -> Result<()> {
         let (to_next, rest) = match block.statements.split_first() {
             Some((Statement { kind: StatementKind::Break, span }, rest)) => {
                 // The test itself jumps out of the loop.
@@ -363,7 +362,7 @@ impl<'t> Compiler<'t> {
         Ok(())
     }
 
-    fn while_loop(&mut self, condition: &'t Expression, body: &'t Block, end_line: u32) -> Result<()> {
+    fn while_loop(&mut self, condition: &Expression, body: &Block, end_line: u32) -> Result<()> {
         let start = self.function.mark_target();
         let exit = self.condition(condition, 0)?;
         self.function.enter_block(true);
@@ -375,7 +374,7 @@ impl<'t> Compiler<'t> {
         Ok(())
     }
 
-    fn repeat_loop(&mut self, body: &'t Block, condition: &'t Expression) -> Result<()> {
+    fn repeat_loop(&mut self, body: &Block, condition: &Expression) -> Result<()> {
         let start = self.function.mark_target();
         self.function.enter_block(true);
         self.function.enter_block(false);
@@ -396,7 +395,7 @@ impl<'t> Compiler<'t> {
         Ok(())
     }
 
-    fn numeric_for(&mut self, node: &'t NumericFor, line: u32) -> Result<()> {
+    fn numeric_for(&mut self, node: &NumericFor, line: u32) -> Result<()> {
         let NumericFor { variable, start, limit, step, body, end_line } = node;
         self.function.enter_block(true);
         let base = Register(self.function.free as u8);
@@ -422,7 +421,7 @@ impl<'t> Compiler<'t> {
         Ok(())
     }
 
-    fn generic_for(&mut self, node: &'t GenericFor) -> Result<()> {
+    fn generic_for(&mut self, node: &GenericFor) -> Result<()> {
         let GenericFor { variables, iterators, body, end_line } = node;
         self.function.enter_block(true);
         let base = Register(self.function.free as u8);
@@ -459,7 +458,7 @@ impl<'t> Compiler<'t> {
         }
     }
 
-    fn loop_body(&mut self, variables: &'t [NameAt], body: &'t Block, end_line: u32) -> Result<()> {
+    fn loop_body(&mut self, variables: &[NameAt], body: &Block, end_line: u32) -> Result<()> {
         self.function.enter_block(false);
         for variable in variables {
             self.function.declare(&variable.name, Attribute::Regular);
@@ -470,7 +469,7 @@ impl<'t> Compiler<'t> {
         Ok(())
     }
 
-    fn return_statement(&mut self, values: &'t [Expression]) -> Result<()> {
+    fn return_statement(&mut self, values: &[Expression]) -> Result<()> {
         let last = self.expressions(values)?;
         let function = &mut self.function;
         let first = function.variable_registers;

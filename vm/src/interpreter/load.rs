@@ -9,7 +9,7 @@ use crate::compiler;
 use crate::gc::{CaptureOrigin, Event, Gc, Header, ObjectView, Site};
 use crate::interpreter::names::CodeView;
 use crate::interpreter::{Limit, Throw, Vm};
-use crate::syntax::{self, SyntaxError};
+use crate::syntax::SyntaxError;
 use crate::value::{Closure, LocalName, MAX_SHORT, Prototype, Str, UpvalueName, Value, before_zero};
 use crate::version::LuaVersion;
 use std::cell::Cell;
@@ -83,9 +83,7 @@ impl Compiled {
     /// # Errors
     /// It is not Lua. A binary chunk is none either.
     pub fn new(text: &[u8], chunk_name: &[u8], version: LuaVersion) -> Result<Compiled, SyntaxError> {
-        let tree = syntax::parse_or_prefix(text, chunk_name, version)
-            .map_err(|unparsed| compiler::error_in_prefix(&unparsed.prefix, chunk_name).unwrap_or(unparsed.error))?;
-        Ok(Compiled { template: compiler::compile(&tree, chunk_name, version)?, length: text.len() })
+        Ok(Compiled { template: compiler::compile_source(text, chunk_name, version)?, length: text.len() })
     }
 }
 

@@ -116,6 +116,11 @@ impl<'s> Lexer<'s> {
         }
     }
 
+    /// Whether the source is short enough for the offsets of tokens.
+    pub fn can_count(&self) -> bool {
+        u32::try_from(self.source.len()).is_ok()
+    }
+
     /// The line that the lexer has come to: the last line of the token that it read last.
     pub fn line(&self) -> u32 {
         self.line

@@ -22,7 +22,7 @@ pub use error::SyntaxError;
 pub(crate) use error::limit_message;
 pub use lexer::skip_shebang;
 pub use number::{Number, parse_number};
-pub(crate) use parser::parse_or_prefix;
 pub use parser::{MAX_HEIGHT, MAX_LEVELS, parse};
+pub(crate) use parser::{Statements, parse_prefix};
 pub use print::{code_lines, print_chunk};
 pub use spans::strip_spans;

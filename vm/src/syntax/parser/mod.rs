@@ -35,33 +35,59 @@ pub const MAX_HEIGHT: u32 = 1000;
 /// The first error in the source, with the message that PUC Lua gives. Beyond [`MAX_LEVELS`] it is `C stack overflow`
 /// alone, as there; beyond [`MAX_HEIGHT`], which PUC Lua doesn't have, `chunk has too many syntax levels`.
 pub fn parse(source: &[u8], chunk_name: &[u8], version: LuaVersion) -> Result<Chunk, SyntaxError> {
-    parse_or_prefix(source, chunk_name, version).map_err(|unparsed| unparsed.error)
+    let mut parser = Parser::new(source, chunk_name, version);
+    let block = parser.main_block().map_err(|error| *error)?;
+    Ok(Chunk { block, last_line: parser.line() })
 }
 
-/// Source that is not Lua.
-pub(crate) struct Unparsed {
-    /// The first error of its grammar.
-    pub error: SyntaxError,
-    /// The statements before it, each block that is still open as one that ends there. PUC Lua compiles while it parses, so
-    /// what is wrong with these comes first.
-    pub prefix: Chunk,
+/// The statements before the error in a source that is not Lua, each block that is still open as one that ends there. PUC
+/// Lua compiles while it parses, so what is wrong with these comes first.
+pub(crate) fn parse_prefix(source: &[u8], chunk_name: &[u8], version: LuaVersion) -> Chunk {
+    let mut parser = Parser { keeps: true, ..Parser::new(source, chunk_name, version) };
+    let _ = parser.main_block();
+    Chunk { block: Block { statements: std::mem::take(&mut parser.open) }, last_line: parser.line() }
 }
 
-/// As [`parse`], where an error does not hide what stands before it.
-pub(crate) fn parse_or_prefix(source: &[u8], chunk_name: &[u8], version: LuaVersion) -> Result<Chunk, Unparsed> {
-    let parser = || Parser::new(Lexer::new(source, chunk_name, version), Names::of(source));
-    let mut first = parser();
-    if u32::try_from(source.len()).is_err() {
-        let error = *first.lexer.error_here("chunk is too long");
-        return Err(Unparsed { error, prefix: first.chunk(Vec::new()) });
+/// The statements of a chunk, parsed one after the other.
+pub(crate) struct Statements<'s> {
+    parser: Parser<'s>,
+    /// Whether the first token has been read.
+    begun: bool,
+    /// Whether the statement in hand is the last, whatever follows.
+    returned: bool,
+}
+
+impl<'s> Statements<'s> {
+    pub fn new(source: &'s [u8], chunk_name: &'s [u8], version: LuaVersion) -> Statements<'s> {
+        Statements { parser: Parser::new(source, chunk_name, version), begun: false, returned: false }
     }
-    first.main_block().map(|block| first.chunk(block.statements)).map_err(|error| {
-        // Only now it is worth to keep what an error would lose.
-        let mut second = Parser { keeps: true, ..parser() };
-        let _ = second.main_block();
-        let statements = std::mem::take(&mut second.open);
-        Unparsed { error: *error, prefix: second.chunk(statements) }
-    })
+
+    /// Parses the next statement with the labels in front of it, or those at the end. What was parsed before is gone.
+    pub fn step(&mut self) -> Result<()> {
+        let parser = &mut self.parser;
+        parser.statements.clear();
+        if !std::mem::replace(&mut self.begun, true) {
+            parser.begin()?;
+        }
+        while !self.returned && !parser.at_block_end() {
+            self.returned = parser.at(TokenKind::Return);
+            parser.statement()?;
+            if !matches!(parser.statements.last(), None | Some(Statement { kind: StatementKind::Label(_), .. })) {
+                return Ok(());
+            }
+        }
+        parser.expect_here(TokenKind::EndOfSource)
+    }
+
+    /// What the last step has parsed: nothing if the chunk had ended.
+    pub fn parsed(&self) -> &[Statement] {
+        &self.parser.statements
+    }
+
+    /// The line to which the source has been read.
+    pub fn line(&self) -> u32 {
+        self.parser.line()
+    }
 }
 
 /// The end of a list that begins at a place, as a list of just its length.
@@ -106,14 +132,14 @@ struct Parser<'s> {
 }
 
 impl<'s> Parser<'s> {
-    fn new(lexer: Lexer<'s>, names: Names<'s>) -> Parser<'s> {
+    fn new(source: &'s [u8], chunk_name: &'s [u8], version: LuaVersion) -> Parser<'s> {
         Parser {
-            lexer,
+            lexer: Lexer::new(source, chunk_name, version),
             token: Token { kind: TokenKind::EndOfSource, start: 0, end: 0, line: 1 },
             lookahead: None,
             previous_end: 0,
             previous_line: 1,
-            names,
+            names: Names::of(source),
             levels: 0,
             height: 0,
             variadic: true,
@@ -128,8 +154,16 @@ impl<'s> Parser<'s> {
         }
     }
 
+    /// Reads the first token.
+    fn begin(&mut self) -> Result<()> {
+        if !self.lexer.can_count() {
+            return Err(self.lexer.error_here("chunk is too long"));
+        }
+        self.advance()
+    }
+
     fn main_block(&mut self) -> Result<Block> {
-        self.advance()?;
+        self.begin()?;
         let block = self.block()?;
         let ended = self.expect_here(TokenKind::EndOfSource);
         Ok(self.complete(block, ended)?.0)
@@ -151,10 +185,6 @@ impl<'s> Parser<'s> {
         let block = self.block()?;
         let ended = self.expect_closing(closer, opener, line);
         Ok(self.complete(block, ended)?.0)
-    }
-
-    fn chunk(&self, statements: Vec<Statement>) -> Chunk {
-        Chunk { block: Block { statements }, last_line: self.line() }
     }
 
     /// Keeps the statements of a block that an error leaves open, around those of the block inside of it.
