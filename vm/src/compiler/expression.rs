@@ -189,8 +189,11 @@ impl Compiler {
     /// Find what a name means, and let the functions between here and its variable capture it.
     pub(super) fn resolve(&mut self, name: &Name) -> Resolved {
         if let Some(variable) = self.function.find_variable(name) {
-            return match self.function.variables[variable].storage.clone() {
-                Storage::Constant(value) => Resolved::ReadOnly(self.function.known(&value)),
+            return match self.function.variables[variable].storage {
+                Storage::Constant(ref value) => {
+                    let value = value.clone();
+                    Resolved::ReadOnly(self.function.known(&value))
+                }
                 Storage::Register { register, read_only: false, .. } => {
                     Resolved::Operand(Place::Local(register).into())
                 }
@@ -207,7 +210,7 @@ impl Compiler {
                     Outside::Constant(value) => return Resolved::ReadOnly(self.function.known(&value)),
                     Outside::Nowhere => return Resolved::Global,
                 };
-                for between in &mut self.enclosing[level + 1..] {
+                for between in &mut self.others[level + 1..self.depth] {
                     let index = between.add_upvalue(source.clone());
                     source.in_stack = false;
                     source.index = index.0;
@@ -225,7 +228,7 @@ impl Compiler {
 
     /// Look for a name in the enclosing functions, the innermost first.
     fn find_outside(&mut self, name: &Name) -> Outside {
-        for (level, outer) in self.enclosing.iter_mut().enumerate().rev() {
+        for (level, outer) in self.others[..self.depth].iter_mut().enumerate().rev() {
             if let Some(variable) = outer.find_variable(name) {
                 let Variable { name, storage } = &outer.variables[variable];
                 let (index, read_only) = match storage {
@@ -336,8 +339,7 @@ impl Compiler {
 
     /// Compile a function and emit its closure. Methods have a first parameter `self`.
     pub(super) fn function_expression<'t>(&mut self, body: &'t FunctionBody, is_method: bool) -> Result<Operand<'t>> {
-        let template = self.inner_function(is_method, body)?;
-        let index = self.function.add_prototype(template);
+        let index = self.inner_function(is_method, body)?;
         // A closure is made in the highest register, so that the collector knows which ones are in use.
         let target = self.function.reserve(1);
         self.function.emit(Instruction::abx(Opcode::Closure, target.0, index));

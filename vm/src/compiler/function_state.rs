@@ -86,6 +86,19 @@ pub(super) struct FunctionState {
 }
 
 impl FunctionState {
+    /// A function with room for what a usual one has.
+    pub(super) fn with_room() -> Self {
+        FunctionState {
+            code: Vec::with_capacity(64),
+            lines: Vec::with_capacity(64),
+            constants: Vec::with_capacity(16),
+            constant_indices: HashMap::with_capacity_and_hasher(16, Keyed::default()),
+            locals: Vec::with_capacity(16),
+            variables: Vec::with_capacity(16),
+            ..FunctionState::default()
+        }
+    }
+
     /// Begin a function that is defined at `line_defined`; the compiler is at `line`. Nothing is left of the one before but
     /// the memory that it took.
     pub(super) fn begin(&mut self, line_defined: u32, line: u32) {

@@ -202,7 +202,7 @@ impl FunctionState {
         // Bounded, since jumps may go in a circle.
         const STEPS: usize = 100;
         for pc in 0..self.code.len() {
-            if self.code[pc].opcode() != Opcode::Jmp {
+            if self.code[pc].opcode_number() != Opcode::Jmp as u8 {
                 continue;
             }
             let mut target = pc;

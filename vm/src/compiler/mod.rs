@@ -117,16 +117,16 @@ struct Compiler {
     hidden: HiddenNames,
     /// The innermost open function.
     function: FunctionState,
-    /// The functions around it, outermost first.
-    enclosing: Vec<FunctionState>,
-    /// Finished functions, whose memory others can use.
-    spare: Vec<FunctionState>,
+    /// The functions around it, outermost first, and then finished ones, whose memory others can use.
+    others: Vec<FunctionState>,
+    /// How many are around it.
+    depth: usize,
 }
 
 impl Compiler {
     /// A compiler that is in the main function.
     fn new(chunk_name: &[u8]) -> Compiler {
-        let mut function = FunctionState::default();
+        let mut function = FunctionState::with_room();
         function.begin(0, 1);
         function.enter_block(false);
         function.variadic = true;
@@ -135,40 +135,38 @@ impl Compiler {
             HiddenNames { environment: "_ENV".into(), receiver: "self".into(), loop_state: "(for state)".into() };
         let name = Rc::from(hidden.environment.clone());
         function.add_upvalue(UpvalueDescription { name, in_stack: true, index: 0, read_only: false });
-        Compiler { source: Rc::from(chunk_name), hidden, function, enclosing: Vec::new(), spare: Vec::new() }
+        Compiler { source: Rc::from(chunk_name), hidden, function, others: Vec::new(), depth: 0 }
     }
 
     /// End the main function, whose source ends at a line.
     fn end(mut self, last_line: u32) -> Result<Template> {
-        let mut state = self.end_function(last_line)?;
-        self.finish(&mut state, 0)
+        self.end_function(0, last_line)
     }
 
-    /// Compile the function `body`, which has a first parameter `self` if it is a method.
-    fn inner_function(&mut self, is_method: bool, body: &FunctionBody) -> Result<Template> {
+    /// Compile the function `body`, which has a first parameter `self` if it is a method. Its number.
+    fn inner_function(&mut self, is_method: bool, body: &FunctionBody) -> Result<u16> {
         self.function.at_line(body.line);
-        let mut inner = self.spare.pop().unwrap_or_default();
-        inner.begin(body.line, self.function.line);
-        self.enclosing.push(std::mem::replace(&mut self.function, inner));
+        let line = self.function.line;
+        if self.depth == self.others.len() {
+            self.others.push(FunctionState::with_room());
+        }
+        std::mem::swap(&mut self.function, &mut self.others[self.depth]);
+        self.depth += 1;
+        self.function.begin(body.line, line);
         self.function.enter_block(false);
         self.parameters(is_method, body)?;
         self.statements(&body.block.statements, body.end_line, true)?;
         self.function.at_line(body.end_line);
-        let mut state = self.end_function(body.next_line)?;
-        self.function.line = state.line;
-        let template = self.finish(&mut state, body.end_line)?;
-        self.spare.push(state);
-        Ok(template)
+        let template = self.end_function(body.end_line, body.next_line)?;
+        let line = self.function.line;
+        self.depth -= 1;
+        std::mem::swap(&mut self.function, &mut self.others[self.depth]);
+        self.function.line = line;
+        Ok(self.function.add_prototype(template))
     }
 
-    fn finish(&self, state: &mut FunctionState, last_line_defined: u32) -> Result<Template> {
-        let template = state.finish(self.source.clone(), last_line_defined);
-        state.failure.take().map_or(Ok(template), |failure| Err(self.failure(failure)))
-    }
-
-    /// End the innermost function, after which the source goes on at `next_line`, and go back to the one around it, if
-    /// there is one.
-    fn end_function(&mut self, next_line: u32) -> Result<FunctionState> {
+    /// End the innermost function, after which the source goes on at `next_line`.
+    fn end_function(&mut self, last_line_defined: u32, next_line: u32) -> Result<Template> {
         let function = &mut self.function;
         function.emit_return(function.variable_registers, Some(0));
         function.leave_block();
@@ -179,8 +177,9 @@ impl Compiler {
             };
             return Err(self.error_at(next_line, &message));
         }
-        let outer = self.enclosing.pop().unwrap_or_default();
-        Ok(std::mem::replace(&mut self.function, outer))
+        let template = function.finish(self.source.clone(), last_line_defined);
+        self.check_failure()?;
+        Ok(template)
     }
 
     fn parameters(&mut self, is_method: bool, body: &FunctionBody) -> Result<()> {
