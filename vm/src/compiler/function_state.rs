@@ -10,7 +10,9 @@
 
 use super::constant::{ConstantKey, Literal};
 use super::scope::{Block, Goto, Label, Variable};
-use crate::bytecode::{Constant, Instruction, LocalVariable, MAX_REGISTERS, Opcode, Template, UpvalueDescription};
+use crate::bytecode::{
+    Constant, Instruction, LocalVariable, MAX_LOCALS, MAX_REGISTERS, Opcode, Template, UpvalueDescription,
+};
 use crate::hash::Keyed;
 use crate::syntax::limit_message;
 use std::collections::HashMap;
@@ -86,15 +88,16 @@ pub(super) struct FunctionState {
 }
 
 impl FunctionState {
-    /// A function with room for what a usual one has.
-    pub(super) fn with_room() -> Self {
+    /// A function with room for so many instructions, and for as much of the rest as usually goes with them.
+    pub(super) fn with_room(instructions: usize) -> Self {
         FunctionState {
-            code: Vec::with_capacity(64),
-            lines: Vec::with_capacity(64),
-            constants: Vec::with_capacity(16),
-            constant_indices: HashMap::with_capacity_and_hasher(16, Keyed::default()),
-            locals: Vec::with_capacity(16),
-            variables: Vec::with_capacity(16),
+            code: Vec::with_capacity(instructions),
+            lines: Vec::with_capacity(instructions),
+            constants: Vec::with_capacity(instructions / 4),
+            constant_indices: HashMap::with_capacity_and_hasher(instructions / 4, Keyed::default()),
+            prototypes: Vec::with_capacity(instructions / 16),
+            locals: Vec::with_capacity(instructions / 4),
+            variables: Vec::with_capacity(MAX_LOCALS.min(instructions / 4)),
             ..FunctionState::default()
         }
     }

@@ -57,7 +57,7 @@ pub fn compile(chunk: &Chunk, chunk_name: &[u8], version: LuaVersion) -> std::re
 }
 
 fn compile_chunk(chunk: &Chunk, chunk_name: &[u8]) -> Result<Template> {
-    let mut compiler = Compiler::new(chunk_name);
+    let mut compiler = Compiler::new(chunk_name, USUAL_INSTRUCTIONS);
     compiler.statements(&chunk.block.statements, chunk.last_line, true)?;
     compiler.end(chunk.last_line)
 }
@@ -73,7 +73,7 @@ pub(crate) fn compile_source(
     chunk_name: &[u8],
     version: LuaVersion,
 ) -> std::result::Result<Template, SyntaxError> {
-    let mut compiler = Compiler::new(chunk_name);
+    let mut compiler = Compiler::new(chunk_name, source.len() / BYTES_PER_INSTRUCTION);
     let mut statements = Statements::new(source, chunk_name, version);
     loop {
         if let Err(error) = statements.step() {
@@ -89,7 +89,7 @@ pub(crate) fn compile_source(
 
 /// What is wrong with the beginning of a chunk whose end nobody knows: not a jump whose target may come yet.
 fn error_in_prefix(prefix: &Chunk, chunk_name: &[u8]) -> Option<SyntaxError> {
-    let mut compiler = Compiler::new(chunk_name);
+    let mut compiler = Compiler::new(chunk_name, USUAL_INSTRUCTIONS);
     let mut compiled = compiler.statements(&prefix.block.statements, prefix.last_line, true);
     if compiled.is_ok() {
         compiler.function.leave_block();
@@ -99,6 +99,10 @@ fn error_in_prefix(prefix: &Chunk, chunk_name: &[u8]) -> Option<SyntaxError> {
     }
     compiled.err().map(|error| *error)
 }
+
+/// Instructions of a function, and bytes of source for each of those of a main function: what memory is taken for at first.
+const USUAL_INSTRUCTIONS: usize = 64;
+const BYTES_PER_INSTRUCTION: usize = 16;
 
 /// Errors are rare, and boxed they make no result larger than what it is about.
 type Result<T> = std::result::Result<T, Box<SyntaxError>>;
@@ -124,9 +128,9 @@ struct Compiler {
 }
 
 impl Compiler {
-    /// A compiler that is in the main function.
-    fn new(chunk_name: &[u8]) -> Compiler {
-        let mut function = FunctionState::with_room();
+    /// A compiler that is in the main function, which may have so many instructions.
+    fn new(chunk_name: &[u8], instructions: usize) -> Compiler {
+        let mut function = FunctionState::with_room(instructions);
         function.begin(0, 1);
         function.enter_block(false);
         function.variadic = true;
@@ -148,7 +152,7 @@ impl Compiler {
         self.function.at_line(body.line);
         let line = self.function.line;
         if self.depth == self.others.len() {
-            self.others.push(FunctionState::with_room());
+            self.others.push(FunctionState::with_room(USUAL_INSTRUCTIONS));
         }
         std::mem::swap(&mut self.function, &mut self.others[self.depth]);
         self.depth += 1;

@@ -24,7 +24,7 @@ impl<'s> Names<'s> {
         if let Some(name) = self.known.get(text) {
             return name.clone();
         }
-        let name = Name::from(String::from_utf8_lossy(text));
+        let name = Name::from(std::str::from_utf8(text).expect("names are ASCII"));
         self.known.insert(text, name.clone());
         name
     }
