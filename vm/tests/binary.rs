@@ -3,6 +3,7 @@
 use moonphase_vm::bytecode::{Instruction, Opcode, Template};
 use moonphase_vm::{Limit, LuaVersion, Options, ScriptError, Vm, compiler, syntax};
 use proptest::prelude::*;
+use std::rc::Rc;
 
 /// Runs a script that checks itself.
 #[track_caller]
@@ -165,8 +166,9 @@ fn a_function_cannot_replace_itself_through_an_upvalue() {
     // The call is made from the variable that the function captures.
     let move_to_call = main.code.iter().position(|i| i.opcode() == Opcode::Call).expect("a call");
     let function = main.code[move_to_call - 1].b();
-    main.code[move_to_call - 1] = Instruction::abc(Opcode::Move, 1, function, 0);
-    main.code[move_to_call] = Instruction::abc(Opcode::Call, 1, 1, 1);
+    let code = Rc::make_mut(&mut main.code);
+    code[move_to_call - 1] = Instruction::abc(Opcode::Move, 1, function, 0);
+    code[move_to_call] = Instruction::abc(Opcode::Call, 1, 1, 1);
     assert_eq!(run_hostile(&main.dump(false)), Ok(()));
 }
 

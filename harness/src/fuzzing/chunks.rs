@@ -5,6 +5,7 @@
 //! mutations know what an instruction is and stay close to what passes.
 
 use std::borrow::Cow;
+use std::rc::Rc;
 
 use moonphase_vm::LuaVersion;
 use moonphase_vm::bytecode::{Constant, HEADER_LENGTH, Instruction, Opcode, Template, is_binary};
@@ -107,20 +108,21 @@ fn change(template: &mut Template, rng: &mut ChaCha8Rng) {
         let index = below(rng, function.prototypes.len());
         function = &mut function.prototypes[index];
     }
-    let at = below(rng, function.code.len());
+    let mut code = function.code.to_vec();
+    let at = below(rng, code.len());
     match rng.next_u32() % 8 {
         // Keeps the code as long as it is.
-        0 if at + 1 < function.code.len() => function.code.swap(at, at + 1),
+        0 if at + 1 < code.len() => code.swap(at, at + 1),
         // The lines are left out, for they would not fit.
-        1 if function.code.len() > 1 => {
-            function.code.remove(at);
-            function.lines.clear();
+        1 if code.len() > 1 => {
+            code.remove(at);
+            function.lines = Rc::from([]);
             function.locals.clear();
         }
         2 => {
-            let other = function.code[below(rng, function.code.len())];
-            function.code.insert(at, other);
-            function.lines.clear();
+            let other = code[below(rng, code.len())];
+            code.insert(at, other);
+            function.lines = Rc::from([]);
         }
         3 => {
             let kinds = [Constant::Nil, Constant::Boolean(true), Constant::Integer(-1), Constant::Float(0.5)];
@@ -134,8 +136,9 @@ fn change(template: &mut Template, rng: &mut ChaCha8Rng) {
             1 => function.parameters = below(rng, 6) as u8,
             _ => function.variadic ^= true,
         },
-        _ => function.code[at] = changed(function.code[at], function.max_stack, rng),
+        _ => code[at] = changed(code[at], function.max_stack, rng),
     }
+    function.code = code.into();
 }
 
 /// The instruction with another opcode or operand. Operands are mostly registers that there are.

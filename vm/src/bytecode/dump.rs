@@ -78,7 +78,7 @@ impl Template {
         count(self.last_line_defined as usize, out);
         out.extend_from_slice(&[self.parameters, self.variadic.into(), self.max_stack]);
         count(self.code.len(), out);
-        for instruction in &self.code {
+        for instruction in self.code.iter() {
             out.extend_from_slice(&instruction.bits().to_le_bytes());
         }
         count(self.constants.len(), out);
@@ -99,7 +99,7 @@ impl Template {
         }
         count(self.lines.len(), out);
         let mut previous = 0;
-        for &line in &self.lines {
+        for &line in self.lines.iter() {
             let difference = i64::from(line) - previous;
             count((difference << 1 ^ difference >> 63) as usize, out);
             previous = i64::from(line);

@@ -28,7 +28,8 @@ pub const MAX_UPVALUES: usize = 255;
 /// Active local variables of one function (Lua's `MAXVARS`).
 pub const MAX_LOCALS: usize = 200;
 
-/// A compiled function: everything that a prototype will hold, without any collected object.
+/// A compiled function: everything that a prototype will hold, without any collected object. Code and lines are shared with
+/// the prototypes that are made of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Template {
     /// The chunk's name as given to `load`: `@file`, `=name`, or the source itself.
@@ -44,7 +45,7 @@ pub struct Template {
     /// Registers that a call needs, at least 2.
     pub max_stack: u8,
     /// The code; its last instruction is a return.
-    pub code: Vec<Instruction>,
+    pub code: Rc<[Instruction]>,
     /// What `LoadK` and the K forms refer to.
     pub constants: Vec<Constant>,
     /// Where a new closure finds its upvalues.
@@ -52,7 +53,7 @@ pub struct Template {
     /// The functions inside this one, for `Closure`.
     pub prototypes: Vec<Template>,
     /// The source line of each instruction; empty where debug information was left out.
-    pub lines: Vec<u32>,
+    pub lines: Rc<[u32]>,
     /// Names of registers, for messages and `debug`: in the order in which their scopes begin.
     pub locals: Vec<LocalVariable>,
 }

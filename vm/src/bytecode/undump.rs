@@ -184,11 +184,11 @@ impl<'a> Reader<'a> {
             parameters,
             variadic: variadic != 0,
             max_stack,
-            code,
+            code: code.into(),
             constants,
             upvalues,
             prototypes,
-            lines,
+            lines: lines.into(),
             locals,
         })
     }

@@ -144,11 +144,11 @@ impl FunctionState {
             variadic: self.variadic,
             // Where it does not fit, `failure` is set.
             max_stack: self.max_stack.min(MAX_REGISTERS) as u8,
-            code: self.code.clone(),
+            code: Rc::from(self.code.as_slice()),
             constants: self.constants.drain(..).collect(),
             upvalues: self.upvalues.drain(..).collect(),
             prototypes: self.prototypes.drain(..).collect(),
-            lines: self.lines.clone(),
+            lines: Rc::from(self.lines.as_slice()),
             locals: self.locals.drain(..).collect(),
         }
     }

@@ -5,12 +5,12 @@
 //! an object that is freed here goes to quarantine, and none is taken out of all lists but by [`Corrupt::unlink`],
 //! which leaks it.
 
-use crate::bytecode::Instruction;
 use crate::gc::object::bits;
 use crate::gc::view::{Colour, GrayList, ListName};
 use crate::gc::{Age, AnyGc, Gc, Heap, Object, Phase, Site};
 use crate::value::{Closure, Prototype, Table, Thread, Upvalue, UpvalueName, Value};
 use std::cell::Cell;
+use std::rc::Rc;
 
 /// A heap that is going to be broken. See [`Heap::corrupt`].
 pub struct Corrupt<'h> {
@@ -86,8 +86,8 @@ impl Corrupt<'_> {
             parameters: 0,
             variadic: false,
             max_stack: 2,
-            code: Box::<[Instruction]>::default(),
-            lines: Box::default(),
+            code: Rc::from([]),
+            lines: Rc::from([]),
             constants: Box::default(),
             prototypes: Box::default(),
             upvalues: names,

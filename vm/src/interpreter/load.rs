@@ -170,8 +170,8 @@ impl Vm {
             parameters: template.parameters,
             variadic: template.variadic,
             max_stack: template.max_stack,
-            code: template.code.clone().into_boxed_slice(),
-            lines: template.lines.clone().into_boxed_slice(),
+            code: Rc::clone(&template.code),
+            lines: Rc::clone(&template.lines),
             constants: cells(template.constants.len()),
             prototypes: template.prototypes.iter().map(|_| Cell::new(None)).collect(),
             upvalues: template
@@ -276,7 +276,7 @@ impl Prototype {
             parameters: self.parameters,
             variadic: self.variadic,
             max_stack: self.max_stack,
-            code: self.code.to_vec(),
+            code: Rc::clone(&self.code),
             constants: self.constants.iter().map(constant).collect(),
             upvalues: self
                 .upvalues
@@ -289,7 +289,7 @@ impl Prototype {
                 })
                 .collect(),
             prototypes: self.prototypes.iter().filter_map(|nested| Some(nested.get()?.template_from(source))).collect(),
-            lines: self.lines.to_vec(),
+            lines: Rc::clone(&self.lines),
             locals: self
                 .locals
                 .iter()

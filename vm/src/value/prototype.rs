@@ -4,6 +4,7 @@ use crate::bytecode::Instruction;
 use crate::gc::{Gc, Header};
 use crate::value::{Closure, Str, Value};
 use std::cell::Cell;
+use std::rc::Rc;
 
 /// The code of a function and what it refers to.
 ///
@@ -17,8 +18,8 @@ pub struct Prototype {
     pub(crate) parameters: u8,
     pub(crate) variadic: bool,
     pub(crate) max_stack: u8,
-    pub(crate) code: Box<[Instruction]>,
-    pub(crate) lines: Box<[u32]>,
+    pub(crate) code: Rc<[Instruction]>,
+    pub(crate) lines: Rc<[u32]>,
     pub(crate) constants: Box<[Cell<Value>]>,
     pub(crate) prototypes: Box<[Cell<Option<Gc<Prototype>>>]>,
     pub(crate) upvalues: Box<[UpvalueName]>,

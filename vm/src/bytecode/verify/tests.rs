@@ -5,6 +5,7 @@ use crate::LuaVersion;
 use crate::bytecode::{LocalVariable, UpvalueDescription};
 use crate::compiler::compile;
 use crate::syntax::parse;
+use std::rc::Rc;
 
 fn template(source: &str) -> Template {
     let chunk = parse(source.as_bytes(), b"=t", LuaVersion::Lua54).expect("valid Lua");
@@ -21,7 +22,7 @@ fn becomes(source: &str, opcode: Opcode, change: impl Fn(Instruction) -> Instruc
     let mut template = template(source);
     assert_eq!(template.verify(), Ok(()), "{source}");
     let address = address(&template, opcode);
-    template.code[address] = change(template.code[address]);
+    Rc::make_mut(&mut template.code)[address] = change(template.code[address]);
     template.verify().expect_err("refused").fault
 }
 
@@ -68,8 +69,8 @@ fn control_stays_on_instructions() {
     assert_eq!(becomes("local a = {}", ExtraArg, abc(LoadTrue, 0, 0, 0)), Fault::ExtraArg);
     assert_eq!(becomes("local a", LoadNil, |_| Instruction::ax(ExtraArg, 0)), Fault::ExtraArg);
     let mut empty = template("");
-    empty.code.clear();
-    empty.lines.clear();
+    empty.code = Rc::from([]);
+    empty.lines = Rc::from([]);
     empty.locals.clear();
     assert_eq!(empty.verify().map_err(|error| error.fault), Err(Fault::Control));
 }
@@ -107,7 +108,7 @@ fn functions_fit_together() {
     assert_eq!(fault(|main| main.prototypes[0].upvalues[1].index = 1), Fault::Upvalue);
     assert_eq!(fault(|main| main.prototypes[0].parameters = 200), Fault::Registers);
     assert_eq!(fault(|main| main.max_stack = 0), Fault::Registers);
-    assert_eq!(fault(|main| main.lines.truncate(1)), Fault::Lines);
+    assert_eq!(fault(|main| main.lines = Rc::from(&main.lines[..1])), Fault::Lines);
     assert_eq!(fault(|main| main.locals[0].end = 99), Fault::Scope);
     assert_eq!(
         fault(|main| {
@@ -128,7 +129,7 @@ fn functions_fit_together() {
 #[test]
 fn what_is_wrong_and_where_is_said() {
     let mut main = template("\nlocal function f()\n return x\n end");
-    main.prototypes[0].code[0] = Instruction::abc(Opcode::Move, 0, 99, 0);
+    Rc::make_mut(&mut main.prototypes[0].code)[0] = Instruction::abc(Opcode::Move, 0, 99, 0);
     let message = main.verify().expect_err("refused").to_string();
     assert_eq!(message, "register out of range, function at line 2, instruction 0");
 }
