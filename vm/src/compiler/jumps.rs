@@ -14,12 +14,13 @@ const NO_REGISTER: u8 = u8::MAX;
 /// `Jmp` instructions that will get the same target, given by the addresses of the first and the last. Until then the
 /// distance of each leads to the next one, which is never farther away than the target.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct JumpList(Option<(usize, usize)>);
+pub(super) struct JumpList(Option<(u32, u32)>);
 
 impl JumpList {
     /// A list of one jump.
     pub(super) fn one(jump: usize) -> Self {
-        JumpList(Some((jump, jump)))
+        // As in the debug information, 32 bits hold any address.
+        JumpList(Some((jump as u32, jump as u32)))
     }
 
     /// Whether there is no jump.
@@ -28,7 +29,7 @@ impl JumpList {
     }
 
     fn first(self) -> Option<usize> {
-        self.0.map(|(first, _)| first)
+        self.0.map(|(first, _)| first as usize)
     }
 }
 
@@ -56,14 +57,18 @@ impl FunctionState {
         let (Some((first, end)), Some((start, last))) = (one.0, other.0) else {
             return JumpList(one.0.or(other.0));
         };
-        self.set_target(end, start);
+        self.set_target(end as usize, start as usize);
+        if self.failure.is_some() {
+            // They may be too far apart to be one list. The code is thrown away.
+            return one;
+        }
         JumpList(Some((first, last)))
     }
 
     /// The jump after one of a list.
     fn next_jump(&self, list: JumpList, jump: usize) -> Option<usize> {
         let (_, last) = list.0?;
-        (jump != last).then(|| self.target(jump))
+        (jump != last as usize).then(|| self.target(jump))
     }
 
     /// The jumps of a list.
