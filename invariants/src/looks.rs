@@ -8,12 +8,13 @@
 
 use crate::id_set::IdSet;
 use crate::known::Known;
+use crate::lists::Sweep;
 use crate::old::OldPart;
 use crate::sound::{self, Extent};
 use crate::{
     Verdict, ages, bytes, dangling, gray_lists, intern, lists, pause, reachable, threads, tricolour, upvalues, weak,
 };
-use moonphase_vm::gc::{HeapView, ListName, ObjectView, Phase};
+use moonphase_vm::gc::{HeapView, ListName, Mode, ObjectView, Phase};
 
 /// Whether the tri-colour invariant holds now. In the middle of the atomic phase it does not have to.
 #[inline]
@@ -28,6 +29,8 @@ pub(crate) struct Scratch {
     pub(crate) gray: IdSet,
     pub(crate) old: OldPart,
     pub(crate) known: Known,
+    /// When nothing living was last found to refer to anything dead.
+    pub(crate) closed: Sweep,
 }
 
 /// Everything. `settled` says that no store is half done: while a barrier is called, its object may refer to things
@@ -59,7 +62,7 @@ pub(crate) fn one_by_one(view: HeapView<'_>, scratch: &mut Scratch, settled: boo
 /// Everything that is said of single objects: all but what asks for references to be followed. Gives each object on, aside
 /// from strings.
 pub(crate) fn members<'h>(view: HeapView<'h>, scratch: &mut Scratch, mut each: impl FnMut(ObjectView<'h>)) -> Verdict {
-    let sound = sound::members_are_sound(view, scratch, Extent::Headers, |_, object| each(object));
+    let sound = sound::members_are_sound(view, scratch, Extent::Members, |_, object| each(object));
     told_of_members(view, scratch, sound)
 }
 
@@ -81,9 +84,12 @@ fn told_of_members(view: HeapView<'_>, scratch: &mut Scratch, sound: bool) -> Ve
     one_by_one(view, scratch, true)
 }
 
-/// When sweeping has just ended: everything but what is asked of the contents of objects and of the set of them all.
+/// When sweeping has just ended: everything but what is asked of the contents of objects and of the set of them all. If
+/// nothing was freed since references were looked at, nothing can refer to what is.
 pub(crate) fn swept(view: HeapView<'_>, scratch: &mut Scratch) -> Verdict {
-    all_at_once(view, scratch, true, Extent::Headers)
+    let is_closed =
+        view.mode() == Mode::Incremental && pause::applies(view) && !scratch.closed.has_swept(view, |_| true);
+    all_at_once(view, scratch, true, if is_closed { Extent::Members } else { Extent::Headers })
 }
 
 /// When a minor collection has just ended: what it may have changed, where the rest is known.
@@ -95,7 +101,10 @@ pub(crate) fn after_minor(view: HeapView<'_>, scratch: &mut Scratch) -> Verdict 
 fn all_at_once(view: HeapView<'_>, scratch: &mut Scratch, settled: bool, extent: Extent) -> Verdict {
     if sound::is_sound(view, scratch, settled, extent) {
         scratch.old.settle(view, settled);
-        scratch.known.learn(view);
+        if extent != Extent::Members {
+            scratch.known.learn(view);
+            scratch.closed = Sweep::now(view);
+        }
         return Ok(());
     }
     scratch.old.forget();
