@@ -65,7 +65,7 @@ fn the_work_of_the_collector_counts_too() {
 fn greedy_programs_end() {
     for source in [
         "local t = {} for i = 1, 1 << 40 do t[i] = {} end",
-        "local t = {} for i = 1, 1 << 40 do t['key' .. i] = i end",
+        "local t = {} for i = 1, 1 << 40 do t['a key that is new ' .. i] = i end",
         "local s = 'x' while true do s = s .. s end",
         "pcall(function() local s = 'x' while true do s = s .. s end end)",
         "string.rep('x', 1 << 30)",

@@ -47,7 +47,7 @@ pub use heap::{Heap, HeapOptions, Metatables};
 pub use object::{Age, AnyGc, Gc, Header, Kind, Managed, Object};
 pub use pacing::Phase;
 pub(crate) use pacing::Turn;
-pub(crate) use parts::{PackedKey, copy_value, read_value};
+pub(crate) use parts::{Node, copy_value, read_value, write_value};
 pub use policy::{
     DirectionRule, FullCollectionRule, Mode, Old0Rule, OpenRule, Policy, PolicyError, SetupvalueRule, StringRule,
     SweepRule, Upvalues,

@@ -5,7 +5,7 @@
 //! parent cannot hide the store.
 
 use crate::gc::event::{Event, Site, StoreColours};
-use crate::gc::{AnyGc, DirectionRule, Gc, Heap, ObjectView, copy_value};
+use crate::gc::{AnyGc, DirectionRule, Gc, Heap, ObjectView};
 use crate::value::{Metamethod, NativeClosure, Prototype, Slot, Str, Table, TableKeyError, Userdata, Value};
 use std::cell::Cell;
 
@@ -96,9 +96,8 @@ impl Heap {
     #[inline(always)]
     pub(crate) fn table_replace(&mut self, site: Site, table: Gc<Table>, slot: Slot, value: &Value) {
         let old = if self.interests.stores { table.value_at(slot).object() } else { None };
-        // SAFETY: no other reference to the table is held here; the value may be in the table itself, but is then a value as
-        // any other.
-        unsafe { copy_value(value, table.as_mut().value_mut(slot)) };
+        // SAFETY: no other reference to the table is held here.
+        unsafe { table.as_mut() }.set_value_at(slot, value);
         // A nil may have hidden an entry of a metatable from the cache of absent events.
         table.absent.set(0);
         if let Some(object) = value.object() {

@@ -55,14 +55,14 @@ impl Vm {
         Err(self.runtime_error(b"'__index' chain too long; possible loop"))
     }
 
-    /// Where the value of a field stands that an object lacks but one of the tables has that the `__index` of its metatable
+    /// The value of a field that an object lacks but one of the tables has that the `__index` of its metatable
     /// leads to. `None` where `__index` is something else than such tables.
     #[inline(never)]
-    pub(super) fn inherited(&self, metatable: Option<Gc<Table>>, name: Gc<Str>) -> Option<*const Value> {
+    pub(super) fn inherited(&self, metatable: Option<Gc<Table>>, name: Gc<Str>) -> Option<Value> {
         let mut metatable = metatable?;
         for _ in 0..MAX_CHAIN {
             let Value::Table(table) = self.heap.metamethod_in(metatable, Metamethod::Index) else { return None };
-            let value = table.short_value(name);
+            let value = table.get_short(name);
             if !value.is_nil() {
                 return Some(value);
             }

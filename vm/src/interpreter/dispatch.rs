@@ -14,7 +14,8 @@ use crate::interpreter::concat::Concat;
 use crate::interpreter::error::Operand;
 use crate::interpreter::{Limit, Throw, Vm};
 use crate::value::{
-    Closure, Frame, Slot, Thread, Value, flags, float_modulo, floor_divide, hook_events, modulo, power, shift_left,
+    Closure, Frame, Slot, Table, Thread, Value, flags, float_modulo, floor_divide, hook_events, modulo, power,
+    shift_left,
 };
 use std::cell::Cell;
 
@@ -344,13 +345,13 @@ impl Vm {
                 if let (&Value::Table(table), &Value::String(name)) = (object, key)
                     && name.is_short()
                 {
-                    let value = table.short_value(name);
+                    let value = table.get_short(name);
                     if !value.is_nil() || table.metatable.get().is_none() {
-                        copy!($i.a(), value);
+                        copy!($i.a(), &value);
                         continue;
                     }
                     if let Some(value) = self.inherited(table.metatable.get(), name) {
-                        copy!($i.a(), unsafe { &*value });
+                        copy!($i.a(), &value);
                         continue;
                     }
                 }
@@ -360,9 +361,9 @@ impl Vm {
         macro_rules! get_integer {
             ($i:expr, $object:expr, $index:expr) => {{
                 if let &Value::Table(table) = $object {
-                    let value = table.integer_value($index);
+                    let value = table.get_integer($index);
                     if !value.is_nil() || table.metatable.get().is_none() {
-                        copy!($i.a(), value);
+                        copy!($i.a(), &value);
                         continue;
                     }
                 }
@@ -475,7 +476,7 @@ impl Vm {
                     }
                     let is_sized = array > 0 || hash > 0;
                     if is_sized {
-                        self.reserve(array.saturating_mul(16).saturating_add(hash.saturating_mul(32)))?;
+                        self.reserve(Table::size_of_parts(array, hash))?;
                     }
                     let table = self.heap.new_table();
                     set!(i.a(), Value::Table(table));
@@ -492,10 +493,10 @@ impl Vm {
                     {
                         let method = match *object {
                             Value::Table(table) => {
-                                let value = table.short_value(name);
+                                let value = table.get_short(name);
                                 match table.metatable.get() {
                                     Some(metatable) if value.is_nil() => self.inherited(Some(metatable), name),
-                                    _ => Some(value as *const Value),
+                                    _ => Some(value),
                                 }
                             }
                             Value::String(_) => self.inherited(self.heap.metatables.string, name),
@@ -503,7 +504,7 @@ impl Vm {
                         };
                         if let Some(method) = method {
                             copy!(i.a() as usize + 1, object);
-                            copy!(i.a(), unsafe { &*method });
+                            copy!(i.a(), &method);
                             continue;
                         }
                     }

@@ -4,7 +4,7 @@
 //! else may call Lua, so a value that is needed after such a call is pushed.
 
 use super::{check_function, plain, register};
-use crate::gc::{Site, read_value};
+use crate::gc::Site;
 use crate::interpreter::{Builtin, Call, NativeResult, Throw, Vm};
 use crate::value::{Metamethod, Value, format_number};
 
@@ -55,9 +55,9 @@ fn length(call: &mut Call<'_>, needed: &[Metamethod]) -> Result<i64, Throw> {
 #[inline(always)]
 fn get(call: &mut Call<'_>, object: Value, index: i64) -> Result<Value, Throw> {
     if let Value::Table(table) = object {
-        let value = table.integer_value(index);
+        let value = table.get_integer(index);
         if !value.is_nil() || table.metatable.get().is_none() {
-            return Ok(read_value(value));
+            return Ok(value);
         }
     }
     call.index(object, Value::Integer(index))

@@ -7,7 +7,7 @@
 //! Nothing in a hash depends on an address: strings hash by their bytes, other objects by their number. So the order of
 //! `next` is the same in every run.
 
-use crate::gc::{Gc, Header, PackedKey, Pool, PooledSlice};
+use crate::gc::{Gc, Header, Node, Pool, PooledSlice, read_value, write_value};
 use crate::value::{FloatRounding, Str, Value, float_to_integer, hash_bytes};
 use std::cell::Cell;
 
@@ -26,14 +26,6 @@ pub struct Table {
     /// the same is found. It is more than half of the array part, whose length it is where that is no power of two.
     limit: Cell<u32>,
 }
-
-#[derive(Clone, Copy)]
-struct Node {
-    value: Value,
-    key: PackedKey,
-}
-
-const EMPTY_NODE: Node = Node { value: Value::Nil, key: PackedKey::NONE };
 
 /// Where in a table a value stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,7 +97,12 @@ impl Table {
 
     /// Bytes of the object with its two parts.
     pub(crate) fn size(&self) -> usize {
-        size_of::<Table>() + size_of_val(&*self.array) + size_of_val(&*self.nodes)
+        size_of::<Table>() + Table::size_of_parts(self.array.len(), self.nodes.len())
+    }
+
+    /// Bytes of parts with room for so many list items and nodes.
+    pub(crate) fn size_of_parts(array: usize, nodes: usize) -> usize {
+        array.saturating_mul(size_of::<Value>()).saturating_add(nodes.saturating_mul(size_of::<Node>()))
     }
 
     /// The values of the array part; the key of the first is 1.
@@ -128,21 +125,21 @@ impl Table {
     #[inline]
     pub(crate) fn node(&self, index: usize) -> (Value, Value) {
         let node = &self.nodes[index];
-        (if node.key.dead { Value::Nil } else { node.key.value() }, node.value)
+        (if node.dead { Value::Nil } else { node.key() }, node.value())
     }
 
     pub(crate) fn set_node_value(&mut self, index: usize, value: Value) {
-        self.nodes[index].value = value;
+        self.nodes[index].set_value(&value);
     }
 
     /// Forgets the reference to the key of an entry without a value, keeping its place in the order of `next`.
     pub(crate) fn bury_key(&mut self, index: usize) {
         let node = &mut self.nodes[index];
-        let key = node.key.value();
-        if let (false, Some(object)) = (node.key.dead, key.object()) {
+        let key = node.key();
+        if let (false, Some(object)) = (node.dead, key.object()) {
             let remains = (hash_of(key) & 0xFFFF_FFFF) << 32 | object.id() as usize;
-            node.key = PackedKey::new(Value::LightUserdata(remains), node.key.next);
-            node.key.dead = true;
+            *node = Node::new(Value::LightUserdata(remains), node.value(), node.next);
+            node.dead = true;
         }
     }
 
@@ -159,43 +156,31 @@ impl Table {
     /// The value of an integer key.
     #[inline(always)]
     pub fn get_integer(&self, key: i64) -> Value {
-        *self.integer_value(key)
-    }
-
-    /// Where the value of an integer key stands.
-    #[inline(always)]
-    pub(crate) fn integer_value(&self, key: i64) -> &Value {
         match self.item_index(key) {
-            Some(index) => &self.array[index],
-            None => self.find_integer_hashed(key).map_or(&Value::Nil, |node| &self.nodes[node].value),
+            Some(index) => read_value(&self.array[index]),
+            None => self.get_integer_hashed(key),
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn get_integer_hashed(&self, key: i64) -> Value {
-        self.find_integer_hashed(key).map_or(Value::Nil, |node| self.nodes[node].value)
+        self.find_integer_hashed(key).map_or(Value::Nil, |node| self.nodes[node].value())
     }
 
     fn find_integer_hashed(&self, key: i64) -> Option<usize> {
-        self.chain(mix(key as u64), |node| matches!(node.key.value(), Value::Integer(i) if i == key))
+        self.chain(mix(key as u64), |node| matches!(node.key(), Value::Integer(i) if i == key))
     }
 
     /// The value of a short string.
     #[inline(always)]
     pub(crate) fn get_short(&self, key: Gc<Str>) -> Value {
-        *self.short_value(key)
-    }
-
-    /// Where the value of a short string stands.
-    #[inline(always)]
-    pub(crate) fn short_value(&self, key: Gc<Str>) -> &Value {
-        self.find_short(key).map_or(&Value::Nil, |node| &self.nodes[node].value)
+        self.find_short(key).map_or(Value::Nil, |node| self.nodes[node].value())
     }
 
     /// The node of a short string.
     #[inline(always)]
     pub(crate) fn find_short(&self, key: Gc<Str>) -> Option<usize> {
-        self.chain(key.hash.get() as usize, |node| matches!(node.key.value(), Value::String(s) if s == key))
+        self.chain(key.hash.get() as usize, |node| matches!(node.key(), Value::String(s) if s == key))
     }
 
     /// Where the value of an integer key stands that the array part has.
@@ -249,10 +234,10 @@ impl Table {
             if matches(node) {
                 return Some(index);
             }
-            if node.key.next == 0 {
+            if node.next == 0 {
                 return None;
             }
-            index = index.wrapping_add_signed(node.key.next as isize);
+            index = index.wrapping_add_signed(node.next as isize);
         }
     }
 
@@ -263,9 +248,9 @@ impl Table {
             Value::Integer(i) => self.find_integer(i),
             Value::String(s) if s.is_short() => self.find_short(s).map(Slot::Hash),
             key @ Value::Table(table) => self
-                .chain(hash_of(key), |node| matches!(node.key.value(), Value::Table(other) if other == table))
+                .chain(hash_of(key), |node| matches!(node.key(), Value::Table(other) if other == table))
                 .map(Slot::Hash),
-            key => self.chain(hash_of(key), |node| !node.key.dead && node.key.value().raw_equals(key)).map(Slot::Hash),
+            key => self.chain(hash_of(key), |node| !node.dead && node.key().raw_equals(key)).map(Slot::Hash),
         }
     }
 
@@ -273,22 +258,18 @@ impl Table {
     #[inline(always)]
     pub(crate) fn value_at(&self, slot: Slot) -> Value {
         match slot {
-            Slot::Array(index) => self.array[index],
-            Slot::Hash(index) => self.nodes[index].value,
+            Slot::Array(index) => read_value(&self.array[index]),
+            Slot::Hash(index) => self.nodes[index].value(),
         }
     }
 
-    /// The place that [`Table::find`] gave, to be written.
+    /// Writes the value at such a place. No barrier is called.
     #[inline(always)]
-    pub(crate) fn value_mut(&mut self, slot: Slot) -> &mut Value {
+    pub(crate) fn set_value_at(&mut self, slot: Slot, value: &Value) {
         match slot {
-            Slot::Array(index) => &mut self.array[index],
-            Slot::Hash(index) => &mut self.nodes[index].value,
+            Slot::Array(index) => write_value(&mut self.array[index], value),
+            Slot::Hash(index) => self.nodes[index].set_value(value),
         }
-    }
-
-    fn set_value_at(&mut self, slot: Slot, value: Value) {
-        *self.value_mut(slot) = value;
     }
 
     /// Sets a key. Says whether the key is new to the table, which then refers to it.
@@ -297,7 +278,7 @@ impl Table {
     /// The key is nil or NaN.
     pub(crate) fn set(&mut self, pool: &mut Pool, key: Value, value: Value) -> Result<bool, TableKeyError> {
         if let Some(slot) = self.find(key) {
-            self.set_value_at(slot, value);
+            self.set_value_at(slot, &value);
             return Ok(false);
         }
         match key {
@@ -320,10 +301,10 @@ impl Table {
         }
         let mask = self.nodes.len() - 1;
         let main = hash_of(key) & mask;
-        if self.nodes[main].value.is_nil() {
+        if self.nodes[main].value().is_nil() {
             // The node may still be a link of a chain, whichever: the link stays.
-            let next = self.nodes[main].key.next;
-            self.nodes[main] = Node { value, key: PackedKey::new(key, next) };
+            let next = self.nodes[main].next;
+            self.nodes[main] = Node::new(key, value, next);
             return;
         }
         let Some(free) = self.take_free() else {
@@ -334,29 +315,29 @@ impl Table {
         if other != main {
             // The colliding node is out of its place: move it to the free one.
             let mut previous = other;
-            while previous.wrapping_add_signed(self.nodes[previous].key.next as isize) != main {
-                previous = previous.wrapping_add_signed(self.nodes[previous].key.next as isize);
+            while previous.wrapping_add_signed(self.nodes[previous].next as isize) != main {
+                previous = previous.wrapping_add_signed(self.nodes[previous].next as isize);
             }
-            self.nodes[previous].key.next = free as i32 - previous as i32;
+            self.nodes[previous].next = free as i32 - previous as i32;
             self.nodes[free] = self.nodes[main];
-            if self.nodes[main].key.next != 0 {
-                self.nodes[free].key.next += main as i32 - free as i32;
+            if self.nodes[main].next != 0 {
+                self.nodes[free].next += main as i32 - free as i32;
             }
-            self.nodes[main] = Node { value, key: PackedKey::new(key, 0) };
+            self.nodes[main] = Node::new(key, value, 0);
         } else {
-            let next = match self.nodes[main].key.next {
+            let next = match self.nodes[main].next {
                 0 => 0,
                 next => (main as i32 + next) - free as i32,
             };
-            self.nodes[free] = Node { value, key: PackedKey::new(key, next) };
-            self.nodes[main].key.next = free as i32 - main as i32;
+            self.nodes[free] = Node::new(key, value, next);
+            self.nodes[main].next = free as i32 - main as i32;
         }
     }
 
     fn main_position(&self, index: usize) -> usize {
         let node = &self.nodes[index];
         let mask = self.nodes.len() - 1;
-        match (node.key.dead, node.key.value()) {
+        match (node.dead, node.key()) {
             (true, Value::LightUserdata(remains)) => (remains >> 32) & mask,
             (_, key) => hash_of(key) & mask,
         }
@@ -364,7 +345,7 @@ impl Table {
 
     fn insert_after_rehash(&mut self, pool: &mut Pool, key: Value, value: Value) {
         match self.find(key) {
-            Some(slot) => self.set_value_at(slot, value),
+            Some(slot) => self.set_value_at(slot, &value),
             None => self.insert(pool, key, value),
         }
     }
@@ -374,7 +355,7 @@ impl Table {
         while self.last_free > 0 {
             self.last_free -= 1;
             let node = &self.nodes[self.last_free as usize];
-            if node.key.value().is_nil() && !node.key.dead {
+            if node.key().is_nil() && !node.dead {
                 return Some(self.last_free as usize);
             }
         }
@@ -400,8 +381,8 @@ impl Table {
             }
         }
         for node in self.nodes.iter() {
-            if !node.value.is_nil() {
-                count(node.key.value());
+            if !node.value().is_nil() {
+                count(node.key());
             }
         }
         count(extra);
@@ -415,7 +396,7 @@ impl Table {
             0 => 0,
             n => n.next_power_of_two(),
         };
-        let new_nodes = PooledSlice::new(pool, nodes, EMPTY_NODE);
+        let new_nodes = PooledSlice::new(pool, nodes, Node::FREE);
         let mut old_nodes = std::mem::replace(&mut self.nodes, new_nodes);
         self.last_free = nodes as u32;
         let surplus = self.array.get(array..).unwrap_or_default().to_vec();
@@ -429,8 +410,8 @@ impl Table {
             }
         }
         for node in old_nodes.iter().rev() {
-            if !node.value.is_nil() {
-                self.insert_after_rehash(pool, node.key.value(), node.value);
+            if !node.value().is_nil() {
+                self.insert_after_rehash(pool, node.key(), node.value());
             }
         }
         old_nodes.free(pool);
@@ -445,7 +426,7 @@ impl Table {
     /// Makes the array part at least this long, for the items of a constructor.
     pub(crate) fn ensure_array(&mut self, pool: &mut Pool, length: usize) {
         if length > self.array.len() {
-            let used = self.nodes.iter().filter(|node| !node.value.is_nil()).count();
+            let used = self.nodes.iter().filter(|node| !node.value().is_nil()).count();
             self.resize(pool, length, used);
         }
     }
@@ -518,8 +499,8 @@ impl Table {
         self.nodes
             .get(start.saturating_sub(length)..)?
             .iter()
-            .find(|node| !node.value.is_nil())
-            .map(|node| (node.key.value(), node.value))
+            .find(|node| !node.value().is_nil())
+            .map(|node| (node.key(), node.value()))
     }
 
     /// A key's position in the order of `next`; also that of a key that was removed during the traversal.
@@ -528,8 +509,7 @@ impl Table {
             let object = key.object()?;
             let id = object.id() as usize;
             self.chain(hash_of(key), |node| {
-                node.key.dead
-                    && matches!(node.key.value(), Value::LightUserdata(remains) if remains & 0xFFFF_FFFF == id)
+                node.dead && matches!(node.key(), Value::LightUserdata(remains) if remains & 0xFFFF_FFFF == id)
             })
             .map(Slot::Hash)
         })?;
