@@ -140,7 +140,12 @@ impl Corrupt<'_> {
     pub fn set_in_silence(&mut self, table: Gc<Table>, key: Value, value: Value) {
         let before = table.size();
         // SAFETY: no other reference to the table is held here.
-        let _ = unsafe { table.as_mut() }.set(&mut self.heap.pool, key, value);
+        let parts = unsafe { table.as_mut() };
+        match parts.find(key) {
+            Some(slot) => parts.set_value_at(slot, &value),
+            // A key that no table can have is not stored.
+            None => drop(parts.add(&mut self.heap.pool, key, value)),
+        }
         self.heap.resized(before, table.size());
     }
 

@@ -63,17 +63,21 @@ impl Heap {
     /// # Errors
     /// The key is nil or NaN.
     pub(crate) fn table_set(&mut self, table: Gc<Table>, key: Value, value: Value) -> Result<(), TableKeyError> {
-        self.table_set_at(Site::TableStore, table, key, value)
+        match table.find(key) {
+            Some(slot) => self.table_replace(Site::TableStore, table, slot, &value),
+            None => self.table_add(table, key, value)?,
+        }
+        Ok(())
     }
 
-    fn table_set_at(&mut self, site: Site, table: Gc<Table>, key: Value, value: Value) -> Result<(), TableKeyError> {
-        if let Some(slot) = table.find(key) {
-            self.table_replace(site, table, slot, &value);
-            return Ok(());
-        }
+    /// Sets a key that the table does not have.
+    ///
+    /// # Errors
+    /// The key is nil or NaN.
+    pub(crate) fn table_add(&mut self, table: Gc<Table>, key: Value, value: Value) -> Result<(), TableKeyError> {
         let before = table.size();
-        // SAFETY: no other reference to the table is held here, and setting a key calls nothing.
-        let added = unsafe { table.as_mut() }.set(&mut self.pool, key, value)?;
+        // SAFETY: no other reference to the table is held here, and adding a key calls nothing.
+        let added = unsafe { table.as_mut() }.add(&mut self.pool, key, value)?;
         if added {
             table.absent.set(0);
             self.resized(before, table.size());
@@ -84,10 +88,10 @@ impl Heap {
             }
             let written = self.written(table.erase(), value.object());
             if let Some(object) = value.object() {
-                self.barrier_back(site, table.erase(), object);
+                self.barrier_back(Site::TableStore, table.erase(), object);
             }
             self.note_store(Site::TableKey, written_key, None);
-            self.note_store(site, written, None);
+            self.note_store(Site::TableStore, written, None);
         }
         Ok(())
     }

@@ -89,19 +89,20 @@ impl Vm {
             let handler = match object {
                 Value::Table(table) => {
                     let slot = table.find(key);
-                    if let Some(slot) = slot
-                        && !table.value_at(slot).is_nil()
-                    {
-                        self.heap.table_replace(Site::TableStore, table, slot, &value);
+                    let handler = match slot {
+                        Some(slot) if !table.value_at(slot).is_nil() => Value::Nil,
+                        _ => self.table_metamethod(table, Metamethod::NewIndex),
+                    };
+                    if handler.is_nil() {
+                        match slot {
+                            Some(slot) => self.heap.table_replace(Site::TableStore, table, slot, &value),
+                            None => {
+                                self.heap.table_add(table, key, value).map_err(|error| self.key_error(error))?;
+                            }
+                        }
                         return Ok(None);
                     }
-                    match self.table_metamethod(table, Metamethod::NewIndex) {
-                        Value::Nil => {
-                            self.raw_set(table, key, value)?;
-                            return Ok(None);
-                        }
-                        handler => handler,
-                    }
+                    handler
                 }
                 _ => match self.heap.metamethod_of(object, Metamethod::NewIndex) {
                     Value::Nil => {

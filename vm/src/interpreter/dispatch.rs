@@ -14,8 +14,8 @@ use crate::interpreter::concat::Concat;
 use crate::interpreter::error::Operand;
 use crate::interpreter::{Limit, Throw, Vm};
 use crate::value::{
-    Closure, Frame, Slot, Table, Thread, Value, flags, float_modulo, floor_divide, hook_events, modulo, power,
-    shift_left,
+    Closure, Frame, Metamethod, Slot, Table, Thread, Value, flags, float_modulo, floor_divide, hook_events, modulo,
+    power, shift_left,
 };
 use std::cell::Cell;
 
@@ -346,7 +346,7 @@ impl Vm {
                     && name.is_short()
                 {
                     let value = table.get_short(name);
-                    if !value.is_nil() || table.metatable.get().is_none() {
+                    if !value.is_nil() || table.lacks(Metamethod::Index) {
                         copy!($i.a(), &value);
                         continue;
                     }
@@ -362,7 +362,7 @@ impl Vm {
             ($i:expr, $object:expr, $index:expr) => {{
                 if let &Value::Table(table) = $object {
                     let value = table.get_integer($index);
-                    if !value.is_nil() || table.metatable.get().is_none() {
+                    if !value.is_nil() || table.lacks(Metamethod::Index) {
                         copy!($i.a(), &value);
                         continue;
                     }
@@ -382,7 +382,7 @@ impl Vm {
                 if let (&Value::Table(table), &Value::String(name)) = (object, key)
                     && name.is_short()
                     && let Some(slot) = table.find_short(name).map(Slot::Hash)
-                    && (table.metatable.get().is_none() || !table.value_at(slot).is_nil())
+                    && (table.lacks(Metamethod::NewIndex) || !table.value_at(slot).is_nil())
                 {
                     if CHECKED {
                         save!();
@@ -398,7 +398,7 @@ impl Vm {
                 let (object, key): (&Value, &Value) = ($object, $key);
                 if let (&Value::Table(table), &Value::Integer(index)) = (object, key)
                     && let Some(slot) = table.find_integer(index)
-                    && (table.metatable.get().is_none() || !table.value_at(slot).is_nil())
+                    && (table.lacks(Metamethod::NewIndex) || !table.value_at(slot).is_nil())
                 {
                     if CHECKED {
                         save!();

@@ -8,7 +8,7 @@
 //! `next` is the same in every run.
 
 use crate::gc::{Gc, Header, Node, Pool, PooledSlice, read_value, write_value};
-use crate::value::{FloatRounding, Str, Value, float_to_integer, hash_bytes};
+use crate::value::{FloatRounding, Metamethod, Str, Value, float_to_integer, hash_bytes};
 use std::cell::Cell;
 
 /// A table object.
@@ -103,6 +103,16 @@ impl Table {
     /// Bytes of parts with room for so many list items and nodes.
     pub(crate) fn size_of_parts(array: usize, nodes: usize) -> usize {
         array.saturating_mul(size_of::<Value>()).saturating_add(nodes.saturating_mul(size_of::<Node>()))
+    }
+
+    /// Whether it is known that the table has no such metamethod.
+    #[inline(always)]
+    pub(crate) fn lacks(&self, metamethod: Metamethod) -> bool {
+        match (self.metatable.get(), metamethod.cache_bit()) {
+            (Some(metatable), Some(bit)) => metatable.absent.get() & bit != 0,
+            (Some(_), None) => false,
+            (None, _) => true,
+        }
     }
 
     /// The values of the array part; the key of the first is 1.
@@ -272,15 +282,11 @@ impl Table {
         }
     }
 
-    /// Sets a key. Says whether the key is new to the table, which then refers to it.
+    /// Adds a key that the table does not have, unless its value is nil. Says whether the table refers to the key then.
     ///
     /// # Errors
     /// The key is nil or NaN.
-    pub(crate) fn set(&mut self, pool: &mut Pool, key: Value, value: Value) -> Result<bool, TableKeyError> {
-        if let Some(slot) = self.find(key) {
-            self.set_value_at(slot, &value);
-            return Ok(false);
-        }
+    pub(crate) fn add(&mut self, pool: &mut Pool, key: Value, value: Value) -> Result<bool, TableKeyError> {
         match key {
             Value::Nil => return Err(TableKeyError::Nil),
             Value::Float(f) if f.is_nan() => return Err(TableKeyError::Nan),
@@ -293,7 +299,7 @@ impl Table {
         Ok(true)
     }
 
-    /// Adds a normalized key that the table does not have.
+    /// Adds a normalized key that neither part has.
     fn insert(&mut self, pool: &mut Pool, key: Value, value: Value) {
         if self.nodes.is_empty() {
             self.rehash(pool, key);
@@ -343,10 +349,14 @@ impl Table {
         }
     }
 
+    /// Adds a key that no node has, after the array part has got another size.
     fn insert_after_rehash(&mut self, pool: &mut Pool, key: Value, value: Value) {
-        match self.find(key) {
-            Some(slot) => self.set_value_at(slot, &value),
-            None => self.insert(pool, key, value),
+        if let Value::Integer(i) = key
+            && let Some(index) = self.item_index(i)
+        {
+            self.array[index] = value;
+        } else {
+            self.insert(pool, key, value);
         }
     }
 
