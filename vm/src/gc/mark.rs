@@ -189,13 +189,12 @@ impl Heap {
             self.mark_value(table.array()[index]);
         }
         for index in 0..table.node_count() {
-            let (key, value) = table.node(index);
-            if value.is_nil() {
+            let Some((key, value)) = table.entry(index) else {
                 self.bury_key(table, index);
-            } else {
-                self.mark_value(key);
-                self.mark_value(value);
-            }
+                continue;
+            };
+            self.mark_value(key);
+            self.mark_value(value);
         }
         self.link_if_touched(table.erase());
     }
@@ -212,13 +211,12 @@ impl Heap {
         // Items of the array part may be white; rather than look at each, they are looked at when clearing.
         let mut has_white = !table.array().is_empty();
         for index in 0..table.node_count() {
-            let (key, value) = table.node(index);
-            if value.is_nil() {
+            let Some((key, value)) = table.entry(index) else {
                 self.bury_key(table, index);
-            } else {
-                self.mark_value(key);
-                has_white |= self.is_cleared(value);
-            }
+                continue;
+            };
+            self.mark_value(key);
+            has_white |= self.is_cleared(value);
         }
         if self.phase == Phase::Propagate {
             table.erase().set_colour(0);
@@ -237,11 +235,9 @@ impl Heap {
             self.mark_value(table.array()[index]);
         }
         for index in 0..table.node_count() {
-            let (_, value) = table.node(index);
-            if value.is_nil() {
-                self.bury_key(table, index);
-            } else {
-                self.mark_value(value);
+            match table.entry(index) {
+                Some((_, value)) => self.mark_value(value),
+                None => self.bury_key(table, index),
             }
         }
         table.erase().set_colour(0);
@@ -267,10 +263,11 @@ impl Heap {
         let count = table.node_count();
         for step in 0..count {
             let index = if backwards { count - 1 - step } else { step };
-            let (key, value) = table.node(index);
-            if value.is_nil() {
+            let Some((key, value)) = table.entry(index) else {
                 self.bury_key(table, index);
-            } else if self.is_cleared(key) {
+                continue;
+            };
+            if self.is_cleared(key) {
                 white_keys = true;
                 white_pairs |= value.is_white();
             } else if value.is_white() {

@@ -155,8 +155,12 @@ impl<T: Copy> PooledSlice<T> {
 
     /// Makes the slice longer, by items that are alike, or shorter.
     pub(crate) fn resize(&mut self, pool: &mut Pool, length: usize, item: T) {
+        if self.is_empty() {
+            *self = PooledSlice::new(pool, length, item);
+            return;
+        }
         let (old, new) = (slice_layout::<T>(self.len()), slice_layout::<T>(length));
-        if old.size() == 0 || new.size() == 0 || class_of(old).is_some() || class_of(new).is_some() {
+        if new.size() == 0 || class_of(old).is_some() || class_of(new).is_some() {
             let mut resized = PooledSlice::new(pool, length, item);
             let kept = length.min(self.len());
             resized[..kept].copy_from_slice(&self[..kept]);

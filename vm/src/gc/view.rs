@@ -765,10 +765,7 @@ impl<'h> HeapView<'h> {
                     }
                 }
                 for index in 0..table.node_count() {
-                    let (key, value) = table.node(index);
-                    if value.is_nil() {
-                        continue;
-                    }
+                    let Some((key, value)) = table.entry(index) else { continue };
                     if let Some(target) = key.object() {
                         let target = ObjectView::new(target);
                         visit(Edge { label: Label::Key, target, strength: strength(weak_keys) });

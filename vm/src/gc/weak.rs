@@ -51,11 +51,10 @@ impl Heap {
             return;
         }
         for index in 0..table.node_count() {
-            let (key, value) = table.node(index);
-            if value.is_nil() {
-                self.bury_key(table, index);
-            } else if self.is_cleared(key) {
-                self.clear_node(table, index);
+            match table.entry(index) {
+                Some((key, _)) if self.is_cleared(key) => self.clear_node(table, index),
+                Some(_) => {}
+                None => self.bury_key(table, index),
             }
         }
     }
@@ -81,12 +80,11 @@ impl Heap {
             }
         }
         for index in 0..table.node_count() {
-            let (_, value) = table.node(index);
-            if value.is_nil() {
+            match table.entry(index) {
+                Some((_, value)) if self.is_cleared(value) => self.clear_node(table, index),
+                Some(_) => {}
                 // Before the keys are looked at: a string there would be marked, which this entry does not keep.
-                self.bury_key(table, index);
-            } else if self.is_cleared(value) {
-                self.clear_node(table, index);
+                None => self.bury_key(table, index),
             }
         }
     }

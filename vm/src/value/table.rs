@@ -131,11 +131,12 @@ impl Table {
         self.nodes.len()
     }
 
-    /// Key and value of a node. The key is nil where the node is free or its key was collected.
-    #[inline]
-    pub(crate) fn node(&self, index: usize) -> (Value, Value) {
+    /// Key and value of a node, if it has a value: then the key is not dead.
+    #[inline(always)]
+    pub(crate) fn entry(&self, index: usize) -> Option<(Value, Value)> {
         let node = &self.nodes[index];
-        (if node.dead { Value::Nil } else { node.key() }, node.value())
+        let value = node.value();
+        (!value.is_nil()).then(|| (node.key(), value))
     }
 
     pub(crate) fn set_node_value(&mut self, index: usize, value: Value) {
