@@ -93,7 +93,7 @@ impl Gc<Closure> {
     #[inline(always)]
     pub(crate) fn upvalues(&self) -> &[UpvalueSlot] {
         // SAFETY: `new_closure` allocated and filled `upvalue_count` slots behind the fields.
-        unsafe { std::slice::from_raw_parts(self.as_ptr().add(1).cast::<UpvalueSlot>(), self.upvalue_count as usize) }
+        unsafe { std::slice::from_raw_parts(self.as_ptr().add(1).cast::<UpvalueSlot>(), self.upvalue_count()) }
     }
 }
 
@@ -120,7 +120,7 @@ pub(super) fn size_of_object(object: AnyGc) -> usize {
     match object.unpack() {
         Object::String(s) => string_layout(s.length()).size(),
         Object::Table(t) => t.size(),
-        Object::Closure(c) => closure_layout(c.upvalue_count as usize).size(),
+        Object::Closure(c) => closure_layout(c.upvalue_count()).size(),
         Object::NativeClosure(c) => size_of::<NativeClosure>() + size_of_val(&*c.upvalues),
         Object::Userdata(u) => size_of::<Userdata>() + size_of_val(&*u.user_values),
         Object::Thread(t) => size_of::<Thread>() + t.stack.len() * size_of::<Value>(),
@@ -355,11 +355,12 @@ impl Heap {
     /// A closure whose upvalues are all missing. The caller fills them in before a step can run.
     pub(crate) fn new_closure(&mut self, prototype: Gc<Prototype>, upvalues: u8) -> Gc<Closure> {
         let header = self.new_header(Kind::Closure);
+        header.extra.set(upvalues);
         let layout = closure_layout(upvalues as usize);
         let pointer = self.pool.allocate(layout).cast::<Closure>();
         // SAFETY: as in `new_string_object`.
         let closure = unsafe {
-            pointer.write(Closure { header, prototype: Cell::new(prototype), upvalue_count: upvalues });
+            pointer.write(Closure { header, prototype: Cell::new(prototype) });
             for index in 0..upvalues as usize {
                 pointer.add(1).cast::<UpvalueSlot>().add(index).write(Cell::new(None));
             }
@@ -496,7 +497,7 @@ impl Heap {
     pub(super) unsafe fn destroy(&mut self, object: AnyGc) {
         let layout = match object.unpack() {
             Object::String(s) => string_layout(s.length()),
-            Object::Closure(c) => closure_layout(c.upvalue_count as usize),
+            Object::Closure(c) => closure_layout(c.upvalue_count()),
             // SAFETY: the caller's promise, here and below.
             Object::Table(t) => unsafe {
                 t.as_mut().free_parts(&mut self.pool);

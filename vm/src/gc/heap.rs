@@ -219,12 +219,12 @@ impl Heap {
     #[inline]
     pub(crate) fn metamethod_in(&self, metatable: Gc<Table>, metamethod: Metamethod) -> Value {
         if let Some(bit) = metamethod.cache_bit() {
-            if metatable.absent.get() & bit != 0 {
+            if metatable.absent().get() & bit != 0 {
                 return Value::Nil;
             }
             let found = metatable.get_short(self.name_of(metamethod));
             if found.is_nil() {
-                metatable.absent.set(metatable.absent.get() | bit);
+                metatable.absent().set(metatable.absent().get() | bit);
             }
             return found;
         }

@@ -141,11 +141,15 @@ pub struct Header {
     id: u32,
     marked: Cell<u16>,
     kind: Kind,
+    /// A byte for the kind's own use: of a table what it lacks, of a closure how many upvalues it has.
+    pub(crate) extra: Cell<u8>,
 }
+
+const _: () = assert!(size_of::<Header>() == 16);
 
 impl Header {
     pub(crate) fn new(kind: Kind, id: u32, white: u16) -> Header {
-        Header { next: Cell::new(None), id, marked: Cell::new(white), kind }
+        Header { next: Cell::new(None), id, marked: Cell::new(white), kind, extra: Cell::new(0) }
     }
 
     /// The object's number, counted from 1 in the order of allocation.

@@ -131,6 +131,9 @@ impl Drop for Pool {
 
 /// A slice in the memory of a heap's pool, for the parts of an object. It has no destructor: the object gives it back. Objects
 /// are never given to another heap, so a slice comes back to the pool that it is from.
+///
+/// Packed, so that the four bytes behind the length are not lost.
+#[repr(C, packed(4))]
 pub(crate) struct PooledSlice<T> {
     pointer: NonNull<T>,
     length: u32,

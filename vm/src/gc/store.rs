@@ -79,7 +79,7 @@ impl Heap {
         // SAFETY: no other reference to the table is held here, and adding a key calls nothing.
         let added = unsafe { table.as_mut() }.add(&mut self.pool, key, value)?;
         if added {
-            table.absent.set(0);
+            table.absent().set(0);
             self.resized(before, table.size());
             let written_key = self.written(table.erase(), key.object());
             // Key and value are in the table by now: neither store is done before both barriers are.
@@ -103,7 +103,7 @@ impl Heap {
         // SAFETY: no other reference to the table is held here.
         unsafe { table.as_mut() }.set_value_at(slot, value);
         // A nil may have hidden an entry of a metatable from the cache of absent events.
-        table.absent.set(0);
+        table.absent().set(0);
         if let Some(object) = value.object() {
             let written = self.written(table.erase(), Some(object));
             self.barrier_back(site, table.erase(), object);
@@ -117,7 +117,7 @@ impl Heap {
         if !self.interests.stores && !table.erase().is_black() {
             // SAFETY: no other reference to the table is held here.
             unsafe { table.as_mut() }.move_items(from, to, count);
-            table.absent.set(0);
+            table.absent().set(0);
             return;
         }
         for nth in 0..count {

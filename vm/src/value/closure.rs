@@ -11,7 +11,14 @@ use std::cell::Cell;
 pub struct Closure {
     pub(crate) header: Header,
     pub(crate) prototype: Cell<Gc<Prototype>>,
-    pub(crate) upvalue_count: u8,
+}
+
+impl Closure {
+    /// How many upvalues stand behind the fields: what `gc::allocate` has put into the header.
+    #[inline(always)]
+    pub(crate) fn upvalue_count(&self) -> usize {
+        usize::from(self.header.extra.get())
+    }
 }
 
 /// A native function with values of its own.

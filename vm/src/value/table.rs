@@ -15,17 +15,17 @@ use std::cell::Cell;
 #[repr(C)]
 pub struct Table {
     pub(crate) header: Header,
-    /// Bit n says that the metatable in this table lacks the metamethod number n; a cache that a write clears.
-    pub(crate) absent: Cell<u8>,
     pub(crate) metatable: Cell<Option<Gc<Table>>>,
     array: PooledSlice<Value>,
-    nodes: PooledSlice<Node>,
-    /// All nodes at and above this one are in use.
-    last_free: u32,
     /// Where the border was last, a hint for the next search: as the `alimit` of C Lua since 5.4, so that of several borders
     /// the same is found. It is more than half of the array part, whose length it is where that is no power of two.
     limit: Cell<u32>,
+    nodes: PooledSlice<Node>,
+    /// All nodes at and above this one are in use.
+    last_free: u32,
 }
+
+const _: () = assert!(size_of::<Table>() == 56);
 
 /// Where in a table a value stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,13 +86,18 @@ impl Table {
     pub(crate) fn new(header: Header) -> Table {
         Table {
             header,
-            absent: Cell::new(0),
             metatable: Cell::new(None),
             array: PooledSlice::EMPTY,
             nodes: PooledSlice::EMPTY,
             last_free: 0,
             limit: Cell::new(0),
         }
+    }
+
+    /// Bit n says that the metatable in this table lacks the metamethod number n; a cache that a write clears.
+    #[inline(always)]
+    pub(crate) fn absent(&self) -> &Cell<u8> {
+        &self.header.extra
     }
 
     /// Bytes of the object with its two parts.
@@ -109,7 +114,7 @@ impl Table {
     #[inline(always)]
     pub(crate) fn lacks(&self, metamethod: Metamethod) -> bool {
         match (self.metatable.get(), metamethod.cache_bit()) {
-            (Some(metatable), Some(bit)) => metatable.absent.get() & bit != 0,
+            (Some(metatable), Some(bit)) => metatable.absent().get() & bit != 0,
             (Some(_), None) => false,
             (None, _) => true,
         }
