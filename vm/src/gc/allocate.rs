@@ -15,7 +15,8 @@ use crate::value::{
 use std::alloc::Layout;
 use std::any::Any;
 use std::cell::Cell;
-use std::ptr::{NonNull, addr_of_mut};
+use std::mem::offset_of;
+use std::ptr::{addr_of, addr_of_mut};
 
 macro_rules! managed {
     ($($type:ident),*) => {$(
@@ -36,7 +37,7 @@ unsafe impl Managed for Str {
 type UpvalueSlot = Cell<Option<Gc<Upvalue>>>;
 
 fn string_layout(length: usize) -> Layout {
-    let size = size_of::<Str>() + length;
+    let size = offset_of!(Str, bytes).saturating_add(length).max(size_of::<Str>());
     Layout::from_size_align(size, align_of::<Str>()).unwrap_or_else(|_| unreachable!("no slice is that long"))
 }
 
@@ -75,16 +76,15 @@ impl Gc<Str> {
     /// The bytes of the string.
     #[inline]
     pub fn as_bytes(&self) -> &[u8] {
-        // SAFETY: `new_string_object` allocated and filled `length` bytes behind the fields, and they never change.
-        unsafe { std::slice::from_raw_parts(self.as_ptr().add(1).cast::<u8>(), self.length()) }
+        self.bytes_held_by(&**self)
     }
-}
 
-impl Gc<Str> {
     /// The bytes of a string that an object refers to, for as long as that object is borrowed.
+    #[inline]
     pub(crate) fn bytes_held_by<T: Managed>(self, _holder: &T) -> &[u8] {
-        // SAFETY: as in `as_bytes`; while the holder is borrowed no step can run that frees it or what it refers to.
-        unsafe { std::slice::from_raw_parts(self.as_ptr().add(1).cast::<u8>(), self.length()) }
+        // SAFETY: `new_string_object` allocated and filled `length` bytes behind the fields, and they never change; while the
+        // holder is borrowed no step can run that frees it or what it refers to.
+        unsafe { std::slice::from_raw_parts(addr_of!((*self.as_ptr()).bytes).cast::<u8>(), self.length()) }
     }
 }
 
@@ -139,13 +139,13 @@ pub(super) fn size_of_object(object: AnyGc) -> usize {
 
 /// The interned strings, in buckets by hash.
 pub(super) struct StringTable {
-    buckets: Box<[Option<Gc<Str>>]>,
+    buckets: Vec<Option<Gc<Str>>>,
     count: usize,
 }
 
 impl StringTable {
     pub(super) fn new() -> StringTable {
-        StringTable { buckets: vec![None; 256].into_boxed_slice(), count: 0 }
+        StringTable { buckets: vec![None; 256], count: 0 }
     }
 
     #[inline]
@@ -180,7 +180,7 @@ impl StringTable {
     /// Adds a string. The table does not grow while it is being swept.
     fn insert(&mut self, string: Gc<Str>, sweeping: bool) {
         if self.count >= self.buckets.len() && !sweeping {
-            self.resize(self.buckets.len() * 2);
+            self.grow();
         }
         let bucket = self.bucket(string.hash.get());
         string.set_chain(self.buckets[bucket]);
@@ -208,9 +208,12 @@ impl StringTable {
         }
     }
 
-    fn resize(&mut self, size: usize) {
-        let old = std::mem::replace(&mut self.buckets, vec![None; size].into_boxed_slice());
-        for mut entry in old.into_vec() {
+    /// Doubles the number of buckets, in their place: the strings of each go to it and to one of the new ones.
+    fn grow(&mut self) {
+        let old = self.buckets.len();
+        self.buckets.resize(old * 2, None);
+        for index in 0..old {
+            let mut entry = self.buckets[index].take();
             while let Some(string) = entry {
                 entry = string.chain();
                 let bucket = self.bucket(string.hash.get());
@@ -334,8 +337,10 @@ impl Heap {
                     Some(_) => StrRest { chain: None },
                     None => StrRest { length: bytes.len() },
                 }),
+                bytes: [],
             });
-            pointer.add(1).cast::<u8>().copy_from_nonoverlapping(NonNull::from(bytes).cast(), bytes.len());
+            let behind = addr_of_mut!((*pointer.as_ptr()).bytes).cast::<u8>();
+            behind.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
             Gc::from_pointer(pointer)
         };
         if hash.is_some() && self.policy.sweeps_strings() {

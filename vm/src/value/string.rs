@@ -1,7 +1,7 @@
 //! Strings.
 //!
 //! Short strings are interned: equal ones are the same object. Long ones are not, and are compared by their bytes. The
-//! bytes stand right behind the header, in the same allocation; reading them is the part of this type that needs the
+//! bytes stand right behind the fields, in the same allocation; reading them is the part of this type that needs the
 //! allocator's promise, so it is in `gc::allocate`.
 
 use crate::gc::{Gc, Header};
@@ -14,12 +14,14 @@ pub(crate) const MAX_SHORT: usize = 40;
 #[repr(C)]
 pub struct Str {
     pub(crate) header: Header,
+    pub(crate) rest: Cell<StrRest>,
     /// Hash of the bytes; of a long string only once it is wanted (`hashed`).
     pub(crate) hash: Cell<u32>,
     pub(crate) hashed: Cell<bool>,
     /// Bytes of a short string, or [`LONG`].
     pub(crate) short_length: u8,
-    pub(crate) rest: Cell<StrRest>,
+    /// Where the bytes begin: before the padding.
+    pub(crate) bytes: [u8; 0],
 }
 
 /// What stands in a long string where a short one has its length.
