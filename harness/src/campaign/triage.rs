@@ -8,7 +8,7 @@ use moonphase_vm::Schedule;
 
 use super::folder::FolderError;
 use super::job::{CaseReport, Ended, Job};
-use super::lane::{IsolationError, IsolationOptions};
+use super::lane::{Crash, IsolationError, IsolationOptions};
 use super::process::WorkerCommand;
 use super::protocol::CaseInput;
 use super::shrink;
@@ -134,9 +134,13 @@ impl Triage<'_> {
                 };
                 Explanation::of_difference(&difference, &ours, &other)
             }
-            (_, Some(crash)) => Explanation::of_crash(crash.stage.name(), &crash.death.to_string(), &crash.stderr),
-            // It was found, and a deterministic run does not find it again: only a defect of ours does that.
-            _ => Explanation::NotRepeated,
+            (_, Some(crash)) => explain_crash(crash),
+            // It was found, and is not found again. Where an engine reads memory that is not its own, what comes of that
+            // depends on what else is in memory: history, for instance. If it is not that, only a defect of ours does it.
+            _ => match self.examine(text.as_bytes(), Purpose::Detect)?.crash {
+                Some(crash) => explain_crash(&crash),
+                None => Explanation::NotRepeated,
+            },
         })
     }
 
@@ -152,6 +156,10 @@ impl Triage<'_> {
         };
         render(explanation, &context, style)
     }
+}
+
+fn explain_crash(crash: &Crash) -> Explanation {
+    Explanation::of_crash(crash.stage.name(), &crash.death.to_string(), &crash.stderr)
 }
 
 /// How workers are treated under these settings and limits. Whole looks at the heap in every step take a hundred times
