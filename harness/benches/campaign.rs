@@ -19,26 +19,62 @@ use moonphase_vm::{LuaVersion, Schedule};
 const SEED: u64 = 1;
 const CASES: u64 = 400;
 
-/// A part of the work, and the time that it has taken.
-struct Part {
-    name: &'static str,
-    time: Duration,
+/// A part of the work.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Generate,
+    Reference,
+    /// A run of our VM: whether there is a schedule, and whether it is checked.
+    Run {
+        scheduled: bool,
+        checked: bool,
+    },
+    Compare,
 }
 
 impl Part {
-    fn new(name: &'static str) -> Part {
-        Part { name, time: Duration::ZERO }
-    }
+    const ALL: [Part; 7] = [
+        Part::Generate,
+        Part::Reference,
+        Part::Run { scheduled: false, checked: false },
+        Part::Run { scheduled: true, checked: false },
+        Part::Run { scheduled: false, checked: true },
+        Part::Run { scheduled: true, checked: true },
+        Part::Compare,
+    ];
 
-    fn measure<T>(&mut self, work: impl FnOnce() -> T) -> T {
+    fn name(self) -> &'static str {
+        match self {
+            Part::Generate => "generate and render",
+            Part::Reference => "reference Lua",
+            Part::Run { scheduled: false, checked: false } => "VM, no schedule, no check",
+            Part::Run { scheduled: true, checked: false } => "VM, scheduled, no check",
+            Part::Run { scheduled: false, checked: true } => "VM, no schedule, usual check",
+            Part::Run { scheduled: true, checked: true } => "VM, scheduled, usual check",
+            Part::Compare => "compare",
+        }
+    }
+}
+
+/// The time that each part has taken.
+#[derive(Default)]
+struct Times([Duration; Part::ALL.len()]);
+
+impl Times {
+    fn measure<T>(&mut self, part: Part, work: impl FnOnce() -> T) -> T {
         let start = Instant::now();
         let result = work();
-        self.time += start.elapsed();
+        for (time, of) in self.0.iter_mut().zip(Part::ALL) {
+            if of == part {
+                *time += start.elapsed();
+            }
+        }
         result
     }
 
-    fn seconds(&self) -> f64 {
-        self.time.as_secs_f64()
+    /// Of all parts that are so, seconds.
+    fn seconds(&self, is_so: impl Fn(Part) -> bool) -> f64 {
+        self.0.iter().zip(Part::ALL).filter(|&(_, part)| is_so(part)).map(|(time, _)| time.as_secs_f64()).sum()
     }
 }
 
@@ -46,50 +82,25 @@ fn main() {
     let limits = Limits::default();
     let generator = Generator::new(Scripts::Operations, SEED, LuaVersion::default(), BTreeSet::new());
     let engine = |check| VmEngine::new(Settings { check, ..Settings::default() });
-    let (mut unchecked, mut checked) = (engine(Check::Off), engine(Check::Usual));
-    let mut reference_engine = ReferenceEngine::with_system(Settings::default().system);
-
-    let mut generate = Part::new("generate and render");
-    let mut reference = Part::new("reference Lua");
-    let mut plain = Part::new("VM, no schedule, no check");
-    let mut scheduled = Part::new("VM, scheduled, no check");
-    let mut plain_checked = Part::new("VM, no schedule, usual check");
-    let mut scheduled_checked = Part::new("VM, scheduled, usual check");
-    let mut comparing = Part::new("compare");
+    let mut engines = [(false, engine(Check::Off)), (true, engine(Check::Usual))];
+    let mut reference = ReferenceEngine::with_system(Settings::default().system);
+    let mut times = Times::default();
     let mut runs = 0;
     // Each is measured once and not for the first time.
     for case in (0..CASES / 10).chain(0..CASES) {
         if case == 0 {
-            runs = 0;
-            for part in [
-                &mut generate,
-                &mut reference,
-                &mut plain,
-                &mut scheduled,
-                &mut plain_checked,
-                &mut scheduled_checked,
-                &mut comparing,
-            ] {
-                part.time = Duration::ZERO;
-            }
+            (times, runs) = (Times::default(), 0);
         }
-        let text = generate.measure(|| generator.case(case).text);
+        let text = times.measure(Part::Generate, || generator.case(case).text);
         let source = text.as_bytes();
-        let expected = reference.measure(|| reference_engine.run(source, CHUNK_NAME, &limits));
-        let schedules = [vec![Schedule::None], Schedules::Usual.of_case(SEED, case)].concat();
-        for schedule in schedules {
-            let (part, part_checked) = match schedule {
-                Schedule::None => (&mut plain, &mut plain_checked),
-                _ => (&mut scheduled, &mut scheduled_checked),
-            };
-            let run = |part: &mut Part, engine: &mut VmEngine| {
-                part.measure(|| engine.run_observed(source, CHUNK_NAME, &limits, &schedule, Look::default()))
-            };
-            let ours = run(part, &mut unchecked);
-            let watched = run(part_checked, &mut checked);
-            assert!(watched.violation.is_none(), "case {case}: {:?}", watched.violation);
-            for outcome in [&ours.outcome, &watched.outcome] {
-                let comparison = comparing.measure(|| compare(outcome, &expected));
+        let expected = times.measure(Part::Reference, || reference.run(source, CHUNK_NAME, &limits));
+        for schedule in [vec![Schedule::None], Schedules::Usual.of_case(SEED, case)].concat() {
+            let scheduled = schedule != Schedule::None;
+            for (checked, engine) in &mut engines {
+                let run = || engine.run_observed(source, CHUNK_NAME, &limits, &schedule, Look::default());
+                let run = times.measure(Part::Run { scheduled, checked: *checked }, run);
+                assert!(run.violation.is_none(), "case {case}: {:?}", run.violation);
+                let comparison = times.measure(Part::Compare, || compare(&run.outcome, &expected));
                 assert!(!matches!(comparison, Comparison::Differ(_)), "case {case}: {comparison:?}");
             }
             runs += 1;
@@ -97,11 +108,15 @@ fn main() {
     }
 
     println!("{CASES} cases, {runs} runs of the VM of each kind");
-    println!("{:<30}{:>8}   by reference", "", "seconds");
-    for part in [&generate, &reference, &plain, &scheduled, &plain_checked, &scheduled_checked, &comparing] {
-        println!("{:<30}{:>8.3}   {:>6.2}", part.name, part.seconds(), part.seconds() / reference.seconds());
+    println!("{:<40}{:>8}   by reference", "", "seconds");
+    let reference = times.seconds(|part| part == Part::Reference);
+    let print = |name: &str, seconds: f64| println!("{name:<40}{seconds:>8.3}   {:>6.2}", seconds / reference);
+    for part in Part::ALL {
+        print(part.name(), times.seconds(|of| of == part));
     }
-    let without = plain.seconds() + scheduled.seconds();
-    let with = plain_checked.seconds() + scheduled_checked.seconds();
-    println!("VM with the usual check by VM without: {:.2}", with / without);
+    let usual = Part::Run { scheduled: false, checked: true };
+    let others = |part| part == Part::Generate || part == usual || part == Part::Compare;
+    print("all but the reference, without schedule", times.seconds(others));
+    let runs = |with| times.seconds(|part| matches!(part, Part::Run { checked, .. } if checked == with));
+    println!("VM with the usual check by VM without: {:.2}", runs(true) / runs(false));
 }
