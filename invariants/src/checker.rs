@@ -23,7 +23,7 @@ pub enum Level {
     /// After a store or barrier a look at that reference; after a step a look at what it did; at all objects before the
     /// atomic phase, and again when sweeping is done, together with the references of those whose references may have
     /// changed; after a minor collection at the young objects and those that it traversed; a whole look, which also asks for
-    /// the count of bytes and the string table, at the end of every thirty-second cycle and of the run.
+    /// the count of bytes and the string table, at the end of every sixty-fourth cycle and of the run.
     ///
     /// What stores, barriers and single traversals break is found at the same event as with [`Level::Full`], and so is
     /// what the program or the collector may cover up before the next look: dead objects near the top of the stack that
@@ -81,7 +81,7 @@ impl FromStr for Level {
 }
 
 /// With [`Level::Barrier`] one cycle in so many ends with a whole look. Minor collections count as cycles.
-const CYCLES_PER_WHOLE_LOOK: u64 = 32;
+const CYCLES_PER_WHOLE_LOOK: u64 = 64;
 
 /// The threads that had nothing freed anywhere in their stacks when sweeping had ended, while nothing living referred to
 /// anything freed: until more is freed, their stores need no look at the stack.
