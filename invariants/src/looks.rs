@@ -62,7 +62,7 @@ pub(crate) fn one_by_one(view: HeapView<'_>, scratch: &mut Scratch, settled: boo
 /// Everything that is said of single objects: all but what asks for references to be followed. Gives each object on, aside
 /// from strings.
 pub(crate) fn members<'h>(view: HeapView<'h>, scratch: &mut Scratch, mut each: impl FnMut(ObjectView<'h>)) -> Verdict {
-    let sound = sound::members_are_sound(view, scratch, Extent::Members, |_, object| each(object));
+    let sound = sound::members_are_sound(view, scratch, Extent::Headers, |_, object| each(object));
     told_of_members(view, scratch, sound)
 }
 
@@ -87,9 +87,10 @@ fn told_of_members(view: HeapView<'_>, scratch: &mut Scratch, sound: bool) -> Ve
 /// When sweeping has just ended: everything but what is asked of the contents of objects and of the set of them all. If
 /// nothing was freed since references were looked at, nothing can refer to what is.
 pub(crate) fn swept(view: HeapView<'_>, scratch: &mut Scratch) -> Verdict {
-    let is_closed =
-        view.mode() == Mode::Incremental && pause::applies(view) && !scratch.closed.has_swept(view, |_| true);
-    all_at_once(view, scratch, true, if is_closed { Extent::Members } else { Extent::Headers })
+    if view.mode() == Mode::Incremental && pause::applies(view) && !scratch.closed.has_swept(view, |_| true) {
+        return members(view, scratch, |_| {});
+    }
+    all_at_once(view, scratch, true, Extent::Headers)
 }
 
 /// When a minor collection has just ended: what it may have changed, where the rest is known.
@@ -101,10 +102,8 @@ pub(crate) fn after_minor(view: HeapView<'_>, scratch: &mut Scratch) -> Verdict 
 fn all_at_once(view: HeapView<'_>, scratch: &mut Scratch, settled: bool, extent: Extent) -> Verdict {
     if sound::is_sound(view, scratch, settled, extent) {
         scratch.old.settle(view, settled);
-        if extent != Extent::Members {
-            scratch.known.learn(view);
-            scratch.closed = Sweep::now(view);
-        }
+        scratch.known.learn(view);
+        scratch.closed = Sweep::now(view);
         return Ok(());
     }
     scratch.old.forget();

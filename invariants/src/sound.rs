@@ -23,7 +23,6 @@ pub(crate) fn is_sound(view: HeapView<'_>, scratch: &mut Scratch, settled: bool,
             }
             References::new(view, settled, |_| true).of_young(&scratch.old)
         }
-        Extent::Members => (members_are_sound(view, scratch, extent, |_, _| {}), true),
         Extent::Headers => {
             // An object that fell out of its list stays outside: that is for a look at the contents.
             let mut walk = References::new(view, settled, |_| true).of_roots();
@@ -56,11 +55,9 @@ pub(crate) fn is_sound(view: HeapView<'_>, scratch: &mut Scratch, settled: bool,
 pub(crate) enum Extent {
     /// After a minor collection: what it may have changed, given that the old part is known.
     Young,
-    /// The header of each object, by which list it is found, and no references. Threads and upvalues are read.
-    Members,
-    /// The references of each object as well.
+    /// The header of each object, by which list it is found. Threads and upvalues are read.
     Headers,
-    /// The size of each object too, and whether the string table has it; whether it is listed twice, and whether what
+    /// The size of each object as well, and whether the string table has it; whether it is listed twice, and whether what
     /// is referred to is listed.
     Contents,
 }
