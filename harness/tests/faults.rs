@@ -60,6 +60,15 @@ fn the_result_has_all_its_fields() {
 }
 
 #[test]
+fn a_check_does_not_go_by_what_the_collector_remembers_of_a_metatable() {
+    let (code, json) = faults(&["--only", "absent-flag-wrong", "--oracle-cap", "3"]);
+    assert_eq!(code, 0);
+    let fault = &json["faults"][0];
+    assert_eq!((&fault["oracle"], &fault["signature"]), (&"invariant".into(), &"complete table".into()));
+    assert_eq!(fault["by"]["invariant"], fault["runs"]);
+}
+
+#[test]
 fn a_fault_that_is_missed_ends_the_command_with_one() {
     let (code, json) = faults(&["--only", "no-barrier-table-store", "--runs", "0"]);
     assert_eq!(code, 1);

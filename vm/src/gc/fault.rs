@@ -172,6 +172,8 @@ mod catalogue {
             "ephemeron tables are traversed once, however much that marks";
         EphemeronsOnce "ephemerons-once" in "5.4":
             "ephemeron tables are not traversed again after objects with finalizers are revived";
+        AbsentFlagWrong "absent-flag-wrong" in "5.4":
+            "a metatable without __gc is remembered as one without __mode";
         FinalizersNotMarked "finalizers-not-marked" in "5.4":
             "objects that wait for their finalizer are not marked";
         FinalizersForward "finalizers-forward" in "5.4":

@@ -17,6 +17,19 @@ pub(super) enum Weakness {
     Both,
 }
 
+impl Weakness {
+    /// What the `__mode` of a metatable says.
+    pub(super) fn of_mode(mode: Value) -> Weakness {
+        let Value::String(mode) = mode else { return Weakness::None };
+        match (mode.as_bytes().contains(&b'k'), mode.as_bytes().contains(&b'v')) {
+            (false, false) => Weakness::None,
+            (false, true) => Weakness::Values,
+            (true, false) => Weakness::Keys,
+            (true, true) => Weakness::Both,
+        }
+    }
+}
+
 impl Heap {
     /// Marks the object if it is white.
     #[inline(always)]
@@ -171,13 +184,7 @@ impl Heap {
 
     pub(super) fn weakness(&self, table: Gc<Table>) -> Weakness {
         let Some(metatable) = table.metatable.get() else { return Weakness::None };
-        let Value::String(mode) = self.metamethod_in(metatable, Metamethod::Mode) else { return Weakness::None };
-        match (mode.as_bytes().contains(&b'k'), mode.as_bytes().contains(&b'v')) {
-            (false, false) => Weakness::None,
-            (false, true) => Weakness::Values,
-            (true, false) => Weakness::Keys,
-            (true, true) => Weakness::Both,
-        }
+        Weakness::of_mode(self.metamethod_in(metatable, Metamethod::Mode))
     }
 
     fn traverse_strong(&mut self, table: Gc<Table>) {

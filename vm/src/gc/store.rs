@@ -241,7 +241,11 @@ impl Heap {
 
     /// Whether a metatable asks for a finalizer.
     pub(super) fn has_gc_metamethod(&self, metatable: Gc<Table>) -> bool {
-        !self.metamethod_in(metatable, Metamethod::Gc).is_nil()
+        let found = !self.metamethod_in(metatable, Metamethod::Gc).is_nil();
+        if !found && planted!(self, AbsentFlagWrong) {
+            metatable.absent().set(metatable.absent().get() | Metamethod::Mode.cache_bit().unwrap_or_default());
+        }
+        found
     }
 }
 

@@ -8,7 +8,7 @@ use crate::gc::object::bits;
 use crate::gc::upvalue::CountedUpvalue;
 use crate::gc::{Age, AnyGc, Gc, Heap, Kind, Mode, Object, Phase, Policy, Semantics, SweepRule};
 use crate::interpreter::names;
-use crate::value::{Closure, FrameKind, Thread, Value, format_number};
+use crate::value::{Closure, FrameKind, Metamethod, Thread, Value, format_number};
 use std::collections::btree_map;
 use std::fmt;
 use std::marker::PhantomData;
@@ -787,10 +787,14 @@ impl<'h> HeapView<'h> {
         }
     }
 
+    /// How a table is weak, as its metatable says now. What the metatable is remembered to lack is left aside: the collector
+    /// keeps that.
     #[inline]
     fn weakness(self, table: &crate::gc::Gc<crate::value::Table>) -> Weakness {
         match table.metatable.get() {
-            Some(metatable) if !metatable.erase().has(bits::FREED) => self.heap.weakness(*table),
+            Some(metatable) if !metatable.erase().has(bits::FREED) => {
+                Weakness::of_mode(metatable.get_short(self.heap.name_of(Metamethod::Mode)))
+            }
             _ => Weakness::None,
         }
     }

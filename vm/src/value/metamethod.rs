@@ -92,3 +92,65 @@ impl Metamethod {
         if number < 8 { Some(1 << number) } else { None }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Metamethod;
+    use crate::gc::{Gc, Heap, HeapOptions, ObjectView};
+    use crate::value::{Table, Value};
+
+    /// A table with a metatable whose `__mode` is this, if it is anything.
+    fn table_with_mode(heap: &mut Heap, mode: Option<Value>) -> (Gc<Table>, Gc<Table>) {
+        let (table, metatable) = (heap.new_table(), heap.new_table());
+        if let Some(mode) = mode {
+            let name = Value::String(heap.name_of(Metamethod::Mode));
+            assert_eq!(heap.table_set(metatable, name, mode), Ok(()));
+        }
+        heap.set_table_metatable(table, Some(metatable));
+        (table, metatable)
+    }
+
+    /// Whether a look at the heap takes the table for weak, and for an ephemeron table.
+    fn weakness(heap: &Heap, table: Gc<Table>) -> (bool, bool) {
+        let (view, object) = (heap.view(), ObjectView::new(table.erase()));
+        (view.is_weak_table(object), view.is_ephemeron_table(object))
+    }
+
+    #[test]
+    fn a_look_at_a_table_goes_by_the_letters_of_its_mode() {
+        let mut heap = Heap::new(HeapOptions::default());
+        let modes: [(Option<&str>, (bool, bool)); 7] = [
+            (None, (false, false)),
+            (Some(""), (false, false)),
+            (Some("K"), (false, false)),
+            (Some("k"), (true, true)),
+            (Some("v"), (true, false)),
+            (Some("vk"), (true, false)),
+            (Some("weak"), (true, true)),
+        ];
+        for (mode, expected) in modes {
+            let value = mode.map(|mode| Value::String(heap.new_string(mode.as_bytes())));
+            let (table, _) = table_with_mode(&mut heap, value);
+            assert_eq!(weakness(&heap, table), expected, "{mode:?}");
+        }
+        let (table, _) = table_with_mode(&mut heap, Some(Value::Boolean(true)));
+        assert_eq!(weakness(&heap, table), (false, false));
+        let plain = heap.new_table();
+        assert_eq!(weakness(&heap, plain), (false, false));
+    }
+
+    #[test]
+    fn a_look_at_a_table_neither_trusts_nor_changes_what_its_metatable_is_remembered_to_lack() {
+        let mut heap = Heap::new(HeapOptions::default());
+        let mode = Value::String(heap.new_string(b"k"));
+        let (weak, metatable) = table_with_mode(&mut heap, Some(mode));
+        metatable.absent().set(u8::MAX);
+        assert_eq!(weakness(&heap, weak), (true, true));
+        assert_eq!(metatable.absent().get(), u8::MAX);
+
+        let (strong, metatable) = table_with_mode(&mut heap, None);
+        metatable.absent().set(0);
+        assert_eq!(weakness(&heap, strong), (false, false));
+        assert_eq!(metatable.absent().get(), 0);
+    }
+}
