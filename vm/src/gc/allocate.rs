@@ -6,8 +6,7 @@
 use crate::gc::event::Event;
 use crate::gc::object::bits;
 use crate::gc::upvalue::CountedUpvalue;
-use crate::gc::{Age, AnyGc, Gc, Header, Heap, Kind, Managed, Object, ObjectView, Phase};
-use crate::interpreter::Builtin;
+use crate::gc::{Age, AnyGc, Field, Gc, Header, Heap, Held, Kind, Managed, Object, ObjectView, Phase};
 use crate::value::{
     Closure, LONG, MAX_SHORT, NativeClosure, Prototype, Str, StrRest, Table, Thread, ThreadStatus, Upvalue, Userdata,
     Value, hash_bytes,
@@ -34,7 +33,7 @@ unsafe impl Managed for Str {
     const KIND: Kind = Kind::String;
 }
 
-type UpvalueSlot = Cell<Option<Gc<Upvalue>>>;
+type UpvalueSlot = Field<Option<Gc<Upvalue>>>;
 
 fn string_layout(length: usize) -> Layout {
     let size = offset_of!(Str, bytes).saturating_add(length).max(size_of::<Str>());
@@ -104,13 +103,6 @@ impl Gc<Upvalue> {
         // SAFETY: the location is the upvalue's own cell, or a slot of a living stack: closing, freeing a thread and
         // moving a stack keep it so.
         unsafe { *self.location.get() }
-    }
-
-    /// Writes the value, without a barrier.
-    #[inline(always)]
-    pub(super) fn write(&self, value: Value) {
-        // SAFETY: as in `get`; nothing holds a reference into a stack or a cell while an upvalue is written.
-        unsafe { *self.location.get() = value }
     }
 }
 
@@ -357,44 +349,35 @@ impl Heap {
         self.new_object(Table::new(header))
     }
 
-    /// A closure whose upvalues are all missing. The caller fills them in before a step can run.
-    pub(crate) fn new_closure(&mut self, prototype: Gc<Prototype>, upvalues: u8) -> Gc<Closure> {
+    /// A closure, made by `make` around its header, whose upvalues are all missing.
+    pub(super) fn allocate_closure(&mut self, upvalues: u8, make: impl FnOnce(Header) -> Closure) -> Gc<Closure> {
         let header = self.new_header(Kind::Closure);
         header.extra.set(upvalues);
         let layout = closure_layout(upvalues as usize);
         let pointer = self.pool.allocate(layout).cast::<Closure>();
         // SAFETY: as in `new_string_object`.
         let closure = unsafe {
-            pointer.write(Closure { header, prototype: Cell::new(prototype) });
+            pointer.write(make(header));
             for index in 0..upvalues as usize {
-                pointer.add(1).cast::<UpvalueSlot>().add(index).write(Cell::new(None));
+                pointer.add(1).cast::<UpvalueSlot>().add(index).write(Field::empty());
             }
             Gc::from_pointer(pointer)
         };
         self.adopt(closure.erase(), layout.size());
-        let written = self.written(closure.erase(), Some(prototype.erase()));
-        self.note_store(crate::gc::Site::ClosurePrototype, written, None);
         closure
     }
 
-    /// A native closure with these upvalues.
-    pub(crate) fn new_native_closure(&mut self, builtin: &'static Builtin, upvalues: &[Value]) -> Gc<NativeClosure> {
+    /// A native closure, made by `make` around its header.
+    pub(super) fn allocate_native_closure(&mut self, make: impl FnOnce(Header) -> NativeClosure) -> Gc<NativeClosure> {
         let header = self.new_header(Kind::NativeClosure);
-        let upvalues = upvalues.iter().map(|&value| Cell::new(value)).collect();
-        let closure = self.new_object(NativeClosure { header, builtin, upvalues });
-        for index in 0..closure.upvalues.len() {
-            let value = closure.upvalues[index].get();
-            let written = self.written(closure.erase(), value.object());
-            self.note_store(crate::gc::Site::NativeUpvalue, written, None);
-        }
-        closure
+        self.new_object(make(header))
     }
 
     /// A userdata with a value of the host and so many user values.
     pub fn new_userdata(&mut self, data: Option<Box<dyn Any>>, user_values: usize) -> Gc<Userdata> {
         let header = self.new_header(Kind::Userdata);
-        let user_values = (0..user_values).map(|_| Cell::new(Value::Nil)).collect();
-        self.new_object(Userdata { header, metatable: Cell::new(None), user_values, data })
+        let user_values = (0..user_values).map(|_| Field::nil()).collect();
+        self.new_object(Userdata { header, metatable: Field::empty(), user_values, data })
     }
 
     /// A thread with an empty stack.
@@ -406,14 +389,14 @@ impl Heap {
             stack: Vec::new(),
             top: 0,
             frames: Vec::new(),
-            open_upvalues: Vec::new(),
+            open_upvalues: Held::empty(),
             to_be_closed: Vec::new(),
             in_upvalue_list: Cell::new(false),
             nesting: 0,
             native_boundaries: 0,
             message_handler: 0,
             failed: Cell::new(false),
-            resumer: None,
+            resumer: Held::empty(),
             hook: Default::default(),
         })
     }
@@ -426,10 +409,10 @@ impl Heap {
     /// A closed upvalue with the value nil. One that is not `listed` goes into a list of the caller's.
     pub(super) fn new_upvalue(&mut self, listed: bool) -> Gc<Upvalue> {
         let header = self.new_header(Kind::Upvalue);
-        let upvalue = Upvalue { header, location: Cell::new(std::ptr::null_mut()), own: Cell::new(Value::Nil) };
+        let upvalue = Upvalue { header, location: Field::first(std::ptr::null()), own: Field::nil() };
         let upvalue = self.place(upvalue);
         // SAFETY: the pointer to the field is taken from the object's own pointer and stays inside it.
-        upvalue.location.set(unsafe { addr_of_mut!((*upvalue.as_ptr()).own) }.cast());
+        upvalue.location.put(unsafe { addr_of_mut!((*upvalue.as_ptr()).own) }.cast::<Value>());
         if self.policy.counts_upvalues() {
             upvalue.erase().set_colour(0);
             self.counted.insert(upvalue.erase().id(), CountedUpvalue { upvalue, holders: 0, touched: false });
@@ -505,7 +488,7 @@ impl Heap {
             Object::Closure(c) => closure_layout(c.upvalue_count()),
             // SAFETY: the caller's promise, here and below.
             Object::Table(t) => unsafe {
-                t.as_mut().free_parts(&mut self.pool);
+                t.object_mut().free_parts(&mut self.pool);
                 drop_fields(t)
             },
             Object::NativeClosure(c) => unsafe { drop_fields(c) },

@@ -7,7 +7,7 @@
 
 use crate::gc::object::bits;
 use crate::gc::view::{Colour, GrayList, ListName};
-use crate::gc::{Age, AnyGc, Gc, Heap, Object, Phase, Site};
+use crate::gc::{Age, AnyGc, Field, Gc, Heap, Object, Phase, Site};
 use crate::value::{Closure, Prototype, Table, Thread, Upvalue, UpvalueName, Value};
 use std::cell::Cell;
 use std::rc::Rc;
@@ -76,11 +76,11 @@ impl Corrupt<'_> {
         let names = upvalues
             .iter()
             .enumerate()
-            .map(|(index, _)| UpvalueName { name: Cell::new(None), in_stack: false, index: index as u8 })
+            .map(|(index, _)| UpvalueName { name: Field::empty(), in_stack: false, index: index as u8 })
             .collect();
         let prototype = self.heap.new_prototype(|header| Prototype {
             header,
-            source: Cell::new(None),
+            source: Field::empty(),
             line_defined: 1,
             last_line_defined: 1,
             parameters: 0,
@@ -92,7 +92,7 @@ impl Corrupt<'_> {
             prototypes: Box::default(),
             upvalues: names,
             locals: Box::default(),
-            cache: Cell::new(None),
+            cache: Field::empty(),
         });
         let closure = self.heap.new_closure(prototype, upvalues.len() as u8);
         for (index, &upvalue) in upvalues.iter().enumerate() {
@@ -140,7 +140,7 @@ impl Corrupt<'_> {
     pub fn set_in_silence(&mut self, table: Gc<Table>, key: Value, value: Value) {
         let before = table.size();
         // SAFETY: no other reference to the table is held here.
-        let parts = unsafe { table.as_mut() };
+        let parts = unsafe { table.object_mut() };
         match parts.find(key) {
             Some(slot) => parts.set_value_at(slot, &value),
             // A key that no table can have is not stored.
@@ -248,7 +248,7 @@ impl Corrupt<'_> {
     /// Exchanges the first two open upvalues of a thread.
     pub fn swap_open_upvalues(&mut self, thread: Gc<Thread>) {
         // SAFETY: no other reference to the thread is held here.
-        let list = unsafe { &mut thread.as_mut().open_upvalues };
+        let list = unsafe { thread.as_mut() }.open_upvalues.writable();
         if list.len() > 1 {
             list.swap(0, 1);
         }
@@ -257,7 +257,7 @@ impl Corrupt<'_> {
     /// Takes the last open upvalue out of the list of its thread.
     pub fn forget_open_upvalue(&mut self, thread: Gc<Thread>) {
         // SAFETY: no other reference to the thread is held here.
-        unsafe { thread.as_mut() }.open_upvalues.pop();
+        unsafe { thread.as_mut() }.open_upvalues.writable().pop();
     }
 
     /// Exchanges the first two objects with finalizers.

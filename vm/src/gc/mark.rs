@@ -209,7 +209,7 @@ impl Heap {
     /// The key of an empty entry is not a reference: it may be collected.
     pub(super) fn bury_key(&mut self, table: Gc<Table>, index: usize) {
         // SAFETY: no other reference to the table is held by the traversals.
-        unsafe { table.as_mut() }.bury_key(index);
+        unsafe { table.object_mut() }.bury_key(index);
     }
 
     /// Marks the keys of a table with weak values. In the atomic phase the table is kept for clearing if it has white
@@ -333,7 +333,7 @@ impl Heap {
     fn traverse_prototype(&mut self, prototype: Gc<Prototype>) -> Work {
         if prototype.cache.get().is_some_and(|closure| closure.erase().is_white()) {
             // The cache is no reference: it lets the closure be collected.
-            prototype.cache.set(None);
+            prototype.cache.clear();
         }
         self.mark_option(prototype.source.get());
         for constant in &prototype.constants {
@@ -370,7 +370,7 @@ impl Heap {
                 self.mark_if_white(thread.open_upvalues[index].erase());
             }
         }
-        self.mark_option(thread.resumer);
+        self.mark_option(*thread.resumer);
         if self.phase != Phase::Propagate {
             // What is above the top is dead and may be swept in this cycle: nothing may find it there later.
             // SAFETY: no other reference to the thread is held here.

@@ -21,6 +21,7 @@ mod barrier;
 #[cfg(feature = "corrupt")]
 mod corrupt;
 mod event;
+mod field;
 mod finalizer;
 mod generational;
 mod heap;
@@ -43,6 +44,7 @@ pub use corrupt::Corrupt;
 pub use event::{CaptureOrigin, Direction, Event, Interests, Observer, Site, StepKind, StoreColours};
 #[cfg(feature = "faults")]
 pub use fault::{Fault, UnknownFault};
+pub(crate) use field::{Field, Held};
 pub use heap::{Heap, HeapOptions, Metatables};
 pub use object::{Age, AnyGc, Gc, Header, Kind, Managed, Object};
 pub use pacing::Phase;

@@ -284,15 +284,27 @@ impl<T: Managed> Gc<T> {
         self.0.as_ptr()
     }
 
-    /// The object, to be changed.
+    /// The object, to be changed by the collector's modules.
     ///
     /// # Safety
     /// The handle's invariant (see the module) holds, and no other reference to the object lives as long as this one.
     #[inline(always)]
-    #[allow(clippy::mut_from_ref)]
-    pub(crate) unsafe fn as_mut<'a>(self) -> &'a mut T {
+    pub(super) unsafe fn object_mut<'a>(self) -> &'a mut T {
         // SAFETY: the caller's promise.
         unsafe { &mut *self.0.as_ptr() }
+    }
+}
+
+impl Gc<Thread> {
+    /// The thread, to be changed: the interpreter writes stacks and frames, which have no barrier. No other object is changed
+    /// outside of the collector.
+    ///
+    /// # Safety
+    /// The handle's invariant (see the module) holds, and no other reference to the thread lives as long as this one.
+    #[inline(always)]
+    pub(crate) unsafe fn as_mut<'a>(self) -> &'a mut Thread {
+        // SAFETY: the caller's promise.
+        unsafe { self.object_mut() }
     }
 }
 

@@ -5,9 +5,11 @@
 //! parent cannot hide the store.
 
 use crate::gc::event::{Event, Site, StoreColours};
-use crate::gc::{AnyGc, DirectionRule, Gc, Heap, ObjectView};
-use crate::value::{Metamethod, NativeClosure, Prototype, Slot, Str, Table, TableKeyError, Userdata, Value};
-use std::cell::Cell;
+use crate::gc::{AnyGc, DirectionRule, Field, Gc, Heap, ObjectView};
+use crate::interpreter::Builtin;
+use crate::value::{
+    Closure, Metamethod, NativeClosure, Prototype, Slot, Str, Table, TableKeyError, Thread, Userdata, Value,
+};
 
 /// A reference that was written, as it was before its barrier.
 #[derive(Clone, Copy)]
@@ -77,7 +79,7 @@ impl Heap {
     pub(crate) fn table_add(&mut self, table: Gc<Table>, key: Value, value: Value) -> Result<(), TableKeyError> {
         let before = table.size();
         // SAFETY: no other reference to the table is held here, and adding a key calls nothing.
-        let added = unsafe { table.as_mut() }.add(&mut self.pool, key, value)?;
+        let added = unsafe { table.object_mut() }.add(&mut self.pool, key, value)?;
         if added {
             table.absent().set(0);
             self.resized(before, table.size());
@@ -101,7 +103,7 @@ impl Heap {
     pub(crate) fn table_replace(&mut self, site: Site, table: Gc<Table>, slot: Slot, value: &Value) {
         let old = if self.interests.stores { table.value_at(slot).object() } else { None };
         // SAFETY: no other reference to the table is held here.
-        unsafe { table.as_mut() }.set_value_at(slot, value);
+        unsafe { table.object_mut() }.set_value_at(slot, value);
         // A nil may have hidden an entry of a metatable from the cache of absent events.
         table.absent().set(0);
         if let Some(object) = value.object() {
@@ -116,7 +118,7 @@ impl Heap {
         // A store that nobody is told of and that calls no barrier is a copy: the barrier looks at tables that are black.
         if !self.interests.stores && !table.erase().is_black() {
             // SAFETY: no other reference to the table is held here.
-            unsafe { table.as_mut() }.move_items(from, to, count);
+            unsafe { table.object_mut() }.move_items(from, to, count);
             table.absent().set(0);
             return;
         }
@@ -132,7 +134,7 @@ impl Heap {
         let before = table.size();
         {
             // SAFETY: `values` is part of a stack; no other reference to the table is held here.
-            let table = unsafe { table.as_mut() };
+            let table = unsafe { table.object_mut() };
             table.ensure_array(&mut self.pool, first - 1 + values.len());
             table.array_mut()[first - 1..first - 1 + values.len()].copy_from_slice(values);
         }
@@ -152,7 +154,7 @@ impl Heap {
     pub(crate) fn table_resize(&mut self, table: Gc<Table>, array: usize, hash: usize) {
         let before = table.size();
         // SAFETY: no other reference to the table is held here.
-        unsafe { table.as_mut() }.resize(&mut self.pool, array, hash);
+        unsafe { table.object_mut() }.resize(&mut self.pool, array, hash);
         self.resized(before, table.size());
     }
 
@@ -160,7 +162,7 @@ impl Heap {
 
     /// Sets a table's metatable. The object gets a finalizer if the metatable has `__gc` at this moment.
     pub(crate) fn set_table_metatable(&mut self, table: Gc<Table>, metatable: Option<Gc<Table>>) {
-        let old = table.metatable.replace(metatable);
+        let old = table.metatable.exchange(metatable);
         if let Some(metatable) = metatable {
             let parent = if planted!(self, MetatableParentMetatable) { metatable } else { table };
             let written = self.written(table.erase(), Some(metatable.erase()));
@@ -172,7 +174,7 @@ impl Heap {
 
     /// Sets a userdata's metatable; finalizers as for tables.
     pub fn set_userdata_metatable(&mut self, userdata: Gc<Userdata>, metatable: Option<Gc<Table>>) {
-        let old = userdata.metatable.replace(metatable);
+        let old = userdata.metatable.exchange(metatable);
         if let Some(metatable) = metatable {
             let written = self.written(userdata.erase(), Some(metatable.erase()));
             self.barrier_forward(Site::UserdataMetatable, userdata.erase(), metatable.erase());
@@ -184,7 +186,7 @@ impl Heap {
     /// Sets a user value, counted from 0. Says whether the userdata has that many.
     pub fn set_user_value(&mut self, userdata: Gc<Userdata>, index: usize, value: Value) -> bool {
         let Some(slot) = userdata.user_values.get(index) else { return false };
-        let old = slot.replace(value);
+        let old = slot.exchange(value);
         if let Some(object) = value.object() {
             let written = self.written(userdata.erase(), Some(object));
             self.barrier(self.policy.user_value, Site::UserValue, userdata.erase(), object);
@@ -193,16 +195,47 @@ impl Heap {
         true
     }
 
-    // Native closures.
+    // Closures. What a new one has from the first on needs no barrier: it is white when it is made, and a barrier acts on
+    // black holders alone.
+
+    /// A closure whose upvalues are all missing. The caller fills them in before a step can run.
+    pub(crate) fn new_closure(&mut self, prototype: Gc<Prototype>, upvalues: u8) -> Gc<Closure> {
+        let closure = self.allocate_closure(upvalues, |header| Closure { header, prototype: Field::first(prototype) });
+        let written = self.written(closure.erase(), Some(prototype.erase()));
+        self.note_store(Site::ClosurePrototype, written, None);
+        closure
+    }
+
+    /// A native closure with these upvalues.
+    pub(crate) fn new_native_closure(&mut self, builtin: &'static Builtin, upvalues: &[Value]) -> Gc<NativeClosure> {
+        let upvalues = upvalues.iter().map(|&value| Field::first(value)).collect();
+        let closure = self.allocate_native_closure(|header| NativeClosure { header, builtin, upvalues });
+        for index in 0..closure.upvalues.len() {
+            let written = self.written(closure.erase(), closure.upvalues[index].get().object());
+            self.note_store(Site::NativeUpvalue, written, None);
+        }
+        closure
+    }
 
     /// `debug.setupvalue` on a native closure, counted from 0.
     pub(crate) fn set_native_upvalue(&mut self, closure: Gc<NativeClosure>, index: usize, value: Value) {
-        let old = closure.upvalues[index].replace(value);
+        let old = closure.upvalues[index].exchange(value);
         if let Some(object) = value.object() {
             let written = self.written(closure.erase(), Some(object));
             self.barrier_forward(Site::NativeUpvalue, closure.erase(), object);
             self.note_store(Site::NativeUpvalue, written, old.object());
         }
+    }
+
+    // Threads.
+
+    /// Says who waits for a coroutine that is resumed, or nobody once it is left.
+    ///
+    /// This has no barrier and no event, like a store into a stack: a thread is not black while marking, and the atomic phase
+    /// traverses it again with what its stack and this field refer to.
+    pub(crate) fn set_resumer(&mut self, thread: Gc<Thread>, resumer: Option<Gc<Thread>>) {
+        // SAFETY: the reference ends here, and no other reference to the thread is held meanwhile.
+        *unsafe { thread.as_mut() }.resumer.writable() = resumer;
     }
 
     // Prototypes.
@@ -212,10 +245,10 @@ impl Heap {
         &mut self,
         site: Site,
         prototype: Gc<Prototype>,
-        slot: impl FnOnce(&Prototype) -> &Cell<Option<Gc<Str>>>,
+        slot: impl FnOnce(&Prototype) -> &Field<Option<Gc<Str>>>,
         string: Gc<Str>,
     ) {
-        slot(&prototype).set(Some(string));
+        slot(&prototype).put(Some(string));
         let written = self.written(prototype.erase(), Some(string.erase()));
         self.barrier_forward(site, prototype.erase(), string.erase());
         self.note_store(site, written, None);
@@ -223,7 +256,7 @@ impl Heap {
 
     /// Writes a constant into a prototype that is being loaded.
     pub(crate) fn set_prototype_constant(&mut self, prototype: Gc<Prototype>, index: usize, value: Value) {
-        prototype.constants[index].set(value);
+        prototype.constants[index].put(value);
         if let Some(object) = value.object() {
             let written = self.written(prototype.erase(), Some(object));
             self.barrier_forward(Site::PrototypeConstant, prototype.erase(), object);
@@ -233,7 +266,7 @@ impl Heap {
 
     /// Writes a nested prototype into one that is being loaded.
     pub(crate) fn set_prototype_nested(&mut self, prototype: Gc<Prototype>, index: usize, nested: Gc<Prototype>) {
-        prototype.prototypes[index].set(Some(nested));
+        prototype.prototypes[index].put(Some(nested));
         let written = self.written(prototype.erase(), Some(nested.erase()));
         self.barrier_forward(Site::PrototypeNested, prototype.erase(), nested.erase());
         self.note_store(Site::PrototypeNested, written, None);

@@ -24,6 +24,16 @@ pub(super) struct CountedUpvalue {
     pub touched: bool,
 }
 
+impl Gc<Upvalue> {
+    /// Writes the variable's value. No barrier is called.
+    #[inline(always)]
+    fn write(&self, value: Value) {
+        // SAFETY: the location is a value, as `Gc<Upvalue>::get` says; nothing holds a reference into a stack or a cell while
+        // an upvalue is written.
+        unsafe { *self.location.get().cast_mut() = value }
+    }
+}
+
 impl Heap {
     /// The upvalue of a stack slot: the one that is open there, or a new one.
     pub(crate) fn find_upvalue(&mut self, thread: Gc<Thread>, slot: usize) -> Gc<Upvalue> {
@@ -31,9 +41,9 @@ impl Heap {
         let data = unsafe { thread.as_mut() };
         let location: *mut Value = &mut data.stack[slot];
         let mut place = data.open_upvalues.len();
-        while place > 0 && data.open_upvalues[place - 1].location.get() >= location {
+        while place > 0 && data.open_upvalues[place - 1].location.get() >= location.cast_const() {
             let open = data.open_upvalues[place - 1];
-            if open.location.get() == location {
+            if open.location.get() == location.cast_const() {
                 let forgets = planted!(self, DeadUpvalueNotRevived);
                 if !forgets && self.policy.has_global_upvalues() && open.erase().is_dead(self.other_white()) {
                     // No closure had it any more, but the sweep has not come to it: it is wanted again, so it lives.
@@ -45,10 +55,10 @@ impl Heap {
             place -= 1;
         }
         let upvalue = self.new_upvalue(!self.policy.has_global_upvalues());
-        upvalue.own.set(Value::Thread(thread));
-        upvalue.location.set(location);
+        upvalue.own.put(Value::Thread(thread));
+        upvalue.location.put(location.cast_const());
         // SAFETY: as above; making the object has not touched the thread.
-        unsafe { thread.as_mut() }.open_upvalues.insert(place, upvalue);
+        unsafe { thread.as_mut() }.open_upvalues.writable().insert(place, upvalue);
         if self.policy.has_global_upvalues() {
             upvalue.erase().next.set(self.open.get());
             self.open.set(Some(upvalue.erase()));
@@ -65,7 +75,7 @@ impl Heap {
     pub(crate) fn close_upvalues(&mut self, thread: Gc<Thread>, level: usize) {
         while Self::has_open_upvalue(thread, level) {
             // SAFETY: the reference to the thread ends before anything else is called.
-            let last = unsafe { thread.as_mut() }.open_upvalues.pop();
+            let last = unsafe { thread.as_mut() }.open_upvalues.writable().pop();
             if let Some(upvalue) = last {
                 self.close_upvalue(upvalue);
             }
@@ -76,7 +86,7 @@ impl Heap {
     #[inline(always)]
     pub(crate) fn has_open_upvalue(thread: Gc<Thread>, level: usize) -> bool {
         let slot = thread.stack.as_ptr().wrapping_add(level);
-        thread.open_upvalues.last().is_some_and(|upvalue| upvalue.location.get().cast_const() >= slot)
+        thread.open_upvalues.last().is_some_and(|upvalue| upvalue.location.get() >= slot)
     }
 
     /// Closes an upvalue that was taken off its thread's list.
@@ -97,8 +107,8 @@ impl Heap {
         }
         let value = upvalue.get();
         let written = self.written(object, value.object());
-        upvalue.own.set(value);
-        upvalue.location.set(upvalue.own.as_ptr());
+        upvalue.own.put(value);
+        upvalue.location.put(upvalue.own.as_ptr());
         match self.policy.upvalues {
             _ if planted!(self, ClosingLeavesGray) => {}
             Upvalues::Objects { open: OpenRule::ByThread, .. } if !object.is_white() => {
@@ -143,7 +153,7 @@ impl Heap {
     pub(crate) fn store_upvalue(&mut self, upvalue: Gc<Upvalue>, value: &Value) {
         let old = if self.interests.stores { upvalue.get().object() } else { None };
         // SAFETY: an upvalue's location is a value; see `Gc<Upvalue>::get`.
-        unsafe { copy_value(value, upvalue.location.get()) };
+        unsafe { copy_value(value, upvalue.location.get().cast_mut()) };
         if let Some(object) = value.object() {
             let written = self.written(upvalue.erase(), Some(object));
             match () {
@@ -199,7 +209,7 @@ impl Heap {
 
     /// `debug.upvaluejoin`: the closure's upvalue `index` becomes `upvalue`.
     pub(crate) fn upvaluejoin(&mut self, closure: Gc<Closure>, index: usize, upvalue: Gc<Upvalue>) {
-        let mut old = closure.upvalues()[index].replace(Some(upvalue));
+        let mut old = closure.upvalues()[index].exchange(Some(upvalue));
         let written = self.written(closure.erase(), Some(upvalue.erase()));
         if self.policy.counts_upvalues() {
             if planted!(self, SelfJoin) {
@@ -230,7 +240,7 @@ impl Heap {
 
     /// Gives a new closure an upvalue.
     pub(crate) fn set_closure_upvalue(&mut self, site: Site, closure: Gc<Closure>, index: usize, upvalue: Gc<Upvalue>) {
-        closure.upvalues()[index].set(Some(upvalue));
+        closure.upvalues()[index].put(Some(upvalue));
         let written = self.written(closure.erase(), Some(upvalue.erase()));
         if self.policy.counts_upvalues() {
             self.hold_counted(upvalue);
@@ -244,12 +254,12 @@ impl Heap {
     pub(crate) fn stack_moved(&mut self, thread: Gc<Thread>, old_base: *const Value) {
         // SAFETY: nothing else refers to the thread's list here.
         let data = unsafe { thread.as_mut() };
-        let base = data.stack.as_mut_ptr();
-        for upvalue in &data.open_upvalues {
+        let base = data.stack.as_mut_ptr().cast_const();
+        for upvalue in data.open_upvalues.iter() {
             let slot = (upvalue.location.get() as usize - old_base as usize) / size_of::<Value>();
             // SAFETY: the slot was inside the old stack, and a stack with open upvalues above a slot never shrinks
             // below it.
-            upvalue.location.set(unsafe { base.add(slot) });
+            upvalue.location.put(unsafe { base.add(slot) });
         }
     }
 
@@ -282,7 +292,7 @@ impl Heap {
     #[inline]
     pub(crate) fn cache_closure(&mut self, prototype: Gc<Prototype>, closure: Gc<Closure>) {
         if self.semantics.closure_cache {
-            prototype.cache.set(Some(closure));
+            prototype.cache.put(Some(closure));
             self.barrier_back(Site::ClosureCache, prototype.erase(), closure.erase());
         }
     }
@@ -294,7 +304,7 @@ impl Heap {
         if let Some(thread) = upvalue.thread() {
             // SAFETY: the thread is not freed, since freeing it closes its upvalues; no other reference to its list is
             // held while freeing.
-            let list = unsafe { &mut thread.as_mut().open_upvalues };
+            let list = unsafe { thread.as_mut() }.open_upvalues.writable();
             list.retain(|&open| open != upvalue);
             if self.policy.has_global_upvalues() {
                 unlink(&self.open, upvalue.erase());
@@ -306,7 +316,7 @@ impl Heap {
     /// Gives the open upvalues of a dead thread their values; they may outlive it, or wait to be swept themselves.
     pub(super) fn close_all_upvalues_of_dead(&mut self, thread: Gc<Thread>) {
         // SAFETY: no other reference to the thread's list is held while freeing.
-        let list = std::mem::take(unsafe { &mut thread.as_mut().open_upvalues });
+        let list = std::mem::take(unsafe { thread.as_mut() }.open_upvalues.writable());
         for upvalue in list.into_iter().rev() {
             self.close_upvalue(upvalue);
         }

@@ -850,7 +850,7 @@ impl<'h> HeapView<'h> {
     /// How deep the calls are nested that are running: the frames of the running thread and of those that wait for it. One
     /// of a native function counts too.
     pub fn depth(self) -> usize {
-        let threads = std::iter::successors(self.heap.current_thread, |thread| thread.resumer);
+        let threads = std::iter::successors(self.heap.current_thread, |thread| *thread.resumer);
         // Every stack has a bottom frame. The script is called by a function of the host's, and both are entered across a
         // boundary.
         threads.map(|thread| thread.frames.len().saturating_sub(1)).sum::<usize>().saturating_sub(3)

@@ -76,7 +76,7 @@ impl Heap {
         for index in 0..table.array().len() {
             if self.is_cleared(table.array()[index]) {
                 // SAFETY: no other reference to the table is held here.
-                unsafe { table.as_mut() }.array_mut()[index] = Value::Nil;
+                unsafe { table.object_mut() }.array_mut()[index] = Value::Nil;
             }
         }
         for index in 0..table.node_count() {
@@ -92,7 +92,7 @@ impl Heap {
     /// Removes an entry: its value goes, and its key is no reference any more.
     fn clear_node(&mut self, table: Gc<Table>, index: usize) {
         // SAFETY: no other reference to the table is held here.
-        unsafe { table.as_mut() }.set_node_value(index, Value::Nil);
+        unsafe { table.object_mut() }.set_node_value(index, Value::Nil);
         self.bury_key(table, index);
     }
 }

@@ -85,10 +85,9 @@ impl Vm {
         let resumer = self.heap.current();
         resumer.status.set(ThreadStatus::Normal);
         let nesting = self.nesting() + 1;
-        // SAFETY: the reference ends with the block.
-        let data = unsafe { thread.as_mut() };
-        data.resumer = Some(resumer);
-        data.nesting = nesting;
+        self.heap.set_resumer(thread, Some(resumer));
+        // SAFETY: the reference ends here.
+        unsafe { thread.as_mut() }.nesting = nesting;
         self.switch_to(thread);
         self.copy_values(resumer, first, count)?;
         let top = self.top();
@@ -118,7 +117,7 @@ impl Vm {
     /// `coroutine.yield`, whose frame is on top.
     pub(super) fn yield_values(&mut self, func: usize, args: usize) -> Result<Next, Throw> {
         let thread = self.heap.current();
-        let resumer = match thread.resumer {
+        let resumer = match *thread.resumer {
             Some(resumer) if thread.native_boundaries == 0 => resumer,
             _ => {
                 self.retype_top(FrameKind::Native);
@@ -138,7 +137,7 @@ impl Vm {
     /// The running coroutine's function returned: its results are those of the resume. Gives their place in the resumer.
     pub(super) fn finish_coroutine(&mut self, first: usize, count: usize) -> Result<(usize, usize), Throw> {
         let thread = self.heap.current();
-        let Some(resumer) = thread.resumer else { unreachable!("the main thread's frames are above a boundary") };
+        let Some(resumer) = *thread.resumer else { unreachable!("the main thread's frames are above a boundary") };
         let left = self.leave_coroutine(resumer, ThreadStatus::Dead, first, count);
         // SAFETY: the reference ends here.
         unsafe { thread.as_mut() }.top = 1;
@@ -155,8 +154,7 @@ impl Vm {
     ) -> Result<(usize, usize), Throw> {
         let thread = self.heap.current();
         thread.status.set(status);
-        // SAFETY: the reference ends here.
-        unsafe { thread.as_mut() }.resumer = None;
+        self.heap.set_resumer(thread, None);
         self.switch_to(resumer);
         let Some(&frame) = resumer.frames.last() else { unreachable!("the resumer waits in a frame") };
         let results = frame.base as usize;

@@ -8,7 +8,7 @@
 //! an observer has ended the program.
 
 use crate::bytecode::{Instruction, Opcode};
-use crate::gc::{Gc, Site, copy_value};
+use crate::gc::{Field, Gc, Site, copy_value};
 use crate::interpreter::call::{Called, Next};
 use crate::interpreter::concat::Concat;
 use crate::interpreter::error::Operand;
@@ -17,7 +17,6 @@ use crate::value::{
     Closure, Frame, Metamethod, Slot, Table, Thread, Value, flags, float_modulo, floor_divide, hook_events, modulo,
     power, shift_left,
 };
-use std::cell::Cell;
 
 /// What the loop keeps of the frame that it runs.
 struct Running {
@@ -26,7 +25,7 @@ struct Running {
     pc: *const Instruction,
     code: *const Instruction,
     base: *mut Value,
-    constants: *const Cell<Value>,
+    constants: *const Field<Value>,
     closure: Gc<Closure>,
 }
 

@@ -6,13 +6,12 @@
 
 use crate::bytecode::{Constant, Instruction, LocalVariable, Template, UndumpError, UpvalueDescription, is_binary};
 use crate::compiler;
-use crate::gc::{CaptureOrigin, Event, Gc, Header, ObjectView, Site};
+use crate::gc::{CaptureOrigin, Event, Field, Gc, Header, ObjectView, Site};
 use crate::interpreter::names::CodeView;
 use crate::interpreter::{Limit, Throw, Vm};
 use crate::syntax::SyntaxError;
 use crate::value::{Closure, LocalName, MAX_SHORT, Prototype, Str, UpvalueName, Value, before_zero};
 use crate::version::LuaVersion;
-use std::cell::Cell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -161,10 +160,10 @@ impl Vm {
 
     /// A prototype whose constants, names and nested prototypes are missing.
     fn new_prototype(&mut self, template: &Template) -> Gc<Prototype> {
-        let cells = |count| (0..count).map(|_| Cell::new(Value::Nil)).collect();
+        let cells = |count| (0..count).map(|_| Field::nil()).collect();
         self.heap.new_prototype(|header: Header| Prototype {
             header,
-            source: Cell::new(None),
+            source: Field::empty(),
             line_defined: template.line_defined,
             last_line_defined: template.last_line_defined,
             parameters: template.parameters,
@@ -173,18 +172,18 @@ impl Vm {
             code: Rc::clone(&template.code),
             lines: Rc::clone(&template.lines),
             constants: cells(template.constants.len()),
-            prototypes: template.prototypes.iter().map(|_| Cell::new(None)).collect(),
+            prototypes: template.prototypes.iter().map(|_| Field::empty()).collect(),
             upvalues: template
                 .upvalues
                 .iter()
-                .map(|upvalue| UpvalueName { name: Cell::new(None), in_stack: upvalue.in_stack, index: upvalue.index })
+                .map(|upvalue| UpvalueName { name: Field::empty(), in_stack: upvalue.in_stack, index: upvalue.index })
                 .collect(),
             locals: template
                 .locals
                 .iter()
-                .map(|local| LocalName { name: Cell::new(None), start: local.start, end: local.end })
+                .map(|local| LocalName { name: Field::empty(), start: local.start, end: local.end })
                 .collect(),
-            cache: Cell::new(None),
+            cache: Field::empty(),
         })
     }
 
@@ -261,7 +260,7 @@ impl Prototype {
     fn template_from(&self, source: &Rc<[u8]>) -> Template {
         let text = |string: Gc<Str>| Rc::from(string.as_bytes());
         let name = |string: Option<Gc<Str>>| string.map_or_else(|| Rc::from([]), text);
-        let constant = |value: &Cell<Value>| match value.get() {
+        let constant = |value: &Field<Value>| match value.get() {
             Value::Boolean(value) => Constant::Boolean(value),
             Value::Integer(value) => Constant::Integer(value),
             Value::Float(value) => Constant::Float(value),

@@ -181,7 +181,7 @@ impl Vm {
     /// its way (`Err`) through a function of `coroutine.wrap`.
     fn fail_coroutine(&mut self, throw: Throw) -> Result<Next, Throw> {
         let thread = self.heap.current();
-        let Some(resumer) = thread.resumer else {
+        let Some(resumer) = *thread.resumer else {
             // The host calls through a boundary, so no error gets to the bottom of the main thread.
             unreachable!("the main thread's frames are above a boundary")
         };
@@ -194,8 +194,7 @@ impl Vm {
             self.push(value);
             thread.failed.set(true);
         }
-        // SAFETY: the reference ends here.
-        unsafe { thread.as_mut() }.resumer = None;
+        self.heap.set_resumer(thread, None);
         self.switch_to(resumer);
         let Throw::Handled(value) = throw else { return Err(throw) };
         let Some(&frame) = resumer.frames.last() else { unreachable!("the resumer waits in a frame") };

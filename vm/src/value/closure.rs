@@ -1,16 +1,15 @@
 //! Closures and the variables that they share.
 
-use crate::gc::{Gc, Header};
+use crate::gc::{Field, Gc, Header};
 use crate::interpreter::Builtin;
 use crate::value::{Prototype, Thread, Value};
-use std::cell::Cell;
 
 /// A Lua function: a prototype with its upvalues. The upvalues stand right behind these fields in the same allocation;
 /// `gc::allocate` gives access to them.
 #[repr(C)]
 pub struct Closure {
     pub(crate) header: Header,
-    pub(crate) prototype: Cell<Gc<Prototype>>,
+    pub(crate) prototype: Field<Gc<Prototype>>,
 }
 
 impl Closure {
@@ -26,7 +25,7 @@ impl Closure {
 pub struct NativeClosure {
     pub(crate) header: Header,
     pub(crate) builtin: &'static Builtin,
-    pub(crate) upvalues: Box<[Cell<Value>]>,
+    pub(crate) upvalues: Box<[Field<Value>]>,
 }
 
 /// A variable captured by closures.
@@ -36,9 +35,9 @@ pub struct NativeClosure {
 pub struct Upvalue {
     pub(crate) header: Header,
     /// Where the value is: a stack slot, or `own`.
-    pub(crate) location: Cell<*mut Value>,
+    pub(crate) location: Field<*const Value>,
     /// The value of a closed upvalue. While open, the thread that the slot belongs to; not a reference that counts.
-    pub(crate) own: Cell<Value>,
+    pub(crate) own: Field<Value>,
 }
 
 impl Upvalue {

@@ -1,9 +1,8 @@
 //! Prototypes: the code of Lua functions, as objects.
 
 use crate::bytecode::Instruction;
-use crate::gc::{Gc, Header};
+use crate::gc::{Field, Gc, Header};
 use crate::value::{Closure, Str, Value};
-use std::cell::Cell;
 use std::rc::Rc;
 
 /// The code of a function and what it refers to.
@@ -12,7 +11,7 @@ use std::rc::Rc;
 #[repr(C)]
 pub struct Prototype {
     pub(crate) header: Header,
-    pub(crate) source: Cell<Option<Gc<Str>>>,
+    pub(crate) source: Field<Option<Gc<Str>>>,
     pub(crate) line_defined: u32,
     pub(crate) last_line_defined: u32,
     pub(crate) parameters: u8,
@@ -20,24 +19,24 @@ pub struct Prototype {
     pub(crate) max_stack: u8,
     pub(crate) code: Rc<[Instruction]>,
     pub(crate) lines: Rc<[u32]>,
-    pub(crate) constants: Box<[Cell<Value>]>,
-    pub(crate) prototypes: Box<[Cell<Option<Gc<Prototype>>>]>,
+    pub(crate) constants: Box<[Field<Value>]>,
+    pub(crate) prototypes: Box<[Field<Option<Gc<Prototype>>>]>,
     pub(crate) upvalues: Box<[UpvalueName]>,
     pub(crate) locals: Box<[LocalName]>,
     /// The closure made last, where equal closures may be one.
-    pub(crate) cache: Cell<Option<Gc<Closure>>>,
+    pub(crate) cache: Field<Option<Gc<Closure>>>,
 }
 
 /// Where a closure captures an upvalue from, and its name.
 pub struct UpvalueName {
-    pub(crate) name: Cell<Option<Gc<Str>>>,
+    pub(crate) name: Field<Option<Gc<Str>>>,
     pub(crate) in_stack: bool,
     pub(crate) index: u8,
 }
 
 /// The scope and name of a local variable.
 pub struct LocalName {
-    pub(crate) name: Cell<Option<Gc<Str>>>,
+    pub(crate) name: Field<Option<Gc<Str>>>,
     pub(crate) start: u32,
     pub(crate) end: u32,
 }

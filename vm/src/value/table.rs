@@ -7,7 +7,7 @@
 //! Nothing in a hash depends on an address: strings hash by their bytes, other objects by their number. So the order of
 //! `next` is the same in every run.
 
-use crate::gc::{Gc, Header, Node, Pool, PooledSlice, read_value, write_value};
+use crate::gc::{Field, Gc, Header, Node, Pool, PooledSlice, read_value, write_value};
 use crate::value::{FloatRounding, Metamethod, Str, Value, float_to_integer, hash_bytes};
 use std::cell::Cell;
 
@@ -15,7 +15,7 @@ use std::cell::Cell;
 #[repr(C)]
 pub struct Table {
     pub(crate) header: Header,
-    pub(crate) metatable: Cell<Option<Gc<Table>>>,
+    pub(crate) metatable: Field<Option<Gc<Table>>>,
     array: PooledSlice<Value>,
     /// Where the border was last, a hint for the next search: as the `alimit` of C Lua since 5.4, so that of several borders
     /// the same is found. It is more than half of the array part, whose length it is where that is no power of two.
@@ -86,7 +86,7 @@ impl Table {
     pub(crate) fn new(header: Header) -> Table {
         Table {
             header,
-            metatable: Cell::new(None),
+            metatable: Field::empty(),
             array: PooledSlice::EMPTY,
             nodes: PooledSlice::EMPTY,
             last_free: 0,

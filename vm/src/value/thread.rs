@@ -1,6 +1,6 @@
 //! Threads: a Lua stack with its call frames. A coroutine is one, and so is the main program.
 
-use crate::gc::{Gc, Header};
+use crate::gc::{Gc, Header, Held};
 use crate::value::{Upvalue, Value};
 use std::cell::Cell;
 
@@ -28,7 +28,7 @@ pub struct Thread {
     pub(crate) top: usize,
     pub(crate) frames: Vec<Frame>,
     /// Open upvalues by ascending slot.
-    pub(crate) open_upvalues: Vec<Gc<Upvalue>>,
+    pub(crate) open_upvalues: Held<Vec<Gc<Upvalue>>>,
     /// Slots of to-be-closed variables, ascending.
     pub(crate) to_be_closed: Vec<u32>,
     /// Whether it is in the collector's list of threads that have open upvalues.
@@ -42,7 +42,7 @@ pub struct Thread {
     /// Whether an error killed the thread; the error is the last value on its stack.
     pub(crate) failed: Cell<bool>,
     /// Who resumed this thread and waits for it.
-    pub(crate) resumer: Option<Gc<Thread>>,
+    pub(crate) resumer: Held<Option<Gc<Thread>>>,
     /// What `debug.sethook` set.
     pub(crate) hook: Hook,
 }
