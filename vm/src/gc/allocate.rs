@@ -486,15 +486,20 @@ impl Heap {
         let layout = match object.unpack() {
             Object::String(s) => string_layout(s.length()),
             Object::Closure(c) => closure_layout(c.upvalue_count()),
-            // SAFETY: the caller's promise, here and below.
+            // SAFETY: the caller's promise, which ends the invariant of handles for this object.
             Object::Table(t) => unsafe {
                 t.object_mut().free_parts(&mut self.pool);
                 drop_fields(t)
             },
+            // SAFETY: as above.
             Object::NativeClosure(c) => unsafe { drop_fields(c) },
+            // SAFETY: as above.
             Object::Userdata(u) => unsafe { drop_fields(u) },
+            // SAFETY: as above.
             Object::Thread(t) => unsafe { drop_fields(t) },
+            // SAFETY: as above.
             Object::Upvalue(u) => unsafe { drop_fields(u) },
+            // SAFETY: as above.
             Object::Prototype(p) => unsafe { drop_fields(p) },
         };
         // SAFETY: each object was allocated with the layout that its kind says.

@@ -179,12 +179,13 @@ impl Corrupt<'_> {
         {
             let mut link: &Cell<Option<AnyGc>> = list;
             let mut at = link.get();
-            // SAFETY: `current` is in a list, so it lives as long as the heap is borrowed.
             while let Some(current) = at {
                 if current == object {
                     link.set(object.next.get());
                     return;
                 }
+                // SAFETY: `current` is in a list, so no step has freed it, nor will one while the heap is borrowed (the
+                // invariant of handles).
                 link = unsafe { &*std::ptr::from_ref(&current.next) };
                 at = link.get();
             }

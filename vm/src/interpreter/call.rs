@@ -245,11 +245,12 @@ impl Vm {
             Function::Plain(function) => {
                 let count = function(&mut Call { vm: self, base, count: args })?;
                 let first = self.top() - count;
-                // SAFETY: the reference ends before anything else is called.
-                if !self.checked
-                    && let Some(next) = unsafe { self.thread_mut() }.return_as_is(first, count)
-                {
-                    return Ok(next);
+                if !self.checked {
+                    // SAFETY: the running thread is a root (the invariant of handles), and the reference ends here.
+                    let returned = unsafe { self.thread_mut() }.return_as_is(first, count);
+                    if let Some(next) = returned {
+                        return Ok(next);
+                    }
                 }
                 self.return_values(first, count)
             }

@@ -233,10 +233,11 @@ impl Vm {
         }
         let stopped = self.heap.set_stopped_inside(true);
         let thread = self.heap.current();
-        // SAFETY: the references end with their statements.
         let before = thread.hook;
+        // SAFETY: the running thread is a root (the invariant of handles), and the reference ends here.
         unsafe { thread.as_mut() }.hook.suspended = true;
         let result = self.call_protected(finalizer, &[value], Some(0), flags::FINALIZER);
+        // SAFETY: as above; the thread runs again, and nothing else has it until the reference ends.
         let hook = &mut unsafe { thread.as_mut() }.hook;
         hook.suspended = before.suspended;
         if before.events & hook_events::LINE != 0 {

@@ -19,6 +19,11 @@ use crate::value::{
 };
 
 /// What the loop keeps of the frame that it runs.
+///
+/// *The invariant of `Running`*: since it was loaded nothing has moved the stack or the frames of its thread, its frame is on
+/// top, and operands are inside the frame's registers, constants, upvalues and code: the compiler keeps them there, and
+/// `bytecode::verify` holds other code against that. The thread is a root and the closure stands on its stack, so the
+/// invariant of handles (`gc/object.rs`) holds for both and for what the closure refers to.
 struct Running {
     thread: Gc<Thread>,
     frame: *mut Frame,
@@ -43,14 +48,16 @@ impl Running {
     /// The frame on top of the thread, which is one of this function.
     #[inline(always)]
     fn of(thread: Gc<Thread>, closure: Gc<Closure>) -> Running {
-        // SAFETY: the reference ends here; the pointers are used until the next thing that may move what they point to.
+        // SAFETY: the thread that runs is a root (the invariant of handles). The reference ends here; the pointers are used
+        // until the next thing that may move what they point to.
         let data = unsafe { thread.as_mut() };
         let Some(frame) = data.frames.last_mut() else { unreachable!("a Lua frame is on top") };
         let prototype = closure.prototype.get();
         Running {
             thread,
-            // SAFETY: the frame's base is inside the stack, and its pc inside the code, whose last instruction is a return.
+            // SAFETY: the frame's base is inside the stack.
             base: unsafe { data.stack.as_mut_ptr().add(frame.base as usize) },
+            // SAFETY: the frame's pc is inside the code, whose last instruction is a return.
             pc: unsafe { prototype.code.as_ptr().add(frame.pc as usize) },
             code: prototype.code.as_ptr(),
             constants: prototype.constants.as_ptr(),
@@ -72,18 +79,17 @@ impl Vm {
         let mut run = self.load_frame();
 
         // In these macros everything unsafe is reading and writing registers, constants and code through the pointers of
-        // `run`.
-        //
-        // SAFETY: the compiler keeps operands inside the frame's registers, constants and code, and `bytecode::verify` holds
-        // other code against that; `Running` is loaded anew after everything that may move them.
+        // `run`, which is loaded anew after everything that may move them.
         macro_rules! register {
             ($index:expr) => {
+                // SAFETY: the invariant of `Running`: the register is inside the frame.
                 unsafe { &*run.base.add($index as usize) }
             };
         }
         macro_rules! set {
             ($index:expr, $value:expr) => {{
                 let value = $value;
+                // SAFETY: the invariant of `Running`: the register is inside the frame.
                 unsafe { *run.base.add($index as usize) = value }
             }};
         }
@@ -91,16 +97,19 @@ impl Vm {
         macro_rules! copy {
             ($index:expr, $value:expr) => {{
                 let value: &Value = $value;
+                // SAFETY: the invariant of `Running`: the register is inside the frame.
                 unsafe { copy_value(value, run.base.add($index as usize)) }
             }};
         }
         macro_rules! constant {
             ($index:expr) => {
+                // SAFETY: the invariant of `Running`: the function has that constant, which is not written once it is loaded.
                 unsafe { &*(*run.constants.add($index as usize)).as_ptr() }
             };
         }
         macro_rules! upvalue {
             ($index:expr) => {
+                // SAFETY: the invariant of `Running`: the function has that upvalue.
                 match unsafe { run.closure.upvalues().get_unchecked($index as usize) }.get() {
                     Some(upvalue) => upvalue,
                     None => unreachable!("a complete closure has its upvalues"),
@@ -110,27 +119,32 @@ impl Vm {
         macro_rules! upvalue_value {
             ($index:expr) => {{
                 let upvalue = upvalue!($index);
+                // SAFETY: an upvalue's location is a value, as `Gc<Upvalue>::get` says.
                 unsafe { &*upvalue.location.get() }
             }};
         }
         macro_rules! skip {
             () => {
+                // SAFETY: the invariant of `Running`: code ends with a return, behind which nobody goes.
                 run.pc = unsafe { run.pc.add(1) }
             };
         }
         macro_rules! jump {
             ($distance:expr) => {
+                // SAFETY: the invariant of `Running`: a jump leads to an instruction of the function.
                 run.pc = unsafe { run.pc.offset($distance as isize) }
             };
         }
         macro_rules! next_instruction {
             () => {
+                // SAFETY: the invariant of `Running`: an instruction is there.
                 unsafe { *run.pc }
             };
         }
         // Writes the program counter back.
         macro_rules! save {
             () => {
+                // SAFETY: the invariant of `Running`: the frame is on top, and its program counter inside its code.
                 unsafe {
                     (*run.frame).pc = run.pc.offset_from(run.code) as u32;
                 }
@@ -144,6 +158,7 @@ impl Vm {
         // A function that has just been entered may have a hook to be called.
         macro_rules! enter {
             () => {
+                // SAFETY: the invariant of `Running`: the frame is on top.
                 if CHECKED && unsafe { (*run.frame).pc } == 0 && self.hook_events() != 0 {
                     self.hook_lua_call()?;
                     reload!();
@@ -153,6 +168,7 @@ impl Vm {
         // Slot of a register.
         macro_rules! slot {
             ($index:expr) => {
+                // SAFETY: the invariant of `Running`: the frame is on top.
                 unsafe { (*run.frame).base as usize + $index as usize }
             };
         }
@@ -180,6 +196,7 @@ impl Vm {
                     let live = slot!($live);
                     self.set_top(live);
                     self.pay_debt()?;
+                    // SAFETY: the running thread is a root (the invariant of handles), and the reference ends here.
                     let top = unsafe { self.thread_mut() }.frames.last().map_or(0, |frame| frame.top as usize);
                     self.set_top(top);
                     // A finalizer can have set a hook, or taken it off.
@@ -414,6 +431,7 @@ impl Vm {
             if CHECKED {
                 save!();
                 // The hook may look at the instruction that comes.
+                // SAFETY: the invariant of `Running`: the frame is on top.
                 unsafe { (*run.frame).pc += 1 };
                 if self.before_instruction()? {
                     // SAFETY: as above.
@@ -655,6 +673,7 @@ impl Vm {
                     }
                     let args = run.thread.top - func - 1;
                     let wanted = i.c() as i32 - 1;
+                    // SAFETY: the invariant of `Running`: the frame is on top.
                     let nesting = unsafe { (*run.frame).nesting };
                     if let &Value::Closure(closure) = register!(i.a()) {
                         let called = Called { wanted, flags: 0, nesting };
@@ -679,6 +698,7 @@ impl Vm {
                         self.heap.close_upvalues(thread, level);
                         if thread.to_be_closed.last().is_some_and(|&slot| slot as usize >= level) {
                             // No compiler makes that. The return that follows closes the variable.
+                            // SAFETY: the invariant of `Running`: the frame is on top.
                             let nesting = unsafe { (*run.frame).nesting };
                             let next = self.call_other(func, args, -1, nesting)?;
                             proceed!(next)
@@ -690,6 +710,7 @@ impl Vm {
                 Opcode::Return => {
                     save!();
                     // While to-be-closed variables are closed this instruction runs again for each, with its results kept.
+                    // SAFETY: the invariant of `Running`: the frame is on top.
                     let kept = unsafe { (*run.frame).saved };
                     let first = slot!(i.a());
                     let count = match (kept, i.b()) {
@@ -701,7 +722,9 @@ impl Vm {
                         let level = slot!(0);
                         let thread = self.heap.current();
                         if !thread.to_be_closed.is_empty() {
+                            // SAFETY: the invariant of `Running`: the frame is on top.
                             unsafe { (*run.frame).saved = count as u32 + 1 };
+                            // SAFETY: as above.
                             let top = unsafe { (*run.frame).top as usize }.max(first + count);
                             self.set_top(top);
                             self.heap.close_upvalues(thread, level);
@@ -801,10 +824,13 @@ impl Vm {
                     };
                     self.reserve((offset + count).saturating_sub(table.array().len()) * size_of::<Value>())?;
                     let thread = self.heap.current();
+                    // SAFETY: the thread is a root (the invariant of handles), so many slots are there, and storing them into a
+                    // table moves no stack.
                     let values =
                         unsafe { std::slice::from_raw_parts(thread.stack[first..first + count].as_ptr(), count) };
                     self.heap.table_set_list(table, offset + 1, values);
                     if i.b() == 0 {
+                        // SAFETY: the invariant of `Running`: the frame is on top.
                         let top = unsafe { (*run.frame).top as usize };
                         self.set_top(top);
                     }
@@ -872,20 +898,26 @@ impl Vm {
         let run = self.load_frame();
         // SAFETY: the instruction that called is the one before the program counter; its operands are inside the frame.
         let i = unsafe { *run.pc.sub(1) };
+        // SAFETY: as above; one register at a time is written.
         let register = |index: u8| unsafe { &mut *run.base.add(index as usize) };
         match opcode_of(i) {
             Opcode::Eq | Opcode::Lt | Opcode::Le | Opcode::LtI | Opcode::LeI | Opcode::GtI | Opcode::GeI => {
                 // SAFETY: the frame on top. `saved` says that the result is to be negated.
                 let negated = unsafe { std::mem::take(&mut (*run.frame).saved) } != 0;
-                // SAFETY: a test is followed by a jump.
-                let distance =
-                    if (result.is_falsy() != negated) != (i.c() != 0) { unsafe { *run.pc }.get_sj() } else { 0 };
+                let distance = if (result.is_falsy() != negated) != (i.c() != 0) {
+                    // SAFETY: a test is followed by a jump, which the program counter is at.
+                    unsafe { *run.pc }.get_sj()
+                } else {
+                    0
+                };
+                // SAFETY: the invariant of `Running`: the frame is on top.
                 unsafe { (*run.frame).pc = (*run.frame).pc.wrapping_add_signed(distance + 1) };
                 return Ok(Next::Lua);
             }
             Opcode::Concat => {
                 // SAFETY: `saved` is the register that the result belongs to.
                 let slot = unsafe { std::mem::take(&mut (*run.frame).saved) } as usize;
+                // SAFETY: the invariant of `Running`: the frame is on top.
                 let base = unsafe { (*run.frame).base } as usize;
                 self.set_slot(slot, result);
                 if let Some(next) = self.concat_registers(i.a(), slot - base)? {

@@ -36,8 +36,8 @@ impl Vm {
             return Ok(());
         }
         let top = thread.top;
-        // SAFETY: the reference ends with the block.
         {
+            // SAFETY: the running thread is a root (the invariant of handles), and the reference ends with the block.
             let data = unsafe { self.thread_mut() };
             data.hook.suspended = true;
             if let Some(frame) = data.frames.last_mut() {
@@ -131,8 +131,8 @@ impl Vm {
         let Some(prototype) = self.frame_prototype(&frame) else { return Ok(false) };
         let pc = frame.pc - 1;
         let returns_for_tail_call = self.returns_for_tail_call(&frame);
-        // SAFETY: the reference ends with the block.
         let (events, counted) = {
+            // SAFETY: the running thread is a root (the invariant of handles), and the reference ends with the block.
             let hook = &mut unsafe { self.thread_mut() }.hook;
             // Some instructions are a part of what the one before them does: the return after a tail call that a native
             // function has answered, and those that go on after a `__close` method.
