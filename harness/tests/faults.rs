@@ -3,10 +3,14 @@
 
 mod common;
 
+use std::any::Any;
+use std::ops::ControlFlow;
 use std::thread;
 use std::time::Duration;
 
 use common::{Scratch, fields, wait_until_gone};
+use moonphase_vm::gc::{Event, Fault, HeapView, Interests, Observer, Site};
+use moonphase_vm::{Options, Vm};
 use serde_json::Value;
 
 /// Faults of different kinds that are found at once.
@@ -66,6 +70,74 @@ fn a_check_does_not_go_by_what_the_collector_remembers_of_a_metatable() {
     let fault = &json["faults"][0];
     assert_eq!((&fault["oracle"], &fault["signature"]), (&"invariant".into(), &"complete table".into()));
     assert_eq!(fault["by"]["invariant"], fault["runs"]);
+}
+
+/// Stores of most kinds, the collector standing still in the middle of marking.
+const STORES: &str = r#"
+    collectgarbage("incremental", 1000, 100, 1)
+    local kept, t = {}, {}
+    for i = 1, 50 do kept[i] = { {} } end
+    local shared, other = {}, {}
+    local function f(value) shared = value end
+    local function g() return other end
+    for _ = 1, 12 do
+        collectgarbage("step", 0)
+        t[{}], t.key = {}, {}
+        setmetatable(t, { __index = {} })
+        t.list = { {}, {} }
+        f({})
+        debug.setupvalue(f, 1, {})
+        debug.upvaluejoin(f, 1, g, 1)
+        do local closed = {} function h() return closed end end
+        load("local a = 'constant' return function() return a, _ENV end", "=chunk", "t", {})()
+    end
+"#;
+
+/// Who wrote what into what.
+#[derive(Default)]
+struct Stores(Vec<(Site, u32, u32)>);
+
+impl Observer for Stores {
+    fn interests(&self) -> Interests {
+        Interests { stores: true, steps: false, idle: false, fine: false }
+    }
+
+    fn event(&mut self, _: HeapView<'_>, event: &Event<'_>) -> ControlFlow<()> {
+        if let Event::Store { site, holder, new, .. } = event {
+            self.0.push((*site, holder.id(), new.id()));
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn into_any(self: Box<Self>) -> Box<dyn Any> {
+        self
+    }
+}
+
+/// The stores of a script, under a policy and with a fault.
+fn stores(policy: &str, fault: Option<Fault>) -> Vec<(Site, u32, u32)> {
+    let mut options = Options::default();
+    options.policy = policy.parse().unwrap();
+    options.fault = fault;
+    let mut vm = Vm::observed(options, Box::new(Stores::default()));
+    vm.run(STORES.as_bytes(), b"=stores", &[]).unwrap();
+    vm.take_observer().unwrap().into_any().downcast::<Stores>().unwrap().0
+}
+
+#[test]
+fn a_barrier_that_is_missing_or_wrong_hides_no_store() {
+    let barriers = Fault::ALL.iter().filter(|fault| {
+        let name = fault.name();
+        name.starts_with("no-barrier-") || name.contains("-parent-") || name.contains("-child-")
+    });
+    let mut count = 0;
+    for fault in barriers {
+        let (sound, faulty) = (stores(fault.policy(), None), stores(fault.policy(), Some(*fault)));
+        assert!(sound.len() > 300, "{fault}: {} stores", sound.len());
+        assert!(sound == faulty, "{fault}");
+        count += 1;
+    }
+    assert!(count > 20, "{count} faults of barriers");
 }
 
 #[test]

@@ -21,6 +21,7 @@ fn main() {
     let reference = || {
         for _ in 0..STATES {
             // SAFETY: nothing is run in it.
+            #[allow(unsafe_code)]
             drop(unsafe { mlua::Lua::unsafe_new() });
         }
     };

@@ -5,9 +5,11 @@
 
 pub mod bytecode;
 pub mod compiler;
+#[allow(unsafe_code)]
 pub mod gc;
 mod hash;
 mod host;
+#[allow(unsafe_code)]
 pub mod interpreter;
 mod library;
 mod random;

@@ -139,6 +139,7 @@ impl Default for ReferenceEngine {
 
 /// Calls a chunk in protected mode from a C function, as the stand-alone interpreter does, so that levels and tracebacks
 /// end as they do there. Gives whether it returned, and its error.
+#[allow(unsafe_code)]
 fn call_as_host(lua: &Lua, chunk: Function) -> mlua::Result<(bool, Value)> {
     // SAFETY: the stack holds the function alone, and one value takes its place; `lua_pcall` raises no error.
     unsafe {
@@ -172,6 +173,7 @@ fn limit_instructions(lua: &Lua, capture: &Rc<Capture>, budget: u64) -> mlua::Re
     })
 }
 
+#[allow(unsafe_code)]
 fn new_state(system: System) -> Lua {
     let files = if system == System::Full { StdLib::IO } else { StdLib::NONE };
     let libraries = LIBRARIES.into_iter().fold(files, |all, one| all | one);
@@ -185,6 +187,7 @@ fn new_state(system: System) -> Lua {
 
 // SAFETY: `lua_ident` (lua.h) is a constant of the linked Lua, "$LuaVersion: " and then a name, a release and a
 // copyright notice, which make it longer than the bytes declared here.
+#[allow(unsafe_code)]
 unsafe extern "C" {
     safe static lua_ident: [u8; 32];
 }

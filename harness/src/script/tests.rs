@@ -24,6 +24,7 @@ fn text(script: &Script) -> String {
 struct Compiler(Lua);
 
 impl Compiler {
+    #[allow(unsafe_code)]
     fn new() -> Self {
         // SAFETY: only trusted text is compiled, and none of it runs.
         Compiler(unsafe { Lua::unsafe_new() })
@@ -40,6 +41,7 @@ impl Compiler {
 /// Runs a script on a fresh reference Lua and returns what it printed, and the error that ended it.
 fn run(text: &str) -> (String, Option<String>) {
     // SAFETY: fixup keeps scripts away from what `debug` makes unsafe: setting upvalues of native functions.
+    #[allow(unsafe_code)]
     let lua = unsafe { Lua::unsafe_new() };
     let printed = Rc::new(RefCell::new(String::new()));
     let sink = Rc::clone(&printed);
