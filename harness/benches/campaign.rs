@@ -9,12 +9,13 @@ use moonphase::cases::{Generator, Scripts};
 use moonphase::engine::Engine;
 use moonphase::engine::reference::ReferenceEngine;
 use moonphase::engine::vm::{Look, VmEngine};
+use moonphase::language::Language;
 use moonphase::limits::Limits;
 use moonphase::oracle::CHUNK_NAME;
 use moonphase::outcome::{Comparison, compare};
 use moonphase::schedule::Schedules;
 use moonphase::settings::{Check, Settings};
-use moonphase_vm::{LuaVersion, Schedule};
+use moonphase_vm::Schedule;
 
 const SEED: u64 = 1;
 const CASES: u64 = 400;
@@ -80,7 +81,7 @@ impl Times {
 
 fn main() {
     let limits = Limits::default();
-    let generator = Generator::new(Scripts::Operations, SEED, LuaVersion::default(), BTreeSet::new());
+    let generator = Generator::new(Scripts::Operations, SEED, Language::default(), BTreeSet::new());
     let engine = |check| VmEngine::new(Settings { check, ..Settings::default() });
     let mut engines = [(false, engine(Check::Off)), (true, engine(Check::Usual))];
     let mut reference = ReferenceEngine::with_system(Settings::default().system);

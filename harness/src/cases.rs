@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
-use moonphase_vm::LuaVersion;
 use serde::{Deserialize, Serialize};
 
 use crate::free::{self, Use};
+use crate::language::Language;
 use crate::minimize::Subject;
 use crate::script::{self, GeneratorOptions, OpKind};
 
@@ -70,9 +70,9 @@ pub struct Case {
 }
 
 impl Generator {
-    /// Operations but for those, or free programs, in a version of Lua.
-    pub fn new(scripts: Scripts, seed: u64, version: LuaVersion, disabled: BTreeSet<OpKind>) -> Generator {
-        Generator { scripts, seed, options: GeneratorOptions { version, disabled } }
+    /// Operations but for those, or free programs, in a language.
+    pub fn new(scripts: Scripts, seed: u64, language: Language, disabled: BTreeSet<OpKind>) -> Generator {
+        Generator { scripts, seed, options: GeneratorOptions { language, disabled } }
     }
 
     /// One case, which is a function of the generator and the number, and of nothing else.
@@ -80,7 +80,7 @@ impl Generator {
         match self.scripts {
             Scripts::Operations => {
                 let script = script::generate(self.seed, number, &self.options);
-                let text = script.render(self.options.version).text;
+                let text = script.render(&self.options.language).text;
                 Case { text, subject: Subject::Script(script), uses: Vec::new() }
             }
             Scripts::Free => {

@@ -21,16 +21,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use mlua::chunk::ChunkMode;
 use mlua::{Lua, LuaOptions, StdLib};
-use moonphase_vm::bytecode::Template;
 use moonphase_vm::gc::Policy;
-use moonphase_vm::syntax::SyntaxError;
-use moonphase_vm::{LuaVersion, Options, Schedule, ScriptError, Vm, compiler, syntax};
+use moonphase_vm::{Options, Schedule, ScriptError, Vm};
 use mutatis::Session;
 use rand::Rng;
 
 use crate::coverage::CELLS;
 use crate::engine::vm::{Look, VmEngine};
 use crate::header::{Header, HeaderError};
+use crate::language::Language;
 use crate::limits::Limits;
 use crate::oracle::{CHUNK_NAME, Oracles, Purpose, found};
 use crate::outcome::{Comparison, Outcome, compare};
@@ -66,28 +65,27 @@ pub enum Rejected {
 /// # Errors
 /// The bytes are neither, or the text is not Lua.
 pub fn decode_input(bytes: &[u8]) -> Result<Input, Rejected> {
-    let version = LuaVersion::default();
+    let mut language = Settings::default().lua;
     let input = if Header::is_in(bytes) {
-        Header::parse(bytes, Settings::default())?;
+        if let Some(header) = Header::parse(bytes, Settings::default())? {
+            language = header.settings.lua;
+        }
         Input { source: String::from_utf8(bytes.to_vec()).map_err(|_| Rejected::Encoding)?, script: None }
     } else {
         let mut script = Script::decode(bytes)?;
         script.fixup(Repair::Replace);
-        Input { source: script.render(version).text, script: Some(script) }
+        Input { source: script.render(&language).text, script: Some(script) }
     };
-    load(input.source.as_bytes(), version).map_err(Rejected::Syntax)?;
+    load(input.source.as_bytes(), &language).map_err(Rejected::Syntax)?;
     Ok(input)
 }
 
-/// Compiles a chunk.
-fn compiled(source: &[u8], version: LuaVersion) -> Result<Template, SyntaxError> {
-    let chunk = syntax::parse(source, CHUNK_NAME.as_bytes(), version)?;
-    compiler::compile(&chunk, CHUNK_NAME.as_bytes(), version)
-}
+/// The language of inputs that name none: that of the embedded reference.
+const LANGUAGE: Language = Language::LUA_54;
 
 /// Compiles a chunk and throws the code away.
-fn load(source: &[u8], version: LuaVersion) -> Result<(), String> {
-    compiled(source, version).map(drop).map_err(|error| error.to_string())
+fn load(source: &[u8], language: &Language) -> Result<(), String> {
+    language.compile(source, CHUNK_NAME.as_bytes()).map(drop).map_err(|error| error.to_string())
 }
 
 /// What a program of [`run_limited`] finds in its standard input.
@@ -383,7 +381,7 @@ impl Invariants {
 /// # Panics
 /// One accepts the source and the other refuses it, and not because of a limit.
 pub fn compare_parsers(source: &[u8]) -> Verdict {
-    let ours = load(source, LuaVersion::Lua54);
+    let ours = load(source, &LANGUAGE);
     // A state for each input: one that lives on has garbage of its own, which looks like a leak from outside.
     let lua =
         Lua::new_with(StdLib::NONE, LuaOptions::default()).expect("a state without libraries has nothing to refuse");
@@ -420,7 +418,7 @@ pub fn mutate_source(
     if size > 1 && !seed.is_multiple_of(FRESH) {
         return bytewise(data, size, max_size);
     }
-    let text = fresh(seed).render(LuaVersion::Lua54).text;
+    let text = fresh(seed).render(&LANGUAGE).text;
     // Any part of it will do; a short one is soon varied into something new.
     let part = &text.as_bytes()[..text.len().min(max_size)];
     data[..part.len()].copy_from_slice(part);

@@ -93,7 +93,7 @@ impl Header {
         let text = |error: SettingError| error.to_string();
         let settings = &mut self.settings;
         match key {
-            "lua" => settings.lua = value.parse().map_err(|error| text(SettingError::Version(error)))?,
+            "lua" => settings.lua = value.parse().map_err(|error| text(SettingError::Language(error)))?,
             "gc" => settings.gc = value.parse().map_err(|error| text(SettingError::Policy(error)))?,
             "check" => settings.check = value.parse().map_err(text)?,
             "schedule" => settings.schedules = value.parse().map_err(|error| text(SettingError::Schedule(error)))?,

@@ -4,11 +4,12 @@ use std::fmt;
 use std::str::FromStr;
 
 use moonphase_invariants::Level;
+use moonphase_vm::System;
 use moonphase_vm::gc::Policy;
-use moonphase_vm::{LuaVersion, System};
 use serde::{Deserialize, Serialize};
 
 use crate::fault::{Fault, UnknownFault};
+use crate::language::{Language, UnknownLanguage};
 use crate::schedule::Schedules;
 
 /// How often the invariants are checked.
@@ -61,7 +62,7 @@ pub enum SettingError {
     #[error(transparent)]
     Schedule(#[from] moonphase_vm::UnknownSchedule),
     #[error(transparent)]
-    Version(#[from] moonphase_vm::UnknownVersion),
+    Language(#[from] UnknownLanguage),
 }
 
 impl FromStr for Check {
@@ -127,7 +128,7 @@ pub(crate) fn system_named(name: &str) -> Result<System, SettingError> {
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Settings {
     /// The language.
-    pub lua: LuaVersion,
+    pub lua: Language,
     /// The collector's rules.
     pub gc: Policy,
     /// Whom to compare with.

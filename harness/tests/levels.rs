@@ -18,7 +18,7 @@ use moonphase::schedule::Schedules;
 use moonphase::script::{GeneratorOptions, Script};
 use moonphase::settings::{Check, Settings};
 use moonphase_invariants::{Level, Violation};
-use moonphase_vm::{LuaVersion, Schedule};
+use moonphase_vm::Schedule;
 use rand::seq::IndexedRandom;
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -51,7 +51,7 @@ impl Case {
         rng.fill_bytes(&mut entropy);
         let mut entropy = arbitrary::Unstructured::new(&entropy);
         let script = Script::from_entropy(&mut entropy, &GeneratorOptions::default());
-        Case { settings, schedule, text: script.render(LuaVersion::default()).text }
+        Case { settings, schedule, text: script.render(&GeneratorOptions::default().language).text }
     }
 
     /// What a check says of the case, and what the script did up to then.

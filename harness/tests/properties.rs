@@ -17,6 +17,7 @@ use moonphase::engine::reference::ReferenceEngine;
 use moonphase::engine::vm::{Look, VmEngine};
 use moonphase::fuzzing::correct_policies;
 use moonphase::header::Header;
+use moonphase::language::Language;
 use moonphase::limits::Limits;
 use moonphase::minimize::{Budget, Minimized, Subject, Verdict, minimize};
 use moonphase::oracle::CHUNK_NAME;
@@ -25,15 +26,18 @@ use moonphase::schedule::Schedules;
 use moonphase::script::{GeneratorOptions, Script};
 use moonphase::settings::{Check, Settings};
 use moonphase_invariants::Level;
+use moonphase_vm::Schedule;
 use moonphase_vm::gc::Policy;
-use moonphase_vm::syntax::{code_lines, parse, print_chunk, strip_spans};
-use moonphase_vm::{LuaVersion, Schedule};
+use moonphase_vm::syntax::{code_lines, print_chunk, strip_spans};
 use proptest::strategy::{NewTree, Strategy, ValueTree};
 use proptest::test_runner::{Config, FileFailurePersistence, RngSeed, TestCaseError, TestError, TestRunner};
 use rand::Rng;
 
 /// Where failures are kept.
 const REGRESSIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/proptest-regressions");
+
+/// The language of the scripts.
+const LANGUAGE: Language = Language::LUA_54;
 
 /// Enough for every script but the very longest.
 const ENTROPY: usize = 2048;
@@ -89,7 +93,7 @@ impl ValueTree for Reducing {
     /// The current script failed: on to the first of its reductions.
     fn simplify(&mut self) -> bool {
         self.failed = self.current.clone();
-        self.others = self.failed.reductions().collect::<Vec<_>>().into_iter();
+        self.others = self.failed.reductions(&LANGUAGE).collect::<Vec<_>>().into_iter();
         self.complicate()
     }
 
@@ -176,7 +180,7 @@ fn save(folder: &Path, property: &str, text: &str) -> PathBuf {
 
 fn text(subject: &Subject) -> String {
     match subject {
-        Subject::Script(script) => script.render(LuaVersion::default()).text,
+        Subject::Script(script) => script.render(&LANGUAGE).text,
         Subject::Text(text) => text.clone(),
     }
 }
@@ -275,7 +279,7 @@ fn signature(text: &str) -> Option<String> {
 
 /// The printed form is what is measured: in it, a statement is a line.
 fn size(text: &str) -> Option<(usize, usize)> {
-    let chunk = parse(text.as_bytes(), b"=test", LuaVersion::default()).ok()?;
+    let chunk = LANGUAGE.parse(text.as_bytes(), b"=test").ok()?;
     Some((code_lines(&chunk), print_chunk(&chunk).len()))
 }
 
@@ -284,7 +288,8 @@ fn minimizing_keeps_the_signature_and_does_not_grow(subject: &Subject) -> Result
     let Some(wanted) = signature(&original) else { return Ok(()) };
     let mut judge =
         |text: &str| if signature(text).as_ref() == Some(&wanted) { Verdict::Keeps } else { Verdict::Loses };
-    let Minimized { text, code_lines, reproduced, .. } = minimize(subject.clone(), &mut judge, Budget::default());
+    let Minimized { text, code_lines, reproduced, .. } =
+        minimize(subject.clone(), &LANGUAGE, &mut judge, Budget::default());
     if !reproduced {
         return Err(format!("'{wanted}' does not show a second time"));
     }
@@ -301,7 +306,7 @@ fn minimizing_keeps_the_signature_and_does_not_grow(subject: &Subject) -> Result
 
 #[test]
 fn the_minimizer_keeps_the_signature_and_never_grows_a_script() {
-    let wanted = |script: &Script| signature(&script.render(LuaVersion::default()).text).is_some();
+    let wanted = |script: &Script| signature(&script.render(&LANGUAGE).text).is_some();
     let holds = minimizing_keeps_the_signature_and_does_not_grow;
     Property { name: "minimizer", cases: 4, wanted, holds }.check();
 }
@@ -330,7 +335,7 @@ fn without_lines(outcome: &Outcome) -> Outcome {
 
 fn printing_is_stable_and_keeps_the_meaning(subject: &Subject) -> Result<(), String> {
     let original = text(subject);
-    let read = |text: &str| parse(text.as_bytes(), b"=test", LuaVersion::default()).map_err(|error| error.to_string());
+    let read = |text: &str| LANGUAGE.parse(text.as_bytes(), b"=test").map_err(|error| error.to_string());
     let mut first = read(&original)?;
     let printed = print_chunk(&first);
     let mut second = read(&printed)?;

@@ -91,7 +91,7 @@ impl Shrinker<'_> {
         let subject = match subject {
             Subject::Script(script) => {
                 let budget = self.budget();
-                let reduced = minimize_model(&script, &mut self.judge, budget);
+                let reduced = minimize_model(&script, &self.triage.settings.lua, &mut self.judge, budget);
                 self.calls += reduced.calls;
                 if !reduced.reproduced {
                     return Ok(None);
@@ -115,12 +115,14 @@ impl Shrinker<'_> {
     /// Lets the text make the schedule's turns itself, and minimizes that; `None` where it shows something else then, and
     /// nothing has changed. Costly proposals are tried only if that is wanted.
     fn without_schedule(&mut self, text: &str, costly: bool) -> Result<Option<Minimized>, IsolationError> {
-        let Some(text) = one_statement_a_line(text) else { return Ok(None) };
+        let language = self.triage.settings.lua;
+        let Some(text) = one_statement_a_line(text, &language) else { return Ok(None) };
         let turned = self.turns(&text, &self.judge.schedule)?;
         let scheduled = std::mem::take(&mut self.judge.schedule);
-        let modes = if scheduled == Schedule::Generational { generational(&text) } else { Vec::new() };
-        let bursts = costly.then(|| with_bursts(&text)).into_iter().flatten();
-        let candidates = std::iter::once(text.clone()).chain(modes).chain(with_steps(&text, &turned)).chain(bursts);
+        let modes = if scheduled == Schedule::Generational { generational(&text, &language) } else { Vec::new() };
+        let bursts = costly.then(|| with_bursts(&text, &language)).into_iter().flatten();
+        let candidates =
+            std::iter::once(text.clone()).chain(modes).chain(with_steps(&text, &language, &turned)).chain(bursts);
         for candidate in candidates {
             if self.keeps(&candidate)
                 && let Some(minimized) = self.minimize(Subject::Text(candidate))
@@ -157,7 +159,7 @@ impl Shrinker<'_> {
     /// Runs the minimizer with what is left of the budget.
     fn minimize(&mut self, subject: Subject) -> Option<Minimized> {
         let budget = self.budget();
-        let minimized = minimize(subject, &mut self.judge, budget);
+        let minimized = minimize(subject, &self.triage.settings.lua, &mut self.judge, budget);
         self.calls += minimized.calls;
         minimized.reproduced.then_some(minimized)
     }

@@ -7,10 +7,10 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use moonphase::cases::Scripts;
 use moonphase::fault::Fault;
+use moonphase::language::Language;
 use moonphase::schedule::Schedules;
 use moonphase::script::OpKind;
 use moonphase::settings::{Check, Reference, SettingError, Settings};
-use moonphase_vm::LuaVersion;
 use moonphase_vm::gc::Policy;
 
 /// Finds garbage-collector bugs in Lua virtual machines, and hands back the smallest script that shows each one.
@@ -45,7 +45,7 @@ pub enum Command {
 pub struct SettingsArgs {
     /// Language version
     #[arg(long, value_name = "VERSION")]
-    pub lua: Option<LuaVersion>,
+    pub lua: Option<Language>,
     /// Collector policy: a preset (5.1, 5.2, 5.3, 5.4, generational), then rules to change, as in 5.1,setupvalue=upvalue
     #[arg(long, value_name = "PRESET[,RULE=VALUE…]")]
     pub gc: Option<Policy>,
@@ -199,7 +199,7 @@ pub struct MinimizeArgs {
 pub struct TraceArgs {
     /// Language version
     #[arg(long, value_name = "VERSION")]
-    pub lua: Option<LuaVersion>,
+    pub lua: Option<Language>,
     /// Collector policy: a preset, then rules to change, as in 5.1,setupvalue=upvalue
     #[arg(long, value_name = "PRESET[,RULE=VALUE…]")]
     pub gc: Option<Policy>,

@@ -7,7 +7,7 @@ use moonphase::header::{Header, body};
 use moonphase::minimize::Subject;
 use moonphase::script::{Repair, Script};
 use moonphase::settings::Settings;
-use moonphase_vm::{compiler, syntax};
+use moonphase_vm::syntax;
 
 use super::Failure;
 use super::args::SettingsArgs;
@@ -34,7 +34,7 @@ impl Input {
             // As the fuzz targets read it.
             script.fixup(Repair::Replace);
             let settings = flags.over(usual)?;
-            let text = script.render(settings.lua).text;
+            let text = script.render(&settings.lua).text;
             let header = Header { settings, ..Header::default() };
             return Ok(Input { text, script: Some(script), header });
         }
@@ -67,9 +67,6 @@ fn is_text(path: &Path, bytes: &[u8]) -> bool {
 fn check_syntax(path: &Path, text: &str, header: &Header) -> Result<(), Failure> {
     let name = format!("@{}", path.display());
     let source = syntax::skip_shebang(text.as_bytes());
-    let version = header.settings.lua;
-    syntax::parse(source, name.as_bytes(), version)
-        .and_then(|chunk| compiler::compile(&chunk, name.as_bytes(), version))
-        .map(drop)
-        .map_err(|error| Failure::Usage(error.to_string()))
+    let compiled = header.settings.lua.compile(source, name.as_bytes());
+    compiled.map(drop).map_err(|error| Failure::Usage(error.to_string()))
 }

@@ -20,7 +20,7 @@ pub fn main(args: &RunArgs) -> Result<Done, Failure> {
     refuse_dangling(&settings)?;
     let script = args.script.first().map(|file| read(file)).transpose()?;
     let mut options = Options::default();
-    options.version = settings.lua;
+    options.version = settings.lua.version();
     options.policy = settings.gc;
     fault::plant(&mut options, settings.fault);
     options.schedule = only_schedule(&settings)?;

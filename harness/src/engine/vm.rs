@@ -130,7 +130,7 @@ impl VmEngine {
     fn script(&mut self, source: &[u8], chunk_name: &str) -> &Script {
         let same = self.last.take().filter(|last| last.source == source && last.chunk_name == chunk_name);
         self.last.insert(same.unwrap_or_else(|| Script {
-            compiled: Compiled::new(source, chunk_name.as_bytes(), self.settings.lua).ok(),
+            compiled: Compiled::new(source, chunk_name.as_bytes(), self.settings.lua.version()).ok(),
             source: source.to_vec(),
             chunk_name: chunk_name.to_owned(),
         }))
@@ -147,7 +147,7 @@ impl VmEngine {
         look: Look,
     ) -> VmRun {
         let mut options = Options::default();
-        options.version = self.settings.lua;
+        options.version = self.settings.lua.version();
         options.policy = self.settings.gc;
         fault::plant(&mut options, self.settings.fault);
         options.memory_limit = usize::try_from(limits.memory_bytes).unwrap_or(usize::MAX);

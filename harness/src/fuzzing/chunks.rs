@@ -7,12 +7,11 @@
 use std::borrow::Cow;
 use std::rc::Rc;
 
-use moonphase_vm::LuaVersion;
 use moonphase_vm::bytecode::{Constant, HEADER_LENGTH, Instruction, Opcode, Template, is_binary};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::{FRESH, TRIES, Verdict, below, compiled, fresh, run_limited};
+use super::{CHUNK_NAME, FRESH, LANGUAGE, TRIES, Verdict, below, fresh, run_limited};
 
 /// A program with instructions of every kind, which generated scripts do not have.
 const INSTRUCTIONS: &[u8] = include_bytes!("../../../vm/tests/instructions.lua");
@@ -29,9 +28,9 @@ pub fn run_chunk(bytes: &[u8]) -> Verdict {
     let chunk = if is_binary(bytes) {
         Cow::Borrowed(bytes)
     } else {
-        match compiled(bytes, LuaVersion::Lua54) {
-            Ok(template) => Cow::Owned(template.dump(false)),
-            Err(_) => return Verdict::Rejected,
+        match compiled(bytes) {
+            Some(template) => Cow::Owned(template.dump(false)),
+            None => return Verdict::Rejected,
         }
     };
     let Ok(template) = Template::undump(&chunk) else { return Verdict::Rejected };
@@ -55,7 +54,7 @@ pub fn mutate_chunk(
     let made = if size <= 1 || seed.is_multiple_of(FRESH) {
         Some(new_chunk(&mut rng))
     } else if !is_binary(old) {
-        compiled(old, LuaVersion::Lua54).ok().map(|template| template.dump(flip(&mut rng)))
+        compiled(old).map(|template| template.dump(flip(&mut rng)))
     } else if rng.next_u32().is_multiple_of(BYTEWISE) {
         None
     } else {
@@ -72,6 +71,11 @@ pub fn mutate_chunk(
         }
         _ => bytewise(data, size, max_size),
     }
+}
+
+/// The code of a text, if it compiles.
+fn compiled(source: &[u8]) -> Option<Template> {
+    LANGUAGE.compile(source, CHUNK_NAME.as_bytes()).ok()
 }
 
 /// The chunk with something changed, by a change that passes verification if there is one among a few.
@@ -91,8 +95,8 @@ fn changed_chunk(template: &Template, rng: &mut ChaCha8Rng) -> Vec<u8> {
 fn new_chunk(rng: &mut ChaCha8Rng) -> Vec<u8> {
     let strip = flip(rng);
     let template = match rng.next_u32() % 4 {
-        0 => compiled(INSTRUCTIONS, LuaVersion::Lua54),
-        _ => compiled(fresh(rng.next_u32()).render(LuaVersion::Lua54).text.as_bytes(), LuaVersion::Lua54),
+        0 => compiled(INSTRUCTIONS),
+        _ => compiled(fresh(rng.next_u32()).render(&LANGUAGE).text.as_bytes()),
     };
     template.expect("generated scripts are valid Lua").dump(strip)
 }

@@ -9,12 +9,12 @@ use std::rc::Rc;
 use std::sync::OnceLock;
 
 use moonphase_vm::syntax::ast::*;
-use moonphase_vm::syntax::{parse, print_chunk};
-use moonphase_vm::{LuaVersion, Options, Vm, compiler};
+use moonphase_vm::syntax::print_chunk;
+use moonphase_vm::{Options, Vm, compiler};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::{CHUNK_NAME, FRESH, TRIES, Verdict, below, run_limited};
+use super::{CHUNK_NAME, FRESH, LANGUAGE, TRIES, Verdict, below, run_limited};
 use crate::minimize::tree::{edit_block, edit_expression, edit_statement, for_each_block, for_each_expression, made};
 
 /// The snippets, each under a headline that begins with [`HEADLINE`]. Together they call every function of the library.
@@ -204,7 +204,7 @@ fn program(source: &[u8]) -> Option<Rc<Program>> {
         return Some(last);
     }
     let tree = parsed(source)?;
-    let chunk = compiler::compile(&tree, CHUNK_NAME.as_bytes(), LuaVersion::Lua54).ok()?.dump(false);
+    let chunk = compiler::compile(&tree, CHUNK_NAME.as_bytes(), LANGUAGE.version()).ok()?.dump(false);
     let program = Rc::new(Program { text: source.to_vec(), tree, chunk });
     LAST.set(Some(Rc::clone(&program)));
     Some(program)
@@ -214,7 +214,7 @@ fn program(source: &[u8]) -> Option<Rc<Program>> {
 fn parsed(source: &[u8]) -> Option<Chunk> {
     match last(source) {
         Some(last) => Some(last.tree.clone()),
-        None => parse(source, CHUNK_NAME.as_bytes(), LuaVersion::Lua54).ok(),
+        None => LANGUAGE.parse(source, CHUNK_NAME.as_bytes()).ok(),
     }
 }
 

@@ -2,15 +2,14 @@
 
 use std::rc::Rc;
 
-use moonphase_vm::LuaVersion;
 use moonphase_vm::syntax::ast::*;
-use moonphase_vm::syntax::parse;
 
 use super::expressions::{call_of, callable, string_of};
 use super::statements::without_return;
 use super::tree::{
     edit_block, edit_expression, edit_statement, for_each_expression, is_name, local, made, statement, uses_of,
 };
+use crate::language::Language;
 
 /// How many calls [`everywhere`] replaces at most, since functions may call themselves.
 const MOST_CALLS: usize = 24;
@@ -63,10 +62,10 @@ fn in_scope(mut statements: Vec<Statement>) -> Vec<Statement> {
 }
 
 /// The chunk with every load of a text and every call replaced, where that can be done.
-pub(super) fn everywhere(chunk: &Chunk) -> Vec<Chunk> {
+pub(super) fn everywhere(chunk: &Chunk, language: &Language) -> Vec<Chunk> {
     let mut loaded = chunk.clone();
     for_each_expression(&mut loaded.block, &mut |expression| {
-        if let Some(body) = loaded_body(expression) {
+        if let Some(body) = loaded_body(expression, language) {
             expression.kind = ExpressionKind::Function(Box::new(body));
         }
     });
@@ -165,7 +164,7 @@ fn environment_reader() -> FunctionBody {
 
 /// The function that `load` makes of a constant text, or of the pieces that a function hands it: then the text is taken to
 /// be the longest one in there.
-fn loaded_body(expression: &Expression) -> Option<FunctionBody> {
+fn loaded_body(expression: &Expression, language: &Language) -> Option<FunctionBody> {
     let source = call_of(expression, "load")?.first()?;
     let mut longest: Option<Rc<[u8]>> = None;
     let mut holder = Block { statements: vec![statement(StatementKind::Call(source.clone()))] };
@@ -176,7 +175,7 @@ fn loaded_body(expression: &Expression) -> Option<FunctionBody> {
             longest = Some(Rc::clone(text));
         }
     });
-    let chunk = parse(&longest?, b"=load", LuaVersion::default()).ok()?;
+    let chunk = language.parse(&longest?, b"=load").ok()?;
     Some(FunctionBody {
         parameters: Vec::new(),
         variadic: true,

@@ -24,13 +24,16 @@ mod tests;
 use std::collections::HashMap;
 use std::time::Instant;
 
-use moonphase_vm::LuaVersion;
 use moonphase_vm::syntax::ast::Chunk;
-use moonphase_vm::syntax::{code_lines, parse, print_chunk};
+use moonphase_vm::syntax::{SyntaxError, code_lines, print_chunk};
 
+use crate::language::Language;
 use crate::script::Script;
 
 pub(crate) use schedule::{generational, one_statement_a_line, with_bursts, with_steps};
+
+/// The name of the chunks that are read here; it shows in no result.
+const CHUNK_NAME: &[u8] = b"=minimize";
 
 /// What to shrink.
 #[derive(Clone, Debug)]
@@ -95,14 +98,14 @@ pub struct Minimized {
     pub reproduced: bool,
 }
 
-/// Shrinks `subject` as far as `budget` allows.
+/// Shrinks `subject`, which is in this language, as far as `budget` allows.
 ///
 /// The result is never larger than the subject, in code lines and then in bytes, as
 /// [`print_chunk`] lays them out.
-pub fn minimize(subject: Subject, judge: &mut dyn Judge, budget: Budget) -> Minimized {
-    let mut session = Session { judge, budget, calls: 0, enough: false, verdicts: HashMap::new() };
+pub fn minimize(subject: Subject, language: &Language, judge: &mut dyn Judge, budget: Budget) -> Minimized {
+    let mut session = Session::new(judge, *language, budget);
     let mut text = match &subject {
-        Subject::Script(script) => script.render(LuaVersion::default()).text,
+        Subject::Script(script) => script.render(language).text,
         Subject::Text(text) => text.clone(),
     };
     let reproduced = session.keeps(&text);
@@ -112,7 +115,7 @@ pub fn minimize(subject: Subject, judge: &mut dyn Judge, budget: Budget) -> Mini
         match (settled, &subject) {
             (Some(settled), _) => parsed = Some(settled),
             (None, Subject::Script(script)) => {
-                text = model::reduce(&mut session, script).render(LuaVersion::default()).text;
+                text = model::reduce(&mut session, script).render(language).text;
                 parsed = session.printed(&text);
             }
             (None, Subject::Text(_)) => {}
@@ -121,31 +124,24 @@ pub fn minimize(subject: Subject, judge: &mut dyn Judge, budget: Budget) -> Mini
             text = syntax::reduce(&mut session, chunk, printed);
         }
     }
-    Minimized { code_lines: lines_of(&text), text, calls: session.calls, reproduced }
+    Minimized { code_lines: session.lines_of(&text), text, calls: session.calls, reproduced }
 }
 
 /// Shrinks `script` as a model only: the quick part of minimizing it, and the text is still one that was rendered.
-pub(crate) fn minimize_model(script: &Script, judge: &mut dyn Judge, budget: Budget) -> Minimized {
-    let mut session = Session { judge, budget, calls: 0, enough: false, verdicts: HashMap::new() };
-    let mut text = script.render(LuaVersion::default()).text;
+pub(crate) fn minimize_model(script: &Script, language: &Language, judge: &mut dyn Judge, budget: Budget) -> Minimized {
+    let mut session = Session::new(judge, *language, budget);
+    let mut text = script.render(language).text;
     let reproduced = session.keeps(&text);
     if reproduced {
-        text = model::reduce(&mut session, script).render(LuaVersion::default()).text;
+        text = model::reduce(&mut session, script).render(language).text;
     }
-    Minimized { code_lines: lines_of(&text), text, calls: session.calls, reproduced }
-}
-
-/// The code lines of a text; the plain number of lines if it isn't Lua.
-fn lines_of(text: &str) -> usize {
-    match parse(text.as_bytes(), b"=minimize", LuaVersion::default()) {
-        Ok(chunk) => code_lines(&chunk),
-        Err(_) => text.lines().count(),
-    }
+    Minimized { code_lines: session.lines_of(&text), text, calls: session.calls, reproduced }
 }
 
 /// The judge with what it has said so far and the budget.
 struct Session<'j> {
     judge: &'j mut dyn Judge,
+    language: Language,
     budget: Budget,
     calls: u64,
     /// The judge has had enough.
@@ -153,7 +149,21 @@ struct Session<'j> {
     verdicts: HashMap<String, bool>,
 }
 
-impl Session<'_> {
+impl<'j> Session<'j> {
+    fn new(judge: &'j mut dyn Judge, language: Language, budget: Budget) -> Session<'j> {
+        Session { judge, language, budget, calls: 0, enough: false, verdicts: HashMap::new() }
+    }
+
+    /// The tree of a text.
+    fn parse(&self, text: &str) -> Result<Chunk, SyntaxError> {
+        self.language.parse(text.as_bytes(), CHUNK_NAME)
+    }
+
+    /// The code lines of a text; the number of its lines if it isn't Lua.
+    fn lines_of(&self, text: &str) -> usize {
+        self.parse(text).map_or_else(|_| text.lines().count(), |chunk| code_lines(&chunk))
+    }
+
     /// Whether the judge keeps the text. When the budget is spent, no text is kept that hasn't been judged before.
     fn keeps(&mut self, text: &str) -> bool {
         if let Some(&known) = self.verdicts.get(text) {
@@ -172,7 +182,7 @@ impl Session<'_> {
 
     /// The tree of a text and how it is printed, if the judge keeps that too.
     fn printed(&mut self, text: &str) -> Option<(Chunk, String)> {
-        let chunk = parse(text.as_bytes(), b"=minimize", LuaVersion::default()).ok()?;
+        let chunk = self.parse(text).ok()?;
         let printed = print_chunk(&chunk);
         self.keeps(&printed).then_some((chunk, printed))
     }

@@ -1,7 +1,5 @@
 //! The first phase: reductions of the model, which know what depends on what.
 
-use moonphase_vm::LuaVersion;
-
 use super::Session;
 use crate::script::Script;
 
@@ -13,16 +11,17 @@ const PATIENCE: u64 = 120;
 
 /// The smallest model that a short greedy search finds. The judge has kept the text of `script` already.
 pub(super) fn reduce(session: &mut Session<'_>, script: &Script) -> Script {
+    let language = session.language;
     let mut best = script.clone();
     let mut last_success = session.calls;
     let mut skipped = 0;
     loop {
         let mut taken = None;
-        for (index, candidate) in best.reductions().enumerate().skip(skipped) {
+        for (index, candidate) in best.reductions(&language).enumerate().skip(skipped) {
             if session.calls - last_success >= PATIENCE || session.spent() {
                 return best;
             }
-            if session.keeps(&candidate.render(LuaVersion::default()).text) {
+            if session.keeps(&candidate.render(&language).text) {
                 taken = Some((index, candidate));
                 break;
             }

@@ -3,12 +3,13 @@
 //! A turn of a schedule may fall inside of an expression, where no statement can stand, and changing the text changes
 //! which points there are: so these are proposals, and the judge has to see whether one of them shows the same.
 
-use moonphase_vm::LuaVersion;
 use moonphase_vm::syntax::ast::*;
-use moonphase_vm::syntax::{parse, print_chunk};
+use moonphase_vm::syntax::print_chunk;
 
+use super::CHUNK_NAME;
 use super::timing::CYCLE;
 use super::tree::{collect_garbage, edit_block, repeated};
+use crate::language::Language;
 use crate::schedule::TurnsAt;
 
 /// Numbers of steps that are tried before every statement.
@@ -22,14 +23,14 @@ const MORE_PLACES: usize = 30;
 const COARSE: usize = 4;
 
 /// The text as it is printed, one statement a line; `None` where it isn't Lua.
-pub(crate) fn one_statement_a_line(text: &str) -> Option<String> {
-    parsed(text).map(|chunk| print_chunk(&chunk))
+pub(crate) fn one_statement_a_line(text: &str, language: &Language) -> Option<String> {
+    parsed(text, language).map(|chunk| print_chunk(&chunk))
 }
 
 /// Texts that make steps themselves, where `text` shows something by the turns of a schedule: at the statements where those
 /// turns fell, and before every statement. The lines of `turned` are those of `text`.
-pub(crate) fn with_steps(text: &str, turned: &[TurnsAt]) -> Vec<String> {
-    let Some(chunk) = parsed(text) else { return Vec::new() };
+pub(crate) fn with_steps(text: &str, language: &Language, turned: &[TurnsAt]) -> Vec<String> {
+    let Some(chunk) = parsed(text, language) else { return Vec::new() };
     let turns_in = |first: u32, next: u32| {
         let fell = turned.iter().filter(|turned| (first..next).contains(&turned.line));
         fell.map(|turned| i64::from(turned.turns)).sum::<i64>()
@@ -43,8 +44,8 @@ pub(crate) fn with_steps(text: &str, turned: &[TurnsAt]) -> Vec<String> {
 }
 
 /// Texts with a burst of steps before one of the last statements of `text`.
-pub(crate) fn with_bursts(text: &str) -> impl Iterator<Item = String> {
-    parsed(text).into_iter().flat_map(|chunk| {
+pub(crate) fn with_bursts(text: &str, language: &Language) -> impl Iterator<Item = String> + use<> {
+    parsed(text, language).into_iter().flat_map(|chunk| {
         let count = chunk.block.statements.len();
         let last = move |places: usize| (count.saturating_sub(places)..count).rev();
         let finely = last(PLACES).flat_map(|place| (1..=CYCLE).map(move |turns| (place, turns)));
@@ -59,8 +60,8 @@ pub(crate) fn with_bursts(text: &str) -> impl Iterator<Item = String> {
 }
 
 /// The text in the collector's generational mode, as it is and with a step before every statement.
-pub(crate) fn generational(text: &str) -> Vec<String> {
-    let Some(chunk) = parsed(text) else { return Vec::new() };
+pub(crate) fn generational(text: &str, language: &Language) -> Vec<String> {
+    let Some(chunk) = parsed(text, language) else { return Vec::new() };
     let mut candidates = vec![chunk.clone(), stepping(&chunk, &|_, _, _| 1)];
     for candidate in &mut candidates {
         candidate.block.statements.insert(0, collect_garbage("generational", &[]));
@@ -68,8 +69,8 @@ pub(crate) fn generational(text: &str) -> Vec<String> {
     candidates.iter().map(print_chunk).collect()
 }
 
-fn parsed(text: &str) -> Option<Chunk> {
-    parse(text.as_bytes(), b"=minimize", LuaVersion::default()).ok()
+fn parsed(text: &str, language: &Language) -> Option<Chunk> {
+    language.parse(text.as_bytes(), CHUNK_NAME).ok()
 }
 
 /// The chunk with steps before each statement, as many as `count` says for its line, the line of what follows it and that of

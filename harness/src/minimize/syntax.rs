@@ -6,9 +6,8 @@
 //! collector steps (removing objects changes when the collector comes to the others), and a detour may begin with a
 //! larger text, if that leads to a smaller one.
 
-use moonphase_vm::LuaVersion;
 use moonphase_vm::syntax::ast::{Chunk, Expression, ExpressionKind};
-use moonphase_vm::syntax::{parse, print_chunk};
+use moonphase_vm::syntax::print_chunk;
 
 use super::tree::{edit_block, for_each_expression};
 use super::{Session, expressions, inline, statements, timing, variables};
@@ -90,6 +89,7 @@ pub(super) fn settle(session: &mut Session<'_>, chunk: Chunk, text: String) -> O
 
 /// The smallest text that is found. `text` is that of `chunk`, and the judge has kept it.
 pub(super) fn reduce(session: &mut Session<'_>, chunk: Chunk, text: String) -> String {
+    let language = session.language;
     let mut search = Search::new(session, chunk, text);
     if search.size.lines > SHORT {
         search.reduce();
@@ -98,7 +98,7 @@ pub(super) fn reduce(session: &mut Session<'_>, chunk: Chunk, text: String) -> S
         search.reduce();
         search.stage();
     }
-    search.detour(inline::everywhere, |detour| detour.reduce());
+    search.detour(|chunk| inline::everywhere(chunk, &language), |detour| detour.reduce());
     search.steps = Steps::Free;
     search.reduce();
     search.stage();
@@ -246,7 +246,7 @@ impl<'s, 'j> Search<'s, 'j> {
             return None;
         }
         // What isn't Lua any more needs no judge. The parsed tree is the one that its text says.
-        let parsed = parse(text.as_bytes(), b"=minimize", LuaVersion::default()).ok()?;
+        let parsed = self.session.parse(&text).ok()?;
         if self.session.keeps(&text) {
             (self.best, self.text, self.size) = (parsed, text, size);
         }
@@ -296,7 +296,7 @@ impl<'s, 'j> Search<'s, 'j> {
     }
 
     /// Takes the first detour that ends at something smaller, after the given search. Long texts have too many.
-    fn detour(&mut self, propose: fn(&Chunk) -> Vec<Chunk>, search: fn(&mut Search<'_, '_>)) -> bool {
+    fn detour(&mut self, propose: impl Fn(&Chunk) -> Vec<Chunk>, search: fn(&mut Search<'_, '_>)) -> bool {
         self.size.lines <= SHORT && self.detours(propose(&self.best), search)
     }
 
@@ -307,7 +307,7 @@ impl<'s, 'j> Search<'s, 'j> {
         let mut attempts = 0;
         for start in starts {
             let text = print_chunk(&start);
-            let Ok(best) = parse(text.as_bytes(), b"=minimize", LuaVersion::default()) else { continue };
+            let Ok(best) = self.session.parse(&text) else { continue };
             let size = Size::of(&best, &text);
             let mut detour = Search { session: &mut *self.session, best, text, size, steps: self.steps };
             if attempts >= ATTEMPTS || !detour.begins() {

@@ -5,12 +5,14 @@ use std::time::{Duration, Instant};
 
 use moonphase_invariants::{Checker, Level};
 use moonphase_vm::gc::Policy;
-use moonphase_vm::syntax::{parse, print_chunk};
-use moonphase_vm::{LuaVersion, Options, Vm};
+use moonphase_vm::syntax::print_chunk;
+use moonphase_vm::{Options, Vm};
 use proptest::prelude::*;
 
 use super::*;
 use crate::script::{GeneratorOptions, Operation, Script, generate};
+
+const LANGUAGE: Language = Language::LUA_54;
 
 /// A judge that wants Lua text with some words in this order.
 fn wants<'w>(words: &'w [&'w str]) -> impl FnMut(&str) -> Verdict + 'w {
@@ -23,13 +25,13 @@ fn wants<'w>(words: &'w [&'w str]) -> impl FnMut(&str) -> Verdict + 'w {
             }
             None => false,
         });
-        let lua = parse(text.as_bytes(), b"=test", LuaVersion::default()).is_ok();
+        let lua = LANGUAGE.parse(text.as_bytes(), b"=test").is_ok();
         if found && lua { Verdict::Keeps } else { Verdict::Loses }
     }
 }
 
 fn minimize_text(text: &str, words: &[&str]) -> String {
-    let minimized = minimize(Subject::Text(text.to_owned()), &mut wants(words), Budget::default());
+    let minimized = minimize(Subject::Text(text.to_owned()), &LANGUAGE, &mut wants(words), Budget::default());
     assert!(minimized.reproduced, "the judge keeps the subject");
     minimized.text
 }
@@ -92,7 +94,7 @@ fn a_variable_used_once_gives_way_to_its_value() {
     let mut judge = |candidate: &str| {
         if candidate == text || candidate == "wanted({})\n" { Verdict::Keeps } else { Verdict::Loses }
     };
-    let minimized = minimize(Subject::Text(text.to_owned()), &mut judge, Budget::default());
+    let minimized = minimize(Subject::Text(text.to_owned()), &LANGUAGE, &mut judge, Budget::default());
     assert_eq!(minimized.text, "wanted({})\n");
 }
 
@@ -101,13 +103,9 @@ fn a_run_of_equal_statements_becomes_a_loop() {
     let text = "collectgarbage(\"step\")\n".repeat(17);
     let mut judge = |text: &str| {
         let steps = text.matches("step").count() * if text.contains("1, 17 do") { 17 } else { 1 };
-        if steps == 17 && parse(text.as_bytes(), b"=test", LuaVersion::default()).is_ok() {
-            Verdict::Keeps
-        } else {
-            Verdict::Loses
-        }
+        if steps == 17 && LANGUAGE.parse(text.as_bytes(), b"=test").is_ok() { Verdict::Keeps } else { Verdict::Loses }
     };
-    let minimized = minimize(Subject::Text(text), &mut judge, Budget::default());
+    let minimized = minimize(Subject::Text(text), &LANGUAGE, &mut judge, Budget::default());
     assert_eq!(minimized.text, "for _ = 1, 17 do\n  collectgarbage(\"step\")\nend\n");
     assert_eq!(minimized.code_lines, 3);
 }
@@ -116,7 +114,7 @@ fn a_run_of_equal_statements_becomes_a_loop() {
 fn a_staged_text_has_no_steps_but_those_before_its_last_statements() {
     let text = "f = function()\n  for _ = 1, n do\n    collectgarbage(\"step\")\n  end\n  return 1\nend\n\
                 collectgarbage(\"step\", 3)\nwanted()\n";
-    let chunk = parse(text.as_bytes(), b"=test", LuaVersion::default()).expect("it is Lua");
+    let chunk = LANGUAGE.parse(text.as_bytes(), b"=test").expect("it is Lua");
     let staged = timing::stagings(&chunk).iter().map(print_chunk).next();
     let expected = "collectgarbage(\"incremental\", 100, 100, 1)\ncollectgarbage(\"stop\")\n\
                     f = function()\n  return 1\nend\n\
@@ -127,8 +125,8 @@ fn a_staged_text_has_no_steps_but_those_before_its_last_statements() {
 #[test]
 fn a_text_that_is_loaded_in_pieces_may_stand_as_a_function() {
     let text = r#"f = load((function(text, n) return text:gmatch("[^\n]+") end)("first()\nsecond()", 3))"#;
-    let chunk = parse(text.as_bytes(), b"=test", LuaVersion::default()).expect("it is Lua");
-    let detours: Vec<String> = inline::everywhere(&chunk).iter().map(print_chunk).collect();
+    let chunk = LANGUAGE.parse(text.as_bytes(), b"=test").expect("it is Lua");
+    let detours: Vec<String> = inline::everywhere(&chunk, &LANGUAGE).iter().map(print_chunk).collect();
     assert_eq!(detours, ["f = function(...)\n  first()\n  second()\nend\n"]);
 }
 
@@ -148,14 +146,16 @@ fn a_function_that_mentions_itself_ends_nowhere_in_a_circle() {
 #[test]
 fn what_does_not_reproduce_is_given_back_as_it_was() {
     let text = "-- a comment\nprint ( 1 )\n";
-    let minimized = minimize(Subject::Text(text.to_owned()), &mut |_: &str| Verdict::Loses, Budget::default());
+    let minimized =
+        minimize(Subject::Text(text.to_owned()), &LANGUAGE, &mut |_: &str| Verdict::Loses, Budget::default());
     assert_eq!(minimized, Minimized { text: text.to_owned(), code_lines: 1, calls: 1, reproduced: false });
 }
 
 #[test]
 fn text_that_is_not_lua_can_be_kept_but_not_reduced() {
     let text = "print(";
-    let minimized = minimize(Subject::Text(text.to_owned()), &mut |_: &str| Verdict::Keeps, Budget::default());
+    let minimized =
+        minimize(Subject::Text(text.to_owned()), &LANGUAGE, &mut |_: &str| Verdict::Keeps, Budget::default());
     assert_eq!((minimized.text.as_str(), minimized.reproduced), (text, true));
 }
 
@@ -163,10 +163,10 @@ fn text_that_is_not_lua_can_be_kept_but_not_reduced() {
 fn the_budget_is_kept_and_the_best_so_far_is_given() {
     let text = "print(1)\n".repeat(50) + "wanted()\n";
     let budget = Budget { max_calls: 5, deadline: None };
-    let minimized = minimize(Subject::Text(text.clone()), &mut wants(&["wanted"]), budget);
+    let minimized = minimize(Subject::Text(text.clone()), &LANGUAGE, &mut wants(&["wanted"]), budget);
     assert!(minimized.calls <= 5 && minimized.code_lines < 51, "{minimized:?}");
     let over = Budget { max_calls: 1000, deadline: Some(Instant::now()) };
-    let minimized = minimize(Subject::Text(text), &mut wants(&["wanted"]), over);
+    let minimized = minimize(Subject::Text(text), &LANGUAGE, &mut wants(&["wanted"]), over);
     assert_eq!((minimized.calls, minimized.reproduced), (0, false));
 }
 
@@ -199,7 +199,8 @@ end
 fn the_double_reload_becomes_a_few_lines() {
     let wanted = signature(DOUBLE_RELOAD).expect("the fault shows");
     assert_eq!(wanted, SETUPVALUE);
-    let minimized = minimize(Subject::Text(DOUBLE_RELOAD.to_owned()), &mut shows(&wanted), Budget::default());
+    let minimized =
+        minimize(Subject::Text(DOUBLE_RELOAD.to_owned()), &LANGUAGE, &mut shows(&wanted), Budget::default());
     assert!(minimized.code_lines <= 10, "{} lines:\n{}", minimized.code_lines, minimized.text);
     assert!(minimized.calls < 4000, "{} calls", minimized.calls);
     assert_eq!(signature(&minimized.text), Some(wanted));
@@ -210,13 +211,13 @@ fn generated_scripts_become_a_few_lines_in_few_calls() {
     let options = GeneratorOptions::default();
     let cases = (0..400).filter_map(|case| {
         let script = generate(1, case, &options);
-        let signature = signature(&script.render(LuaVersion::default()).text)?;
+        let signature = signature(&script.render(&LANGUAGE).text)?;
         signature.starts_with("black-to-white setupvalue").then_some((script, signature))
     });
     let mut found = 0;
     for (script, wanted) in cases.take(4) {
         found += 1;
-        let minimized = minimize(Subject::Script(script), &mut shows(&wanted), Budget::default());
+        let minimized = minimize(Subject::Script(script), &LANGUAGE, &mut shows(&wanted), Budget::default());
         assert!(minimized.code_lines <= 12, "{} lines:\n{}", minimized.code_lines, minimized.text);
         assert_eq!(signature(&minimized.text), Some(wanted));
     }
@@ -224,7 +225,7 @@ fn generated_scripts_become_a_few_lines_in_few_calls() {
 }
 
 fn printed(text: &str) -> String {
-    let chunk = parse(text.as_bytes(), b"=test", LuaVersion::default()).expect("generated scripts are Lua");
+    let chunk = LANGUAGE.parse(text.as_bytes(), b"=test").expect("generated scripts are Lua");
     print_chunk(&chunk)
 }
 
@@ -237,7 +238,7 @@ proptest! {
         let script = generate(seed, case, &GeneratorOptions::default());
         let mut kinds = Vec::new();
         script.for_each(&mut |operation: &Operation| kinds.push(operation.kind()));
-        let text = printed(&script.render(LuaVersion::default()).text);
+        let text = printed(&script.render(&LANGUAGE).text);
         let lines: Vec<&str> = text.lines().collect();
         let word = lines[wanted % lines.len()].trim();
 
@@ -255,7 +256,7 @@ proptest! {
                     verdict
                 };
                 let budget = Budget { max_calls: 400, ..Budget::default() };
-                let minimized = minimize(subject.clone(), &mut judge, budget);
+                let minimized = minimize(subject.clone(), &LANGUAGE, &mut judge, budget);
                 assert_eq!(minimized.calls, asked.len() as u64);
                 assert!(!minimized.reproduced || kept.contains(&minimized.text), "the judge never kept the result");
                 minimized
@@ -272,6 +273,6 @@ proptest! {
 fn minimizing_takes_well_under_a_second_where_judging_is_quick() {
     let script: Script = generate(3, 7, &GeneratorOptions::default());
     let start = Instant::now();
-    let minimized = minimize(Subject::Script(script), &mut wants(&["debug."]), Budget::default());
+    let minimized = minimize(Subject::Script(script), &LANGUAGE, &mut wants(&["debug."]), Budget::default());
     assert!(start.elapsed() < Duration::from_secs(5), "{:?} for {} calls", start.elapsed(), minimized.calls);
 }

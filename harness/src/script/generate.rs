@@ -9,17 +9,17 @@
 use std::collections::BTreeSet;
 
 use arbitrary::{Arbitrary, Unstructured};
-use moonphase_vm::LuaVersion;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::*;
+use crate::language::Language;
 
 /// What the generator may do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GeneratorOptions {
-    /// The version of Lua in which scripts must be valid.
-    pub version: LuaVersion,
+    /// The language in which scripts must be valid.
+    pub language: Language,
     /// Kinds of operations that scripts must not contain. Without [`OpKind::UpvalueJoin`] their text has no call of
     /// `upvaluejoin` at all: reloads and hot fixes then copy values instead of sharing upvalues.
     pub disabled: BTreeSet<OpKind>,

@@ -5,10 +5,9 @@
 
 use std::ops::Range;
 
-use moonphase_vm::LuaVersion;
-
 use super::simplify::simpler;
 use super::*;
+use crate::language::Language;
 
 /// How large a script is, the most important part first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -40,6 +39,7 @@ enum Edit {
 #[derive(Debug)]
 pub struct Reductions<'s> {
     script: &'s Script,
+    language: Language,
     cost: Cost,
     edits: std::vec::IntoIter<Edit>,
 }
@@ -48,14 +48,14 @@ impl Iterator for Reductions<'_> {
     type Item = Script;
 
     fn next(&mut self) -> Option<Script> {
-        self.edits.by_ref().find_map(|edit| apply(self.script, self.cost, &edit))
+        self.edits.by_ref().find_map(|edit| apply(self.script, &self.language, self.cost, &edit))
     }
 }
 
 impl Script {
-    /// The size of the script.
-    pub fn cost(&self) -> Cost {
-        let text = self.render(LuaVersion::default()).text;
+    /// The size of the script in a language.
+    pub fn cost(&self, language: &Language) -> Cost {
+        let text = self.render(language).text;
         let mut repetitions = 0;
         self.for_each(&mut |operation| {
             repetitions += operation.counts().into_iter().map(|&count| u64::from(count)).sum::<u64>();
@@ -67,11 +67,11 @@ impl Script {
         Cost { lines, operations: self.len(), characters: text.len(), repetitions }
     }
 
-    /// Smaller scripts, big steps first.
-    pub fn reductions(&self) -> Reductions<'_> {
+    /// Scripts that are smaller in a language, big steps first.
+    pub fn reductions(&self, language: &Language) -> Reductions<'_> {
         let mut edits = removals(self);
         edits.extend(simplifications(self));
-        Reductions { script: self, cost: self.cost(), edits: edits.into_iter() }
+        Reductions { script: self, language: *language, cost: self.cost(language), edits: edits.into_iter() }
     }
 }
 
@@ -102,7 +102,7 @@ fn block_at<'s>(script: &'s mut Script, path: &[usize]) -> Option<&'s mut Block>
 }
 
 /// The script with the edit, if that is smaller.
-fn apply(script: &Script, cost: Cost, edit: &Edit) -> Option<Script> {
+fn apply(script: &Script, language: &Language, cost: Cost, edit: &Edit) -> Option<Script> {
     let mut reduced = script.clone();
     let repair = match edit {
         Edit::Remove(path, range) => {
@@ -119,7 +119,7 @@ fn apply(script: &Script, cost: Cost, edit: &Edit) -> Option<Script> {
         }
     };
     reduced.fixup(repair);
-    (reduced.cost() < cost).then_some(reduced)
+    (reduced.cost(language) < cost).then_some(reduced)
 }
 
 /// Calls `visit` with every block and its path, outer ones first.

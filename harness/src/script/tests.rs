@@ -5,19 +5,19 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use mlua::Lua;
-use moonphase_vm::LuaVersion;
 use mutatis::Session;
 
 use super::*;
+use crate::language::Language;
 
-const VERSION: LuaVersion = LuaVersion::Lua54;
+const LANGUAGE: Language = Language::LUA_54;
 
 fn script(seed: u64, case: u64) -> Script {
     generate(seed, case, &GeneratorOptions::default())
 }
 
 fn text(script: &Script) -> String {
-    script.render(VERSION).text
+    script.render(&LANGUAGE).text
 }
 
 /// A state of reference Lua in which scripts are compiled, but not run.
@@ -279,10 +279,10 @@ fn reductions_are_valid_and_strictly_cheaper() {
     let compiler = Compiler::new();
     for case in 0..30 {
         let script = script(12, case);
-        let cost = script.cost();
+        let cost = script.cost(&LANGUAGE);
         let mut count = 0;
-        for reduced in script.reductions() {
-            assert!(reduced.cost() < cost);
+        for reduced in script.reductions(&LANGUAGE) {
+            assert!(reduced.cost(&LANGUAGE) < cost);
             compiler.assert_loads(&reduced);
             count += 1;
         }
@@ -306,7 +306,7 @@ fn disabled_kinds_do_not_occur() {
 #[test]
 fn every_line_belongs_to_the_operation_that_was_rendered_to_it() {
     for case in 0..200 {
-        let rendered = script(15, case).render(VERSION);
+        let rendered = script(15, case).render(&LANGUAGE);
         let lines: Vec<_> = rendered.text.lines().collect();
         for span in &rendered.spans {
             let first = lines[*span.lines.start() as usize - 1];

@@ -69,7 +69,7 @@ pub struct Traced {
 /// The trace could not be written.
 pub fn trace(request: Request<'_>, out: Box<dyn Write>) -> io::Result<Traced> {
     let mut options = Options::default();
-    options.version = request.settings.lua;
+    options.version = request.settings.lua.version();
     options.policy = request.settings.gc;
     fault::plant(&mut options, request.settings.fault);
     options.schedule = request.schedule;

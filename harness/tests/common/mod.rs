@@ -247,6 +247,5 @@ pub fn fields(value: &Value) -> Vec<&str> {
 
 /// The code lines of a script, as the minimizer counts them.
 pub fn code_lines(text: &str) -> usize {
-    use moonphase_vm::syntax::{code_lines, parse};
-    code_lines(&parse(text.as_bytes(), b"=test", moonphase_vm::LuaVersion::default()).unwrap())
+    moonphase_vm::syntax::code_lines(&moonphase::language::Language::LUA_54.parse(text.as_bytes(), b"=test").unwrap())
 }

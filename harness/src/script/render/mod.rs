@@ -10,10 +10,9 @@ mod objects;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::RangeInclusive;
 
-use moonphase_vm::LuaVersion;
-
 use super::prelude::Helper;
 use super::*;
+use crate::language::Language;
 
 /// Where an operation is in a script: its index in the main chunk, then in the blocks inside.
 pub type OperationPath = Vec<u16>;
@@ -46,13 +45,8 @@ impl Rendered {
 }
 
 impl Script {
-    /// The script as Lua text of the given version.
-    pub fn render(&self, version: LuaVersion) -> Rendered {
-        // One version so far; what differs between versions is to be decided here.
-        match version {
-            LuaVersion::Lua54 => {}
-            _ => debug_assert!(false, "no rendering for Lua {version}"),
-        }
+    /// The script as text in a language. There is one so far: what differs between languages is to be decided here.
+    pub fn render(&self, _language: &Language) -> Rendered {
         let mut renderer = Renderer::default();
         renderer.block(&self.body);
         renderer.finish()
