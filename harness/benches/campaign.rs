@@ -83,7 +83,7 @@ fn main() {
     let limits = Limits::default();
     let generator = Generator::new(Scripts::Operations, SEED, Language::default(), BTreeSet::new());
     let engine = |check| VmEngine::new(Settings { check, ..Settings::default() });
-    let mut engines = [(false, engine(Check::Off)), (true, engine(Check::Usual))];
+    let mut engines = [(false, engine(Check::Off)), (true, engine(Check::default()))];
     let mut reference = ReferenceEngine::with_system(Settings::default().system);
     let mut times = Times::default();
     let mut runs = 0;

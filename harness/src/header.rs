@@ -17,7 +17,7 @@ use std::fmt::Write;
 
 use moonphase_vm::gc::Policy;
 
-use crate::settings::{SettingError, Settings, system_named};
+use crate::settings::{Given, Setting, Settings};
 
 const MARK: &str = "-- moonphase:";
 const FINDING: &str = "-- finding:";
@@ -64,16 +64,8 @@ impl Header {
             let line = line.trim_end();
             let error = |reason: String| HeaderError { line: index + 1, reason };
             if let (0, Some(words)) = (index, line.strip_prefix(MARK)) {
-                let mut names_policy = false;
-                for word in words.split_whitespace() {
-                    let (key, value) =
-                        word.split_once('=').ok_or_else(|| error(format!("'{word}' is not of the form key=value")))?;
-                    header.set(key, value).map_err(error)?;
-                    names_policy |= key == "gc";
-                }
-                if let (Some(fault), false) = (header.settings.fault, names_policy) {
-                    header.set("gc", fault.policy()).map_err(error)?;
-                }
+                let given = words.split_whitespace().map(given).collect::<Result<Vec<_>, _>>().map_err(error)?;
+                header.settings = header.settings.with(&given).map_err(|reason| error(reason.to_string()))?;
             } else if let Some(signature) = line.strip_prefix(FINDING) {
                 match signature.trim() {
                     "" => return Err(error("a finding needs a signature".to_owned())),
@@ -87,26 +79,6 @@ impl Header {
             }
         }
         Ok(Some(header))
-    }
-
-    fn set(&mut self, key: &str, value: &str) -> Result<(), String> {
-        let text = |error: SettingError| error.to_string();
-        let settings = &mut self.settings;
-        match key {
-            "lua" => settings.lua = value.parse().map_err(|error| text(SettingError::Language(error)))?,
-            "gc" => settings.gc = value.parse().map_err(|error| text(SettingError::Policy(error)))?,
-            "check" => settings.check = value.parse().map_err(text)?,
-            "schedule" => settings.schedules = value.parse().map_err(|error| text(SettingError::Schedule(error)))?,
-            "fault" => settings.fault = Some(value.parse().map_err(|error| text(SettingError::Fault(error)))?),
-            "system" => settings.system = system_named(value).map_err(text)?,
-            "reference" => settings.reference = value.parse().map_err(text)?,
-            _ => {
-                return Err(format!(
-                    "unknown setting '{key}' (known: lua, gc, check, schedule, system, fault, reference)"
-                ));
-            }
-        }
-        Ok(())
     }
 
     /// The header's lines.
@@ -123,6 +95,12 @@ impl Header {
     }
 }
 
+/// What a word of the first line gives, `gc=5.1`.
+fn given(word: &str) -> Result<Given, String> {
+    let (name, value) = word.split_once('=').ok_or_else(|| format!("'{word}' is not of the form key=value"))?;
+    Setting::named(name).and_then(|setting| Given::new(setting, value)).map_err(|error| error.to_string())
+}
+
 /// A text without the lines of its header.
 pub fn body(text: &str) -> &str {
     let mut rest = text;
@@ -134,7 +112,14 @@ pub fn body(text: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use moonphase_vm::{Schedule, Step, System};
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::fault::Fault;
+    use crate::language::Language;
+    use crate::schedule::Schedules;
+    use crate::settings::{Check, Reference};
 
     const TEXT: &str = "-- moonphase: lua=5.4 gc=5.1 check=full schedule=steps:3,5x20\n-- finding: black-to-white setupvalue upvalue->table\n\
                         -- clean: gc=5.4\n-- clean: gc=5.1,setupvalue=upvalue\nprint(1)\n";
@@ -164,6 +149,77 @@ mod tests {
         assert_eq!(gc("fault=count-kept gc=5.4 check=full"), "5.4");
         let wrong = parse("-- moonphase: fault=none-such\n").unwrap_err().to_string();
         assert!(wrong.starts_with("line 1: unknown fault 'none-such'"), "{wrong}");
+    }
+
+    fn schedules() -> impl Strategy<Value = Schedules> {
+        // In the order of their points.
+        let steps = prop::collection::btree_map(1..1_000_000_u64, 1..1000_u32, 1..5);
+        let steps = steps.prop_map(|steps| steps.into_iter().map(|(point, turns)| Step { point, turns }).collect());
+        let only = prop_oneof![
+            Just(Schedule::None),
+            Just(Schedule::Stress),
+            Just(Schedule::Barriers),
+            Just(Schedule::Generational),
+            any::<u64>().prop_map(Schedule::Random),
+            steps.prop_map(Schedule::Steps),
+        ];
+        prop_oneof![Just(Schedules::Usual), Just(Schedules::All), only.prop_map(Schedules::Only)]
+    }
+
+    /// A preset with some rules changed, in whatever order.
+    fn policy() -> impl Strategy<Value = Policy> {
+        let change = prop::sample::select(Policy::RULES)
+            .prop_flat_map(|(rule, values)| prop::sample::select(values).prop_map(move |value| (rule, value)));
+        (prop::sample::select(Policy::PRESETS), prop::collection::vec(change, 0..4)).prop_map(|(preset, changes)| {
+            changes.into_iter().fold(preset, |policy, (rule, value)| {
+                // Not every policy has every rule.
+                format!("{policy},{rule}={value}").parse().unwrap_or(policy)
+            })
+        })
+    }
+
+    fn settings() -> impl Strategy<Value = Settings> {
+        (
+            prop::sample::select(Language::ALL),
+            policy(),
+            prop::sample::select(Reference::ALL),
+            prop::sample::select(Check::all().collect::<Vec<_>>()),
+            schedules(),
+            prop::sample::select(&[System::None, System::Full][..]),
+            prop::option::of(0..Fault::ALL.len().max(1)),
+        )
+            .prop_map(|(lua, gc, reference, check, schedules, system, fault)| Settings {
+                lua,
+                gc,
+                reference,
+                check,
+                schedules,
+                system,
+                fault: fault.and_then(|at| Fault::ALL.get(at).copied()),
+                allow_dangling: false,
+            })
+    }
+
+    proptest! {
+        #[test]
+        fn every_header_that_is_written_reads_back(
+            settings in settings(),
+            findings in prop::collection::vec("[!-~][ -~]{0,40}[!-~]", 0..3),
+            clean in prop::collection::vec(policy(), 0..3),
+        ) {
+            let header = Header { settings, findings, clean };
+            let text = header.to_text() + "print(1)\n";
+            prop_assert_eq!(parse(&text), Ok(Some(header)), "{}", text);
+            prop_assert_eq!(body(&text), "print(1)\n");
+        }
+    }
+
+    #[test]
+    fn what_is_as_usual_is_written_only_where_a_reader_wants_it() {
+        assert_eq!(Header::default().to_text(), "-- moonphase: lua=5.4 gc=5.4 check=barrier\n");
+        let settings = Settings { reference: Reference::None, system: System::Full, ..Settings::default() };
+        let text = Header { settings, ..Header::default() }.to_text();
+        assert_eq!(text, "-- moonphase: lua=5.4 gc=5.4 check=barrier system=full reference=none\n");
     }
 
     #[test]

@@ -23,4 +23,5 @@ pub mod report;
 pub mod schedule;
 pub mod script;
 pub mod settings;
+mod text;
 pub mod trace;

@@ -10,14 +10,14 @@ use moonphase_vm::{Schedule, Step, Turned, UnknownSchedule};
 use serde::{Deserialize, Serialize};
 
 /// A choice of schedules.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Schedules {
     /// What a campaign does if nobody says: one schedule after the other, a case each.
     Usual,
     /// Every kind of schedule for each case.
     All,
     /// This one.
-    Only(Schedule),
+    Only(#[serde(with = "crate::text")] Schedule),
 }
 
 impl Default for Schedules {
@@ -51,9 +51,9 @@ impl Schedules {
         }
     }
 
-    /// The name of the only schedule, `None` where that is none or there are several.
-    pub fn name_of_one(&self) -> Option<String> {
-        self.only().filter(|&schedule| *schedule != Schedule::None).map(Schedule::to_string)
+    /// The only schedule, `None` where that is none or there are several.
+    pub fn one(&self) -> Option<&Schedule> {
+        self.only().filter(|&schedule| *schedule != Schedule::None)
     }
 
     /// The schedules for a script that is no case of a campaign.

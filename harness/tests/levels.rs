@@ -85,7 +85,7 @@ struct Tally {
 impl Tally {
     fn add(&mut self, number: u64) {
         let case = Case::new(number);
-        let (usual, full) = (case.run(Check::Usual), case.run(Check::At(Level::Full)));
+        let (usual, full) = (case.run(Check::default()), case.run(Check::At(Level::Full)));
         if let Some(fault) = case.settings.fault {
             self.faulty += 1;
             if full.0.is_some() {
@@ -108,7 +108,7 @@ impl Tally {
 
 #[test]
 fn the_usual_check_reports_the_same_first_violation_as_a_look_at_everything_after_each_event() {
-    assert_eq!(Check::Usual.level(), Some(Level::Barrier));
+    assert_eq!(Check::default().level(), Some(Level::Barrier));
     let (next, tally) = (AtomicU64::new(0), Mutex::new(Tally::default()));
     thread::scope(|scope| {
         for _ in 0..thread::available_parallelism().map_or(1, usize::from) {

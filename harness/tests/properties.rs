@@ -271,7 +271,7 @@ fn all_invariants_hold_at_every_moment_under_every_correct_policy() {
 
 /// What is found in a script under the faulty policy, if it runs on plain Lua.
 fn signature(text: &str) -> Option<String> {
-    let mut engine = engine(Policy::LUA_51, Check::Usual);
+    let mut engine = engine(Policy::LUA_51, Check::default());
     let run = engine.run_observed(text.as_bytes(), CHUNK_NAME, &Limits::default(), &Schedule::None, Look::default());
     let signature = run.violation?.signature();
     (on_reference(text).end == End::Returned).then_some(signature)

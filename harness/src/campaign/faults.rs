@@ -5,6 +5,7 @@
 //! and do not begin where there is none. What is found in a case where the collector without the fault shows something too
 //! does not count.
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -169,11 +170,11 @@ impl FaultCampaign {
         ran: &(dyn Fn() + Sync),
     ) -> Result<Option<First>, IsolationError> {
         let job = Job {
-            settings: settings.clone().into(),
+            settings: settings.clone(),
             limits: self.limits,
             scripts: Scripts::Operations,
             seed: self.seed,
-            disabled: Vec::new(),
+            disabled: BTreeSet::new(),
             purpose: Purpose::Detect,
             alone,
             controlled: true,

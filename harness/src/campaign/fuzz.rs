@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
+use moonphase_vm::Schedule;
+use serde::{Serialize, Serializer};
 
 use super::folder::{FindingFolder, FindingsFolder};
 use super::job::{Ended, Job};
@@ -24,7 +25,7 @@ use crate::minimize::Subject;
 use crate::oracle::{Purpose, Times};
 use crate::report::Style;
 use crate::script::OpKind;
-use crate::settings::{Reference, Settings};
+use crate::settings::{self, Reference, Settings};
 
 /// What a campaign is to do.
 #[derive(Clone, Debug)]
@@ -95,12 +96,9 @@ pub struct Summary {
     pub scripts: Scripts,
     /// Seed of the generator.
     pub seed: u64,
-    /// The language.
-    pub lua: String,
-    /// The collector's rules.
-    pub gc: String,
-    /// What was wrong with the collector on purpose.
-    pub fault: Option<String>,
+    /// Language, collector's rules and what was wrong with the collector on purpose: `lua`, `gc`, `fault`.
+    #[serde(flatten, serialize_with = "campaign_fields")]
+    pub settings: Settings,
     /// Whom the VM was compared with.
     pub reference: ReferenceSummary,
     /// Cases run.
@@ -158,7 +156,8 @@ pub struct FindingSummary {
     /// Number of the first case that showed it.
     pub run: u64,
     /// The collector's schedule that was needed; null where the script alone was enough.
-    pub schedule: Option<String>,
+    #[serde(with = "crate::text::option")]
+    pub schedule: Option<Schedule>,
     /// From the start to the detection.
     pub seconds: f64,
     /// The script as generated.
@@ -178,13 +177,19 @@ pub struct FindingSummary {
 struct FindingFile<'a> {
     schema: u32,
     version: &'static str,
-    lua: String,
-    gc: String,
-    check: String,
-    fault: Option<String>,
+    #[serde(flatten, serialize_with = "finding_fields")]
+    settings: &'a Settings,
     seed: u64,
     #[serde(flatten)]
     finding: &'a FindingSummary,
+}
+
+fn campaign_fields<S: Serializer>(settings: &Settings, serializer: S) -> Result<S::Ok, S::Error> {
+    settings.fields(&[&settings::LUA, &settings::GC, &settings::FAULT]).serialize(serializer)
+}
+
+fn finding_fields<S: Serializer>(settings: &Settings, serializer: S) -> Result<S::Ok, S::Error> {
+    settings.fields(&[&settings::LUA, &settings::GC, &settings::CHECK, &settings::FAULT]).serialize(serializer)
 }
 
 const SCHEMA: u32 = 1;
@@ -199,11 +204,11 @@ impl Campaign {
         let start = Instant::now();
         let folder = FindingsFolder::open(&self.findings)?;
         let job = Job {
-            settings: self.settings.clone().into(),
+            settings: self.settings.clone(),
             limits: self.limits,
             scripts: self.scripts,
             seed: self.seed,
-            disabled: self.disabled.iter().map(|kind| kind.name().to_owned()).collect(),
+            disabled: self.disabled.clone(),
             purpose: Purpose::Detect,
             alone: None,
             controlled: false,
@@ -248,9 +253,7 @@ impl Campaign {
             version: VERSION,
             scripts: self.scripts,
             seed: self.seed,
-            lua: self.settings.lua.to_string(),
-            gc: self.settings.gc.to_string(),
-            fault: self.settings.fault.map(|fault| fault.to_string()),
+            settings: self.settings.clone(),
             reference: ReferenceSummary {
                 name: self.settings.reference.to_string(),
                 version: match self.settings.reference {
@@ -380,7 +383,7 @@ impl State<'_> {
             kind: detected.kind.clone(),
             signature: detected.signature.clone(),
             run: case,
-            schedule: settings.schedules.name_of_one(),
+            schedule: settings.schedules.one().cloned(),
             seconds,
             script: folder.path_of("original.lua"),
             minimized: None,
@@ -424,14 +427,10 @@ impl State<'_> {
         let page = |style| triage.page(&explanation, &text, &file, &detected, style);
         folder.write("report.txt", &page(Style::Plain))?;
         let colourful = page(Style::Colour);
-        let settings = &self.campaign.settings;
         let json = serde_json::to_string_pretty(&FindingFile {
             schema: SCHEMA,
             version: VERSION,
-            lua: settings.lua.to_string(),
-            gc: settings.gc.to_string(),
-            check: settings.check.to_string(),
-            fault: settings.fault.map(|fault| fault.to_string()),
+            settings: &self.campaign.settings,
             seed: self.campaign.seed,
             finding: &summary,
         });

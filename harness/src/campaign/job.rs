@@ -20,21 +20,21 @@ use crate::outcome::{Difference, End, Inconclusive};
 use crate::report::Explanation;
 use crate::schedule::{Schedules, TurnsAt};
 use crate::script::OpKind;
-use crate::settings::{Settings, SettingsText};
+use crate::settings::Settings;
 
 /// What a campaign's workers have to know.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Job {
     /// How cases are run.
-    pub settings: SettingsText,
+    pub settings: Settings,
     /// What they may use.
     pub limits: Limits,
     /// What the generator makes.
     pub scripts: Scripts,
     /// Its seed.
     pub seed: u64,
-    /// Names of the operations that the generator must not use.
-    pub disabled: Vec<String>,
+    /// The operations that the generator must not use.
+    pub disabled: BTreeSet<OpKind>,
     /// What is asked.
     pub purpose: Purpose,
     /// The only oracle that is asked, `None` for all.
@@ -47,11 +47,11 @@ impl Job {
     /// A job about given scripts.
     pub fn of_given(settings: Settings, limits: Limits, purpose: Purpose) -> Job {
         Job {
-            settings: settings.into(),
+            settings,
             limits,
             scripts: Scripts::default(),
             seed: 0,
-            disabled: Vec::new(),
+            disabled: BTreeSet::new(),
             purpose,
             alone: None,
             controlled: false,
@@ -68,8 +68,9 @@ pub struct CaseReport {
     pub inconclusive: Option<Inconclusive>,
     /// How the script ended on the reference, if it was asked.
     pub plain: Option<End>,
-    /// The schedule under which something is wrong, by its name; `None` where none was needed.
-    pub schedule: Option<String>,
+    /// The schedule under which something is wrong; `None` where none was needed.
+    #[serde(with = "crate::text::option")]
+    pub schedule: Option<Schedule>,
     /// What the schedule did, if an explanation was asked.
     pub turned: Vec<TurnsAt>,
     /// What differs, if something does.
@@ -101,18 +102,13 @@ impl CaseRunner for Runner {
     type Report = CaseReport;
 
     fn new(job: Job) -> Result<Runner, String> {
-        let settings = Settings::try_from(job.settings).map_err(|error| error.to_string())?;
-        let disabled = job
-            .disabled
-            .iter()
-            .map(|name| name.parse::<OpKind>().map_err(|error| error.to_string()))
-            .collect::<Result<BTreeSet<_>, _>>()?;
+        let settings = job.settings;
         let oracles = |settings| match job.alone {
             None => Oracles::new(settings, job.limits),
             Some(oracle) => Oracles::alone(oracle, settings, job.limits),
         };
         Ok(Runner {
-            generator: Generator::new(job.scripts, job.seed, settings.lua, disabled),
+            generator: Generator::new(job.scripts, job.seed, settings.lua, job.disabled),
             schedules: settings.schedules.clone(),
             control: job.controlled.then(|| oracles(Settings { fault: None, ..settings.clone() })),
             oracles: oracles(settings),
@@ -131,11 +127,7 @@ impl CaseRunner for Runner {
                 (case.text.into_bytes(), self.schedules.of_case(self.generator.seed, *number))
             }
             CaseInput::Bytes(bytes) => (bytes.clone(), self.schedules.of_script()),
-            CaseInput::Scheduled { text, schedule } => {
-                // The name was made from a schedule.
-                let schedule = schedule.parse().unwrap_or_default();
-                (text.clone(), Schedules::Only(schedule).of_script())
-            }
+            CaseInput::Scheduled { text, schedule } => (text.clone(), Schedules::Only(schedule.clone()).of_script()),
         };
         let generating = start.elapsed();
         let mut judgement = self.oracles.judge(&source, &schedules, self.purpose, stage);
@@ -162,7 +154,7 @@ impl Runner {
             detected: judgement.detected,
             inconclusive: judgement.inconclusive,
             plain: judgement.reference.map(|outcome| outcome.end),
-            schedule: (judgement.schedule != Schedule::None).then(|| judgement.schedule.to_string()),
+            schedule: Some(judgement.schedule).filter(|schedule| *schedule != Schedule::None),
             turned: judgement.ours.turned.into_iter().map(TurnsAt::from).collect(),
             difference: judgement.difference,
             explanation,

@@ -7,6 +7,7 @@
 
 use std::io::{self, Read};
 
+use moonphase_vm::Schedule;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -20,12 +21,13 @@ pub enum CaseInput {
     Number(u64),
     /// A given input: the text of a file.
     Bytes(Vec<u8>),
-    /// A candidate of the minimizer, and the name of the schedule to run it under.
+    /// A candidate of the minimizer, and the schedule to run it under.
     Scheduled {
         /// The candidate.
         text: Vec<u8>,
         /// The schedule.
-        schedule: String,
+        #[serde(with = "crate::text")]
+        schedule: Schedule,
     },
 }
 

@@ -268,14 +268,14 @@ impl<'a> IsolatedJudge<'a> {
 
     /// Keeps to the one schedule under which a text that was kept shows the finding.
     fn settle(&mut self, text: &str) {
-        while self.judge_under(self.schedule.to_string(), text) == Verdict::Loses {
+        while self.judge_under(self.schedule.clone(), text) == Verdict::Loses {
             let Some(other) = self.others.pop() else { return };
             self.schedule = other;
         }
         self.others.clear();
     }
 
-    fn judge_under(&mut self, schedule: String, text: &str) -> Verdict {
+    fn judge_under(&mut self, schedule: Schedule, text: &str) -> Verdict {
         if self.stop.load(Ordering::Relaxed) || self.failure.is_some() {
             return Verdict::Enough;
         }
@@ -306,12 +306,12 @@ impl<'a> IsolatedJudge<'a> {
 
 impl Judge for IsolatedJudge<'_> {
     fn judge(&mut self, text: &str) -> Verdict {
-        let mut verdict = self.judge_under(self.schedule.to_string(), text);
+        let mut verdict = self.judge_under(self.schedule.clone(), text);
         for other in 0..self.others.len() {
             if verdict != Verdict::Loses {
                 break;
             }
-            verdict = self.judge_under(self.others[other].to_string(), text);
+            verdict = self.judge_under(self.others[other].clone(), text);
             if verdict == Verdict::Keeps {
                 std::mem::swap(&mut self.schedule, &mut self.others[other]);
             }

@@ -92,8 +92,7 @@ impl Triage<'_> {
             Triage { settings, ..self.clone() }
         };
         if let Some(report) = &ended.report {
-            // The name was made from a schedule.
-            return Ok(under(report.schedule.as_deref().and_then(|name| name.parse().ok()).unwrap_or_default()));
+            return Ok(under(report.schedule.clone().unwrap_or_default()));
         }
         for schedule in std::iter::once(&Schedule::None).chain(tried) {
             let triage = under(schedule.clone());

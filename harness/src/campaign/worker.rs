@@ -83,7 +83,8 @@ mod unix {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "a worker is started by a supervisor only"));
         };
         limit_resources(memory);
-        let mut runner = match R::new(decode(&job)?) {
+        let job = decode(&job).map_err(|error| format!("the worker does not understand its job: {error}"));
+        let mut runner = match job.and_then(R::new) {
             Ok(runner) => runner,
             Err(reason) => return line.send_now(&Response::<R::Report>::Refused(reason)),
         };
@@ -144,7 +145,11 @@ mod unix {
                             // The main thread is done.
                             Err(_) => return,
                         },
-                        Err(_) => std::process::exit(1),
+                        Err(error) => {
+                            // The supervisor shows what its worker has said last.
+                            eprintln!("moonphase: the worker does not understand a request: {error}");
+                            std::process::exit(1);
+                        }
                     }
                 }
             }

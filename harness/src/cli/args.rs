@@ -7,11 +7,9 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use moonphase::cases::Scripts;
 use moonphase::fault::Fault;
-use moonphase::language::Language;
-use moonphase::schedule::Schedules;
 use moonphase::script::OpKind;
-use moonphase::settings::{Check, Reference, SettingError, Settings};
-use moonphase_vm::gc::Policy;
+
+use super::options::{CollectorArgs, SettingsArgs};
 
 /// Finds garbage-collector bugs in Lua virtual machines, and hands back the smallest script that shows each one.
 #[derive(Debug, Parser)]
@@ -38,64 +36,6 @@ pub enum Command {
     /// Serve a supervisor (not for people)
     #[command(hide = true)]
     Worker,
-}
-
-/// How cases are run.
-#[derive(Clone, Debug, Args)]
-pub struct SettingsArgs {
-    /// Language version
-    #[arg(long, value_name = "VERSION")]
-    pub lua: Option<Language>,
-    /// Collector policy: a preset (5.1, 5.2, 5.3, 5.4, generational), then rules to change, as in 5.1,setupvalue=upvalue
-    #[arg(long, value_name = "PRESET[,RULE=VALUE…]")]
-    pub gc: Option<Policy>,
-    /// Reference to compare with: lua54 or none
-    #[arg(long)]
-    pub reference: Option<Reference>,
-    /// When to check the invariants: off, step, barrier or full
-    #[arg(long)]
-    pub check: Option<Check>,
-    /// When the collector turns besides what scripts ask for: none, stress, random:SEED, barriers, generational or
-    /// steps:POINT[xTURNS],…; also usual (each case under none and one other; for fuzz the default) or all
-    #[arg(long, value_name = "SCHEDULE")]
-    pub schedule: Option<Schedules>,
-    /// Fault to plant into the collector (moonphase faults --list names them); its own policy is the default for --gc
-    #[arg(long, value_name = "NAME")]
-    pub fault: Option<Fault>,
-    /// With --check off: return freed objects to the allocator even by an unsound collector. Undefined behaviour, for a
-    /// sanitizer to see
-    #[arg(long)]
-    pub allow_dangling: bool,
-}
-
-impl SettingsArgs {
-    /// These settings, with what they don't say as in `usual`.
-    ///
-    /// # Errors
-    /// The fault lives in a policy that this VM does not know.
-    pub fn over(&self, usual: Settings) -> Result<Settings, SettingError> {
-        Ok(Settings {
-            lua: self.lua.unwrap_or(usual.lua),
-            gc: chosen_policy(self.gc, self.fault)?.unwrap_or(usual.gc),
-            schedules: self.schedule.clone().unwrap_or(usual.schedules),
-            reference: self.reference.unwrap_or(usual.reference),
-            check: self.check.unwrap_or(usual.check),
-            fault: self.fault.or(usual.fault),
-            system: usual.system,
-            allow_dangling: self.allow_dangling || usual.allow_dangling,
-        })
-    }
-}
-
-/// The policy that flags ask for: a fault brings its own.
-///
-/// # Errors
-/// The fault lives in a policy that this VM does not know.
-pub fn chosen_policy(gc: Option<Policy>, fault: Option<Fault>) -> Result<Option<Policy>, SettingError> {
-    match (gc, fault) {
-        (None, Some(fault)) => Ok(Some(Settings::of_fault(fault)?.gc)),
-        (gc, _) => Ok(gc),
-    }
 }
 
 /// How results are printed.
@@ -197,18 +137,8 @@ pub struct MinimizeArgs {
 
 #[derive(Debug, Args)]
 pub struct TraceArgs {
-    /// Language version
-    #[arg(long, value_name = "VERSION")]
-    pub lua: Option<Language>,
-    /// Collector policy: a preset, then rules to change, as in 5.1,setupvalue=upvalue
-    #[arg(long, value_name = "PRESET[,RULE=VALUE…]")]
-    pub gc: Option<Policy>,
-    /// Fault to plant into the collector; its own policy is the default for --gc
-    #[arg(long, value_name = "NAME")]
-    pub fault: Option<Fault>,
-    /// When the collector turns besides what the script asks for, as for `run`
-    #[arg(long, value_name = "SCHEDULE")]
-    pub schedule: Option<Schedules>,
+    #[command(flatten)]
+    pub settings: CollectorArgs,
     /// Kinds of objects to show, as closure,upvalue,table; `all` adds the library's objects and constants
     #[arg(long, value_name = "KINDS", value_delimiter = ',')]
     pub only: Vec<String>,

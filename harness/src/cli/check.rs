@@ -9,9 +9,9 @@ use moonphase::finding::Oracle;
 use moonphase::limits::Limits;
 use moonphase::oracle::Purpose;
 use moonphase::report::Style;
-use moonphase::settings::Settings;
-use moonphase_vm::gc::Policy;
-use serde::Serialize;
+use moonphase::settings::{self, Settings};
+use moonphase_vm::Schedule;
+use serde::{Serialize, Serializer};
 
 use super::args::{CheckArgs, Format};
 use super::fuzz::{jobs, json, refuse_dangling};
@@ -39,9 +39,15 @@ struct Found {
     oracle: Oracle,
     kind: String,
     signature: String,
-    gc: String,
+    /// The policy that showed it, as `gc`.
+    #[serde(flatten, serialize_with = "policy_field")]
+    settings: Settings,
     /// The collector's schedule that was needed; null where the script alone was enough.
     schedule: Option<String>,
+}
+
+fn policy_field<S: Serializer>(settings: &Settings, serializer: S) -> Result<S::Ok, S::Error> {
+    settings.fields(&[&settings::GC]).serialize(serializer)
 }
 
 pub fn main(args: &CheckArgs) -> Result<Done, Failure> {
@@ -80,15 +86,15 @@ fn triage(settings: Settings) -> Result<Triage<'static>, Failure> {
     Ok(Triage { command: worker_command()?, settings, limits: Limits::default(), stop: stop_flag()? })
 }
 
-/// What a run under a policy showed.
-fn found(ended: &Ended, policy: Policy) -> Option<Found> {
+/// What a run under these settings showed.
+fn found(ended: &Ended, settings: &Settings) -> Option<Found> {
     let detected = ended.detected.as_ref()?;
     Some(Found {
         oracle: detected.oracle,
         kind: detected.kind.clone(),
         signature: detected.signature.clone(),
-        gc: policy.to_string(),
-        schedule: ended.report.as_ref().and_then(|report| report.schedule.clone()),
+        settings: settings.clone(),
+        schedule: ended.report.as_ref().and_then(|report| report.schedule.as_ref()).map(Schedule::to_string),
     })
 }
 
@@ -108,7 +114,7 @@ fn check(path: &Path, input: &Input) -> Result<(String, FileResult), Failure> {
             format!("{file}: {}\n\n{report}\n", detected.signature)
         }
     };
-    let findings = found(&ended, settings.gc).into_iter().collect();
+    let findings = found(&ended, settings).into_iter().collect();
     Ok((text, FileResult { file, expected: None, findings }))
 }
 
@@ -132,13 +138,13 @@ fn expect(path: &Path, input: &Input) -> Result<(String, FileResult), Failure> {
     if seen != header.findings {
         complaints.push(format!("gc {}: expected {}, found {}", settings.gc, list(&header.findings), list(&seen)));
     }
-    findings.extend(found(&ended, settings.gc));
+    findings.extend(found(&ended, settings));
     for &gc in &header.clean {
-        let ended = triage(Settings { gc, fault: None, ..settings.clone() })?
-            .examine(input.text.as_bytes(), Purpose::Detect)?;
+        let clean = Settings { gc, fault: None, ..settings.clone() };
+        let ended = triage(clean.clone())?.examine(input.text.as_bytes(), Purpose::Detect)?;
         if let Some(detected) = &ended.detected {
             complaints.push(format!("gc {gc}: expected nothing, found {}", detected.signature));
-            findings.extend(found(&ended, gc));
+            findings.extend(found(&ended, &clean));
         } else if ended.inconclusive {
             complaints.push(format!("gc {gc}: {}", quiet(&ended)));
         }

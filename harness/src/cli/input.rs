@@ -10,7 +10,7 @@ use moonphase::settings::Settings;
 use moonphase_vm::syntax;
 
 use super::Failure;
-use super::args::SettingsArgs;
+use super::options::SettingsArgs;
 
 /// A file that was read and understood.
 pub struct Input {

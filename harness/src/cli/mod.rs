@@ -9,6 +9,7 @@ mod faults;
 mod fuzz;
 mod input;
 mod minimize;
+mod options;
 mod progress;
 mod run;
 mod trace;

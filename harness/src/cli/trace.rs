@@ -8,7 +8,7 @@ use moonphase::report::Style;
 use moonphase::settings::Settings;
 use moonphase::trace::{Filter, Layout, Request, trace};
 
-use super::args::{Format, TraceArgs, chosen_policy};
+use super::args::{Format, TraceArgs};
 use super::fuzz::only_schedule;
 use super::{Done, Failure, complain, output_failure};
 
@@ -20,14 +20,7 @@ pub fn main(args: &TraceArgs) -> Result<Done, Failure> {
     let header = Header::parse(&source, Settings::default())
         .map_err(|error| Failure::Usage(format!("{shown}: damaged header: {error}")))?
         .unwrap_or_default();
-    let usual = header.settings;
-    let settings = Settings {
-        lua: args.lua.unwrap_or(usual.lua),
-        gc: chosen_policy(args.gc, args.fault)?.unwrap_or(usual.gc),
-        fault: args.fault.or(usual.fault),
-        schedules: args.schedule.clone().unwrap_or_else(|| usual.schedules.clone()),
-        ..usual
-    };
+    let settings = args.settings.over(header.settings)?;
     let layout = match args.format {
         Format::Human => Layout::Human(Style::Colour),
         Format::Json => Layout::Json,

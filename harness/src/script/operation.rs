@@ -23,7 +23,7 @@ macro_rules! operations {
         }
 
         /// The kind of an operation.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[expect(missing_docs, reason = "each variant is documented at the operation of the same name")]
         pub enum OpKind {
             $($kind),*

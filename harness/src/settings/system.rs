@@ -1,0 +1,32 @@
+//! The names of what scripts may use of the machine, in options, headers and on the way between processes.
+
+use moonphase_vm::System;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serializer};
+
+use super::SettingError;
+use super::table::{SYSTEM, unknown};
+
+/// All that there is.
+pub(super) const ALL: [System; 2] = [System::None, System::Full];
+
+/// `none` or `full`.
+pub(super) fn name(system: System) -> &'static str {
+    match system {
+        System::Full => "full",
+        _ => "none",
+    }
+}
+
+/// What a script may use of the machine, by its name.
+pub(super) fn named(text: &str) -> Result<System, SettingError> {
+    ALL.into_iter().find(|&system| name(system) == text).ok_or_else(|| unknown(&SYSTEM, text))
+}
+
+pub(super) fn serialize<S: Serializer>(system: &System, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(name(*system))
+}
+
+pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<System, D::Error> {
+    named(&String::deserialize(deserializer)?).map_err(D::Error::custom)
+}
