@@ -13,8 +13,8 @@ thread_local! {
 
 fuzz_target!(init: moonphase_fuzz::start(), |data: &[u8]| -> Corpus {
     TARGET.with_borrow_mut(|target| {
-        let verdict = target.run(data);
-        moonphase_fuzz::finish(verdict, &target.take_cells())
+        let fate = target.run(data);
+        moonphase_fuzz::finish(fate, &target.take_cells())
     })
 });
 

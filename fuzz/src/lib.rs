@@ -10,7 +10,7 @@ use std::sync::{Mutex, OnceLock};
 use std::{env, process};
 
 use libfuzzer_sys::Corpus;
-use moonphase::fuzzing::{Tally, Verdict, Wishes};
+use moonphase::fuzzing::{Fate, Tally, Wishes};
 
 static WISHES: OnceLock<Wishes> = OnceLock::new();
 static TALLY: Tally = Tally::new();
@@ -49,16 +49,16 @@ pub fn wishes() -> Wishes {
 }
 
 /// Counts an input that covered these cells, and says whether the corpus may keep it.
-pub fn finish(verdict: Verdict, covered: &[usize]) -> Corpus {
-    TALLY.count(verdict);
+pub fn finish(fate: Fate, covered: &[usize]) -> Corpus {
+    TALLY.count(fate);
     if let Ok(mut cells) = CELLS.lock() {
         cells.extend(covered);
     }
     if env::var_os(cells::OFF_VARIABLE).is_none() {
         cells::count(covered);
     }
-    match verdict {
-        Verdict::Executed | Verdict::Inconclusive => Corpus::Keep,
-        Verdict::Rejected => Corpus::Reject,
+    match fate {
+        Fate::Executed | Fate::Inconclusive => Corpus::Keep,
+        Fate::Rejected => Corpus::Reject,
     }
 }

@@ -6,9 +6,9 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use moonphase::cases::{Generator, Scripts};
-use moonphase::engine::Engine;
 use moonphase::engine::reference::ReferenceEngine;
-use moonphase::engine::vm::{Look, VmEngine};
+use moonphase::engine::vm::VmEngine;
+use moonphase::engine::{Case, Engine, puc};
 use moonphase::language::Language;
 use moonphase::limits::Limits;
 use moonphase::oracle::CHUNK_NAME;
@@ -93,15 +93,17 @@ fn main() {
             (times, runs) = (Times::default(), 0);
         }
         let text = times.measure(Part::Generate, || generator.case(case).text);
-        let source = text.as_bytes();
-        let expected = times.measure(Part::Reference, || reference.run(source, CHUNK_NAME, &limits));
+        let script = Case::new(text.as_bytes(), CHUNK_NAME);
+        let expected = times.measure(Part::Reference, || reference.run(&script, &limits).outcome);
         for schedule in [vec![Schedule::None], Schedules::Usual.of_case(SEED, case)].concat() {
             let scheduled = schedule != Schedule::None;
             for (checked, engine) in &mut engines {
-                let run = || engine.run_observed(source, CHUNK_NAME, &limits, &schedule, Look::default());
+                let run = || engine.observe(&Case { schedule: &schedule, ..script }, &limits);
                 let run = times.measure(Part::Run { scheduled, checked: *checked }, run);
                 assert!(run.violation.is_none(), "case {case}: {:?}", run.violation);
-                let comparison = times.measure(Part::Compare, || compare(&run.outcome, &expected));
+                let comparison = times.measure(Part::Compare, || {
+                    compare(run.outcome.in_words_of(&puc::WORDS), expected.in_words_of(&puc::WORDS))
+                });
                 assert!(!matches!(comparison, Comparison::Differ(_)), "case {case}: {comparison:?}");
             }
             runs += 1;

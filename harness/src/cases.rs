@@ -60,7 +60,7 @@ pub struct Generator {
 }
 
 /// A script as generated.
-pub struct Case {
+pub struct Generated {
     /// Lua text.
     pub text: String,
     /// What the minimizer starts from.
@@ -76,16 +76,16 @@ impl Generator {
     }
 
     /// One case, which is a function of the generator and the number, and of nothing else.
-    pub fn case(&self, number: u64) -> Case {
+    pub fn case(&self, number: u64) -> Generated {
         match self.scripts {
             Scripts::Operations => {
                 let script = script::generate(self.seed, number, &self.options);
                 let text = script.render(&self.options.language).text;
-                Case { text, subject: Subject::Script(script), uses: Vec::new() }
+                Generated { text, subject: Subject::Script(script), uses: Vec::new() }
             }
             Scripts::Free => {
                 let program = free::generate(self.seed, number);
-                Case { subject: Subject::Text(program.text.clone()), text: program.text, uses: program.uses }
+                Generated { subject: Subject::Text(program.text.clone()), text: program.text, uses: program.uses }
             }
         }
     }

@@ -1,15 +1,19 @@
 //! What the harness finds: which oracle spoke, and the signature that tells one fault from another.
 
 use std::fmt;
+use std::str::FromStr;
 
+use moonphase_invariants::{Invariant, Violation};
 use serde::{Deserialize, Serialize};
+
+use crate::coverage::Unreachable;
 
 /// Who says that something is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Oracle {
-    /// The invariant checker, looking at our heap.
+    /// The invariant checker, looking at the heap.
     Invariant,
     /// The quarantine: a freed object was touched, or is still referred to.
     Dangling,
@@ -33,35 +37,125 @@ impl fmt::Display for Oracle {
     }
 }
 
-/// What a case showed.
+/// The kind of a finding. Its name is the first word of the signature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum FindingKind {
+    /// An invariant of the heap does not hold.
+    Invariant(Invariant),
+    /// A store met a state of the collector that it cannot meet.
+    UnreachableState,
+    /// The outcome differs from the reference's.
+    Differential,
+    /// The outcome depends on the schedule of the collector.
+    Schedule,
+    /// An engine died, hung or panicked.
+    Crash,
+}
+
+impl FindingKind {
+    /// Those that are not the name of an invariant.
+    const OTHERS: [FindingKind; 4] =
+        [FindingKind::UnreachableState, FindingKind::Differential, FindingKind::Schedule, FindingKind::Crash];
+
+    /// The first word of signatures.
+    pub fn name(self) -> &'static str {
+        match self {
+            FindingKind::Invariant(invariant) => invariant.name(),
+            FindingKind::UnreachableState => "unreachable-state",
+            FindingKind::Differential => "differential",
+            FindingKind::Schedule => "schedule",
+            FindingKind::Crash => "crash",
+        }
+    }
+
+    /// The oracle that speaks of it.
+    pub fn oracle(self) -> Oracle {
+        match self {
+            FindingKind::Invariant(Invariant::Dangling) => Oracle::Dangling,
+            FindingKind::Invariant(_) | FindingKind::UnreachableState => Oracle::Invariant,
+            FindingKind::Differential => Oracle::Differential,
+            FindingKind::Schedule => Oracle::Schedule,
+            FindingKind::Crash => Oracle::Crash,
+        }
+    }
+}
+
+impl fmt::Display for FindingKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A name that no kind of finding has.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown kind of finding '{0}'")]
+pub struct UnknownKind(String);
+
+impl FromStr for FindingKind {
+    type Err = UnknownKind;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let other = FindingKind::OTHERS.into_iter().find(|kind| kind.name() == text);
+        other.or_else(|| text.parse().ok().map(FindingKind::Invariant)).ok_or_else(|| UnknownKind(text.to_owned()))
+    }
+}
+
+/// What tells one finding from another: `black-to-white setupvalue upvalue->table`.
 ///
-/// Two findings with one signature are one finding. The signature is ASCII, says nothing of names and numbers in the
-/// script, and so survives minimizing: `black-to-white setupvalue upvalue->table`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Detected {
-    /// Who spoke.
-    pub oracle: Oracle,
-    /// The first word of the signature.
-    pub kind: String,
-    /// The signature.
-    pub signature: String,
+/// Two findings with one signature are one finding. Its text is ASCII, says nothing of names and numbers in the script, and
+/// so survives minimizing.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Signature {
+    #[serde(with = "crate::text")]
+    kind: FindingKind,
+    text: String,
 }
 
-impl Detected {
-    /// A finding with this signature. The kind is its first word.
-    pub fn new(oracle: Oracle, signature: impl Into<String>) -> Detected {
-        let signature: String = signature.into();
-        let kind = signature.split(' ').next().unwrap_or_default().to_owned();
-        Detected { oracle, kind, signature }
+impl Signature {
+    /// A finding of some kind, with what tells it from others of that kind.
+    pub fn new(kind: FindingKind, particulars: &str) -> Signature {
+        Signature { kind, text: format!("{kind} {particulars}") }
     }
 
-    /// A name for files that a signature makes: lower case, with dashes.
-    pub fn slug(&self) -> String {
-        slug(&self.signature)
+    /// The finding that a broken invariant is.
+    pub fn of_violation(violation: &Violation) -> Signature {
+        Signature { kind: FindingKind::Invariant(violation.invariant), text: violation.signature() }
+    }
+
+    /// The finding that a store is which cannot be.
+    pub fn of_unreachable(unreachable: &Unreachable) -> Signature {
+        Signature { kind: FindingKind::UnreachableState, text: unreachable.signature() }
+    }
+
+    /// The finding that the death of an engine is. `who` is the word for what ran, and `how` says how it died, in a few words.
+    pub fn of_crash(who: &str, how: &str) -> Signature {
+        Signature::new(FindingKind::Crash, &format!("{who} {}", how.replace(' ', "-")))
+    }
+
+    /// The kind of the finding.
+    pub fn kind(&self) -> FindingKind {
+        self.kind
+    }
+
+    /// The oracle that speaks of it.
+    pub fn oracle(&self) -> Oracle {
+        self.kind.oracle()
+    }
+
+    /// Its text.
+    pub fn as_str(&self) -> &str {
+        &self.text
     }
 }
 
-/// The name of a finding's folder.
+impl fmt::Display for Signature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// The name of a finding's folder: the text of its signature in lower case, with dashes.
 pub fn slug(signature: &str) -> String {
     let mut slug = String::with_capacity(signature.len());
     for character in signature.chars() {
@@ -90,6 +184,26 @@ mod tests {
 
     #[test]
     fn the_kind_is_the_first_word_of_the_signature() {
-        assert_eq!(Detected::new(Oracle::Crash, "crash vm SIGSEGV").kind, "crash");
+        let crash = Signature::of_crash("vm", "SIGSEGV");
+        assert_eq!((crash.kind().name(), crash.as_str()), ("crash", "crash vm SIGSEGV"));
+        assert_eq!(crash.oracle(), Oracle::Crash);
+    }
+
+    #[test]
+    fn kinds_read_back_from_their_names() {
+        let invariants = Invariant::ALL.iter().map(|&invariant| FindingKind::Invariant(invariant));
+        for kind in invariants.chain(FindingKind::OTHERS) {
+            assert_eq!(kind.name().parse(), Ok(kind));
+        }
+        assert_eq!("greenness".parse::<FindingKind>().unwrap_err().to_string(), "unknown kind of finding 'greenness'");
+    }
+
+    #[test]
+    fn a_signature_survives_the_way_between_processes() {
+        for kind in [FindingKind::Crash, FindingKind::Invariant(Invariant::BlackToWhite)] {
+            let signature = Signature::new(kind, "what else");
+            let bytes = postcard::to_stdvec(&signature).unwrap();
+            assert_eq!(postcard::from_bytes::<Signature>(&bytes), Ok(signature));
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! What a coverage-guided fuzzer needs of the harness: bytes in, verdict out.
+//! What a coverage-guided fuzzer needs of the harness: bytes in, an answer out.
 //!
 //! No fuzzing engine appears here; the targets in `fuzz/` connect these functions to libFuzzer. An input is an encoded
 //! [`Script`] (see [`Script::encode`]) or Lua text that begins with a header, so whatever the fuzzer saves can be given
@@ -22,16 +22,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use mlua::chunk::ChunkMode;
 use mlua::{Lua, LuaOptions, StdLib};
 use moonphase_vm::gc::Policy;
-use moonphase_vm::{Options, Schedule, ScriptError, Vm};
+use moonphase_vm::{Schedule, ScriptError, Vm};
 use mutatis::Session;
 use rand::Rng;
 
 use crate::coverage::CELLS;
-use crate::engine::vm::{Look, VmEngine};
+use crate::engine::vm::{self, VmEngine};
+use crate::engine::{Case, Engine, puc};
 use crate::header::{Header, HeaderError};
 use crate::language::Language;
 use crate::limits::Limits;
-use crate::oracle::{CHUNK_NAME, Oracles, Purpose, found};
+use crate::oracle::{CHUNK_NAME, Oracles, Purpose};
 use crate::outcome::{Comparison, Outcome, compare};
 use crate::script::{self, DecodeError, GeneratorOptions, Repair, Script, ScriptMutator, generate};
 use crate::settings::{Check, Reference, SettingError, Settings};
@@ -93,23 +94,21 @@ const INPUT: &[u8] = b"12 some input\n0x1p4 -3e2\n\nthe last line";
 
 /// Runs a text or binary chunk under small limits, with and without a collector that turns at every point, and then closes
 /// the VM, which calls the finalizers that are left. It may fail as it likes; what it must not do, a sanitizer sees.
-fn run_limited(chunk: &[u8]) -> Verdict {
-    let mut verdict = Verdict::Executed;
+fn run_limited(chunk: &[u8]) -> Fate {
+    let settings = Settings { lua: LANGUAGE, ..Settings::default() };
+    let limits = Limits { memory_bytes: 8 << 20, instructions: 8_000, stack_slots: 20_000, ..Limits::default() };
+    let mut fate = Fate::Executed;
     for schedule in [Schedule::None, Schedule::Stress] {
-        let mut options = Options::default();
-        options.memory_limit = 8 << 20;
-        options.instruction_limit = Some(8_000);
-        options.stack_limit = 20_000;
-        options.schedule = schedule;
-        let mut vm = Vm::new(options).expect("the default policy is sound");
+        let options = vm::options(&settings, &schedule);
+        let mut vm = Vm::new(vm::limited(options, &limits)).expect("the default policy is sound");
         vm.set_input(INPUT);
         let ended = vm.run_traced(chunk, CHUNK_NAME.as_bytes(), &[]);
         let closed = vm.close();
         if [ended, closed].iter().any(|end| matches!(end, Err(ScriptError::Limit(_)))) {
-            verdict = Verdict::Inconclusive;
+            fate = Fate::Inconclusive;
         }
     }
-    verdict
+    fate
 }
 
 /// A number below `end`, or 0.
@@ -182,7 +181,7 @@ fn write(mut script: Script, out: &mut [u8]) -> usize {
 
 /// What became of an input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Fate {
     /// It ran, and no oracle spoke.
     Executed,
     /// It ran, but a limit kept its outcome from being compared.
@@ -206,11 +205,11 @@ impl Tally {
     }
 
     /// Counts an input.
-    pub fn count(&self, verdict: Verdict) {
-        let counter = match verdict {
-            Verdict::Executed => &self.executed,
-            Verdict::Inconclusive => &self.inconclusive,
-            Verdict::Rejected => &self.rejected,
+    pub fn count(&self, fate: Fate) {
+        let counter = match fate {
+            Fate::Executed => &self.executed,
+            Fate::Inconclusive => &self.inconclusive,
+            Fate::Rejected => &self.rejected,
         };
         counter.fetch_add(1, Ordering::Relaxed);
     }
@@ -300,20 +299,20 @@ impl Differential {
     pub fn new(wishes: &Wishes) -> Differential {
         let gc = wishes.gc.unwrap_or_default();
         let settings = wishes.settings(gc, Reference::default());
-        Differential { oracles: Oracles::new(settings, Limits::default()), gc }
+        Differential { oracles: Oracles::new(&settings, Limits::default()), gc }
     }
 
     /// Puts an input before the oracles.
     ///
     /// # Panics
     /// An oracle has spoken.
-    pub fn run(&mut self, bytes: &[u8]) -> Verdict {
-        let Ok(input) = decode_input(bytes) else { return Verdict::Rejected };
+    pub fn run(&mut self, bytes: &[u8]) -> Fate {
+        let Ok(input) = decode_input(bytes) else { return Fate::Rejected };
         let judgement = self.oracles.judge(input.source.as_bytes(), &[], Purpose::Detect, &mut |_| {});
         if let Some(detected) = judgement.detected {
-            report(&detected.signature, self.gc);
+            report(detected.as_str(), self.gc);
         }
-        if judgement.inconclusive.is_some() { Verdict::Inconclusive } else { Verdict::Executed }
+        if judgement.inconclusive.is_some() { Fate::Inconclusive } else { Fate::Executed }
     }
 
     /// The numbers of the cells that the inputs covered since the last call, below [`CELLS`].
@@ -324,7 +323,7 @@ impl Differential {
 
 /// Our VM alone, under every correct policy. What a script does may not depend on the policy either.
 pub struct Invariants {
-    engines: Vec<(Policy, VmEngine)>,
+    engines: Vec<(Policy, Box<dyn Engine>)>,
 }
 
 /// Every preset, put right where it is faulty.
@@ -336,7 +335,8 @@ impl Invariants {
     /// Our VM under the policy that is wished for, or every correct one.
     pub fn new(wishes: &Wishes) -> Invariants {
         let policies = wishes.gc.map_or_else(correct_policies, |gc| vec![gc]);
-        let engine = |gc| (gc, VmEngine::new(wishes.settings(gc, Reference::None)));
+        let engine =
+            |gc| -> (Policy, Box<dyn Engine>) { (gc, Box::new(VmEngine::new(wishes.settings(gc, Reference::None)))) };
         Invariants { engines: policies.into_iter().map(engine).collect() }
     }
 
@@ -355,24 +355,25 @@ impl Invariants {
     ///
     /// # Panics
     /// The checker has spoken, or two policies made a script do different things.
-    pub fn run(&mut self, bytes: &[u8]) -> Verdict {
-        let Ok(input) = decode_input(bytes) else { return Verdict::Rejected };
-        let mut verdict = Verdict::Executed;
+    pub fn run(&mut self, bytes: &[u8]) -> Fate {
+        let Ok(input) = decode_input(bytes) else { return Fate::Rejected };
+        let mut fate = Fate::Executed;
         let mut first: Option<Outcome> = None;
+        let case = Case::new(input.source.as_bytes(), CHUNK_NAME);
         for (gc, engine) in &mut self.engines {
-            let source = input.source.as_bytes();
-            let run = engine.run_observed(source, CHUNK_NAME, &Limits::default(), &Schedule::None, Look::default());
-            if let Some(found) = found(&run) {
-                report(&found.signature, *gc);
+            let run = engine.run(&case, &Limits::default());
+            if let Some(sighting) = run.sightings.first() {
+                report(sighting.signature.as_str(), *gc);
             }
-            match first.as_ref().map(|first| compare(&run.outcome, first)) {
+            let told = |outcome| Outcome::in_words_of(outcome, engine.words());
+            match first.as_ref().map(|first| compare(told(&run.outcome), told(first))) {
                 Some(Comparison::Differ(difference)) => report(&format!("policies differ: {difference:?}"), *gc),
-                Some(Comparison::Inconclusive(_)) => verdict = Verdict::Inconclusive,
+                Some(Comparison::Inconclusive(_)) => fate = Fate::Inconclusive,
                 Some(Comparison::Agree) | None => {}
             }
             first.get_or_insert(run.outcome);
         }
-        verdict
+        fate
     }
 }
 
@@ -380,7 +381,7 @@ impl Invariants {
 ///
 /// # Panics
 /// One accepts the source and the other refuses it, and not because of a limit.
-pub fn compare_parsers(source: &[u8]) -> Verdict {
+pub fn compare_parsers(source: &[u8]) -> Fate {
     let ours = load(source, &LANGUAGE);
     // A state for each input: one that lives on has garbage of its own, which looks like a leak from outside.
     let lua =
@@ -391,18 +392,11 @@ pub fn compare_parsers(source: &[u8]) -> Verdict {
         error => error.to_string(),
     });
     match (ours, reference) {
-        (Ok(()), Ok(())) | (Err(_), Err(_)) => Verdict::Executed,
-        (Err(message), Ok(())) | (Ok(()), Err(message)) if is_limit(&message) => Verdict::Inconclusive,
+        (Ok(()), Ok(())) | (Err(_), Err(_)) => Fate::Executed,
+        (Err(message), Ok(())) | (Ok(()), Err(message)) if puc::WORDS.is_large_source(&message) => Fate::Inconclusive,
         (Ok(()), Err(message)) => panic!("moonphase found: parser only the reference refuses: {message}"),
         (Err(message), Ok(())) => panic!("moonphase found: parser only we refuse: {message}"),
     }
-}
-
-/// Whether a message of a compiler says that a source is too large in some respect, rather than wrong.
-fn is_limit(message: &str) -> bool {
-    // What follows is quoted from the source.
-    let reason = message.split(" near ").next().unwrap_or_default();
-    ["limit is", "overflow", "too many", "too long", "not enough memory"].iter().any(|word| reason.contains(word))
 }
 
 /// Mutates source text: the counterpart of [`mutate`]. `bytewise` is the fuzzing engine's own mutator.
@@ -524,8 +518,8 @@ mod tests {
         });
         let message = *found.unwrap_err().downcast::<String>().unwrap();
         assert!(message.starts_with("moonphase found: black-to-white setupvalue upvalue->table"), "{message}");
-        assert_eq!(Differential::new(&Wishes::default()).run(text), Verdict::Executed);
-        assert_eq!(Invariants::new(&Wishes::default()).run(text), Verdict::Executed);
+        assert_eq!(Differential::new(&Wishes::default()).run(text), Fate::Executed);
+        assert_eq!(Invariants::new(&Wishes::default()).run(text), Fate::Executed);
     }
 
     #[test]
@@ -558,23 +552,16 @@ mod tests {
         let sources: [&[u8]; 8] =
             [b"", b"#!lua\nx = 1", b"\x1bLua", b"\xef\xbb\xbfx = 1", b"x = 1", b"x = = 1", b"\xff", b"goto done"];
         for source in sources {
-            assert_eq!(compare_parsers(source), Verdict::Executed, "{source:?}");
+            assert_eq!(compare_parsers(source), Fate::Executed, "{source:?}");
         }
-    }
-
-    #[test]
-    fn limits_of_a_compiler_are_told_from_errors() {
-        assert!(is_limit("case.lua:1: too many local variables (limit is 200) in main function near '='"));
-        assert!(is_limit("C stack overflow"));
-        assert!(!is_limit("case.lua:1: unexpected symbol near 'overflow'"));
     }
 
     #[test]
     fn a_tally_says_how_much_was_executed() {
         let tally = Tally::new();
         assert_eq!(tally.to_string(), "executed 0 of 0 inputs (0.0%), 0 inconclusive");
-        for verdict in [Verdict::Executed, Verdict::Executed, Verdict::Inconclusive, Verdict::Rejected] {
-            tally.count(verdict);
+        for fate in [Fate::Executed, Fate::Executed, Fate::Inconclusive, Fate::Rejected] {
+            tally.count(fate);
         }
         assert_eq!(tally.to_string(), "executed 3 of 4 inputs (75.0%), 1 inconclusive");
     }

@@ -25,3 +25,4 @@ pub mod script;
 pub mod settings;
 mod text;
 pub mod trace;
+pub mod words;

@@ -4,6 +4,7 @@
 //! can by itself; `deadline` is enforced from outside, by the supervisor of the worker process, because no engine can
 //! be trusted to interrupt itself everywhere.
 
+use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -34,6 +35,33 @@ impl Default for Limits {
             output_bytes: 1 << 20,
             deadline: Duration::from_secs(10),
         }
+    }
+}
+
+/// The limits that can end a script.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum LimitKind {
+    /// Too many VM instructions.
+    Instructions,
+    /// The heap grew too large.
+    Memory,
+    /// Calls were nested too deeply.
+    Depth,
+    /// Too much was printed.
+    Output,
+    /// The deadline passed.
+    Time,
+}
+
+impl fmt::Display for LimitKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            LimitKind::Instructions => "instruction limit",
+            LimitKind::Memory => "memory limit",
+            LimitKind::Depth => "nesting limit",
+            LimitKind::Output => "output limit",
+            LimitKind::Time => "deadline",
+        })
     }
 }
 

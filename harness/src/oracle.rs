@@ -1,22 +1,22 @@
 //! The oracles: puts one script before all of them.
 //!
-//! The invariant and dangling oracles listen while our VM runs the script; the differential oracle compares its outcome with
-//! the reference's, and the schedule oracle with its own under schedules of the collector. The crash oracle is not here but in the supervisor, since an engine that dies takes this process with
-//! it.
+//! The invariant and dangling oracles are what the subject sees of its own heap; the differential oracle compares its
+//! outcome with those of the references, and the schedule oracle with its own under schedules of the collector. The crash
+//! oracle speaks where an engine with a process of its own dies; where an engine dies that is in this process, the
+//! supervisor speaks in its place.
+//!
+//! The oracles know engines by their trait alone.
 
 use std::time::{Duration, Instant};
 
-use moonphase_invariants::Invariant;
 use moonphase_vm::Schedule;
 use serde::{Deserialize, Serialize};
 
-use crate::campaign::protocol::Stage;
-use crate::engine::Engine;
-use crate::engine::reference::ReferenceEngine;
-use crate::engine::vm::{Look, VmEngine, VmRun};
-use crate::finding::{Detected, Oracle};
+use crate::engine::{self, Activity, Case, Engine, Engines, Look, Role, Run};
+use crate::finding::{FindingKind, Oracle, Signature};
 use crate::limits::Limits;
-use crate::outcome::{Comparison, Difference, Inconclusive, Outcome, compare};
+use crate::outcome::{Comparison, Difference, End, Inconclusive, Outcome, Told, compare};
+use crate::report::Explanation;
 use crate::settings::{Check, Reference, Settings};
 
 /// The name under which every engine sees the script.
@@ -27,11 +27,11 @@ pub const CHUNK_NAME: &str = "@case.lua";
 pub struct Times {
     /// Making the script, seconds.
     pub generate: f64,
-    /// Our VM without the checker, seconds.
+    /// The subject without the checker, seconds.
     pub vm: f64,
     /// The checker, seconds. Measured in some of the cases and extrapolated.
     pub check: f64,
-    /// The reference, seconds.
+    /// The references, seconds.
     pub reference: f64,
     /// Comparing outcomes, seconds.
     pub compare: f64,
@@ -51,17 +51,17 @@ impl Times {
 /// What the oracles say of a script.
 pub struct Judgement {
     /// What is wrong, if something is.
-    pub detected: Option<Detected>,
-    /// Why the outcomes could not be compared.
+    pub detected: Option<Signature>,
+    /// What explains it, if that was asked for.
+    pub explanation: Option<Box<Explanation>>,
+    /// Why outcomes could not be compared.
     pub inconclusive: Option<Inconclusive>,
     /// The schedule under which it went wrong.
     pub schedule: Schedule,
-    /// What differs from the reference, or under the schedule.
-    pub difference: Option<Difference>,
-    /// What our VM made of it under that schedule.
-    pub ours: VmRun,
-    /// What the reference made of it, if it was asked.
-    pub reference: Option<Outcome>,
+    /// What the subject made of it under that schedule.
+    pub subject: Run,
+    /// What each reference made of it that was asked, in their order.
+    pub references: Vec<Outcome>,
     /// Engine runs.
     pub executions: u32,
     /// Where the time went.
@@ -73,7 +73,7 @@ pub struct Judgement {
 pub enum Purpose {
     /// Whether it shows something.
     Detect,
-    /// Whether it still shows what this oracle has found, and whether it runs on plain Lua, for the minimizer.
+    /// Whether it still shows what this oracle has found, and whether it runs on the references, for the minimizer.
     Minimize(Oracle),
     /// As well all that explains a finding.
     Explain,
@@ -81,10 +81,9 @@ pub enum Purpose {
 
 /// All oracles with their engines.
 pub struct Oracles {
-    settings: Settings,
+    subject: Box<dyn Engine>,
+    references: Vec<Box<dyn Engine>>,
     limits: Limits,
-    vm: VmEngine,
-    reference: Option<ReferenceEngine>,
     /// The only oracle that may speak, `None` for all.
     alone: Option<Oracle>,
     /// The checker's part of the time of runs without and with a schedule.
@@ -102,109 +101,168 @@ struct CheckerShare {
 const MEASURED: u64 = 32;
 
 impl Oracles {
-    /// Oracles with these settings and limits.
-    pub fn new(settings: Settings, limits: Limits) -> Oracles {
-        let reference = match settings.reference {
-            Reference::Lua54 => Some(ReferenceEngine::with_system(settings.system)),
-            Reference::None => None,
-        };
-        Oracles {
-            vm: VmEngine::new(settings.clone()),
-            settings,
-            limits,
-            reference,
-            alone: None,
-            shares: Default::default(),
-        }
+    /// Oracles with the engines that the settings ask for.
+    pub fn new(settings: &Settings, limits: Limits) -> Oracles {
+        Oracles::with(engine::open(settings), limits)
+    }
+
+    /// Oracles with these engines.
+    pub fn with(engines: Engines, limits: Limits) -> Oracles {
+        let Engines { subject, references } = engines;
+        Oracles { subject, references, limits, alone: None, shares: Default::default() }
     }
 
     /// One oracle without the help of the others: only for it are the invariants checked, the reference asked, and outcomes
     /// under schedules compared. Freed objects are in quarantine for each of them; a script that makes the collector touch
     /// one is not run further.
-    pub fn alone(oracle: Oracle, settings: Settings, limits: Limits) -> Oracles {
+    pub fn alone(oracle: Oracle, settings: &Settings, limits: Limits) -> Oracles {
         let check = if oracle == Oracle::Invariant { settings.check } else { Check::Off };
         let reference = if oracle == Oracle::Differential { settings.reference } else { Reference::None };
-        Oracles { alone: Some(oracle), ..Oracles::new(Settings { check, reference, ..settings }, limits) }
+        let settings = Settings { check, reference, ..settings.clone() };
+        Oracles { alone: Some(oracle), ..Oracles::new(&settings, limits) }
     }
 
-    /// The numbers of the cells that were covered for the first time since the last call.
+    /// The numbers of the cells that the subject covered for the first time since the last call.
     pub fn take_new_cells(&mut self) -> Vec<u16> {
-        self.vm.take_new_cells()
+        self.subject.take_new_cells()
     }
 
-    /// The numbers of all cells that were covered since the last call.
+    /// The numbers of all cells that the subject covered since the last call.
     pub fn take_cells(&mut self) -> Vec<u16> {
-        self.vm.take_cells()
+        self.subject.take_cells()
     }
 
-    /// Puts a script before the oracles: without a schedule and then under each of these, until something is found. `stage`
-    /// is told which engine runs, in case that it never returns.
+    /// Puts a script before the oracles: without a schedule and then under each of these that the subject follows, until
+    /// something is found. `announce` is told which engine runs, in case that it never returns.
     ///
-    /// The reference runs at most once: first to compare a script in which the checker has found nothing, or last for the
-    /// minimizer, which wants to know whether what shows a finding of our VM alone runs there.
+    /// The references run at most once: first to compare a script in which the subject has seen nothing wrong, or last for
+    /// the minimizer, which wants to know whether what shows a finding of the subject alone runs there.
     pub fn judge(
         &mut self,
         source: &[u8],
         schedules: &[Schedule],
         purpose: Purpose,
-        stage: &mut dyn FnMut(Stage),
+        announce: &mut dyn FnMut(Activity),
     ) -> Judgement {
         let mut times = Times::default();
-        stage(Stage::Vm);
-        let ours = self.run(source, &Schedule::None, purpose, &mut times);
-        let alone = self.alone;
+        announce(Activity::Run(Role::Subject));
+        let subject = self.run(source, &Schedule::None, purpose, &mut times);
         let mut judgement = Judgement {
-            detected: heard(&ours, alone),
+            detected: None,
+            explanation: None,
             inconclusive: None,
             schedule: Schedule::None,
-            difference: None,
-            ours,
-            reference: None,
+            subject,
+            references: Vec::new(),
             executions: 1,
             times,
         };
+        self.hear(&mut judgement);
         let compares = !matches!(purpose, Purpose::Minimize(Oracle::Invariant | Oracle::Dangling | Oracle::Schedule));
         if compares && judgement.detected.is_none() {
-            self.ask_reference(source, &mut judgement, stage);
+            self.ask_references(source, purpose, &mut judgement, announce);
         }
-        // The reference runs without a schedule, and is compared with such a run.
-        let schedules = if alone == Some(Oracle::Differential) { &[] } else { schedules };
+        // References run without a schedule, and are compared with such a run.
+        let schedules = if self.alone == Some(Oracle::Differential) { &[] } else { schedules };
         for schedule in schedules {
             if judgement.detected.is_some() {
                 break;
             }
-            stage(Stage::Vm);
+            if !self.subject.follows(schedule) {
+                continue;
+            }
+            announce(Activity::Run(Role::Subject));
             let run = self.run(source, schedule, purpose, &mut judgement.times);
             judgement.executions += 1;
-            stage(Stage::Compare);
-            judgement.add_scheduled(run, schedule, alone);
+            announce(Activity::Compare);
+            self.add_scheduled(run, schedule, purpose, &mut judgement);
         }
-        if matches!(purpose, Purpose::Minimize(_)) && judgement.detected.is_some() && judgement.reference.is_none() {
-            self.ask_reference(source, &mut judgement, stage);
+        let shows = matches!(purpose, Purpose::Minimize(_)) && judgement.detected.is_some();
+        if shows && judgement.references.is_empty() {
+            self.ask_references(source, purpose, &mut judgement, announce);
         }
         judgement
     }
 
-    /// Runs the reference, if there is one.
-    fn ask_reference(&mut self, source: &[u8], judgement: &mut Judgement, stage: &mut dyn FnMut(Stage)) {
-        let Some(reference) = &mut self.reference else { return };
-        stage(Stage::Reference);
-        let (outcome, time) = measure(|| reference.run(source, CHUNK_NAME, &self.limits));
-        judgement.executions += 1;
-        judgement.times.reference = time.as_secs_f64();
-        stage(Stage::Compare);
-        judgement.add_reference(outcome);
+    /// Runs the references one after the other, until one differs.
+    fn ask_references(
+        &mut self,
+        source: &[u8],
+        purpose: Purpose,
+        judgement: &mut Judgement,
+        announce: &mut dyn FnMut(Activity),
+    ) {
+        let shown = judgement.detected.is_some();
+        for (number, reference) in self.references.iter_mut().enumerate() {
+            // There are not so many references.
+            let role = Role::Reference(u8::try_from(number).unwrap_or(u8::MAX));
+            announce(Activity::Run(role));
+            let case = Case::new(source, CHUNK_NAME);
+            let (run, time) = measure(|| reference.run(&case, &self.limits));
+            judgement.executions += 1;
+            judgement.times.reference += time.as_secs_f64();
+            announce(Activity::Compare);
+            if judgement.detected.is_none() {
+                let ours = judgement.subject.outcome.in_words_of(self.subject.words());
+                let theirs = run.outcome.in_words_of(reference.words());
+                let contrast = contrast(FindingKind::Differential, ours, theirs);
+                let names = || (self.subject.name(), reference.name());
+                judgement.add_contrast(contrast, purpose, names);
+                // The subject lives, or its death was found before.
+                if self.alone.is_none() && judgement.detected.is_none() {
+                    judgement.add(death(&run, role));
+                }
+            }
+            judgement.references.push(run.outcome);
+            if judgement.detected.is_some() && !shown {
+                return;
+            }
+        }
     }
 
-    /// Runs our VM, and adds the time that it takes.
-    fn run(&mut self, source: &[u8], schedule: &Schedule, purpose: Purpose, times: &mut Times) -> VmRun {
+    /// Takes in what the subject made of the script under a schedule, where nothing had been found before. What is kept is
+    /// the run that shows something.
+    fn add_scheduled(&self, run: Run, schedule: &Schedule, purpose: Purpose, judgement: &mut Judgement) {
+        let before = std::mem::replace(&mut judgement.subject, run);
+        self.hear(judgement);
+        if judgement.detected.is_none() && self.alone.is_none_or(|oracle| oracle == Oracle::Schedule) {
+            let told = |outcome| Outcome::in_words_of(outcome, self.subject.words());
+            let contrast = contrast(FindingKind::Schedule, told(&judgement.subject.outcome), told(&before.outcome));
+            let names = || {
+                let name = self.subject.name();
+                (format!("{name} with schedule {schedule}"), format!("{name} without"))
+            };
+            judgement.add_contrast(contrast, purpose, names);
+        }
+        if judgement.detected.is_some() {
+            judgement.schedule = schedule.clone();
+        } else {
+            judgement.subject = before;
+        }
+    }
+
+    /// Takes in what the subject saw, or else that it died: if all oracles are asked, or the one alone that speaks of it. What
+    /// the checker says of freed objects is its own.
+    fn hear(&self, judgement: &mut Judgement) {
+        let seen = match self.alone {
+            None | Some(Oracle::Invariant | Oracle::Dangling) => judgement.subject.sightings.first(),
+            Some(_) => None,
+        };
+        let heard = match seen {
+            Some(sighting) => Some((sighting.signature.clone(), sighting.explanation.clone())),
+            None if self.alone.is_none() => death(&judgement.subject, Role::Subject),
+            None => None,
+        };
+        judgement.add(heard);
+    }
+
+    /// Runs the subject, and adds the time that it takes.
+    fn run(&mut self, source: &[u8], schedule: &Schedule, purpose: Purpose, times: &mut Times) -> Run {
         let measured = &mut self.shares[usize::from(*schedule != Schedule::None)];
         measured.runs += 1;
-        let look = Look {
-            history: purpose == Purpose::Explain,
-            timed: self.settings.check.level().is_some() && measured.runs % MEASURED == 1,
-        };
-        let (run, whole) = measure(|| self.vm.run_observed(source, CHUNK_NAME, &self.limits, schedule, look));
+        let look = Look { history: purpose == Purpose::Explain, timed: measured.runs % MEASURED == 1 };
+        let case = Case { schedule, look, ..Case::new(source, CHUNK_NAME) };
+        let (run, whole) = measure(|| self.subject.run(&case, &self.limits));
         if look.timed && !whole.is_zero() {
             measured.share = run.checking.as_secs_f64() / whole.as_secs_f64();
         }
@@ -216,36 +274,26 @@ impl Oracles {
 }
 
 impl Judgement {
-    /// Takes in what the reference made of the script.
-    fn add_reference(&mut self, outcome: Outcome) {
-        if self.detected.is_none() {
-            let contrast = contrast(Oracle::Differential, &self.ours.outcome, &outcome);
-            self.add_contrast(contrast);
-        }
-        self.reference = Some(outcome);
-    }
-
-    /// Takes in what our VM made of the script under a schedule, where nothing had been found before. What is kept is the
-    /// run that shows something.
-    fn add_scheduled(&mut self, run: VmRun, schedule: &Schedule, alone: Option<Oracle>) {
-        self.detected = heard(&run, alone);
-        if self.detected.is_none() && alone.is_none_or(|oracle| oracle == Oracle::Schedule) {
-            let contrast = contrast(Oracle::Schedule, &run.outcome, &self.ours.outcome);
-            self.add_contrast(contrast);
-        }
-        if self.detected.is_some() {
-            self.schedule = schedule.clone();
-            self.ours = run;
+    /// Takes in what was found, where nothing had been found before.
+    fn add(&mut self, found: Option<(Signature, Option<Box<Explanation>>)>) {
+        if let Some((signature, explanation)) = found {
+            self.detected = Some(signature);
+            self.explanation = explanation;
         }
     }
 
-    fn add_contrast(&mut self, contrast: Contrast) {
+    /// Takes in how two outcomes compare. `names` are those of the two runs, for an explanation.
+    fn add_contrast(&mut self, contrast: Contrast, purpose: Purpose, names: impl FnOnce() -> (String, String)) {
         self.times.compare += contrast.seconds;
         self.detected = contrast.detected;
         match contrast.comparison {
             Comparison::Agree => {}
             Comparison::Inconclusive(reason) => self.inconclusive = Some(reason),
-            Comparison::Differ(difference) => self.difference = Some(difference),
+            Comparison::Differ(difference) if purpose == Purpose::Explain => {
+                let (ours, other) = names();
+                self.explanation = Some(Box::new(Explanation::of_difference(&difference, &ours, &other)));
+            }
+            Comparison::Differ(_) => {}
         }
     }
 }
@@ -253,14 +301,14 @@ impl Judgement {
 /// Two outcomes, compared.
 struct Contrast {
     comparison: Comparison,
-    detected: Option<Detected>,
+    detected: Option<Signature>,
     seconds: f64,
 }
 
-fn contrast(oracle: Oracle, ours: &Outcome, other: &Outcome) -> Contrast {
+fn contrast(kind: FindingKind, ours: Told<'_>, other: Told<'_>) -> Contrast {
     let (comparison, time) = measure(|| compare(ours, other));
     let detected = match &comparison {
-        Comparison::Differ(difference) => Some(differing(oracle, difference, ours, other)),
+        Comparison::Differ(difference) => Some(differing(kind, difference, ours.outcome, other.outcome)),
         Comparison::Agree | Comparison::Inconclusive(_) => None,
     };
     Contrast { comparison, detected, seconds: time.as_secs_f64() }
@@ -272,26 +320,17 @@ fn measure<T>(work: impl FnOnce() -> T) -> (T, Duration) {
     (result, start.elapsed())
 }
 
-/// What was found while our VM ran, if all oracles are asked or the one alone that speaks of it. What the checker says of
-/// freed objects is its own.
-fn heard(run: &VmRun, alone: Option<Oracle>) -> Option<Detected> {
-    if matches!(alone, None | Some(Oracle::Invariant | Oracle::Dangling)) { found(run) } else { None }
-}
-
-/// What was found while our VM ran.
-pub fn found(run: &VmRun) -> Option<Detected> {
-    if let Some(violation) = &run.violation {
-        let oracle = if violation.invariant == Invariant::Dangling { Oracle::Dangling } else { Oracle::Invariant };
-        return Some(Detected::new(oracle, violation.signature()));
-    }
-    run.unreachable.map(|unreachable| Detected::new(Oracle::Invariant, unreachable.signature()))
+/// The finding that the death of an engine is, with what explains it.
+fn death(run: &Run, role: Role) -> Option<(Signature, Option<Box<Explanation>>)> {
+    let End::Died(how) = &run.outcome.end else { return None };
+    let explanation = Explanation::of_crash(role.name(), how, &run.stderr);
+    Some((Signature::of_crash(role.name(), how), Some(Box::new(explanation))))
 }
 
 /// The finding that a difference is: `differential output returned/error`. Its signature says how the scripts ended and
 /// whether a line differs. What was printed is the script's own, but for the name of a probe in brackets with which both
 /// lines begin.
-fn differing(oracle: Oracle, difference: &Difference, ours: &Outcome, other: &Outcome) -> Detected {
-    use crate::outcome::End;
+fn differing(kind: FindingKind, difference: &Difference, ours: &Outcome, other: &Outcome) -> Signature {
     let word = |outcome: &Outcome| match outcome.end {
         End::Returned => "returned",
         End::Error(_) => "error",
@@ -303,11 +342,213 @@ fn differing(oracle: Oracle, difference: &Difference, ours: &Outcome, other: &Ou
         (Some(ours), Some(other)) if ours == other => format!(" {ours}"),
         _ => String::new(),
     };
-    Detected::new(oracle, format!("{oracle} {what} {}/{}{probe}", word(ours), word(other)))
+    Signature::new(kind, &format!("{what} {}/{}{probe}", word(ours), word(other)))
 }
 
 /// The name of the probe that printed a line: `string.rep` in `[string.rep] true ""`.
 fn probe(line: &str) -> Option<&str> {
     let (name, _) = line.strip_prefix('[')?.split_once(']')?;
     (!name.is_empty() && name.is_ascii()).then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::rc::Rc;
+
+    use moonphase_invariants::Invariant;
+
+    use super::*;
+    use crate::engine::{Sighting, puc};
+    use crate::language::Language;
+    use crate::words::Words;
+
+    /// What was run where: the name of the engine, with the schedule.
+    type Log = Rc<RefCell<Vec<String>>>;
+
+    /// An engine that makes the same of every script, and something else under a schedule.
+    struct Fake {
+        name: &'static str,
+        plain: Run,
+        /// The schedule that it follows, and what comes of it.
+        scheduled: Option<(Schedule, Run)>,
+        log: Log,
+    }
+
+    impl Engine for Fake {
+        fn name(&self) -> String {
+            self.name.to_owned()
+        }
+
+        fn version(&self) -> String {
+            "0".to_owned()
+        }
+
+        fn language(&self) -> &Language {
+            &Language::LUA_54
+        }
+
+        fn words(&self) -> &'static Words {
+            &puc::WORDS
+        }
+
+        fn follows(&self, schedule: &Schedule) -> bool {
+            self.scheduled.as_ref().is_some_and(|(followed, _)| followed == schedule)
+        }
+
+        fn run(&mut self, case: &Case<'_>, _: &Limits) -> Run {
+            assert_eq!((case.source, case.chunk_name), (&b"print(1)"[..], CHUNK_NAME));
+            self.log.borrow_mut().push(format!("{} {}", self.name, case.schedule));
+            let run = match &self.scheduled {
+                Some((schedule, run)) if schedule == case.schedule => run,
+                _ => &self.plain,
+            };
+            let mut run = run.clone();
+            for sighting in &mut run.sightings {
+                sighting.explanation = case.look.history.then(|| Box::new(Explanation::NotRepeated));
+            }
+            run
+        }
+    }
+
+    fn printing(line: &str) -> Run {
+        Run::of_outcome(Outcome { lines: vec![line.as_bytes().to_vec()], end: End::Returned })
+    }
+
+    fn dying(how: &str) -> Run {
+        let run = Run::of_outcome(Outcome { lines: Vec::new(), end: End::Died(how.to_owned()) });
+        Run { stderr: "its last words".to_owned(), ..run }
+    }
+
+    fn seeing(invariant: Invariant) -> Run {
+        let signature = Signature::new(FindingKind::Invariant(invariant), "table->table");
+        Run { sightings: vec![Sighting { signature, explanation: None }], ..printing("1") }
+    }
+
+    /// A subject, references, and what is said of them.
+    struct Bench {
+        oracles: Oracles,
+        log: Log,
+        announced: Vec<Activity>,
+    }
+
+    fn bench(subject: Run, scheduled: Option<(Schedule, Run)>, references: Vec<Run>) -> Bench {
+        let log = Log::default();
+        let engine = |name, plain, scheduled| -> Box<dyn Engine> {
+            Box::new(Fake { name, plain, scheduled, log: Rc::clone(&log) })
+        };
+        let engines = Engines {
+            subject: engine("subject", subject, scheduled),
+            references: references
+                .into_iter()
+                .zip(["first", "second"])
+                .map(|(run, name)| engine(name, run, None))
+                .collect(),
+        };
+        Bench { oracles: Oracles::with(engines, Limits::default()), log: Rc::clone(&log), announced: Vec::new() }
+    }
+
+    impl Bench {
+        fn judge(&mut self, purpose: Purpose) -> Judgement {
+            let schedules = [Schedule::Barriers, Schedule::Stress];
+            self.oracles.judge(b"print(1)", &schedules, purpose, &mut |activity| self.announced.push(activity))
+        }
+
+        fn ran(&self) -> Vec<String> {
+            self.log.borrow().clone()
+        }
+    }
+
+    fn text(judgement: &Judgement) -> Option<&str> {
+        judgement.detected.as_ref().map(Signature::as_str)
+    }
+
+    #[test]
+    fn engines_that_agree_show_nothing_and_only_schedules_that_are_followed_are_run() {
+        let mut bench = bench(printing("1"), Some((Schedule::Stress, printing("1"))), vec![printing("1"); 2]);
+        let judgement = bench.judge(Purpose::Detect);
+        assert!(judgement.detected.is_none() && judgement.inconclusive.is_none());
+        assert_eq!(bench.ran(), ["subject none", "first none", "second none", "subject stress"]);
+        assert_eq!((judgement.executions, judgement.references.len()), (4, 2));
+        let [first, second] = [0, 1].map(|number| Activity::Run(Role::Reference(number)));
+        let subject = Activity::Run(Role::Subject);
+        let announced = [subject, first, Activity::Compare, second, Activity::Compare, subject, Activity::Compare];
+        assert_eq!(bench.announced, announced);
+    }
+
+    #[test]
+    fn what_the_subject_sees_is_found_and_explained_by_it() {
+        for (invariant, oracle) in
+            [(Invariant::BlackToWhite, Oracle::Invariant), (Invariant::Dangling, Oracle::Dangling)]
+        {
+            let mut bench = bench(seeing(invariant), None, vec![printing("2")]);
+            let judgement = bench.judge(Purpose::Explain);
+            let signature = judgement.detected.unwrap();
+            assert_eq!((signature.oracle(), signature.kind()), (oracle, FindingKind::Invariant(invariant)));
+            assert_eq!(judgement.explanation, Some(Box::new(Explanation::NotRepeated)));
+            // Whoever has found something asks nobody else, but for the minimizer.
+            assert_eq!(bench.ran(), ["subject none"]);
+            assert_eq!(bench.judge(Purpose::Minimize(oracle)).references.len(), 1);
+        }
+    }
+
+    #[test]
+    fn a_reference_that_does_something_else_is_found_whichever_it_is() {
+        let mut bench = bench(printing("1"), None, vec![printing("1"), printing("2")]);
+        let judgement = bench.judge(Purpose::Explain);
+        assert_eq!(text(&judgement), Some("differential output returned/returned"));
+        let Some(Explanation::Difference(difference)) = judgement.explanation.as_deref() else { panic!() };
+        assert_eq!((difference.our_name.as_str(), difference.reference_name.as_str()), ("subject", "second"));
+    }
+
+    #[test]
+    fn an_outcome_that_depends_on_the_schedule_is_found_with_the_schedule() {
+        let mut bench = bench(printing("1"), Some((Schedule::Stress, printing("2"))), vec![printing("1")]);
+        let judgement = bench.judge(Purpose::Explain);
+        assert_eq!(text(&judgement), Some("schedule output returned/returned"));
+        assert_eq!(judgement.schedule, Schedule::Stress);
+        assert_eq!(judgement.subject.outcome, printing("2").outcome);
+        let Some(Explanation::Difference(difference)) = judgement.explanation.as_deref() else { panic!() };
+        assert_eq!(difference.our_name, "subject with schedule stress");
+    }
+
+    #[test]
+    fn a_subject_that_dies_is_a_finding_with_or_without_a_schedule() {
+        let judgement = bench(dying("SIGSEGV"), None, vec![printing("1")]).judge(Purpose::Explain);
+        assert_eq!(text(&judgement), Some("crash vm SIGSEGV"));
+        assert_eq!(judgement.detected.as_ref().map(Signature::oracle), Some(Oracle::Crash));
+        assert!(judgement.inconclusive.is_none());
+        let Some(Explanation::Crash(crash)) = judgement.explanation.as_deref() else { panic!() };
+        assert_eq!((crash.stage.as_str(), crash.death.as_str()), ("vm", "SIGSEGV"));
+        assert_eq!(crash.stderr, "its last words");
+
+        let mut bench = bench(printing("1"), Some((Schedule::Stress, dying("exit code 7"))), vec![printing("1")]);
+        let judgement = bench.judge(Purpose::Detect);
+        assert_eq!((text(&judgement), &judgement.schedule), (Some("crash vm exit-code-7"), &Schedule::Stress));
+    }
+
+    #[test]
+    fn a_reference_that_dies_is_a_finding_that_says_so_and_no_difference() {
+        let mut bench = bench(printing("1"), None, vec![dying("SIGSEGV"), printing("1")]);
+        let judgement = bench.judge(Purpose::Detect);
+        assert_eq!(text(&judgement), Some("crash reference SIGSEGV"));
+        assert_eq!(judgement.inconclusive, Some(Inconclusive::ReferenceDied));
+        assert_eq!(bench.ran(), ["subject none", "first none"]);
+    }
+
+    #[test]
+    fn an_oracle_alone_speaks_of_nothing_else() {
+        let judge = |oracle, subject, scheduled, references| {
+            let mut bench = bench(subject, scheduled, references);
+            bench.oracles.alone = Some(oracle);
+            text(&bench.judge(Purpose::Detect)).map(str::to_owned)
+        };
+        assert_eq!(judge(Oracle::Schedule, dying("SIGSEGV"), None, Vec::new()), None);
+        assert_eq!(judge(Oracle::Differential, seeing(Invariant::Lists), None, vec![printing("1")]), None);
+        assert_eq!(judge(Oracle::Differential, printing("1"), None, vec![dying("SIGSEGV")]), None);
+        let scheduled = || Some((Schedule::Stress, printing("2")));
+        assert_eq!(judge(Oracle::Invariant, printing("1"), scheduled(), Vec::new()), None);
+        let found = judge(Oracle::Schedule, printing("1"), scheduled(), Vec::new());
+        assert_eq!(found.as_deref(), Some("schedule output returned/returned"));
+    }
 }

@@ -2,11 +2,15 @@
 //!
 //! An [`Outcome`] holds only what every correct Lua must agree about: the printed bytes, cut into lines, and how the
 //! script ended. Addresses in error messages are normalized away. [`compare`] says *differ* only where a limit cannot
-//! be the reason, so that a limit costs a verdict and never makes a false one.
+//! be the reason, so that a limit costs an answer and never makes a false one. How an engine words what is compared is the
+//! engine's to know: see [`Words`].
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+
+pub use crate::limits::LimitKind;
+use crate::words::Words;
 
 /// What one engine made of one script.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,6 +19,22 @@ pub struct Outcome {
     pub lines: Vec<Vec<u8>>,
     /// How the script ended.
     pub end: End,
+}
+
+impl Outcome {
+    /// The outcome as it is compared: with the words of the engine that had it.
+    pub fn in_words_of(&self, words: &'static Words) -> Told<'_> {
+        Told { outcome: self, words }
+    }
+}
+
+/// An outcome with the words of the engine that had it.
+#[derive(Clone, Copy, Debug)]
+pub struct Told<'a> {
+    /// The outcome.
+    pub outcome: &'a Outcome,
+    /// The words.
+    pub words: &'static Words,
 }
 
 /// How a script ended.
@@ -30,33 +50,6 @@ pub enum End {
     Died(String),
 }
 
-/// The limits that can end a script.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum LimitKind {
-    /// Too many VM instructions.
-    Instructions,
-    /// The heap grew too large.
-    Memory,
-    /// Calls were nested too deeply.
-    Depth,
-    /// Too much was printed.
-    Output,
-    /// The deadline passed.
-    Time,
-}
-
-impl fmt::Display for LimitKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            LimitKind::Instructions => "instruction limit",
-            LimitKind::Memory => "memory limit",
-            LimitKind::Depth => "nesting limit",
-            LimitKind::Output => "output limit",
-            LimitKind::Time => "deadline",
-        })
-    }
-}
-
 impl fmt::Display for End {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -69,11 +62,12 @@ impl fmt::Display for End {
 }
 
 impl End {
-    /// The end of a script that raised `message`. Messages by which Lua itself reports a limit become that limit.
-    pub fn from_error_message(message: &[u8]) -> End {
-        match limit_in_message(message) {
+    /// The end of a script that raised `message` in an engine with these words. Messages by which the engine reports a limit
+    /// become that limit.
+    pub fn of_error(message: &[u8], words: &Words) -> End {
+        match words.limit_in_error(message) {
             Some(kind) => End::Limit(kind),
-            None => End::Error(normalize(&String::from_utf8_lossy(message))),
+            None => End::Error(words.normalized(&String::from_utf8_lossy(message))),
         }
     }
 
@@ -84,35 +78,6 @@ impl End {
             _ => None,
         }
     }
-}
-
-/// The limit that an error message of Lua reports.
-fn limit_in_message(message: &[u8]) -> Option<LimitKind> {
-    if message.ends_with(b"not enough memory") {
-        Some(LimitKind::Memory)
-    } else if contains(message, b"stack overflow") || message.ends_with(b"error in error handling") {
-        Some(LimitKind::Depth)
-    } else {
-        None
-    }
-}
-
-fn contains(text: &[u8], word: &[u8]) -> bool {
-    text.windows(word.len()).any(|window| window == word)
-}
-
-/// Replaces every hexadecimal number `0x…` by `0x?`: in error messages these are addresses of objects.
-pub fn normalize(message: &str) -> String {
-    let mut out = String::with_capacity(message.len());
-    let mut rest = message;
-    while let Some(at) = rest.find("0x") {
-        let digits = rest[at + 2..].bytes().take_while(u8::is_ascii_hexdigit).count();
-        out.push_str(&rest[..at]);
-        out.push_str(if digits > 0 { "0x?" } else { "0x" });
-        rest = &rest[at + 2 + digits..];
-    }
-    out.push_str(rest);
-    out
 }
 
 /// Collects what a script prints, up to a number of bytes, and cuts it into lines.
@@ -184,37 +149,38 @@ pub struct Difference {
 /// Why two outcomes could not be compared to the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Inconclusive {
-    /// Only our engine hit a limit.
-    OurLimit(LimitKind),
+    /// Only the subject hit a limit.
+    SubjectLimit(LimitKind),
     /// Only the reference hit a limit.
     ReferenceLimit(LimitKind),
     /// The script caught the error of a limit and printed it; engines word and place it differently.
     LimitCaught(LimitKind),
-    /// Our engine died, which is a finding of its own.
-    WeDied,
-    /// The reference died.
+    /// The subject died, which is a finding of its own.
+    SubjectDied,
+    /// The reference died, which is a finding too.
     ReferenceDied,
 }
 
 impl fmt::Display for Inconclusive {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Inconclusive::OurLimit(kind) => write!(f, "only the VM hit the {kind}"),
+            Inconclusive::SubjectLimit(kind) => write!(f, "only the VM hit the {kind}"),
             Inconclusive::ReferenceLimit(kind) => write!(f, "only the reference hit the {kind}"),
             Inconclusive::LimitCaught(kind) => write!(f, "the script caught the error of the {kind}"),
-            Inconclusive::WeDied => f.write_str("the VM died"),
+            Inconclusive::SubjectDied => f.write_str("the VM died"),
             Inconclusive::ReferenceDied => f.write_str("the reference died"),
         }
     }
 }
 
-/// Compares what two engines made of one script.
+/// Compares what two engines made of one script: the subject, and a reference or the subject again, without a schedule.
 ///
 /// What was printed before a limit is compared. A limit on one side alone is inconclusive, unless that side had by then
 /// printed something that the other never did. With limits on both sides the common prefix decides.
-pub fn compare(ours: &Outcome, reference: &Outcome) -> Comparison {
+pub fn compare(subject: Told<'_>, other: Told<'_>) -> Comparison {
+    let (ours, reference) = (subject.outcome, other.outcome);
     if matches!(ours.end, End::Died(_)) {
-        return Comparison::Inconclusive(Inconclusive::WeDied);
+        return Comparison::Inconclusive(Inconclusive::SubjectDied);
     }
     if matches!(reference.end, End::Died(_)) {
         return Comparison::Inconclusive(Inconclusive::ReferenceDied);
@@ -222,14 +188,14 @@ pub fn compare(ours: &Outcome, reference: &Outcome) -> Comparison {
     let limits = (ours.end.limit(), reference.end.limit());
     let limited = match limits {
         (None, None) | (Some(_), Some(_)) => None,
-        (Some(kind), None) => Some(Inconclusive::OurLimit(kind)),
+        (Some(kind), None) => Some(Inconclusive::SubjectLimit(kind)),
         (None, Some(kind)) => Some(Inconclusive::ReferenceLimit(kind)),
     };
 
     let common = ours.lines.len().min(reference.lines.len());
     for at in 0..common {
         let (left, right) = (&ours.lines[at], &reference.lines[at]);
-        if same_line(left, right) {
+        if same_line((left, subject.words), (right, other.words)) {
             continue;
         }
         // A limit may have cut the last line short.
@@ -239,68 +205,85 @@ pub fn compare(ours: &Outcome, reference: &Outcome) -> Comparison {
         if cut_short(ours, left, right) || cut_short(reference, right, left) {
             return limited.map_or(Comparison::Agree, Comparison::Inconclusive);
         }
-        return differ(Some(at), Some(left), Some(right), ours, reference);
+        return differ(Some(at), Some(left), Some(right), subject, other);
     }
 
     let (left, right) = (ours.lines.get(common), reference.lines.get(common));
     match (left, right, limits) {
         // One side went on where the other had ended by itself.
-        (Some(_), None, (_, None)) | (None, Some(_), (None, _)) => differ(Some(common), left, right, ours, reference),
-        (None, None, (None, None)) if ours.end != reference.end => differ(None, None, None, ours, reference),
+        (Some(_), None, (_, None)) | (None, Some(_), (None, _)) => differ(Some(common), left, right, subject, other),
+        (None, None, (None, None)) if ours.end != reference.end => differ(None, None, None, subject, other),
         _ => limited.map_or(Comparison::Agree, Comparison::Inconclusive),
     }
 }
 
 /// Whether two printed lines are the same but for the addresses of printed objects (`table: 0x…`, `file (0x…)`).
-fn same_line(left: &[u8], right: &[u8]) -> bool {
-    left == right || (has_address(left) && has_address(right) && without_addresses(left) == without_addresses(right))
-}
-
-/// What stands before an address.
-const BEFORE_ADDRESS: [&[u8]; 2] = [b": 0x", b"(0x"];
-
-fn has_address(line: &[u8]) -> bool {
-    BEFORE_ADDRESS.iter().any(|before| contains(line, before))
-}
-
-fn without_addresses(line: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(line.len());
-    let mut at = 0;
-    while at < line.len() {
-        out.push(line[at]);
-        at += 1;
-        if BEFORE_ADDRESS.iter().any(|before| out.ends_with(before)) {
-            at += line[at..].iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
-        }
-    }
-    out
+fn same_line((left, its): (&[u8], &Words), (right, other): (&[u8], &Words)) -> bool {
+    left == right
+        || (its.has_address(left)
+            && other.has_address(right)
+            && its.without_addresses(left) == other.without_addresses(right))
 }
 
 fn differ(
     line: Option<usize>,
     left: Option<&Vec<u8>>,
     right: Option<&Vec<u8>>,
-    ours: &Outcome,
-    reference: &Outcome,
+    subject: Told<'_>,
+    other: Told<'_>,
 ) -> Comparison {
-    if let Some(kind) = [left, right].into_iter().flatten().find_map(|text| limit_caught(text)) {
+    let caught = |line: Option<&Vec<u8>>, told: Told<'_>| told.words.limit_in_line(line?);
+    if let Some(kind) = caught(left, subject).or_else(|| caught(right, other)) {
         return Comparison::Inconclusive(Inconclusive::LimitCaught(kind));
     }
     let describe = |text: Option<&Vec<u8>>, outcome: &Outcome| match text {
         Some(text) => String::from_utf8_lossy(text).into_owned(),
         None => format!("({})", outcome.end),
     };
-    Comparison::Differ(Difference { line, ours: describe(left, ours), reference: describe(right, reference) })
-}
-
-/// The limit whose error a script caught and printed.
-fn limit_caught(line: &[u8]) -> Option<LimitKind> {
-    if contains(line, b"not enough memory") { Some(LimitKind::Memory) } else { limit_in_message(line) }
+    Comparison::Differ(Difference {
+        line,
+        ours: describe(left, subject.outcome),
+        reference: describe(right, other.outcome),
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::puc;
+    use crate::words::{At, LimitMessage};
+
+    /// What engines of one family say of a script.
+    fn compare(ours: &Outcome, reference: &Outcome) -> Comparison {
+        super::compare(ours.in_words_of(&puc::WORDS), reference.in_words_of(&puc::WORDS))
+    }
+
+    /// Words that no Lua has.
+    static OTHER: Words = Words {
+        limits: &[LimitMessage { kind: LimitKind::Memory, text: "no room", in_error: At::End, in_line: At::Anywhere }],
+        large_source: &[],
+        before_quote: ":",
+        address: "@",
+        before_address: &["#"],
+    };
+
+    #[test]
+    fn each_side_is_read_in_the_words_of_its_engine() {
+        let [left, right] =
+            ["false\tnot enough memory\n", "false\tno room at all\n"].map(|text| outcome(text, End::Returned));
+        let caught = Comparison::Inconclusive(Inconclusive::LimitCaught(LimitKind::Memory));
+        let whole = outcome("true\n", End::Returned);
+        let told = |outcome, words| Outcome::in_words_of(outcome, words);
+        assert_eq!(super::compare(told(&left, &puc::WORDS), told(&whole, &OTHER)), caught);
+        assert_eq!(super::compare(told(&whole, &puc::WORDS), told(&right, &OTHER)), caught);
+        // In the words of the other engine it is a line like any other.
+        assert!(matches!(super::compare(told(&left, &OTHER), told(&whole, &OTHER)), Comparison::Differ(_)));
+
+        let [left, right] = ["table: 0x12\n", "table: 0x@ff\n"].map(|text| outcome(text, End::Returned));
+        assert!(matches!(super::compare(told(&left, &puc::WORDS), told(&right, &OTHER)), Comparison::Differ(_)));
+        assert_eq!(End::of_error(b"no room", &OTHER), End::Limit(LimitKind::Memory));
+        assert_eq!(End::of_error(b"at @12af", &OTHER), End::Error("at @?".into()));
+    }
 
     fn outcome(text: &str, end: End) -> Outcome {
         let mut output = Output::new(1000);
@@ -316,20 +299,6 @@ mod tests {
         assert_eq!(output.write(b"x"), Err(OutputFull));
         assert_eq!(output.take_lines(), [&b"a"[..], b"", b"bcdef"]);
         assert_eq!(output.take_lines(), Vec::<Vec<u8>>::new());
-    }
-
-    #[test]
-    fn addresses_are_normalized_in_messages() {
-        assert_eq!(normalize("table: 0x55aF00 and 0x7f, 0xyz, 0x"), "table: 0x? and 0x?, 0xyz, 0x");
-        assert_eq!(normalize("é0x1é"), "é0x?é");
-        assert_eq!(End::from_error_message(b"x:1: table: 0x12"), End::Error("x:1: table: 0x?".into()));
-    }
-
-    #[test]
-    fn lua_messages_about_limits_are_limits() {
-        assert_eq!(End::from_error_message(b"not enough memory"), End::Limit(LimitKind::Memory));
-        assert_eq!(End::from_error_message(b"case:3: stack overflow"), End::Limit(LimitKind::Depth));
-        assert_eq!(End::from_error_message(b"error in error handling"), End::Limit(LimitKind::Depth));
     }
 
     #[test]
@@ -360,7 +329,7 @@ mod tests {
     fn a_limit_on_one_side_is_inconclusive_after_an_equal_prefix() {
         let limited = outcome("a\nb", End::Limit(LimitKind::Instructions));
         let whole = outcome("a\nbcd\ne\n", End::Returned);
-        let ours = Inconclusive::OurLimit(LimitKind::Instructions);
+        let ours = Inconclusive::SubjectLimit(LimitKind::Instructions);
         assert_eq!(compare(&limited, &whole), Comparison::Inconclusive(ours));
         let theirs = Inconclusive::ReferenceLimit(LimitKind::Instructions);
         assert_eq!(compare(&whole, &limited), Comparison::Inconclusive(theirs));
@@ -395,7 +364,7 @@ mod tests {
     fn a_death_is_left_to_the_crash_oracle() {
         let dead = outcome("", End::Died("SIGSEGV".into()));
         let alive = outcome("a\n", End::Returned);
-        assert_eq!(compare(&dead, &alive), Comparison::Inconclusive(Inconclusive::WeDied));
+        assert_eq!(compare(&dead, &alive), Comparison::Inconclusive(Inconclusive::SubjectDied));
         assert_eq!(compare(&alive, &dead), Comparison::Inconclusive(Inconclusive::ReferenceDied));
     }
 }

@@ -4,8 +4,8 @@
 mod common;
 
 use common::{Scratch, code_lines};
-use moonphase::engine::Engine;
 use moonphase::engine::reference::ReferenceEngine;
+use moonphase::engine::{Case, Engine};
 use moonphase::limits::Limits;
 use moonphase::outcome::End;
 
@@ -39,8 +39,9 @@ fn demonstrate(seed: u64, without: &[&str]) -> (String, String) {
         let clean = scratch.run(&["check", "--gc", gc, path]);
         assert_eq!(clean.assert_quiet(0).stdout, format!("{path}: nothing found\n"), "seed {seed}");
     }
-    let plain = ReferenceEngine::new().run(minimized.as_bytes(), "@minimized.lua", &Limits::default());
-    assert_eq!(plain.end, End::Returned, "seed {seed}\n{minimized}");
+    let case = Case::new(minimized.as_bytes(), "@minimized.lua");
+    let on_reference = ReferenceEngine::new().run(&case, &Limits::default()).outcome;
+    assert_eq!(on_reference.end, End::Returned, "seed {seed}\n{minimized}");
     (scratch.read(finding["script"].as_str().unwrap()), minimized)
 }
 

@@ -1,15 +1,14 @@
 //! Ordinary programs that run for long: under a correct policy the checker has nothing to say about them, and they do
 //! what they do on the reference.
 
-use moonphase::engine::Engine;
 use moonphase::engine::reference::ReferenceEngine;
-use moonphase::engine::vm::{Look, VmEngine};
+use moonphase::engine::vm::VmEngine;
+use moonphase::engine::{Case, Engine, puc};
 use moonphase::fuzzing::correct_policies;
 use moonphase::limits::Limits;
 use moonphase::outcome::{Comparison, End, compare};
 use moonphase::settings::{Check, Settings};
 use moonphase_invariants::Level;
-use moonphase_vm::Schedule;
 
 /// A program, how large its work is where every barrier is checked, and where all of the heap is looked at each time.
 struct Program {
@@ -49,17 +48,17 @@ fn limits() -> Limits {
 fn assert_no_alarm(program: &Program, size: u32, level: Level) {
     let Program { name, source, .. } = *program;
     let source = format!("SIZE = {size} {source}");
-    let reference = ReferenceEngine::new().run(source.as_bytes(), name, &limits());
+    let case = Case::new(source.as_bytes(), name);
+    let reference = ReferenceEngine::new().run(&case, &limits()).outcome;
     assert_eq!(reference.end, End::Returned, "{name} on the reference");
     assert!(!reference.lines.is_empty(), "{name} prints nothing");
     for gc in correct_policies() {
         let settings = Settings { gc, check: Check::At(level), ..Settings::default() };
-        let run =
-            VmEngine::new(settings).run_observed(source.as_bytes(), name, &limits(), &Schedule::None, Look::default());
+        let run = VmEngine::new(settings).observe(&case, &limits());
         if let Some(violation) = run.violation {
             panic!("{name} under {gc}, check {level}: {violation}");
         }
-        let comparison = compare(&run.outcome, &reference);
+        let comparison = compare(run.outcome.in_words_of(&puc::WORDS), reference.in_words_of(&puc::WORDS));
         assert_eq!(comparison, Comparison::Agree, "{name} under {gc}, check {level}");
     }
 }

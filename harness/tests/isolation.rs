@@ -16,16 +16,19 @@ use std::time::{Duration, Instant};
 
 use moonphase::campaign::lane::{CaseEnd, Crash, IsolationError, IsolationOptions};
 use moonphase::campaign::process::{Death, WorkerCommand};
-use moonphase::campaign::protocol::{CaseInput, Stage};
+use moonphase::campaign::protocol::CaseInput;
 use moonphase::campaign::supervisor::{CaseSource, Control, Inputs, Isolated, Numbers, StoppedBy, Supervisor};
 use moonphase::campaign::worker::{CaseRunner, serve};
-use moonphase::engine::Engine;
 use moonphase::engine::reference::ReferenceEngine;
+use moonphase::engine::{Activity, Case, Engine, Role};
 use moonphase::limits::Limits;
 use moonphase::outcome::{End, LimitKind, Outcome};
 use serde::{Deserialize, Serialize};
 
 const ROLE: &str = "MOONPHASE_TEST_ROLE";
+
+const SUBJECT: Activity = Activity::Run(Role::Subject);
+const REFERENCE: Activity = Activity::Run(Role::Reference(0));
 
 /// What the test's workers are told.
 #[derive(Clone, Serialize, Deserialize)]
@@ -66,14 +69,14 @@ impl CaseRunner for TestRunner {
         }
     }
 
-    fn run(&mut self, case: &CaseInput, stage: &mut dyn FnMut(Stage)) -> TestReport {
+    fn run(&mut self, case: &CaseInput, announce: &mut dyn FnMut(Activity)) -> TestReport {
         let source = match case {
             CaseInput::Number(number) => numbered_script(*number),
             CaseInput::Bytes(bytes) | CaseInput::Scheduled { text: bytes, .. } => {
                 String::from_utf8_lossy(bytes).into_owned()
             }
         };
-        stage(Stage::Vm);
+        announce(SUBJECT);
         match source.as_str() {
             "!abort" => std::process::abort(),
             "!panic" => panic!("the engine\nfell over"),
@@ -89,9 +92,9 @@ impl CaseRunner for TestRunner {
             }
             _ => {}
         }
-        stage(Stage::Reference);
+        announce(REFERENCE);
         let source = if source.starts_with('!') { "" } else { &source };
-        let outcome = self.engine.run(source.as_bytes(), "@case.lua", &self.job.limits);
+        let outcome = self.engine.run(&Case::new(source.as_bytes(), "@case.lua"), &self.job.limits).outcome;
         TestReport { worker: std::process::id(), outcome }
     }
 }
@@ -177,7 +180,7 @@ fn a_reference_that_loops_in_a_finalizer_costs_one_case() {
         "print(2)",
     ]);
     assert_eq!((printed(&ends[0]), printed(&ends[2])), ("1".into(), "2".into()));
-    assert_eq!(crash(&ends[1]).stage, Stage::Reference);
+    assert_eq!(crash(&ends[1]).activity, REFERENCE);
     assert_eq!(crash(&ends[1]).end(), End::Limit(LimitKind::Time));
 }
 
@@ -186,7 +189,7 @@ fn a_reference_that_explodes_in_a_pattern_costs_one_case() {
     let ends =
         run_scripts(&["print(1)", "return string.find(string.rep('a', 200), string.rep('a-', 60) .. 'b')", "print(2)"]);
     assert_eq!((printed(&ends[0]), printed(&ends[2])), ("1".into(), "2".into()));
-    assert_eq!(crash(&ends[1]).stage, Stage::Reference);
+    assert_eq!(crash(&ends[1]).activity, REFERENCE);
     assert_eq!(crash(&ends[1]).end(), End::Limit(LimitKind::Time));
 }
 
@@ -208,14 +211,14 @@ fn a_reference_that_dies_by_a_signal_costs_one_case() {
     assert_eq!((printed(&ends[0]), printed(&ends[2])), ("1".into(), "2".into()));
     assert_eq!(crash(&ends[1]).death, Death::Signal("SIGSEGV".into()));
     assert_eq!(crash(&ends[1]).end(), End::Died("SIGSEGV".into()));
-    assert_eq!(crash(&ends[1]).stage, Stage::Reference);
+    assert_eq!(crash(&ends[1]).activity, REFERENCE);
 }
 
 #[test]
 fn a_panic_costs_one_case_and_its_message_is_known() {
     let ends = run_scripts(&["!panic", "print(1)"]);
     let crash = crash(&ends[0]);
-    assert_eq!((crash.stage, &crash.death), (Stage::Vm, &Death::Exit(101)));
+    assert_eq!((crash.activity, &crash.death), (SUBJECT, &Death::Exit(101)));
     let (place, message) = crash.panic().unwrap();
     assert!(place.contains("isolation.rs:"), "{place}");
     assert_eq!(message, "the engine");
@@ -241,12 +244,12 @@ fn stray_output_of_a_worker_does_no_harm() {
 }
 
 /// The part of an end that does not depend on which process ran the case.
-type Comparable = (u64, Result<Outcome, (Stage, Death)>);
+type Comparable = (u64, Result<Outcome, (Activity, Death)>);
 
 fn comparable(ends: Vec<(u64, CaseEnd<TestReport>)>) -> Vec<Comparable> {
     let part = |end: CaseEnd<TestReport>| match end {
         CaseEnd::Report(report) => Ok(report.outcome),
-        CaseEnd::Died(crash) => Err((crash.stage, crash.death)),
+        CaseEnd::Died(crash) => Err((crash.activity, crash.death)),
     };
     ends.into_iter().map(|(key, end)| (key, part(end))).collect()
 }
@@ -272,7 +275,7 @@ fn a_hang_holds_up_the_order_but_not_the_other_lanes() {
     scripts.extend((0..50).map(|i| format!("print({i})").into_bytes()));
     let ends = run(2, Inputs::new(scripts));
     assert_eq!(crash(&ends[0].1).death, Death::Deadline);
-    assert_eq!(crash(&ends[0].1).stage, Stage::Vm);
+    assert_eq!(crash(&ends[0].1).activity, SUBJECT);
     for (key, end) in &ends[1..] {
         assert_eq!(printed(end), (key - 1).to_string());
     }
@@ -328,6 +331,11 @@ fn a_job_that_is_refused_and_a_worker_that_cannot_start_are_errors() {
     };
     let refused = run(supervisor(2), TestJob { refuse: Some("no such engine".into()), ..TestJob::default() });
     assert_eq!(refused.to_string(), "no such engine");
+    // Whoever does not understand its job says so.
+    let error = Isolated::<TestReport>::new(command("worker"), supervisor(1).options, &"no job")
+        .and_then(|mut isolated| isolated.run_one(CaseInput::Number(1)))
+        .unwrap_err();
+    assert!(error.to_string().starts_with("the worker does not understand its job: "), "{error}");
     let start = run(supervisor(1), TestJob { die_at_start: true, ..TestJob::default() });
     assert!(matches!(&start, IsolationError::Start { death: Death::Exit(101), .. }), "{start:?}");
     assert!(start.to_string().contains("no good start"), "{start}");

@@ -7,7 +7,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-use moonphase::engine::vm::{Look, VmEngine, VmRun};
+use moonphase::engine;
+use moonphase::engine::vm::{VmEngine, VmRun};
 use moonphase::fault::Fault;
 use moonphase::fuzzing::correct_policies;
 use moonphase::header::Header;
@@ -60,8 +61,8 @@ impl Case {
         // Looking at everything takes long where scripts do.
         let limits = Limits { instructions: 3_000, ..Limits::default() };
         let source = self.text.as_bytes();
-        let VmRun { outcome, violation, .. } =
-            engine.run_observed(source, CHUNK_NAME, &limits, &self.schedule, Look::default());
+        let case = engine::Case { schedule: &self.schedule, ..engine::Case::new(source, CHUNK_NAME) };
+        let VmRun { outcome, violation, .. } = engine.observe(&case, &limits);
         // Not a part of what is found.
         (violation.map(|violation| Violation { sound_until: 0, ..*violation }), outcome)
     }

@@ -12,14 +12,14 @@ use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use moonphase::engine::Engine;
 use moonphase::engine::reference::ReferenceEngine;
-use moonphase::engine::vm::{Look, VmEngine};
+use moonphase::engine::vm::VmEngine;
+use moonphase::engine::{Case, Engine, puc};
 use moonphase::fuzzing::correct_policies;
 use moonphase::header::Header;
 use moonphase::language::Language;
 use moonphase::limits::Limits;
-use moonphase::minimize::{Budget, Minimized, Subject, Verdict, minimize};
+use moonphase::minimize::{Answer, Budget, Minimized, Subject, minimize};
 use moonphase::oracle::CHUNK_NAME;
 use moonphase::outcome::{Comparison, End, Outcome, compare};
 use moonphase::schedule::Schedules;
@@ -193,16 +193,25 @@ fn engine(gc: Policy, check: Check) -> VmEngine {
     VmEngine::new(Settings { gc, check, ..Settings::default() })
 }
 
+fn case(text: &str) -> Case<'_> {
+    Case::new(text.as_bytes(), CHUNK_NAME)
+}
+
+/// Two outcomes, compared in the words that both engines have.
+fn compared(ours: &Outcome, other: &Outcome) -> Comparison {
+    compare(ours.in_words_of(&puc::WORDS), other.in_words_of(&puc::WORDS))
+}
+
 fn on_reference(text: &str) -> Outcome {
-    ReferenceEngine::new().run(text.as_bytes(), CHUNK_NAME, &Limits::default())
+    ReferenceEngine::new().run(&case(text), &Limits::default()).outcome
 }
 
 // --- the VM and the reference agree ---
 
 fn the_vm_does_what_the_reference_does(subject: &Subject) -> Result<(), String> {
     let text = text(subject);
-    let ours = engine(Policy::default(), Check::Off).run(text.as_bytes(), CHUNK_NAME, &Limits::default());
-    match compare(&ours, &on_reference(&text)) {
+    let ours = engine(Policy::default(), Check::Off).run(&case(&text), &Limits::default()).outcome;
+    match compared(&ours, &on_reference(&text)) {
         Comparison::Differ(difference) => Err(format!("{difference:?}")),
         Comparison::Agree | Comparison::Inconclusive(_) => Ok(()),
     }
@@ -227,7 +236,7 @@ fn nothing_is_found(subject: &Subject, level: Level) -> Result<(), String> {
     let text = text(subject);
     for (gc, schedule) in schedules_for(&text) {
         let mut engine = engine(gc, Check::At(level));
-        let run = engine.run_observed(text.as_bytes(), CHUNK_NAME, &Limits::default(), &schedule, Look::default());
+        let run = engine.observe(&Case { schedule: &schedule, ..case(&text) }, &Limits::default());
         if let Some(violation) = run.violation {
             return Err(format!("gc {gc}, check {level}, schedule {schedule}: {violation}"));
         }
@@ -238,12 +247,10 @@ fn nothing_is_found(subject: &Subject, level: Level) -> Result<(), String> {
 fn no_schedule_shows(subject: &Subject) -> Result<(), String> {
     let text = text(subject);
     let mut engine = engine(Policy::default(), Check::Off);
-    let mut run = |schedule: &Schedule| {
-        engine.run_observed(text.as_bytes(), CHUNK_NAME, &Limits::default(), schedule, Look::default()).outcome
-    };
-    let plain = run(&Schedule::None);
+    let mut run = |schedule: &Schedule| engine.run(&Case { schedule, ..case(&text) }, &Limits::default()).outcome;
+    let unscheduled = run(&Schedule::None);
     for schedule in Schedules::All.of_case(text.len() as u64, 0) {
-        if let Comparison::Differ(difference) = compare(&run(&schedule), &plain) {
+        if let Comparison::Differ(difference) = compared(&run(&schedule), &unscheduled) {
             return Err(format!("schedule {schedule}: {difference:?}"));
         }
     }
@@ -269,10 +276,10 @@ fn all_invariants_hold_at_every_moment_under_every_correct_policy() {
 
 // --- the minimizer keeps the signature and never grows a script ---
 
-/// What is found in a script under the faulty policy, if it runs on plain Lua.
+/// What is found in a script under the faulty policy, if it runs on the reference.
 fn signature(text: &str) -> Option<String> {
     let mut engine = engine(Policy::LUA_51, Check::default());
-    let run = engine.run_observed(text.as_bytes(), CHUNK_NAME, &Limits::default(), &Schedule::None, Look::default());
+    let run = engine.observe(&case(text), &Limits::default());
     let signature = run.violation?.signature();
     (on_reference(text).end == End::Returned).then_some(signature)
 }
@@ -286,8 +293,7 @@ fn size(text: &str) -> Option<(usize, usize)> {
 fn minimizing_keeps_the_signature_and_does_not_grow(subject: &Subject) -> Result<(), String> {
     let original = text(subject);
     let Some(wanted) = signature(&original) else { return Ok(()) };
-    let mut judge =
-        |text: &str| if signature(text).as_ref() == Some(&wanted) { Verdict::Keeps } else { Verdict::Loses };
+    let mut judge = |text: &str| if signature(text).as_ref() == Some(&wanted) { Answer::Keeps } else { Answer::Loses };
     let Minimized { text, code_lines, reproduced, .. } =
         minimize(subject.clone(), &LANGUAGE, &mut judge, Budget::default());
     if !reproduced {

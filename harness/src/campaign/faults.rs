@@ -20,7 +20,7 @@ use super::supervisor::{Control, Numbers, StoppedBy, Supervisor};
 use super::triage::isolation;
 use crate::cases::Scripts;
 use crate::fault::Fault;
-use crate::finding::{Detected, Oracle};
+use crate::finding::{Oracle, Signature};
 use crate::limits::Limits;
 use crate::oracle::Purpose;
 use crate::schedule::Schedules;
@@ -96,7 +96,7 @@ pub enum FaultsError<E> {
 /// The first finding of a campaign, or that it found nothing.
 struct First {
     runs: u64,
-    detected: Option<Detected>,
+    detected: Option<Signature>,
 }
 
 impl FaultCampaign {
@@ -152,8 +152,8 @@ impl FaultCampaign {
             fault: fault.name(),
             gc: fault.policy(),
             found: first.detected.is_some(),
-            oracle: first.detected.as_ref().map(|detected| detected.oracle),
-            signature: first.detected.map(|detected| detected.signature),
+            oracle: first.detected.as_ref().map(Signature::oracle),
+            signature: first.detected.map(|detected| detected.to_string()),
             runs: first.runs,
             seconds,
             by,

@@ -14,18 +14,17 @@ use super::job::{Ended, Job};
 use super::process::WorkerCommand;
 use super::supervisor::{Control, Numbers, StoppedBy, Supervisor};
 use super::triage::{Triage, TriageError, isolation};
-use crate::cases::{Case, Generator, Scripts};
+use crate::cases::{Generated, Generator, Scripts};
 use crate::coverage::{Coverage, CoverageSummary};
-use crate::engine::Engine;
-use crate::engine::reference::ReferenceEngine;
-use crate::finding::{Detected, Oracle};
+use crate::engine;
+use crate::finding::{FindingKind, Oracle, Signature};
 use crate::free::{Census, CensusSummary};
 use crate::limits::Limits;
 use crate::minimize::Subject;
 use crate::oracle::{Purpose, Times};
 use crate::report::Style;
 use crate::script::OpKind;
-use crate::settings::{self, Reference, Settings};
+use crate::settings::{self, Settings};
 
 /// What a campaign is to do.
 #[derive(Clone, Debug)]
@@ -150,7 +149,8 @@ pub struct FindingSummary {
     /// Who spoke.
     pub oracle: Oracle,
     /// The first word of the signature.
-    pub kind: String,
+    #[serde(serialize_with = "crate::text::serialize")]
+    pub kind: FindingKind,
     /// The signature.
     pub signature: String,
     /// Number of the first case that showed it.
@@ -256,10 +256,7 @@ impl Campaign {
             settings: self.settings.clone(),
             reference: ReferenceSummary {
                 name: self.settings.reference.to_string(),
-                version: match self.settings.reference {
-                    Reference::Lua54 => Some(ReferenceEngine::new().version()),
-                    Reference::None => None,
-                },
+                version: engine::open_references(&self.settings).first().map(|reference| reference.version()),
             },
             runs: counts.runs,
             executions: counts.executions,
@@ -311,7 +308,7 @@ struct State<'a> {
 
 /// A finding that is saved and not looked into yet.
 struct Waiting {
-    detected: Detected,
+    detected: Signature,
     /// How it was found, with the schedule that it took.
     settings: Settings,
     subject: Subject,
@@ -337,8 +334,8 @@ impl State<'_> {
         self.counts.reachable = self.coverage.reachable();
         let mut flow = ControlFlow::Continue(());
         if let Some(detected) = &ended.detected {
-            let accepted = self.campaign.known.contains(&detected.signature);
-            if !accepted && self.seen.insert(detected.signature.clone()) {
+            let accepted = self.campaign.known.contains(detected.as_str());
+            if !accepted && self.seen.insert(detected.to_string()) {
                 flow = self.found(case, detected, &ended);
             }
         }
@@ -346,7 +343,7 @@ impl State<'_> {
         flow
     }
 
-    fn found(&mut self, case: u64, detected: &Detected, ended: &Ended) -> ControlFlow<()> {
+    fn found(&mut self, case: u64, detected: &Signature, ended: &Ended) -> ControlFlow<()> {
         self.counts.findings += 1;
         let seconds = self.start.elapsed().as_secs_f64();
         let waiting = match self.save(case, detected, ended, seconds) {
@@ -370,18 +367,18 @@ impl State<'_> {
         }
     }
 
-    fn save(&mut self, case: u64, detected: &Detected, ended: &Ended, seconds: f64) -> Result<Waiting, TriageError> {
-        let Case { text, subject, .. } = self.campaign.generator().case(case);
+    fn save(&mut self, case: u64, detected: &Signature, ended: &Ended, seconds: f64) -> Result<Waiting, TriageError> {
+        let Generated { text, subject, .. } = self.campaign.generator().case(case);
         let schedules = self.campaign.settings.schedules.of_case(self.campaign.seed, case);
         let triage = self.triage();
         let triage = triage.with_schedule_of(ended, text.as_bytes(), &schedules)?;
         let settings = triage.settings.clone();
         let original = triage.with_header(&text, detected);
-        let folder = self.folder.add(&detected.signature, &original)?;
+        let folder = self.folder.add(detected.as_str(), &original)?;
         let summary = FindingSummary {
-            oracle: detected.oracle,
-            kind: detected.kind.clone(),
-            signature: detected.signature.clone(),
+            oracle: detected.oracle(),
+            kind: detected.kind(),
+            signature: detected.to_string(),
             run: case,
             schedule: settings.schedules.one().cloned(),
             seconds,

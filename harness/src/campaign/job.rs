@@ -8,15 +8,15 @@ use serde::{Deserialize, Serialize};
 
 use super::lane::{CaseEnd, Crash};
 use super::process::Death;
-use super::protocol::{CaseInput, Stage};
+use super::protocol::CaseInput;
 use super::worker::CaseRunner;
 use crate::cases::{Generator, Scripts};
-use crate::engine::vm::VmRun;
-use crate::finding::{Detected, Oracle};
+use crate::engine::{Activity, Role};
+use crate::finding::{FindingKind, Oracle, Signature};
 use crate::free::Use;
 use crate::limits::Limits;
-use crate::oracle::{CHUNK_NAME, Judgement, Oracles, Purpose, Times};
-use crate::outcome::{Difference, End, Inconclusive};
+use crate::oracle::{Judgement, Oracles, Purpose, Times};
+use crate::outcome::{End, Inconclusive};
 use crate::report::Explanation;
 use crate::schedule::{Schedules, TurnsAt};
 use crate::script::OpKind;
@@ -63,19 +63,17 @@ impl Job {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct CaseReport {
     /// What is wrong, if something is.
-    pub detected: Option<Detected>,
+    pub detected: Option<Signature>,
     /// Why the outcomes could not be compared.
     pub inconclusive: Option<Inconclusive>,
-    /// How the script ended on the reference, if it was asked.
-    pub plain: Option<End>,
+    /// How the script ended on each reference that was asked.
+    pub reference_ends: Vec<End>,
     /// The schedule under which something is wrong; `None` where none was needed.
     #[serde(with = "crate::text::option")]
     pub schedule: Option<Schedule>,
     /// What the schedule did, if an explanation was asked.
     pub turned: Vec<TurnsAt>,
-    /// What differs, if something does.
-    pub difference: Option<Difference>,
-    /// What explains a violation, if that was asked.
+    /// What explains a finding, if that was asked.
     pub explanation: Option<Box<Explanation>>,
     /// The numbers of cells that this worker had not covered before.
     pub cells: Vec<u16>,
@@ -103,21 +101,21 @@ impl CaseRunner for Runner {
 
     fn new(job: Job) -> Result<Runner, String> {
         let settings = job.settings;
-        let oracles = |settings| match job.alone {
+        let oracles = |settings: &Settings| match job.alone {
             None => Oracles::new(settings, job.limits),
             Some(oracle) => Oracles::alone(oracle, settings, job.limits),
         };
         Ok(Runner {
             generator: Generator::new(job.scripts, job.seed, settings.lua, job.disabled),
             schedules: settings.schedules.clone(),
-            control: job.controlled.then(|| oracles(Settings { fault: None, ..settings.clone() })),
-            oracles: oracles(settings),
+            control: job.controlled.then(|| oracles(&Settings { fault: None, ..settings.clone() })),
+            oracles: oracles(&settings),
             purpose: job.purpose,
         })
     }
 
-    fn run(&mut self, case: &CaseInput, stage: &mut dyn FnMut(Stage)) -> CaseReport {
-        stage(Stage::Prepare);
+    fn run(&mut self, case: &CaseInput, announce: &mut dyn FnMut(Activity)) -> CaseReport {
+        announce(Activity::Prepare);
         let start = Instant::now();
         let mut uses = Vec::new();
         let (source, schedules) = match case {
@@ -130,16 +128,18 @@ impl CaseRunner for Runner {
             CaseInput::Scheduled { text, schedule } => (text.clone(), Schedules::Only(schedule.clone()).of_script()),
         };
         let generating = start.elapsed();
-        let mut judgement = self.oracles.judge(&source, &schedules, self.purpose, stage);
+        let mut judgement = self.oracles.judge(&source, &schedules, self.purpose, announce);
         if judgement.detected.is_some()
             && let Some(control) = &mut self.control
-            && control.judge(&source, &schedules, self.purpose, stage).detected.is_some()
+            && control.judge(&source, &schedules, self.purpose, announce).detected.is_some()
         {
             judgement.detected = None;
         }
         let mut report = self.report(judgement);
         report.times.generate = generating.as_secs_f64();
-        if report.inconclusive.is_none() && matches!(report.plain, Some(End::Returned | End::Error(_))) {
+        let by_itself = |end: &End| matches!(end, End::Returned | End::Error(_));
+        let ended = !report.reference_ends.is_empty() && report.reference_ends.iter().all(by_itself);
+        if report.inconclusive.is_none() && ended {
             report.uses = uses;
         }
         report
@@ -148,16 +148,13 @@ impl CaseRunner for Runner {
 
 impl Runner {
     fn report(&mut self, judgement: Judgement) -> CaseReport {
-        let explanation =
-            (self.purpose == Purpose::Explain).then(|| explanation(&judgement.ours)).flatten().map(Box::new);
         CaseReport {
             detected: judgement.detected,
             inconclusive: judgement.inconclusive,
-            plain: judgement.reference.map(|outcome| outcome.end),
+            reference_ends: judgement.references.into_iter().map(|outcome| outcome.end).collect(),
             schedule: Some(judgement.schedule).filter(|schedule| *schedule != Schedule::None),
-            turned: judgement.ours.turned.into_iter().map(TurnsAt::from).collect(),
-            difference: judgement.difference,
-            explanation,
+            turned: judgement.subject.turned,
+            explanation: judgement.explanation.filter(|_| self.purpose == Purpose::Explain),
             cells: self.oracles.take_new_cells(),
             uses: Vec::new(),
             executions: judgement.executions,
@@ -166,19 +163,10 @@ impl Runner {
     }
 }
 
-/// What explains what was found while our VM ran.
-fn explanation(ours: &VmRun) -> Option<Explanation> {
-    match (&ours.violation, ours.unreachable) {
-        (Some(violation), _) => Some(Explanation::of_violation(violation, &ours.history, CHUNK_NAME.as_bytes())),
-        (None, Some(unreachable)) => Some(Explanation::of_unreachable(unreachable)),
-        (None, None) => None,
-    }
-}
-
 /// What a case that ended with or without its worker showed.
 pub struct Ended {
     /// What is wrong, if something is.
-    pub detected: Option<Detected>,
+    pub detected: Option<Signature>,
     /// Whether outcomes could not be compared.
     pub inconclusive: bool,
     /// The death of the worker, if it died.
@@ -204,20 +192,52 @@ impl From<CaseEnd<CaseReport>> for Ended {
     }
 }
 
-/// What the death of a worker means. A reference that is too slow for a script says nothing of our VM, and nobody's fault is
-/// found by it.
-fn detected_in(crash: &Crash) -> Option<Detected> {
-    let who = crash.stage.name();
+/// What the death of a worker means. A reference that is too slow for a script says nothing of the subject, and nobody's
+/// fault is found by it.
+fn detected_in(crash: &Crash) -> Option<Signature> {
     let how = match (&crash.death, crash.panic()) {
-        (Death::Deadline, _) if crash.stage == Stage::Reference => return None,
+        (Death::Deadline, _) if matches!(crash.activity, Activity::Run(Role::Reference(_))) => return None,
         (Death::Deadline, _) => "hang".to_owned(),
         // The place without its column and the machine's folders.
         (_, Some((place, _))) => {
             let file = place.split(':').next().unwrap_or(place);
             let file = file.rsplit('/').next().unwrap_or(file);
-            format!("panic {file}")
+            // A panic and its file are two words.
+            return Some(Signature::new(FindingKind::Crash, &format!("{} panic {file}", crash.activity.name())));
         }
-        (death, None) => death.to_string().replace(' ', "-"),
+        (death, None) => death.to_string(),
     };
-    Some(Detected::new(Oracle::Crash, format!("crash {who} {how}")))
+    Some(Signature::of_crash(crash.activity.name(), &how))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(activity: Activity, death: Death, stderr: &str) -> Option<String> {
+        detected_in(&Crash { activity, death, stderr: stderr.to_owned() }).map(|signature| signature.to_string())
+    }
+
+    #[test]
+    fn a_worker_that_dies_is_a_finding_of_the_engine_that_ran() {
+        let signal = || Death::Signal("SIGSEGV".to_owned());
+        for (activity, signature) in [
+            (Activity::Run(Role::Subject), "crash vm SIGSEGV"),
+            (Activity::Run(Role::Reference(0)), "crash reference SIGSEGV"),
+            (Activity::Run(Role::Reference(1)), "crash reference SIGSEGV"),
+            (Activity::Compare, "crash harness SIGSEGV"),
+        ] {
+            assert_eq!(text(activity, signal(), "").as_deref(), Some(signature));
+        }
+        let subject = Activity::Run(Role::Subject);
+        assert_eq!(text(subject, Death::Exit(7), "").as_deref(), Some("crash vm exit-code-7"));
+        let panic = "thread 'main' panicked at vm/src/gc/mark.rs:3:5:\nnot so\n";
+        assert_eq!(text(subject, Death::Exit(101), panic).as_deref(), Some("crash vm panic mark.rs"));
+    }
+
+    #[test]
+    fn only_a_subject_is_found_to_hang() {
+        assert_eq!(text(Activity::Run(Role::Subject), Death::Deadline, "").as_deref(), Some("crash vm hang"));
+        assert_eq!(text(Activity::Run(Role::Reference(0)), Death::Deadline, ""), None);
+    }
 }

@@ -13,7 +13,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::process::{Death, Received, WorkerCommand, WorkerProcess};
-use super::protocol::{Announcement, CaseInput, Request, Response, Stage, append_frame};
+use super::protocol::{Announcement, CaseInput, Request, Response, append_frame};
+use crate::engine::Activity;
 use crate::outcome::{End, LimitKind};
 
 /// How often in a row a worker may die before it begins a case.
@@ -32,7 +33,7 @@ pub enum CaseEnd<R> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Crash {
     /// What the worker was doing.
-    pub stage: Stage,
+    pub activity: Activity,
     /// How it died.
     pub death: Death,
     /// The end of what it wrote to standard error.
@@ -266,15 +267,15 @@ impl<R: DeserializeOwned> Lane<R> {
         let announcement = worker.announcement();
         let (death, stderr) = worker.wait();
         let death = killed.unwrap_or(death);
-        let guilty = announcement.and_then(|Announcement { key, stage }| {
+        let guilty = announcement.and_then(|Announcement { key, activity }| {
             let at = self.pending.iter().position(|(pending, _)| *pending == key)?;
-            Some((at, key, stage))
+            Some((at, key, activity))
         });
         match guilty {
-            Some((at, key, stage)) => {
+            Some((at, key, activity)) => {
                 self.pending.remove(at);
                 self.failed_starts = 0;
-                ends.push((key, CaseEnd::Died(Crash { stage, death, stderr })));
+                ends.push((key, CaseEnd::Died(Crash { activity, death, stderr })));
                 Ok(())
             }
             // It died between cases and owes nothing.

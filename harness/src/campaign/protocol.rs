@@ -1,8 +1,8 @@
 //! What a supervisor and its worker processes say to each other.
 //!
 //! Messages are frames: a length in four bytes, then a postcard value. Requests go to the worker, responses come back,
-//! both over one socket. Which case runs is *announced* beside that, in a small file that both have open (the board):
-//! a write there wakes nobody, so it may be done at every stage of every case, and it survives the death of the
+//! both over one socket. Which case runs, and which engine, is *announced* beside that, in a small file that both have open (the board):
+//! a write there wakes nobody, so it may be done at every step of every case, and it survives the death of the
 //! writer, which is when the supervisor reads it.
 
 use std::io::{self, Read};
@@ -10,6 +10,8 @@ use std::io::{self, Read};
 use moonphase_vm::Schedule;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+
+use crate::engine::{Activity, Role};
 
 /// Longer frames are taken for garbage.
 const MAX_FRAME: usize = 256 << 20;
@@ -29,33 +31,6 @@ pub enum CaseInput {
         #[serde(with = "crate::text")]
         schedule: Schedule,
     },
-}
-
-/// What a worker was doing; tells to whom a death belongs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[non_exhaustive]
-pub enum Stage {
-    /// Making the script, and whatever is not named below.
-    Prepare,
-    /// Running our VM.
-    Vm,
-    /// Running the reference.
-    Reference,
-    /// Comparing outcomes.
-    Compare,
-}
-
-impl Stage {
-    const ALL: [Stage; 4] = [Stage::Prepare, Stage::Vm, Stage::Reference, Stage::Compare];
-
-    /// What was running, as reports name it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Stage::Prepare | Stage::Compare => "harness",
-            Stage::Vm => "vm",
-            Stage::Reference => "reference",
-        }
-    }
 }
 
 /// Supervisor to worker.
@@ -142,24 +117,35 @@ impl FrameReader {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Announcement {
     pub(super) key: u64,
-    pub(super) stage: Stage,
+    pub(super) activity: Activity,
 }
 
 impl Announcement {
-    pub(super) const BYTES: usize = 9;
+    pub(super) const BYTES: usize = 10;
 
     pub(super) fn encode(self) -> [u8; Self::BYTES] {
         let mut bytes = [0; Self::BYTES];
         bytes[..8].copy_from_slice(&self.key.to_le_bytes());
         // From one, so that zeros are no announcement.
-        bytes[8] = self.stage as u8 + 1;
+        (bytes[8], bytes[9]) = match self.activity {
+            Activity::Prepare => (1, 0),
+            Activity::Compare => (2, 0),
+            Activity::Run(Role::Subject) => (3, 0),
+            Activity::Run(Role::Reference(number)) => (4, number),
+        };
         bytes
     }
 
     pub(super) fn decode(bytes: [u8; Self::BYTES]) -> Option<Announcement> {
-        let (key, stage) = bytes.split_first_chunk::<8>()?;
-        let stage = *Stage::ALL.get(usize::from(stage.first()?.checked_sub(1)?))?;
-        Some(Announcement { key: u64::from_le_bytes(*key), stage })
+        let (key, activity) = bytes.split_first_chunk::<8>()?;
+        let activity = match *activity {
+            [1, 0] => Activity::Prepare,
+            [2, 0] => Activity::Compare,
+            [3, 0] => Activity::Run(Role::Subject),
+            [4, number] => Activity::Run(Role::Reference(number)),
+            _ => return None,
+        };
+        Some(Announcement { key: u64::from_le_bytes(*key), activity })
     }
 }
 
@@ -200,8 +186,10 @@ mod tests {
 
     #[test]
     fn announcements_round_trip() {
-        for stage in Stage::ALL {
-            let announcement = Announcement { key: u64::MAX - 1, stage };
+        let references = [0, 1, u8::MAX].map(Role::Reference);
+        let runs = references.into_iter().chain([Role::Subject]).map(Activity::Run);
+        for activity in runs.chain([Activity::Prepare, Activity::Compare]) {
+            let announcement = Announcement { key: u64::MAX - 1, activity };
             assert_eq!(Announcement::decode(announcement.encode()), Some(announcement));
         }
         assert_eq!(Announcement::decode([9; Announcement::BYTES]), None);

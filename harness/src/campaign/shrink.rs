@@ -13,9 +13,9 @@ use super::lane::IsolationError;
 use super::protocol::CaseInput;
 use super::supervisor::Isolated;
 use super::triage::{Shrunk, Triage, isolation};
-use crate::finding::{Detected, Oracle};
+use crate::finding::{Oracle, Signature};
 use crate::minimize::{
-    Budget, Judge, Minimized, Subject, Verdict, generational, minimize, minimize_model, one_statement_a_line,
+    Answer, Budget, Judge, Minimized, Subject, generational, minimize, minimize_model, one_statement_a_line,
     with_bursts, with_steps,
 };
 use crate::oracle::Purpose;
@@ -37,17 +37,17 @@ const MAX_SCHEDULES: u64 = 1_000;
 pub(super) fn shrink(
     triage: &Triage<'_>,
     subject: &Subject,
-    detected: &Detected,
+    detected: &Signature,
 ) -> Result<Option<Shrunk>, IsolationError> {
     let start = Instant::now();
     let narrow = Triage { limits: triage.limits.narrow(), ..triage.clone() };
     if let Some(shrunk) = shrink_within(&narrow, subject.clone(), detected, start)? {
         let mut judge = IsolatedJudge::new(triage, shrunk.settings.schedules.of_script(), detected)?;
-        let verdict = judge.judge(&shrunk.text);
+        let answer = judge.judge(&shrunk.text);
         if let Some(failure) = judge.failure {
             return Err(failure);
         }
-        if verdict != Verdict::Loses {
+        if answer != Answer::Loses {
             return Ok(Some(shrunk));
         }
     }
@@ -58,7 +58,7 @@ pub(super) fn shrink(
 fn shrink_within(
     triage: &Triage<'_>,
     subject: Subject,
-    detected: &Detected,
+    detected: &Signature,
     start: Instant,
 ) -> Result<Option<Shrunk>, IsolationError> {
     let judge = IsolatedJudge::new(triage, triage.settings.schedules.of_script(), detected)?;
@@ -81,9 +81,9 @@ struct Shrinker<'a> {
 }
 
 impl Shrinker<'_> {
-    fn run(&mut self, subject: Subject, detected: &Detected) -> Result<Option<Minimized>, IsolationError> {
+    fn run(&mut self, subject: Subject, detected: &Signature) -> Result<Option<Minimized>, IsolationError> {
         // Without a schedule there is no other one to differ from.
-        if self.judge.schedule == Schedule::None || detected.oracle == Oracle::Schedule {
+        if self.judge.schedule == Schedule::None || detected.oracle() == Oracle::Schedule {
             return self.minimize(subject).map(|minimized| self.with_fewer_turns(minimized)).transpose();
         }
         // Both ways to reduce a script need it to show the finding after many a change. The quick one comes before the
@@ -170,7 +170,7 @@ impl Shrinker<'_> {
             return false;
         }
         self.calls += 1;
-        self.judge.judge(text) == Verdict::Keeps
+        self.judge.judge(text) == Answer::Keeps
     }
 
     /// The turns that a schedule makes in a script, up to what it shows.
@@ -237,14 +237,14 @@ fn smaller(steps: &[Step], at: usize, end: usize) -> Vec<Vec<Step>> {
 /// Judges candidates in a worker process.
 struct IsolatedJudge<'a> {
     isolated: Isolated<CaseReport>,
-    wanted: &'a str,
+    wanted: &'a Signature,
     /// The schedule that candidates are judged under first: the one that has kept a candidate last.
     schedule: Schedule,
     /// Those that are tried next. A candidate is kept if any schedule keeps it.
     others: Vec<Schedule>,
-    /// Whether there is a plain Lua to run candidates on.
+    /// Whether there is a reference to run candidates on.
     compares: bool,
-    /// Whether a candidate may end with an error on plain Lua: only if the first one does, which is the original.
+    /// Whether a candidate may end with an error on a reference: only if the first one does, which is the original.
     may_fail: Option<bool>,
     stop: &'a AtomicBool,
     failure: Option<IsolationError>,
@@ -252,11 +252,11 @@ struct IsolatedJudge<'a> {
 
 impl<'a> IsolatedJudge<'a> {
     /// A judge that runs candidates under the first of these schedules, and has heard of none yet.
-    fn new(triage: &Triage<'a>, schedules: Vec<Schedule>, wanted: &'a Detected) -> Result<Self, IsolationError> {
-        let job = Job::of_given(triage.settings.clone(), triage.limits, Purpose::Minimize(wanted.oracle));
+    fn new(triage: &Triage<'a>, schedules: Vec<Schedule>, wanted: &'a Signature) -> Result<Self, IsolationError> {
+        let job = Job::of_given(triage.settings.clone(), triage.limits, Purpose::Minimize(wanted.oracle()));
         Ok(IsolatedJudge {
             isolated: Isolated::new(triage.command.clone(), isolation(&triage.settings, &triage.limits), &job)?,
-            wanted: &wanted.signature,
+            wanted,
             schedule: schedules.into_iter().next().unwrap_or_default(),
             others: Vec::new(),
             compares: triage.settings.reference != Reference::None,
@@ -268,55 +268,53 @@ impl<'a> IsolatedJudge<'a> {
 
     /// Keeps to the one schedule under which a text that was kept shows the finding.
     fn settle(&mut self, text: &str) {
-        while self.judge_under(self.schedule.clone(), text) == Verdict::Loses {
+        while self.judge_under(self.schedule.clone(), text) == Answer::Loses {
             let Some(other) = self.others.pop() else { return };
             self.schedule = other;
         }
         self.others.clear();
     }
 
-    fn judge_under(&mut self, schedule: Schedule, text: &str) -> Verdict {
+    fn judge_under(&mut self, schedule: Schedule, text: &str) -> Answer {
         if self.stop.load(Ordering::Relaxed) || self.failure.is_some() {
-            return Verdict::Enough;
+            return Answer::Enough;
         }
         let text = text.as_bytes().to_vec();
         let ended = match self.isolated.run_one(CaseInput::Scheduled { text, schedule }) {
             Ok(end) => Ended::from(end),
             Err(error) => {
                 self.failure = Some(error);
-                return Verdict::Enough;
+                return Answer::Enough;
             }
         };
-        let Some(detected) = &ended.detected else { return Verdict::Loses };
-        if detected.signature != self.wanted {
-            return Verdict::Loses;
+        let Some(detected) = &ended.detected else { return Answer::Loses };
+        if detected != self.wanted {
+            return Answer::Loses;
         }
-        if !self.compares || detected.oracle == Oracle::Crash {
-            return Verdict::Keeps;
+        if !self.compares || detected.oracle() == Oracle::Crash {
+            return Answer::Keeps;
         }
-        let plain = ended.report.and_then(|report| report.plain);
-        let may_fail = *self.may_fail.get_or_insert(matches!(plain, Some(End::Error(_))));
-        match plain {
-            Some(End::Returned) => Verdict::Keeps,
-            Some(End::Error(_)) if may_fail => Verdict::Keeps,
-            _ => Verdict::Loses,
-        }
+        let ends = ended.report.map(|report| report.reference_ends).unwrap_or_default();
+        let fails = |end: &End| matches!(end, End::Error(_));
+        let may_fail = *self.may_fail.get_or_insert(ends.iter().any(fails));
+        let runs = |end: &End| *end == End::Returned || (may_fail && fails(end));
+        if !ends.is_empty() && ends.iter().all(runs) { Answer::Keeps } else { Answer::Loses }
     }
 }
 
 impl Judge for IsolatedJudge<'_> {
-    fn judge(&mut self, text: &str) -> Verdict {
-        let mut verdict = self.judge_under(self.schedule.clone(), text);
+    fn judge(&mut self, text: &str) -> Answer {
+        let mut answer = self.judge_under(self.schedule.clone(), text);
         for other in 0..self.others.len() {
-            if verdict != Verdict::Loses {
+            if answer != Answer::Loses {
                 break;
             }
-            verdict = self.judge_under(self.others[other].clone(), text);
-            if verdict == Verdict::Keeps {
+            answer = self.judge_under(self.others[other].clone(), text);
+            if answer == Answer::Keeps {
                 std::mem::swap(&mut self.schedule, &mut self.others[other]);
             }
         }
-        verdict
+        answer
     }
 }
 

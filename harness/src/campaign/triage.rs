@@ -13,7 +13,7 @@ use super::process::WorkerCommand;
 use super::protocol::CaseInput;
 use super::shrink;
 use super::supervisor::Isolated;
-use crate::finding::Detected;
+use crate::finding::Signature;
 use crate::header::{Header, body};
 use crate::limits::Limits;
 use crate::minimize::Subject;
@@ -107,14 +107,14 @@ impl Triage<'_> {
     ///
     /// # Errors
     /// Workers do not work.
-    pub fn shrink(&self, subject: &Subject, detected: &Detected) -> Result<Option<Shrunk>, IsolationError> {
+    pub fn shrink(&self, subject: &Subject, detected: &Signature) -> Result<Option<Shrunk>, IsolationError> {
         shrink::shrink(self, subject, detected)
     }
 
     /// A script as a file that says how to run it and what it shows.
-    pub fn with_header(&self, text: &str, detected: &Detected) -> String {
+    pub fn with_header(&self, text: &str, detected: &Signature) -> String {
         let header =
-            Header { settings: self.settings.clone(), findings: vec![detected.signature.clone()], clean: Vec::new() };
+            Header { settings: self.settings.clone(), findings: vec![detected.to_string()], clean: Vec::new() };
         header.to_text() + body(text)
     }
 
@@ -126,13 +126,6 @@ impl Triage<'_> {
         let ended = self.examine(text.as_bytes(), Purpose::Explain)?;
         Ok(match (ended.report, &ended.crash) {
             (Some(CaseReport { explanation: Some(explanation), .. }), _) => *explanation,
-            (Some(CaseReport { difference: Some(difference), schedule, .. }), _) => {
-                let (ours, other) = match schedule {
-                    Some(schedule) => (format!("moonphase with schedule {schedule}"), "moonphase without".to_owned()),
-                    None => ("moonphase".to_owned(), self.settings.reference.to_string()),
-                };
-                Explanation::of_difference(&difference, &ours, &other)
-            }
             (_, Some(crash)) => explain_crash(crash),
             // It was found, and is not found again. Where an engine reads memory that is not its own, what comes of that
             // depends on what else is in memory: history, for instance. If it is not that, only a defect of ours does it.
@@ -144,12 +137,19 @@ impl Triage<'_> {
     }
 
     /// The report of a script, which is in `file`.
-    pub fn page(&self, explanation: &Explanation, text: &str, file: &str, detected: &Detected, style: Style) -> String {
+    pub fn page(
+        &self,
+        explanation: &Explanation,
+        text: &str,
+        file: &str,
+        detected: &Signature,
+        style: Style,
+    ) -> String {
         let context = Context {
             script: text,
             file,
             command: &format!("moonphase check {file}"),
-            signature: &detected.signature,
+            signature: detected.as_str(),
             gc: &self.settings.gc.to_string(),
             settings: &self.settings.to_string(),
         };
@@ -158,7 +158,7 @@ impl Triage<'_> {
 }
 
 fn explain_crash(crash: &Crash) -> Explanation {
-    Explanation::of_crash(crash.stage.name(), &crash.death.to_string(), &crash.stderr)
+    Explanation::of_crash(crash.activity.name(), &crash.death.to_string(), &crash.stderr)
 }
 
 /// How workers are treated under these settings and limits. Whole looks at the heap in every step take a hundred times

@@ -1,6 +1,6 @@
 //! The worker's side of isolation: a process that runs cases until its supervisor closes the line.
 //!
-//! A worker may be killed at any moment, so it keeps nothing that matters. It announces every stage of every case
+//! A worker may be killed at any moment, so it keeps nothing that matters. It announces every activity of every case
 //! before it begins, and collects reports for a few milliseconds before it sends them, so that messages cost little per
 //! case; reports lost with a dying worker are made again by its successor. A thread of its own watches the line and
 //! ends the process at once when the supervisor is gone, whatever the case is doing.
@@ -13,7 +13,8 @@ use std::io;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::protocol::{CaseInput, Stage};
+use super::protocol::CaseInput;
+use crate::engine::Activity;
 
 /// What a worker process does with cases.
 pub trait CaseRunner: Sized {
@@ -28,8 +29,8 @@ pub trait CaseRunner: Sized {
     /// A sentence that says why the job cannot be done; it ends the campaign.
     fn new(job: Self::Job) -> Result<Self, String>;
 
-    /// Runs one case. `stage` is to be called before each stage begins.
-    fn run(&mut self, case: &CaseInput, stage: &mut dyn FnMut(Stage)) -> Self::Report;
+    /// Runs one case. `announce` is to be called before each activity begins.
+    fn run(&mut self, case: &CaseInput, announce: &mut dyn FnMut(Activity)) -> Self::Report;
 }
 
 /// Serves as a worker process until the supervisor closes the line. Must be the only reader of standard input.
@@ -64,7 +65,8 @@ mod unix {
     use rlimit::Resource;
 
     use super::CaseRunner;
-    use crate::campaign::protocol::{Announcement, FrameReader, Request, Response, Stage, append_frame, decode};
+    use crate::campaign::protocol::{Announcement, FrameReader, Request, Response, append_frame, decode};
+    use crate::engine::Activity;
 
     /// How long a report may wait for company.
     const FLUSH_INTERVAL: Duration = Duration::from_millis(5);
@@ -106,11 +108,11 @@ mod unix {
                 return Err(io::Error::new(io::ErrorKind::InvalidData, "a worker is started once"));
             };
             for (key, input) in cases {
-                let mut announce = |stage| {
+                let mut announce = |activity| {
                     // A board that cannot be written costs the attribution of a death and nothing else.
-                    let _ = board.write_all_at(&Announcement { key, stage }.encode(), 0);
+                    let _ = board.write_all_at(&Announcement { key, activity }.encode(), 0);
                 };
-                announce(Stage::Prepare);
+                announce(Activity::Prepare);
                 let report = runner.run(&input, &mut announce);
                 line.send(&Response::Done { key, report })?;
             }

@@ -37,7 +37,7 @@ struct FileResult {
 #[derive(Serialize)]
 struct Found {
     oracle: Oracle,
-    kind: String,
+    kind: &'static str,
     signature: String,
     /// The policy that showed it, as `gc`.
     #[serde(flatten, serialize_with = "policy_field")]
@@ -90,9 +90,9 @@ fn triage(settings: Settings) -> Result<Triage<'static>, Failure> {
 fn found(ended: &Ended, settings: &Settings) -> Option<Found> {
     let detected = ended.detected.as_ref()?;
     Some(Found {
-        oracle: detected.oracle,
-        kind: detected.kind.clone(),
-        signature: detected.signature.clone(),
+        oracle: detected.oracle(),
+        kind: detected.kind().name(),
+        signature: detected.to_string(),
         settings: settings.clone(),
         schedule: ended.report.as_ref().and_then(|report| report.schedule.as_ref()).map(Schedule::to_string),
     })
@@ -111,7 +111,7 @@ fn check(path: &Path, input: &Input) -> Result<(String, FileResult), Failure> {
             let triage = triage.with_schedule_of(&ended, input.text.as_bytes(), &schedules)?;
             let explanation = triage.explain(&input.text)?;
             let report = triage.page(&explanation, &input.text, &file, detected, Style::Colour);
-            format!("{file}: {}\n\n{report}\n", detected.signature)
+            format!("{file}: {detected}\n\n{report}\n")
         }
     };
     let findings = found(&ended, settings).into_iter().collect();
@@ -134,7 +134,7 @@ fn expect(path: &Path, input: &Input) -> Result<(String, FileResult), Failure> {
     let mut complaints = Vec::new();
     let settings = &header.settings;
     let ended = triage(settings.clone())?.examine(input.text.as_bytes(), Purpose::Detect)?;
-    let seen: Vec<&str> = ended.detected.iter().map(|detected| detected.signature.as_str()).collect();
+    let seen: Vec<&str> = ended.detected.iter().map(|detected| detected.as_str()).collect();
     if seen != header.findings {
         complaints.push(format!("gc {}: expected {}, found {}", settings.gc, list(&header.findings), list(&seen)));
     }
@@ -143,7 +143,7 @@ fn expect(path: &Path, input: &Input) -> Result<(String, FileResult), Failure> {
         let clean = Settings { gc, fault: None, ..settings.clone() };
         let ended = triage(clean.clone())?.examine(input.text.as_bytes(), Purpose::Detect)?;
         if let Some(detected) = &ended.detected {
-            complaints.push(format!("gc {gc}: expected nothing, found {}", detected.signature));
+            complaints.push(format!("gc {gc}: expected nothing, found {detected}"));
             findings.extend(found(&ended, &clean));
         } else if ended.inconclusive {
             complaints.push(format!("gc {gc}: {}", quiet(&ended)));

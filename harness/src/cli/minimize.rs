@@ -28,14 +28,14 @@ pub fn main(args: &MinimizeArgs) -> Result<Done, Failure> {
         return Ok(Done::Found);
     };
     if let Some(wanted) = input.header.findings.first()
-        && *wanted != detected.signature
+        && wanted != detected.as_str()
     {
-        note(&format!("{shown}: its header says '{wanted}', but it shows '{}'", detected.signature));
+        note(&format!("{shown}: its header says '{wanted}', but it shows '{detected}'"));
         return Ok(Done::Found);
     }
     let triage = triage.with_schedule_of(&ended, input.text.as_bytes(), &schedules)?;
     let Some(shrunk) = triage.shrink(&input.subject(), detected)? else {
-        note(&format!("{shown}: '{}' does not show a second time", detected.signature));
+        note(&format!("{shown}: '{detected}' does not show a second time"));
         return Ok(Done::Found);
     };
     match &args.output {
@@ -43,8 +43,7 @@ pub fn main(args: &MinimizeArgs) -> Result<Done, Failure> {
         None => print(&shrunk.text)?,
     }
     note(&format!(
-        "{}: {} code lines after {:.1} s and {} scripts judged",
-        detected.signature,
+        "{detected}: {} code lines after {:.1} s and {} scripts judged",
         shrunk.lines,
         shrunk.time.as_secs_f64(),
         shrunk.calls

@@ -5,44 +5,24 @@ use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::{self, BufWriter, Read};
 
-use moonphase::fault;
+use moonphase::engine::vm::{options, unobserved};
 use moonphase::settings::{Check, Settings};
 use moonphase_invariants::Checker;
-use moonphase_vm::{Limit, Options, ScriptError, System, Vm, syntax};
+use moonphase_vm::{Limit, ScriptError, System, Vm, syntax};
 
 use super::args::RunArgs;
 use super::fuzz::{only_schedule, refuse_dangling};
 use super::{Done, Failure, complain};
 
 pub fn main(args: &RunArgs) -> Result<Done, Failure> {
-    let usual = Settings { check: Check::Off, ..Settings::default() };
+    let usual = Settings { check: Check::Off, system: System::Full, ..Settings::default() };
     let settings = args.settings.over(usual)?;
     refuse_dangling(&settings)?;
     let script = args.script.first().map(|file| read(file)).transpose()?;
-    let mut options = Options::default();
-    options.version = settings.lua.version();
-    options.policy = settings.gc;
-    fault::plant(&mut options, settings.fault);
-    options.schedule = only_schedule(&settings)?;
-    options.system = System::Full;
+    let options = options(&settings, &only_schedule(&settings)?);
     let mut vm = match settings.check.level() {
         Some(level) => Vm::observed(options, Box::new(Checker::new(level))),
-        None if settings.is_sound() || settings.allow_dangling => {
-            // SAFETY: the collector is sound, or the user accepted undefined behaviour to show it to a sanitizer.
-            #[allow(unsafe_code)]
-            unsafe {
-                Vm::with_unsound_policy(options)
-            }
-        }
-        None => {
-            let what = match settings.fault {
-                Some(fault) => format!("a collector with fault {fault}"),
-                None => format!("policy {}", settings.gc),
-            };
-            return Err(Failure::Usage(format!(
-                "{what} is unsound: run it with --check barrier, or with --check off --allow-dangling"
-            )));
-        }
+        None => unobserved(&settings, options).ok_or_else(|| unsound(&settings))?,
     };
     vm.set_input(io::stdin());
     vm.set_output(BufWriter::with_capacity(1 << 16, io::stdout()));
@@ -80,6 +60,14 @@ pub fn main(args: &RunArgs) -> Result<Done, Failure> {
             Ok(Done::Found)
         }
     }
+}
+
+fn unsound(settings: &Settings) -> Failure {
+    let what = match settings.fault {
+        Some(fault) => format!("a collector with fault {fault}"),
+        None => format!("policy {}", settings.gc),
+    };
+    Failure::Usage(format!("{what} is unsound: run it with --check barrier, or with --check off --allow-dangling"))
 }
 
 /// The name of a script for messages, and its text.

@@ -19,9 +19,12 @@ use mlua::chunk::ChunkMode;
 use mlua::{FromLua, Function, HookTriggers, Lua, LuaOptions, LuaString, StdLib, Value, VmState, ffi};
 use moonphase_vm::System;
 
-use super::Engine;
+use super::puc::WORDS;
+use super::{Case, Engine, Run};
+use crate::language::Language;
 use crate::limits::Limits;
 use crate::outcome::{End, LimitKind, Outcome, Output};
+use crate::words::Words;
 
 /// Instructions between two looks at the instruction budget.
 const HOOK_PERIOD: u32 = 1000;
@@ -120,14 +123,14 @@ impl ReferenceEngine {
         let (chunk, describe): (Option<Function>, Value) = prelude.call((emit, source, name, machine))?;
         let Some(chunk) = chunk else {
             let message = LuaString::from_lua(describe, lua)?;
-            return Ok(End::from_error_message(&message.as_bytes()));
+            return Ok(End::of_error(&message.as_bytes(), &WORDS));
         };
         let (returned, error) = call_as_host(lua, chunk)?;
         if returned {
             return Ok(End::Returned);
         }
         let message: LuaString = Function::from_lua(describe, lua)?.call(error)?;
-        Ok(End::from_error_message(&message.as_bytes()))
+        Ok(End::of_error(&message.as_bytes(), &WORDS))
     }
 }
 
@@ -203,24 +206,32 @@ impl Engine for ReferenceEngine {
         words.join(" ")
     }
 
-    fn run(&mut self, source: &[u8], chunk_name: &str, limits: &Limits) -> Outcome {
+    fn language(&self) -> &Language {
+        &Language::LUA_54
+    }
+
+    fn words(&self) -> &'static Words {
+        &WORDS
+    }
+
+    fn run(&mut self, case: &Case<'_>, limits: &Limits) -> Run {
         let capture = Rc::new(Capture {
             output: RefCell::new(Output::new(limits.output_bytes)),
             stopped: Cell::new(None),
             ended: Cell::new(false),
         });
         let lua = new_state(self.system);
-        let result = self.run_in(&lua, &capture, source, chunk_name, limits);
+        let result = self.run_in(&lua, &capture, case.source, case.chunk_name, limits);
         capture.ended.set(true);
         let end = match (capture.stopped.get(), result) {
             (Some(kind), _) => End::Limit(kind),
             (None, Ok(end)) => end,
             (None, Err(mlua::Error::MemoryError(_))) => End::Limit(LimitKind::Memory),
             // The prelude handles the script's errors; what gets here is mlua's own failure to set up or to call.
-            (None, Err(error)) => End::from_error_message(error.to_string().as_bytes()),
+            (None, Err(error)) => End::of_error(error.to_string().as_bytes(), &WORDS),
         };
         let lines = capture.output.borrow_mut().take_lines();
-        Outcome { lines, end }
+        Run::of_outcome(Outcome { lines, end })
     }
 }
 
@@ -229,7 +240,7 @@ mod tests {
     use super::*;
 
     fn run_limited(source: &str, limits: &Limits) -> (Vec<String>, End) {
-        let outcome = ReferenceEngine::new().run(source.as_bytes(), "@case.lua", limits);
+        let outcome = ReferenceEngine::new().run(&Case::new(source.as_bytes(), "@case.lua"), limits).outcome;
         let lines = outcome.lines.iter().map(|line| String::from_utf8_lossy(line).into_owned()).collect();
         (lines, outcome.end)
     }
@@ -302,8 +313,9 @@ mod tests {
     fn every_run_starts_from_a_fresh_state() {
         let mut engine = ReferenceEngine::new();
         let limits = Limits::default();
-        engine.run(b"x = 1 package.loaded.m = 1 string.format = nil", "@a", &limits);
-        let outcome = engine.run(b"print(x, package.loaded.m, type(string.format))", "@a", &limits);
+        engine.run(&Case::new(b"x = 1 package.loaded.m = 1 string.format = nil", "@a"), &limits);
+        let source = b"print(x, package.loaded.m, type(string.format))";
+        let outcome = engine.run(&Case::new(source, "@a"), &limits).outcome;
         assert_eq!(outcome.lines, [b"nil\tnil\tfunction"]);
     }
 
@@ -376,7 +388,7 @@ mod tests {
     fn any_bytes_are_a_source() {
         let mut engine = ReferenceEngine::new();
         for source in [&b"\x1bLua"[..], b"\xff\xfe", b"", b"\0", b"return '\xff'"] {
-            let end = engine.run(source, "@case.lua", &Limits::default()).end;
+            let end = engine.run(&Case::new(source, "@case.lua"), &Limits::default()).outcome.end;
             assert!(matches!(end, End::Returned | End::Error(_)), "{source:?}: {end}");
         }
     }

@@ -1,4 +1,4 @@
-//! Our VM as an engine, with the invariant checker looking on.
+//! Our VM as an engine, with the invariant checker looking on, and how settings become its options.
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -11,16 +11,51 @@ use moonphase_invariants::{Checker, History, Level, Violation};
 use moonphase_vm::gc::{Event, HeapView, Interests, Observer};
 use moonphase_vm::{Compiled, Limit, Options, Schedule, ScriptError, System, Turned, Vm};
 
-use super::Engine;
+use super::{Case, Engine, Run, Sighting, puc};
 use crate::coverage::{Coverage, Unreachable};
 use crate::fault;
+use crate::finding::Signature;
+use crate::language::Language;
 use crate::limits::Limits;
 use crate::outcome::{End, LimitKind, Outcome, Output};
+use crate::report::Explanation;
+use crate::schedule::TurnsAt;
 use crate::settings::Settings;
+use crate::words::Words;
 
 /// Where a violation is looked for first: so many events before the usual check saw it. Looking at everything that often
 /// takes less time than a script.
 const NEAR: u64 = 32;
+
+/// The options of a VM that runs scripts as the settings say, without limits.
+pub fn options(settings: &Settings, schedule: &Schedule) -> Options {
+    let mut options = Options::default();
+    options.version = settings.lua.version();
+    options.policy = settings.gc;
+    options.system = settings.system;
+    options.schedule = schedule.clone();
+    fault::plant(&mut options, settings.fault);
+    options
+}
+
+/// The same with limits.
+pub(crate) fn limited(mut options: Options, limits: &Limits) -> Options {
+    options.memory_limit = usize::try_from(limits.memory_bytes).unwrap_or(usize::MAX);
+    options.instruction_limit = (limits.instructions < u64::MAX).then_some(limits.instructions);
+    options.stack_limit = limits.stack_slots;
+    options
+}
+
+/// A VM that nobody looks into, which returns freed objects to the allocator at once. `None` where the settings make that
+/// undefined behaviour and nobody has accepted it.
+pub fn unobserved(settings: &Settings, options: Options) -> Option<Vm> {
+    if !settings.is_sound() && !settings.allow_dangling {
+        return None;
+    }
+    // SAFETY: the collector is sound, or the user accepted undefined behaviour to show it to a sanitizer.
+    #[allow(unsafe_code)]
+    Some(unsafe { Vm::with_unsound_policy(options) })
+}
 
 /// Our VM under a policy and a check level.
 pub struct VmEngine {
@@ -28,32 +63,23 @@ pub struct VmEngine {
     /// The cells that all runs covered. Those that are known to be out of reach are so for scripts that have no files.
     coverage: Option<Coverage>,
     /// The script that ran last: one runs several times in a row.
-    last: Option<Script>,
+    last: Option<Loaded>,
 }
 
 /// A script with its name, compiled where it can be.
-struct Script {
+struct Loaded {
     source: Vec<u8>,
     chunk_name: String,
     compiled: Option<Compiled>,
 }
 
-impl Script {
+impl Loaded {
     fn run(&self, vm: &mut Vm) -> Result<(), ScriptError> {
         match &self.compiled {
             Some(compiled) => vm.run_compiled(compiled, &[]),
             None => vm.run(&self.source, self.chunk_name.as_bytes(), &[]),
         }
     }
-}
-
-/// How closely a run is looked at, beyond what the settings say.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Look {
-    /// Record the history of every object and the turns of the schedule, to explain a violation.
-    pub history: bool,
-    /// Measure the time that the checker takes.
-    pub timed: bool,
 }
 
 /// What a run of our VM showed.
@@ -81,30 +107,13 @@ impl VmEngine {
         VmEngine { coverage, settings, last: None }
     }
 
-    /// The numbers of the cells that were covered for the first time since the last call.
-    pub fn take_new_cells(&mut self) -> Vec<u16> {
-        self.coverage.as_mut().map(Coverage::take_new).unwrap_or_default()
-    }
-
-    /// The numbers of all cells that were covered since the last call.
-    pub fn take_cells(&mut self) -> Vec<u16> {
-        self.coverage.as_mut().map(Coverage::take_all).unwrap_or_default()
-    }
-
-    /// Runs a script under a schedule.
+    /// Runs a script, and gives all that is known of it afterwards.
     ///
     /// What [`Level::Barrier`] finds may have been wrong for some time. So the script runs again with [`Level::Full`], and
     /// what is reported is the first violation, at the event that [`Level::Full`] reports.
-    pub fn run_observed(
-        &mut self,
-        source: &[u8],
-        chunk_name: &str,
-        limits: &Limits,
-        schedule: &Schedule,
-        look: Look,
-    ) -> VmRun {
+    pub fn observe(&mut self, case: &Case<'_>, limits: &Limits) -> VmRun {
         let level = self.settings.check.level();
-        let mut run_under = |checker| self.run_under(checker, source, chunk_name, limits, schedule, look);
+        let mut run_under = |checker| self.run_under(checker, case, limits);
         let mut run = run_under(level.map(Checker::new));
         let sound = run.sound_until;
         let near = match &run.violation {
@@ -127,9 +136,9 @@ impl VmEngine {
         run
     }
 
-    fn script(&mut self, source: &[u8], chunk_name: &str) -> &Script {
+    fn load(&mut self, source: &[u8], chunk_name: &str) -> &Loaded {
         let same = self.last.take().filter(|last| last.source == source && last.chunk_name == chunk_name);
-        self.last.insert(same.unwrap_or_else(|| Script {
+        self.last.insert(same.unwrap_or_else(|| Loaded {
             compiled: Compiled::new(source, chunk_name.as_bytes(), self.settings.lua.version()).ok(),
             source: source.to_vec(),
             chunk_name: chunk_name.to_owned(),
@@ -137,32 +146,12 @@ impl VmEngine {
     }
 
     /// Runs a script under a checker.
-    fn run_under(
-        &mut self,
-        checker: Option<Checker>,
-        source: &[u8],
-        chunk_name: &str,
-        limits: &Limits,
-        schedule: &Schedule,
-        look: Look,
-    ) -> VmRun {
-        let mut options = Options::default();
-        options.version = self.settings.lua.version();
-        options.policy = self.settings.gc;
-        fault::plant(&mut options, self.settings.fault);
-        options.memory_limit = usize::try_from(limits.memory_bytes).unwrap_or(usize::MAX);
-        options.instruction_limit = (limits.instructions < u64::MAX).then_some(limits.instructions);
-        options.stack_limit = limits.stack_slots;
-        options.schedule = schedule.clone();
-        options.system = self.settings.system;
+    fn run_under(&mut self, checker: Option<Checker>, case: &Case<'_>, limits: &Limits) -> VmRun {
+        let Case { source, chunk_name, schedule, look } = *case;
+        let options = limited(options(&self.settings, schedule), limits);
         let checker = checker.map(|checker| if look.history { checker.with_history() } else { checker });
-        let mut vm = if checker.is_none() && (self.settings.is_sound() || self.settings.allow_dangling) {
-            // SAFETY: the collector is sound, or the user accepted undefined behaviour to show it to a sanitizer.
-            #[allow(unsafe_code)]
-            unsafe {
-                Vm::with_unsound_policy(options)
-            }
-        } else {
+        let unchecked = if checker.is_none() { unobserved(&self.settings, options.clone()) } else { None };
+        let mut vm = unchecked.unwrap_or_else(|| {
             let observer = CaseObserver {
                 checker,
                 dangling: None,
@@ -172,13 +161,13 @@ impl VmEngine {
                 spent: Duration::ZERO,
             };
             Vm::observed(options, Box::new(observer))
-        };
+        });
         let output = SharedOutput(Rc::new(RefCell::new(Output::new(limits.output_bytes))));
         vm.set_output(SharedOutput(Rc::clone(&output.0)));
         if look.history {
             vm.record_schedule();
         }
-        let result = self.script(source, chunk_name).run(&mut vm);
+        let result = self.load(source, chunk_name).run(&mut vm);
         let turned = vm.take_scheduled_turns();
         let lines = output.0.borrow_mut().take_lines();
         // What is printed from now on is not part of the outcome: the reference's last finalizers are not either.
@@ -218,12 +207,30 @@ impl VmEngine {
 fn end_of(result: Result<(), ScriptError>) -> End {
     match result {
         Ok(()) => End::Returned,
-        Err(ScriptError::Error(message)) => End::from_error_message(&message),
+        Err(ScriptError::Error(message)) => End::of_error(&message, &puc::WORDS),
         Err(ScriptError::Limit(Limit::Instructions)) => End::Limit(LimitKind::Instructions),
         Err(ScriptError::Limit(Limit::Output)) => End::Limit(LimitKind::Output),
         // Where nothing was found, the quarantine is full.
         Err(ScriptError::Limit(_) | ScriptError::Halted) => End::Limit(LimitKind::Memory),
         Err(error) => End::Error(error.to_string()),
+    }
+}
+
+impl VmRun {
+    /// What was seen to go wrong. A broken invariant says more than a store that cannot be.
+    fn sighting(&self, case: &Case<'_>) -> Option<Sighting> {
+        let (signature, explanation) = match (&self.violation, &self.unreachable) {
+            (Some(violation), _) => {
+                let explain = || Explanation::of_violation(violation, &self.history, case.chunk_name.as_bytes());
+                (Signature::of_violation(violation), case.look.history.then(explain))
+            }
+            (None, Some(unreachable)) => {
+                let explain = || Explanation::of_unreachable(*unreachable);
+                (Signature::of_unreachable(unreachable), case.look.history.then(explain))
+            }
+            (None, None) => return None,
+        };
+        Some(Sighting { signature, explanation: explanation.map(Box::new) })
     }
 }
 
@@ -236,8 +243,34 @@ impl Engine for VmEngine {
         format!("Moonphase {} (Lua {})", env!("CARGO_PKG_VERSION"), self.settings.lua)
     }
 
-    fn run(&mut self, source: &[u8], chunk_name: &str, limits: &Limits) -> Outcome {
-        self.run_observed(source, chunk_name, limits, &Schedule::None, Look::default()).outcome
+    fn language(&self) -> &Language {
+        &self.settings.lua
+    }
+
+    fn words(&self) -> &'static Words {
+        &puc::WORDS
+    }
+
+    fn follows(&self, _: &Schedule) -> bool {
+        true
+    }
+
+    fn run(&mut self, case: &Case<'_>, limits: &Limits) -> Run {
+        let run = self.observe(case, limits);
+        Run {
+            sightings: run.sighting(case).into_iter().collect(),
+            turned: run.turned.into_iter().map(TurnsAt::from).collect(),
+            checking: run.checking,
+            ..Run::of_outcome(run.outcome)
+        }
+    }
+
+    fn take_new_cells(&mut self) -> Vec<u16> {
+        self.coverage.as_mut().map(Coverage::take_new).unwrap_or_default()
+    }
+
+    fn take_cells(&mut self) -> Vec<u16> {
+        self.coverage.as_mut().map(Coverage::take_all).unwrap_or_default()
     }
 }
 

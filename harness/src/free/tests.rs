@@ -3,9 +3,9 @@ use std::collections::BTreeSet;
 use moonphase_vm::{Options, Vm};
 
 use super::*;
-use crate::engine::Engine;
 use crate::engine::reference::ReferenceEngine;
 use crate::engine::vm::VmEngine;
+use crate::engine::{Case, Engine, puc};
 use crate::limits::Limits;
 use crate::outcome::{Comparison, End, compare};
 use crate::settings::{Check, Settings};
@@ -66,10 +66,11 @@ fn programs_mostly_come_to_their_end_and_do_the_same_in_both_engines() {
     let (mut returned, mut agreed) = (0, 0);
     for case in 0..200 {
         let text = generate(11, case).text;
-        let ours = ours.run(text.as_bytes(), "@case.lua", &Limits::default());
-        let other = reference.run(text.as_bytes(), "@case.lua", &Limits::default());
+        let script = Case::new(text.as_bytes(), "@case.lua");
+        let ours = ours.run(&script, &Limits::default()).outcome;
+        let other = reference.run(&script, &Limits::default()).outcome;
         returned += u32::from(other.end == End::Returned);
-        match compare(&ours, &other) {
+        match compare(ours.in_words_of(&puc::WORDS), other.in_words_of(&puc::WORDS)) {
             Comparison::Agree => agreed += 1,
             Comparison::Inconclusive(_) => {}
             Comparison::Differ(difference) => panic!("case {case}: {difference:?}\n{text}"),

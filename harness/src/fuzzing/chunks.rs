@@ -11,7 +11,7 @@ use moonphase_vm::bytecode::{Constant, HEADER_LENGTH, Instruction, Opcode, Templ
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::{CHUNK_NAME, FRESH, LANGUAGE, TRIES, Verdict, below, fresh, run_limited};
+use super::{CHUNK_NAME, FRESH, Fate, LANGUAGE, TRIES, below, fresh, run_limited};
 
 /// A program with instructions of every kind, which generated scripts do not have.
 const INSTRUCTIONS: &[u8] = include_bytes!("../../../vm/tests/instructions.lua");
@@ -24,16 +24,16 @@ const OPCODES: u64 = 96;
 ///
 /// # Panics
 /// What was verified and dumped again is refused.
-pub fn run_chunk(bytes: &[u8]) -> Verdict {
+pub fn run_chunk(bytes: &[u8]) -> Fate {
     let chunk = if is_binary(bytes) {
         Cow::Borrowed(bytes)
     } else {
         match compiled(bytes) {
             Some(template) => Cow::Owned(template.dump(false)),
-            None => return Verdict::Rejected,
+            None => return Fate::Rejected,
         }
     };
-    let Ok(template) = Template::undump(&chunk) else { return Verdict::Rejected };
+    let Ok(template) = Template::undump(&chunk) else { return Fate::Rejected };
     if let Err(error) = Template::undump(&template.dump(false)) {
         panic!("moonphase found: a verified chunk is refused when it is dumped again: {error}");
     }
@@ -182,7 +182,7 @@ mod tests {
                 size
             });
             match run_chunk(&data[..size]) {
-                Verdict::Rejected => size = 0,
+                Fate::Rejected => size = 0,
                 _ => passed += 1,
             }
         }
@@ -191,13 +191,13 @@ mod tests {
 
     #[test]
     fn text_is_an_input_and_mutates_into_a_chunk() {
-        assert_eq!(run_chunk(b"return 1"), Verdict::Executed);
-        assert_eq!(run_chunk(b"while true do end"), Verdict::Inconclusive);
-        assert_eq!(run_chunk(b"return = 1"), Verdict::Rejected);
+        assert_eq!(run_chunk(b"return 1"), Fate::Executed);
+        assert_eq!(run_chunk(b"while true do end"), Fate::Inconclusive);
+        assert_eq!(run_chunk(b"return = 1"), Fate::Rejected);
         let mut data = b"return 1".to_vec();
         data.resize(SIZE, 0);
         let size = mutate_chunk(&mut data, 8, SIZE, 1, |_, _, _| 0);
-        assert_eq!(run_chunk(&data[..size]), Verdict::Executed);
+        assert_eq!(run_chunk(&data[..size]), Fate::Executed);
         assert!(is_binary(&data));
     }
 

@@ -14,7 +14,7 @@ use moonphase_vm::{Options, Vm, compiler};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::{CHUNK_NAME, FRESH, LANGUAGE, TRIES, Verdict, below, run_limited};
+use super::{CHUNK_NAME, FRESH, Fate, LANGUAGE, TRIES, below, run_limited};
 use crate::minimize::tree::{edit_block, edit_expression, edit_statement, for_each_block, for_each_expression, made};
 
 /// The snippets, each under a headline that begins with [`HEADLINE`]. Together they call every function of the library.
@@ -124,8 +124,8 @@ const UNARY: &[UnaryOperator] =
     &[UnaryOperator::Negate, UnaryOperator::BitNot, UnaryOperator::Not, UnaryOperator::Length];
 
 /// Runs a text, as the binary chunk that it becomes, so that it is compiled once.
-pub fn run_library(source: &[u8]) -> Verdict {
-    program(source).map_or(Verdict::Rejected, |program| run_limited(&program.chunk))
+pub fn run_library(source: &[u8]) -> Fate {
+    program(source).map_or(Fate::Rejected, |program| run_limited(&program.chunk))
 }
 
 /// Mutates the text in the first `size` bytes of `data` in place, and returns its new size, at most `max_size`.
@@ -645,7 +645,7 @@ mod tests {
             });
             same += usize::from(old == data[..size]);
             if seed % 10 == 0 {
-                assert_ne!(run_library(&data[..size]), Verdict::Rejected, "{}", String::from_utf8_lossy(&data[..size]));
+                assert_ne!(run_library(&data[..size]), Fate::Rejected, "{}", String::from_utf8_lossy(&data[..size]));
             } else {
                 assert!(program(&data[..size]).is_some());
             }
@@ -666,12 +666,12 @@ mod tests {
 
     #[test]
     fn a_text_runs_unless_it_does_not_compile() {
-        assert_eq!(run_library(b"return 1"), Verdict::Executed);
-        assert_eq!(run_library(b"error('x')"), Verdict::Executed);
-        assert_eq!(run_library(b"os.exit(false)"), Verdict::Executed);
-        assert_eq!(run_library(b"setmetatable({}, {__gc = function() while true do end end})"), Verdict::Inconclusive);
-        assert_eq!(run_library(b"return = 1"), Verdict::Rejected);
-        assert_eq!(run_library(b"\x1bLua"), Verdict::Rejected);
+        assert_eq!(run_library(b"return 1"), Fate::Executed);
+        assert_eq!(run_library(b"error('x')"), Fate::Executed);
+        assert_eq!(run_library(b"os.exit(false)"), Fate::Executed);
+        assert_eq!(run_library(b"setmetatable({}, {__gc = function() while true do end end})"), Fate::Inconclusive);
+        assert_eq!(run_library(b"return = 1"), Fate::Rejected);
+        assert_eq!(run_library(b"\x1bLua"), Fate::Rejected);
     }
 
     #[test]

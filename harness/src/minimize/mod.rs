@@ -5,7 +5,7 @@
 //! is known (`model`). Then it goes on over the Lua text by its syntax tree (`syntax`).
 //! The minimizer knows nothing of engines, checkers or findings: a [`Judge`] runs each candidate, and only what the judge
 //! was asked about and kept is ever returned. It asks at most once about any text, and all its choices depend on nothing but
-//! the subject and the verdicts, so that the same subject and judge give the same result (unless a deadline cuts the
+//! the subject and the answers, so that the same subject and judge give the same result (unless a deadline cuts the
 //! search short).
 
 mod expressions;
@@ -46,8 +46,8 @@ pub enum Subject {
 
 /// What a judge says about a candidate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// It shows the same, and runs on plain Lua.
+pub enum Answer {
+    /// It shows the same, and runs on the references.
     Keeps,
     /// It doesn't.
     Loses,
@@ -57,14 +57,14 @@ pub enum Verdict {
 
 /// Decides whether a text still shows what is to be kept.
 ///
-/// The same text must always get the same verdict.
+/// The same text must always get the same answer.
 pub trait Judge {
     /// Runs the text. This is the expensive part of minimizing.
-    fn judge(&mut self, text: &str) -> Verdict;
+    fn judge(&mut self, text: &str) -> Answer;
 }
 
-impl<F: FnMut(&str) -> Verdict> Judge for F {
-    fn judge(&mut self, text: &str) -> Verdict {
+impl<F: FnMut(&str) -> Answer> Judge for F {
+    fn judge(&mut self, text: &str) -> Answer {
         self(text)
     }
 }
@@ -146,12 +146,12 @@ struct Session<'j> {
     calls: u64,
     /// The judge has had enough.
     enough: bool,
-    verdicts: HashMap<String, bool>,
+    answers: HashMap<String, bool>,
 }
 
 impl<'j> Session<'j> {
     fn new(judge: &'j mut dyn Judge, language: Language, budget: Budget) -> Session<'j> {
-        Session { judge, language, budget, calls: 0, enough: false, verdicts: HashMap::new() }
+        Session { judge, language, budget, calls: 0, enough: false, answers: HashMap::new() }
     }
 
     /// The tree of a text.
@@ -166,17 +166,17 @@ impl<'j> Session<'j> {
 
     /// Whether the judge keeps the text. When the budget is spent, no text is kept that hasn't been judged before.
     fn keeps(&mut self, text: &str) -> bool {
-        if let Some(&known) = self.verdicts.get(text) {
+        if let Some(&known) = self.answers.get(text) {
             return known;
         }
         if self.spent() {
             return false;
         }
         self.calls += 1;
-        let verdict = self.judge.judge(text);
-        self.enough |= verdict == Verdict::Enough;
-        let keeps = verdict == Verdict::Keeps;
-        self.verdicts.insert(text.to_owned(), keeps);
+        let answer = self.judge.judge(text);
+        self.enough |= answer == Answer::Enough;
+        let keeps = answer == Answer::Keeps;
+        self.answers.insert(text.to_owned(), keeps);
         keeps
     }
 

@@ -15,7 +15,7 @@ use crate::script::{GeneratorOptions, Operation, Script, generate};
 const LANGUAGE: Language = Language::LUA_54;
 
 /// A judge that wants Lua text with some words in this order.
-fn wants<'w>(words: &'w [&'w str]) -> impl FnMut(&str) -> Verdict + 'w {
+fn wants<'w>(words: &'w [&'w str]) -> impl FnMut(&str) -> Answer + 'w {
     move |text| {
         let mut rest = text;
         let found = words.iter().all(|word| match rest.split_once(word) {
@@ -26,7 +26,7 @@ fn wants<'w>(words: &'w [&'w str]) -> impl FnMut(&str) -> Verdict + 'w {
             None => false,
         });
         let lua = LANGUAGE.parse(text.as_bytes(), b"=test").is_ok();
-        if found && lua { Verdict::Keeps } else { Verdict::Loses }
+        if found && lua { Answer::Keeps } else { Answer::Loses }
     }
 }
 
@@ -49,8 +49,8 @@ fn signature(text: &str) -> Option<String> {
 }
 
 /// A judge that wants this signature.
-fn shows(wanted: &str) -> impl FnMut(&str) -> Verdict + '_ {
-    move |text| if signature(text).as_deref() == Some(wanted) { Verdict::Keeps } else { Verdict::Loses }
+fn shows(wanted: &str) -> impl FnMut(&str) -> Answer + '_ {
+    move |text| if signature(text).as_deref() == Some(wanted) { Answer::Keeps } else { Answer::Loses }
 }
 
 const SETUPVALUE: &str = "black-to-white setupvalue upvalue->table";
@@ -92,7 +92,7 @@ fn a_module_that_is_required_once_becomes_its_body() {
 fn a_variable_used_once_gives_way_to_its_value() {
     let text = "local v = {}\nwanted(v)\n";
     let mut judge = |candidate: &str| {
-        if candidate == text || candidate == "wanted({})\n" { Verdict::Keeps } else { Verdict::Loses }
+        if candidate == text || candidate == "wanted({})\n" { Answer::Keeps } else { Answer::Loses }
     };
     let minimized = minimize(Subject::Text(text.to_owned()), &LANGUAGE, &mut judge, Budget::default());
     assert_eq!(minimized.text, "wanted({})\n");
@@ -103,7 +103,7 @@ fn a_run_of_equal_statements_becomes_a_loop() {
     let text = "collectgarbage(\"step\")\n".repeat(17);
     let mut judge = |text: &str| {
         let steps = text.matches("step").count() * if text.contains("1, 17 do") { 17 } else { 1 };
-        if steps == 17 && LANGUAGE.parse(text.as_bytes(), b"=test").is_ok() { Verdict::Keeps } else { Verdict::Loses }
+        if steps == 17 && LANGUAGE.parse(text.as_bytes(), b"=test").is_ok() { Answer::Keeps } else { Answer::Loses }
     };
     let minimized = minimize(Subject::Text(text), &LANGUAGE, &mut judge, Budget::default());
     assert_eq!(minimized.text, "for _ = 1, 17 do\n  collectgarbage(\"step\")\nend\n");
@@ -147,7 +147,7 @@ fn a_function_that_mentions_itself_ends_nowhere_in_a_circle() {
 fn what_does_not_reproduce_is_given_back_as_it_was() {
     let text = "-- a comment\nprint ( 1 )\n";
     let minimized =
-        minimize(Subject::Text(text.to_owned()), &LANGUAGE, &mut |_: &str| Verdict::Loses, Budget::default());
+        minimize(Subject::Text(text.to_owned()), &LANGUAGE, &mut |_: &str| Answer::Loses, Budget::default());
     assert_eq!(minimized, Minimized { text: text.to_owned(), code_lines: 1, calls: 1, reproduced: false });
 }
 
@@ -155,7 +155,7 @@ fn what_does_not_reproduce_is_given_back_as_it_was() {
 fn text_that_is_not_lua_can_be_kept_but_not_reduced() {
     let text = "print(";
     let minimized =
-        minimize(Subject::Text(text.to_owned()), &LANGUAGE, &mut |_: &str| Verdict::Keeps, Budget::default());
+        minimize(Subject::Text(text.to_owned()), &LANGUAGE, &mut |_: &str| Answer::Keeps, Budget::default());
     assert_eq!((minimized.text.as_str(), minimized.reproduced), (text, true));
 }
 
@@ -249,11 +249,11 @@ proptest! {
                 let mut inner = wants(std::slice::from_ref(&word));
                 let mut judge = |text: &str| {
                     assert!(asked.insert(text.to_owned()), "asked twice");
-                    let verdict = inner(text);
-                    if verdict == Verdict::Keeps {
+                    let answer = inner(text);
+                    if answer == Answer::Keeps {
                         kept.insert(text.to_owned());
                     }
-                    verdict
+                    answer
                 };
                 let budget = Budget { max_calls: 400, ..Budget::default() };
                 let minimized = minimize(subject.clone(), &LANGUAGE, &mut judge, budget);

@@ -41,6 +41,12 @@ pub struct Setting {
     text: fn(&Settings) -> Option<String>,
 }
 
+/// Puts a value that was read into its place.
+fn put<T, E: Into<SettingError>>(place: &mut T, read: Result<T, E>) -> Result<(), SettingError> {
+    *place = read.map_err(E::into)?;
+    Ok(())
+}
+
 /// The language.
 pub static LUA: Setting = Setting {
     name: "lua",
@@ -49,7 +55,7 @@ pub static LUA: Setting = Setting {
     help: "Language version",
     known: || Language::ALL.iter().map(Language::to_string).collect(),
     always: true,
-    read: |settings, text| Ok(settings.lua = text.parse()?),
+    read: |settings, text| put(&mut settings.lua, text.parse()),
     text: |settings| Some(settings.lua.to_string()),
 };
 
@@ -61,7 +67,7 @@ pub static GC: Setting = Setting {
     help: "Collector policy: a preset, then rules to change, as in 5.1,setupvalue=upvalue",
     known: || Policy::PRESETS.iter().map(Policy::to_string).collect(),
     always: true,
-    read: |settings, text| Ok(settings.gc = text.parse()?),
+    read: |settings, text| put(&mut settings.gc, text.parse()),
     text: |settings| Some(settings.gc.to_string()),
 };
 
@@ -73,7 +79,7 @@ pub static CHECK: Setting = Setting {
     help: "When to check the invariants",
     known: || Check::all().map(|check| check.to_string()).collect(),
     always: true,
-    read: |settings, text| Ok(settings.check = text.parse()?),
+    read: |settings, text| put(&mut settings.check, text.parse()),
     text: |settings| Some(settings.check.to_string()),
 };
 
@@ -87,7 +93,7 @@ pub static SCHEDULE: Setting = Setting {
            for fuzz the default) or all",
     known: Vec::new,
     always: false,
-    read: |settings, text| Ok(settings.schedules = text.parse()?),
+    read: |settings, text| put(&mut settings.schedules, text.parse()),
     text: |settings| Some(settings.schedules.to_string()),
 };
 
@@ -99,7 +105,7 @@ pub static SYSTEM: Setting = Setting {
     help: "What scripts may use of the machine",
     known: || system::ALL.iter().map(|&system| system::name(system).to_owned()).collect(),
     always: false,
-    read: |settings, text| Ok(settings.system = system::named(text)?),
+    read: |settings, text| put(&mut settings.system, system::named(text)),
     text: |settings| Some(system::name(settings.system).to_owned()),
 };
 
@@ -111,7 +117,7 @@ pub static FAULT: Setting = Setting {
     help: "Fault to plant into the collector (moonphase faults --list names them); its own policy is the default for --gc",
     known: Vec::new,
     always: false,
-    read: |settings, text| Ok(settings.fault = Some(text.parse()?)),
+    read: |settings, text| put(&mut settings.fault, text.parse().map(Some)),
     text: |settings| settings.fault.as_ref().map(Fault::to_string),
 };
 
@@ -123,7 +129,7 @@ pub static REFERENCE: Setting = Setting {
     help: "Reference to compare with",
     known: || Reference::ALL.iter().map(Reference::to_string).collect(),
     always: false,
-    read: |settings, text| Ok(settings.reference = text.parse()?),
+    read: |settings, text| put(&mut settings.reference, text.parse()),
     text: |settings| Some(settings.reference.to_string()),
 };
 

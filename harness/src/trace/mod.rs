@@ -18,9 +18,9 @@ pub use names::Name;
 
 use std::io::{self, Write};
 
-use moonphase_vm::{Limit, Options, Schedule, ScriptError, System, Vm, syntax};
+use moonphase_vm::{Limit, Schedule, ScriptError, System, Vm, syntax};
 
-use crate::fault;
+use crate::engine::vm;
 use crate::report::Style;
 use crate::settings::Settings;
 use observer::Tracer;
@@ -68,15 +68,11 @@ pub struct Traced {
 /// # Errors
 /// The trace could not be written.
 pub fn trace(request: Request<'_>, out: Box<dyn Write>) -> io::Result<Traced> {
-    let mut options = Options::default();
-    options.version = request.settings.lua.version();
-    options.policy = request.settings.gc;
-    fault::plant(&mut options, request.settings.fault);
-    options.schedule = request.schedule;
-    options.system = System::Full;
+    let settings = Settings { system: System::Full, ..request.settings };
+    let options = vm::options(&settings, &request.schedule);
     let chunk = format!("@{}", request.file);
     let page = Page::new(out, request.layout, request.source, chunk.as_bytes(), request.interactive);
-    let tracer = Tracer::new(page, request.filter, request.file, request.settings.is_sound());
+    let tracer = Tracer::new(page, request.filter, request.file, settings.is_sound());
     let mut vm = Vm::observed(options, Box::new(tracer));
     vm.set_arguments(&[request.file.as_bytes()], 0);
     change(&mut vm, |tracer, vm| tracer.begin(vm.heap().view()));
