@@ -66,11 +66,9 @@ pub enum Rejected {
 /// # Errors
 /// The bytes are neither, or the text is not Lua.
 pub fn decode_input(bytes: &[u8]) -> Result<Input, Rejected> {
-    let mut language = Settings::default().lua;
-    let input = if Header::is_in(bytes) {
-        if let Some(header) = Header::parse(bytes, Settings::default())? {
-            language = header.settings.lua;
-        }
+    let mut language = LANGUAGE;
+    let input = if let Some(header) = Header::parse(bytes, Settings::default())? {
+        language = header.settings.lua;
         Input { source: String::from_utf8(bytes.to_vec()).map_err(|_| Rejected::Encoding)?, script: None }
     } else {
         let mut script = Script::decode(bytes)?;

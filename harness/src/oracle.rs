@@ -52,7 +52,7 @@ impl Times {
 pub struct Judgement {
     /// What is wrong, if something is.
     pub detected: Option<Signature>,
-    /// What explains it, if that was asked for.
+    /// What explains it: a death in any case, others if that was asked for.
     pub explanation: Option<Box<Explanation>>,
     /// Why outcomes could not be compared.
     pub inconclusive: Option<Inconclusive>,

@@ -73,7 +73,7 @@ pub struct CaseReport {
     pub schedule: Option<Schedule>,
     /// What the schedule did, if an explanation was asked.
     pub turned: Vec<TurnsAt>,
-    /// What explains a finding, if that was asked.
+    /// What explains a finding: a death in any case, others if that was asked.
     pub explanation: Option<Box<Explanation>>,
     /// The numbers of cells that this worker had not covered before.
     pub cells: Vec<u16>,
@@ -154,7 +154,7 @@ impl Runner {
             reference_ends: judgement.references.into_iter().map(|outcome| outcome.end).collect(),
             schedule: Some(judgement.schedule).filter(|schedule| *schedule != Schedule::None),
             turned: judgement.subject.turned,
-            explanation: judgement.explanation.filter(|_| self.purpose == Purpose::Explain),
+            explanation: judgement.explanation,
             cells: self.oracles.take_new_cells(),
             uses: Vec::new(),
             executions: judgement.executions,

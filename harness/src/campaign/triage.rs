@@ -129,10 +129,14 @@ impl Triage<'_> {
             (_, Some(crash)) => explain_crash(crash),
             // It was found, and is not found again. Where an engine reads memory that is not its own, what comes of that
             // depends on what else is in memory: history, for instance. If it is not that, only a defect of ours does it.
-            _ => match self.examine(text.as_bytes(), Purpose::Detect)?.crash {
-                Some(crash) => explain_crash(&crash),
-                None => Explanation::NotRepeated,
-            },
+            _ => {
+                let ended = self.examine(text.as_bytes(), Purpose::Detect)?;
+                match (ended.report.and_then(|report| report.explanation), &ended.crash) {
+                    (Some(death), _) => *death,
+                    (None, Some(crash)) => explain_crash(crash),
+                    (None, None) => Explanation::NotRepeated,
+                }
+            }
         })
     }
 

@@ -13,7 +13,7 @@ use moonphase::coverage::CoverageSummary;
 use moonphase::free::CensusSummary;
 use moonphase::limits::Limits;
 use moonphase::schedule::Schedules;
-use moonphase::settings::Settings;
+use moonphase::settings::{CHECK, FAULT, GC, LUA, REFERENCE, SCHEDULE, Settings};
 use moonphase_vm::{Schedule, System};
 
 use super::args::{Format, FuzzArgs};
@@ -140,16 +140,14 @@ fn read_known(path: &Path) -> Result<BTreeSet<String>, Failure> {
 }
 
 fn heading(campaign: &Campaign) -> String {
-    let settings = &campaign.settings;
+    let settings = [&LUA, &GC, &CHECK, &SCHEDULE, &REFERENCE, &FAULT].into_iter().filter_map(|setting| {
+        let text = setting.text(&campaign.settings)?;
+        Some(format!("{} {text}", setting.name))
+    });
     format!(
-        "moonphase {}: lua {}, gc {}, check {}, schedule {}, reference {}{}, seed {}, {} job{}\n",
+        "moonphase {}: {}, seed {}, {} job{}\n",
         env!("CARGO_PKG_VERSION"),
-        settings.lua,
-        settings.gc,
-        settings.check,
-        settings.schedules,
-        settings.reference,
-        settings.fault.map(|fault| format!(", fault {fault}")).unwrap_or_default(),
+        settings.collect::<Vec<_>>().join(", "),
         campaign.seed,
         campaign.jobs,
         if campaign.jobs == 1 { "" } else { "s" }
