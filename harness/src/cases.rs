@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::free::{self, Use};
 use crate::language::Language;
-use crate::minimize::Subject;
+use crate::minimize::Shrinkable;
 use crate::script::{self, GeneratorOptions, OpKind};
 
 /// A kind of scripts.
@@ -64,7 +64,7 @@ pub struct Generated {
     /// Lua text.
     pub text: String,
     /// What the minimizer starts from.
-    pub subject: Subject,
+    pub shrinkable: Shrinkable,
     /// What it is sure to do, where that is counted.
     pub uses: Vec<Use>,
 }
@@ -81,11 +81,11 @@ impl Generator {
             Scripts::Operations => {
                 let script = script::generate(self.seed, number, &self.options);
                 let text = script.render(&self.options.language).text;
-                Generated { text, subject: Subject::Script(script), uses: Vec::new() }
+                Generated { text, shrinkable: Shrinkable::Script(script), uses: Vec::new() }
             }
             Scripts::Free => {
                 let program = free::generate(self.seed, number);
-                Generated { subject: Subject::Text(program.text.clone()), text: program.text, uses: program.uses }
+                Generated { shrinkable: Shrinkable::Text(program.text.clone()), text: program.text, uses: program.uses }
             }
         }
     }

@@ -19,7 +19,7 @@ use moonphase::fuzzing::correct_policies;
 use moonphase::header::Header;
 use moonphase::language::Language;
 use moonphase::limits::Limits;
-use moonphase::minimize::{Answer, Budget, Minimized, Subject, minimize};
+use moonphase::minimize::{Answer, Budget, Minimized, Shrinkable, minimize};
 use moonphase::oracle::CHUNK_NAME;
 use moonphase::outcome::{Comparison, End, Outcome, compare};
 use moonphase::schedule::Schedules;
@@ -114,7 +114,7 @@ struct Property {
     cases: u32,
     wanted: fn(&Script) -> bool,
     /// What is wrong, if it is not true.
-    holds: fn(&Subject) -> Result<(), String>,
+    holds: fn(&Shrinkable) -> Result<(), String>,
 }
 
 impl Property {
@@ -126,7 +126,7 @@ impl Property {
     fn check_in(&self, folder: &Path) -> Result<(), String> {
         for path in saved(folder) {
             let text = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-            (self.holds)(&Subject::Text(text))
+            (self.holds)(&Shrinkable::Text(text))
                 .map_err(|wrong| format!("{}: {}: {wrong}", self.name, path.display()))?;
         }
         let mut config = Config::default();
@@ -144,11 +144,11 @@ impl Property {
         } else {
             config.failure_persistence = None;
         }
-        let holds = |script: Script| (self.holds)(&Subject::Script(script)).map_err(TestCaseError::fail);
+        let holds = |script: Script| (self.holds)(&Shrinkable::Script(script)).map_err(TestCaseError::fail);
         match TestRunner::new(config).run(&Scripts { wanted: self.wanted }, holds) {
             Ok(()) => Ok(()),
             Err(TestError::Fail(reason, script)) => {
-                let text = text(&Subject::Script(script));
+                let text = text(&Shrinkable::Script(script));
                 let path = save(folder, self.name, &text);
                 Err(format!("{}: {reason}\nsaved as {}\n{text}", self.name, path.display()))
             }
@@ -178,10 +178,10 @@ fn save(folder: &Path, property: &str, text: &str) -> PathBuf {
     path
 }
 
-fn text(subject: &Subject) -> String {
-    match subject {
-        Subject::Script(script) => script.render(&LANGUAGE).text,
-        Subject::Text(text) => text.clone(),
+fn text(shrinkable: &Shrinkable) -> String {
+    match shrinkable {
+        Shrinkable::Script(script) => script.render(&LANGUAGE).text,
+        Shrinkable::Text(text) => text.clone(),
     }
 }
 
@@ -208,8 +208,8 @@ fn on_reference(text: &str) -> Outcome {
 
 // --- the VM and the reference agree ---
 
-fn the_vm_does_what_the_reference_does(subject: &Subject) -> Result<(), String> {
-    let text = text(subject);
+fn the_vm_does_what_the_reference_does(shrinkable: &Shrinkable) -> Result<(), String> {
+    let text = text(shrinkable);
     let ours = engine(Policy::default(), Check::Off).run(&case(&text), &Limits::default()).outcome;
     match compared(&ours, &on_reference(&text)) {
         Comparison::Differ(difference) => Err(format!("{difference:?}")),
@@ -232,8 +232,8 @@ fn schedules_for(text: &str) -> impl Iterator<Item = (Policy, Schedule)> + use<>
     correct_policies().into_iter().zip(schedules.into_iter().cycle().skip(text.len() % 5))
 }
 
-fn nothing_is_found(subject: &Subject, level: Level) -> Result<(), String> {
-    let text = text(subject);
+fn nothing_is_found(shrinkable: &Shrinkable, level: Level) -> Result<(), String> {
+    let text = text(shrinkable);
     for (gc, schedule) in schedules_for(&text) {
         let mut engine = engine(gc, Check::At(level));
         let run = engine.observe(&Case { schedule: &schedule, ..case(&text) }, &Limits::default());
@@ -244,8 +244,8 @@ fn nothing_is_found(subject: &Subject, level: Level) -> Result<(), String> {
     Ok(())
 }
 
-fn no_schedule_shows(subject: &Subject) -> Result<(), String> {
-    let text = text(subject);
+fn no_schedule_shows(shrinkable: &Shrinkable) -> Result<(), String> {
+    let text = text(shrinkable);
     let mut engine = engine(Policy::default(), Check::Off);
     let mut run = |schedule: &Schedule| engine.run(&Case { schedule, ..case(&text) }, &Limits::default()).outcome;
     let unscheduled = run(&Schedule::None);
@@ -264,13 +264,13 @@ fn what_a_script_does_depends_on_no_schedule() {
 
 #[test]
 fn all_invariants_hold_under_every_correct_policy() {
-    let holds = |subject: &Subject| nothing_is_found(subject, Level::Barrier);
+    let holds = |shrinkable: &Shrinkable| nothing_is_found(shrinkable, Level::Barrier);
     Property { name: "invariants", cases: 150, wanted: any, holds }.check();
 }
 
 #[test]
 fn all_invariants_hold_at_every_moment_under_every_correct_policy() {
-    let holds = |subject: &Subject| nothing_is_found(subject, Level::Full);
+    let holds = |shrinkable: &Shrinkable| nothing_is_found(shrinkable, Level::Full);
     Property { name: "invariants-full", cases: 12, wanted: any, holds }.check();
 }
 
@@ -290,12 +290,12 @@ fn size(text: &str) -> Option<(usize, usize)> {
     Some((code_lines(&chunk), print_chunk(&chunk).len()))
 }
 
-fn minimizing_keeps_the_signature_and_does_not_grow(subject: &Subject) -> Result<(), String> {
-    let original = text(subject);
+fn minimizing_keeps_the_signature_and_does_not_grow(shrinkable: &Shrinkable) -> Result<(), String> {
+    let original = text(shrinkable);
     let Some(wanted) = signature(&original) else { return Ok(()) };
     let mut judge = |text: &str| if signature(text).as_ref() == Some(&wanted) { Answer::Keeps } else { Answer::Loses };
     let Minimized { text, code_lines, reproduced, .. } =
-        minimize(subject.clone(), &LANGUAGE, &mut judge, Budget::default());
+        minimize(shrinkable.clone(), &LANGUAGE, &mut judge, Budget::default());
     if !reproduced {
         return Err(format!("'{wanted}' does not show a second time"));
     }
@@ -339,8 +339,8 @@ fn without_lines(outcome: &Outcome) -> Outcome {
     Outcome { lines, end }
 }
 
-fn printing_is_stable_and_keeps_the_meaning(subject: &Subject) -> Result<(), String> {
-    let original = text(subject);
+fn printing_is_stable_and_keeps_the_meaning(shrinkable: &Shrinkable) -> Result<(), String> {
+    let original = text(shrinkable);
     let read = |text: &str| LANGUAGE.parse(text.as_bytes(), b"=test").map_err(|error| error.to_string());
     let mut first = read(&original)?;
     let printed = print_chunk(&first);
@@ -368,8 +368,8 @@ fn text_to_tree_to_text_is_stable() {
 fn a_failure_shrinks_by_the_models_reductions_and_is_tried_first_from_then_on() {
     // Functions of the script are joined. Operations that make their own ones have more lines.
     const JOIN: &str = "debug.upvaluejoin(f";
-    fn no_join(subject: &Subject) -> Result<(), String> {
-        if text(subject).contains(JOIN) { Err("it joins".to_owned()) } else { Ok(()) }
+    fn no_join(shrinkable: &Shrinkable) -> Result<(), String> {
+        if text(shrinkable).contains(JOIN) { Err("it joins".to_owned()) } else { Ok(()) }
     }
     let folder = tempfile::tempdir().unwrap();
     let property = Property { name: "no-join", cases: 100, wanted: any, holds: no_join };

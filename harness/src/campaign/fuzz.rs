@@ -20,7 +20,7 @@ use crate::engine;
 use crate::finding::{FindingKind, Oracle, Signature};
 use crate::free::{Census, CensusSummary};
 use crate::limits::Limits;
-use crate::minimize::Subject;
+use crate::minimize::Shrinkable;
 use crate::oracle::{Purpose, Times};
 use crate::report::Style;
 use crate::script::OpKind;
@@ -311,7 +311,7 @@ struct Waiting {
     detected: Signature,
     /// How it was found, with the schedule that it took.
     settings: Settings,
-    subject: Subject,
+    shrinkable: Shrinkable,
     /// The text of `original.lua`.
     original: String,
     folder: FindingFolder,
@@ -368,7 +368,7 @@ impl State<'_> {
     }
 
     fn save(&mut self, case: u64, detected: &Signature, ended: &Ended, seconds: f64) -> Result<Waiting, TriageError> {
-        let Generated { text, subject, .. } = self.campaign.generator().case(case);
+        let Generated { text, shrinkable, .. } = self.campaign.generator().case(case);
         let schedules = self.campaign.settings.schedules.of_case(self.campaign.seed, case);
         let triage = self.triage();
         let triage = triage.with_schedule_of(ended, text.as_bytes(), &schedules)?;
@@ -388,7 +388,7 @@ impl State<'_> {
             minimize_seconds: None,
             minimize_calls: None,
         };
-        Ok(Waiting { detected: detected.clone(), settings, subject, original, folder, summary })
+        Ok(Waiting { detected: detected.clone(), settings, shrinkable, original, folder, summary })
     }
 
     fn triage(&self) -> Triage<'_> {
@@ -401,10 +401,10 @@ impl State<'_> {
     }
 
     fn look_into(&mut self, waiting: Waiting) -> Result<(), TriageError> {
-        let Waiting { detected, settings, subject, original, folder, mut summary } = waiting;
+        let Waiting { detected, settings, shrinkable, original, folder, mut summary } = waiting;
         let start = Instant::now();
         let mut triage = Triage { settings, ..self.triage() };
-        let shrunk = triage.shrink(&subject, &detected)?;
+        let shrunk = triage.shrink(&shrinkable, &detected)?;
         let (text, path) = match &shrunk {
             Some(shrunk) => {
                 folder.write("minimized.lua", &shrunk.text)?;

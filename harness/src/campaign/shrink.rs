@@ -15,7 +15,7 @@ use super::supervisor::Isolated;
 use super::triage::{Shrunk, Triage, isolation};
 use crate::finding::{Oracle, Signature};
 use crate::minimize::{
-    Answer, Budget, Judge, Minimized, Subject, generational, minimize, minimize_model, one_statement_a_line,
+    Answer, Budget, Judge, Minimized, Shrinkable, generational, minimize, minimize_model, one_statement_a_line,
     with_bursts, with_steps,
 };
 use crate::oracle::Purpose;
@@ -36,12 +36,12 @@ const MAX_SCHEDULES: u64 = 1_000;
 /// itself shows its finding with that.
 pub(super) fn shrink(
     triage: &Triage<'_>,
-    subject: &Subject,
+    shrinkable: &Shrinkable,
     detected: &Signature,
 ) -> Result<Option<Shrunk>, IsolationError> {
     let start = Instant::now();
     let narrow = Triage { limits: triage.limits.narrow(), ..triage.clone() };
-    if let Some(shrunk) = shrink_within(&narrow, subject.clone(), detected, start)? {
+    if let Some(shrunk) = shrink_within(&narrow, shrinkable.clone(), detected, start)? {
         let mut judge = IsolatedJudge::new(triage, shrunk.settings.schedules.of_script(), detected)?;
         let answer = judge.judge(&shrunk.text);
         if let Some(failure) = judge.failure {
@@ -51,19 +51,19 @@ pub(super) fn shrink(
             return Ok(Some(shrunk));
         }
     }
-    shrink_within(triage, subject.clone(), detected, start)
+    shrink_within(triage, shrinkable.clone(), detected, start)
 }
 
 /// The same under the limits of `triage`, as one of a finding's searches that all began at `start`.
 fn shrink_within(
     triage: &Triage<'_>,
-    subject: Subject,
+    shrinkable: Shrinkable,
     detected: &Signature,
     start: Instant,
 ) -> Result<Option<Shrunk>, IsolationError> {
     let judge = IsolatedJudge::new(triage, triage.settings.schedules.of_script(), detected)?;
     let mut shrinker = Shrinker { triage, judge, calls: 0, deadline: start + PATIENCE };
-    let minimized = shrinker.run(subject, detected)?;
+    let minimized = shrinker.run(shrinkable, detected)?;
     if let Some(failure) = shrinker.judge.failure {
         return Err(failure);
     }
@@ -81,15 +81,15 @@ struct Shrinker<'a> {
 }
 
 impl Shrinker<'_> {
-    fn run(&mut self, subject: Subject, detected: &Signature) -> Result<Option<Minimized>, IsolationError> {
+    fn run(&mut self, shrinkable: Shrinkable, detected: &Signature) -> Result<Option<Minimized>, IsolationError> {
         // Without a schedule there is no other one to differ from.
         if self.judge.schedule == Schedule::None || detected.oracle() == Oracle::Schedule {
-            return self.minimize(subject).map(|minimized| self.with_fewer_turns(minimized)).transpose();
+            return self.minimize(shrinkable).map(|minimized| self.with_fewer_turns(minimized)).transpose();
         }
         // Both ways to reduce a script need it to show the finding after many a change. The quick one comes before the
         // schedule is replaced, the thorough one after, or else under the schedule.
-        let subject = match subject {
-            Subject::Script(script) => {
+        let shrinkable = match shrinkable {
+            Shrinkable::Script(script) => {
                 let budget = self.budget();
                 let reduced = minimize_model(&script, &self.triage.settings.lua, &mut self.judge, budget);
                 self.calls += reduced.calls;
@@ -98,13 +98,13 @@ impl Shrinker<'_> {
                 }
                 reduced.text
             }
-            Subject::Text(text) => text,
+            Shrinkable::Text(text) => text,
         };
-        if let Some(unscheduled) = self.without_schedule(&subject, false)? {
+        if let Some(unscheduled) = self.without_schedule(&shrinkable, false)? {
             return Ok(Some(unscheduled));
         }
-        self.prefer_regular(&subject);
-        let Some(minimized) = self.minimize(Subject::Text(subject)) else { return Ok(None) };
+        self.prefer_regular(&shrinkable);
+        let Some(minimized) = self.minimize(Shrinkable::Text(shrinkable)) else { return Ok(None) };
         self.judge.settle(&minimized.text);
         if let Some(unscheduled) = self.without_schedule(&minimized.text, true)? {
             return Ok(Some(unscheduled));
@@ -125,7 +125,7 @@ impl Shrinker<'_> {
             std::iter::once(text.clone()).chain(modes).chain(with_steps(&text, &language, &turned)).chain(bursts);
         for candidate in candidates {
             if self.keeps(&candidate)
-                && let Some(minimized) = self.minimize(Subject::Text(candidate))
+                && let Some(minimized) = self.minimize(Shrinkable::Text(candidate))
             {
                 return Ok(Some(minimized));
             }
@@ -157,9 +157,9 @@ impl Shrinker<'_> {
     }
 
     /// Runs the minimizer with what is left of the budget.
-    fn minimize(&mut self, subject: Subject) -> Option<Minimized> {
+    fn minimize(&mut self, shrinkable: Shrinkable) -> Option<Minimized> {
         let budget = self.budget();
-        let minimized = minimize(subject, &self.triage.settings.lua, &mut self.judge, budget);
+        let minimized = minimize(shrinkable, &self.triage.settings.lua, &mut self.judge, budget);
         self.calls += minimized.calls;
         minimized.reproduced.then_some(minimized)
     }

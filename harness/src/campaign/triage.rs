@@ -16,7 +16,7 @@ use super::supervisor::Isolated;
 use crate::finding::Signature;
 use crate::header::{Header, body};
 use crate::limits::Limits;
-use crate::minimize::Subject;
+use crate::minimize::Shrinkable;
 use crate::oracle::Purpose;
 use crate::report::{Context, Explanation, Style, render};
 use crate::schedule::Schedules;
@@ -107,8 +107,8 @@ impl Triage<'_> {
     ///
     /// # Errors
     /// Workers do not work.
-    pub fn shrink(&self, subject: &Subject, detected: &Signature) -> Result<Option<Shrunk>, IsolationError> {
-        shrink::shrink(self, subject, detected)
+    pub fn shrink(&self, shrinkable: &Shrinkable, detected: &Signature) -> Result<Option<Shrunk>, IsolationError> {
+        shrink::shrink(self, shrinkable, detected)
     }
 
     /// A script as a file that says how to run it and what it shows.

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use moonphase::header::{Header, body};
-use moonphase::minimize::Subject;
+use moonphase::minimize::Shrinkable;
 use moonphase::script::{Repair, Script};
 use moonphase::settings::Settings;
 use moonphase_vm::syntax;
@@ -49,10 +49,10 @@ impl Input {
     }
 
     /// What to shrink.
-    pub fn subject(&self) -> Subject {
+    pub fn shrinkable(&self) -> Shrinkable {
         match &self.script {
-            Some(script) => Subject::Script(script.clone()),
-            None => Subject::Text(body(&self.text).to_owned()),
+            Some(script) => Shrinkable::Script(script.clone()),
+            None => Shrinkable::Text(body(&self.text).to_owned()),
         }
     }
 }

@@ -34,7 +34,7 @@ pub fn main(args: &MinimizeArgs) -> Result<Done, Failure> {
         return Ok(Done::Found);
     }
     let triage = triage.with_schedule_of(&ended, input.text.as_bytes(), &schedules)?;
-    let Some(shrunk) = triage.shrink(&input.subject(), detected)? else {
+    let Some(shrunk) = triage.shrink(&input.shrinkable(), detected)? else {
         note(&format!("{shown}: '{detected}' does not show a second time"));
         return Ok(Done::Found);
     };

@@ -5,7 +5,7 @@
 //! is known (`model`). Then it goes on over the Lua text by its syntax tree (`syntax`).
 //! The minimizer knows nothing of engines, checkers or findings: a [`Judge`] runs each candidate, and only what the judge
 //! was asked about and kept is ever returned. It asks at most once about any text, and all its choices depend on nothing but
-//! the subject and the answers, so that the same subject and judge give the same result (unless a deadline cuts the
+//! the original and the answers, so that the same original and judge give the same result (unless a deadline cuts the
 //! search short).
 
 mod expressions;
@@ -37,7 +37,7 @@ const CHUNK_NAME: &[u8] = b"=minimize";
 
 /// What to shrink.
 #[derive(Clone, Debug)]
-pub enum Subject {
+pub enum Shrinkable {
     /// A script whose model is known.
     Script(Script),
     /// Lua text. Only its code counts: comments don't survive.
@@ -88,37 +88,37 @@ impl Default for Budget {
 /// The result of minimizing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Minimized {
-    /// The smallest text that the judge kept; the subject's own text if it doesn't reproduce.
+    /// The smallest text that the judge kept; the original text if it doesn't reproduce.
     pub text: String,
     /// Its lines, one statement a line.
     pub code_lines: usize,
     /// How often the judge was asked.
     pub calls: u64,
-    /// Whether the judge kept the subject itself.
+    /// Whether the judge kept the original text.
     pub reproduced: bool,
 }
 
-/// Shrinks `subject`, which is in this language, as far as `budget` allows.
+/// Shrinks `shrinkable`, which is in this language, as far as `budget` allows.
 ///
-/// The result is never larger than the subject, in code lines and then in bytes, as
+/// The result is never larger than the original, in code lines and then in bytes, as
 /// [`print_chunk`] lays them out.
-pub fn minimize(subject: Subject, language: &Language, judge: &mut dyn Judge, budget: Budget) -> Minimized {
+pub fn minimize(shrinkable: Shrinkable, language: &Language, judge: &mut dyn Judge, budget: Budget) -> Minimized {
     let mut session = Session::new(judge, *language, budget);
-    let mut text = match &subject {
-        Subject::Script(script) => script.render(language).text,
-        Subject::Text(text) => text.clone(),
+    let mut text = match &shrinkable {
+        Shrinkable::Script(script) => script.render(language).text,
+        Shrinkable::Text(text) => text.clone(),
     };
     let reproduced = session.keeps(&text);
     if reproduced {
         let mut parsed = session.printed(&text);
         let settled = parsed.clone().and_then(|(chunk, printed)| syntax::settle(&mut session, chunk, printed));
-        match (settled, &subject) {
+        match (settled, &shrinkable) {
             (Some(settled), _) => parsed = Some(settled),
-            (None, Subject::Script(script)) => {
+            (None, Shrinkable::Script(script)) => {
                 text = model::reduce(&mut session, script).render(language).text;
                 parsed = session.printed(&text);
             }
-            (None, Subject::Text(_)) => {}
+            (None, Shrinkable::Text(_)) => {}
         }
         if let Some((chunk, printed)) = parsed {
             text = syntax::reduce(&mut session, chunk, printed);

@@ -31,8 +31,8 @@ fn wants<'w>(words: &'w [&'w str]) -> impl FnMut(&str) -> Answer + 'w {
 }
 
 fn minimize_text(text: &str, words: &[&str]) -> String {
-    let minimized = minimize(Subject::Text(text.to_owned()), &LANGUAGE, &mut wants(words), Budget::default());
-    assert!(minimized.reproduced, "the judge keeps the subject");
+    let minimized = minimize(Shrinkable::Text(text.to_owned()), &LANGUAGE, &mut wants(words), Budget::default());
+    assert!(minimized.reproduced, "the judge keeps the shrinkable");
     minimized.text
 }
 
@@ -94,7 +94,7 @@ fn a_variable_used_once_gives_way_to_its_value() {
     let mut judge = |candidate: &str| {
         if candidate == text || candidate == "wanted({})\n" { Answer::Keeps } else { Answer::Loses }
     };
-    let minimized = minimize(Subject::Text(text.to_owned()), &LANGUAGE, &mut judge, Budget::default());
+    let minimized = minimize(Shrinkable::Text(text.to_owned()), &LANGUAGE, &mut judge, Budget::default());
     assert_eq!(minimized.text, "wanted({})\n");
 }
 
@@ -105,7 +105,7 @@ fn a_run_of_equal_statements_becomes_a_loop() {
         let steps = text.matches("step").count() * if text.contains("1, 17 do") { 17 } else { 1 };
         if steps == 17 && LANGUAGE.parse(text.as_bytes(), b"=test").is_ok() { Answer::Keeps } else { Answer::Loses }
     };
-    let minimized = minimize(Subject::Text(text), &LANGUAGE, &mut judge, Budget::default());
+    let minimized = minimize(Shrinkable::Text(text), &LANGUAGE, &mut judge, Budget::default());
     assert_eq!(minimized.text, "for _ = 1, 17 do\n  collectgarbage(\"step\")\nend\n");
     assert_eq!(minimized.code_lines, 3);
 }
@@ -147,7 +147,7 @@ fn a_function_that_mentions_itself_ends_nowhere_in_a_circle() {
 fn what_does_not_reproduce_is_given_back_as_it_was() {
     let text = "-- a comment\nprint ( 1 )\n";
     let minimized =
-        minimize(Subject::Text(text.to_owned()), &LANGUAGE, &mut |_: &str| Answer::Loses, Budget::default());
+        minimize(Shrinkable::Text(text.to_owned()), &LANGUAGE, &mut |_: &str| Answer::Loses, Budget::default());
     assert_eq!(minimized, Minimized { text: text.to_owned(), code_lines: 1, calls: 1, reproduced: false });
 }
 
@@ -155,7 +155,7 @@ fn what_does_not_reproduce_is_given_back_as_it_was() {
 fn text_that_is_not_lua_can_be_kept_but_not_reduced() {
     let text = "print(";
     let minimized =
-        minimize(Subject::Text(text.to_owned()), &LANGUAGE, &mut |_: &str| Answer::Keeps, Budget::default());
+        minimize(Shrinkable::Text(text.to_owned()), &LANGUAGE, &mut |_: &str| Answer::Keeps, Budget::default());
     assert_eq!((minimized.text.as_str(), minimized.reproduced), (text, true));
 }
 
@@ -163,10 +163,10 @@ fn text_that_is_not_lua_can_be_kept_but_not_reduced() {
 fn the_budget_is_kept_and_the_best_so_far_is_given() {
     let text = "print(1)\n".repeat(50) + "wanted()\n";
     let budget = Budget { max_calls: 5, deadline: None };
-    let minimized = minimize(Subject::Text(text.clone()), &LANGUAGE, &mut wants(&["wanted"]), budget);
+    let minimized = minimize(Shrinkable::Text(text.clone()), &LANGUAGE, &mut wants(&["wanted"]), budget);
     assert!(minimized.calls <= 5 && minimized.code_lines < 51, "{minimized:?}");
     let over = Budget { max_calls: 1000, deadline: Some(Instant::now()) };
-    let minimized = minimize(Subject::Text(text), &LANGUAGE, &mut wants(&["wanted"]), over);
+    let minimized = minimize(Shrinkable::Text(text), &LANGUAGE, &mut wants(&["wanted"]), over);
     assert_eq!((minimized.calls, minimized.reproduced), (0, false));
 }
 
@@ -200,7 +200,7 @@ fn the_double_reload_becomes_a_few_lines() {
     let wanted = signature(DOUBLE_RELOAD).expect("the fault shows");
     assert_eq!(wanted, SETUPVALUE);
     let minimized =
-        minimize(Subject::Text(DOUBLE_RELOAD.to_owned()), &LANGUAGE, &mut shows(&wanted), Budget::default());
+        minimize(Shrinkable::Text(DOUBLE_RELOAD.to_owned()), &LANGUAGE, &mut shows(&wanted), Budget::default());
     assert!(minimized.code_lines <= 10, "{} lines:\n{}", minimized.code_lines, minimized.text);
     assert!(minimized.calls < 4000, "{} calls", minimized.calls);
     assert_eq!(signature(&minimized.text), Some(wanted));
@@ -217,7 +217,7 @@ fn generated_scripts_become_a_few_lines_in_few_calls() {
     let mut found = 0;
     for (script, wanted) in cases.take(4) {
         found += 1;
-        let minimized = minimize(Subject::Script(script), &LANGUAGE, &mut shows(&wanted), Budget::default());
+        let minimized = minimize(Shrinkable::Script(script), &LANGUAGE, &mut shows(&wanted), Budget::default());
         assert!(minimized.code_lines <= 12, "{} lines:\n{}", minimized.code_lines, minimized.text);
         assert_eq!(signature(&minimized.text), Some(wanted));
     }
@@ -242,7 +242,7 @@ proptest! {
         let lines: Vec<&str> = text.lines().collect();
         let word = lines[wanted % lines.len()].trim();
 
-        for subject in [Subject::Script(script.clone()), Subject::Text(text.clone())] {
+        for shrinkable in [Shrinkable::Script(script.clone()), Shrinkable::Text(text.clone())] {
             let run = || {
                 let mut asked = HashSet::new();
                 let mut kept = HashSet::new();
@@ -256,7 +256,7 @@ proptest! {
                     answer
                 };
                 let budget = Budget { max_calls: 400, ..Budget::default() };
-                let minimized = minimize(subject.clone(), &LANGUAGE, &mut judge, budget);
+                let minimized = minimize(shrinkable.clone(), &LANGUAGE, &mut judge, budget);
                 assert_eq!(minimized.calls, asked.len() as u64);
                 assert!(!minimized.reproduced || kept.contains(&minimized.text), "the judge never kept the result");
                 minimized
@@ -273,6 +273,6 @@ proptest! {
 fn minimizing_takes_well_under_a_second_where_judging_is_quick() {
     let script: Script = generate(3, 7, &GeneratorOptions::default());
     let start = Instant::now();
-    let minimized = minimize(Subject::Script(script), &LANGUAGE, &mut wants(&["debug."]), Budget::default());
+    let minimized = minimize(Shrinkable::Script(script), &LANGUAGE, &mut wants(&["debug."]), Budget::default());
     assert!(start.elapsed() < Duration::from_secs(5), "{:?} for {} calls", start.elapsed(), minimized.calls);
 }
