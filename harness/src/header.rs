@@ -10,7 +10,7 @@
 //! The first line makes it a header; the others are optional. `finding` says what must be found under the settings of the
 //! first line (nothing, where there is no such line), and each `clean` names a policy under which nothing may be found.
 //! A `fault=` is planted into the collector of the first line alone, and lives in its own policy where no `gc=` is given.
-//! `system=full` lets the script use the files and processes of the machine.
+//! `system=full` lets the script use the files and processes of the machine, and `reference=none` compares it with no other Lua.
 //! The header is a comment to every Lua.
 
 use std::fmt::Write;

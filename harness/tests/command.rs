@@ -224,6 +224,17 @@ fn minimize_writes_a_file_that_shows_the_same_and_runs_on_plain_lua() {
 }
 
 #[test]
+fn a_minimized_script_says_with_whom_it_was_compared_where_that_is_not_usual() {
+    let scratch = Scratch::new();
+    scratch.write("a.lua", FAULTY);
+    let ran = scratch.run(&["minimize", "--reference", "none", "a.lua", "-o", "small.lua"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let small = scratch.read("small.lua");
+    assert!(small.starts_with("-- moonphase: lua=5.4 gc=5.1 check=barrier reference=none\n-- finding: "), "{small}");
+    scratch.run(&["check", "--expect", "small.lua"]).assert_quiet(0);
+}
+
+#[test]
 fn minimize_ends_with_one_where_there_is_nothing_to_shrink() {
     let scratch = Scratch::new();
     scratch.write("clean.lua", "print(1)");

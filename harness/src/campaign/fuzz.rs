@@ -111,7 +111,8 @@ pub struct Summary {
     /// What free programs were sure to do; null for operations.
     pub census: Option<CensusSummary>,
     /// `runs`, `time`, `first` or `interrupt`.
-    pub stopped_by: &'static str,
+    #[serde(serialize_with = "reason")]
+    pub stopped_by: StoppedBy,
     /// From the start to the end, seconds.
     pub seconds: f64,
     /// Cases a second, minimizing aside.
@@ -182,6 +183,15 @@ struct FindingFile<'a> {
     seed: u64,
     #[serde(flatten)]
     finding: &'a FindingSummary,
+}
+
+fn reason<S: Serializer>(stopped: &StoppedBy, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(match stopped {
+        StoppedBy::Exhausted => "runs",
+        StoppedBy::Time => "time",
+        StoppedBy::Caller => "first",
+        StoppedBy::Request => "interrupt",
+    })
 }
 
 fn campaign_fields<S: Serializer>(settings: &Settings, serializer: S) -> Result<S::Ok, S::Error> {
@@ -263,12 +273,7 @@ impl Campaign {
             inconclusive: counts.inconclusive,
             coverage: (self.scripts == Scripts::Operations).then(|| state.coverage.summary()),
             census: (self.scripts == Scripts::Free).then(|| state.census.summary()),
-            stopped_by: match stopped {
-                StoppedBy::Exhausted => "runs",
-                StoppedBy::Time => "time",
-                StoppedBy::Caller => "first",
-                StoppedBy::Request => "interrupt",
-            },
+            stopped_by: stopped,
             seconds: start.elapsed().as_secs_f64(),
             runs_per_second: counts.runs as f64 / running.as_secs_f64().max(1e-9),
             seconds_in: SecondsIn {

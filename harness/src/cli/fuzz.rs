@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use moonphase::campaign::folder::FindingsFolder;
 use moonphase::campaign::fuzz::{Campaign, Progress, Summary};
+use moonphase::campaign::supervisor::StoppedBy;
 use moonphase::cases::Scripts;
 use moonphase::coverage::CoverageSummary;
 use moonphase::free::CensusSummary;
@@ -195,7 +196,7 @@ fn closing(summary: &Summary) -> String {
         summary.coverage.as_ref().map(states).unwrap_or_default()
             + &summary.census.as_ref().map(uses).unwrap_or_default()
     );
-    if summary.stopped_by == "interrupt" {
+    if summary.stopped_by == StoppedBy::Request {
         text.push_str("stopped before its end\n");
     }
     match summary.findings.len() {

@@ -8,6 +8,7 @@
 //! An engine may hang or die all the same (that is what is looked for); isolation is the business of `campaign`. An engine
 //! with a process of its own says so in its [`Run`].
 
+mod open;
 pub mod puc;
 pub mod reference;
 pub mod vm;
@@ -23,10 +24,9 @@ use crate::limits::Limits;
 use crate::outcome::Outcome;
 use crate::report::Explanation;
 use crate::schedule::TurnsAt;
-use crate::settings::{Reference, Settings};
 use crate::words::Words;
-use reference::ReferenceEngine;
-use vm::VmEngine;
+
+pub use open::{Engines, open, open_references};
 
 /// A Lua implementation.
 pub trait Engine {
@@ -160,26 +160,5 @@ impl Activity {
             Activity::Prepare | Activity::Compare => "harness",
             Activity::Run(role) => role.name(),
         }
-    }
-}
-
-/// The engines that a case is put before.
-pub struct Engines {
-    /// The engine under test.
-    pub subject: Box<dyn Engine>,
-    /// Those that it is compared with.
-    pub references: Vec<Box<dyn Engine>>,
-}
-
-/// The engines that settings ask for.
-pub fn open(settings: &Settings) -> Engines {
-    Engines { subject: Box::new(VmEngine::new(settings.clone())), references: open_references(settings) }
-}
-
-/// The references that settings ask for.
-pub fn open_references(settings: &Settings) -> Vec<Box<dyn Engine>> {
-    match settings.reference {
-        Reference::Lua54 => vec![Box::new(ReferenceEngine::with_system(settings.system))],
-        Reference::None => Vec::new(),
     }
 }
