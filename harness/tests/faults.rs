@@ -9,7 +9,8 @@ use std::thread;
 use std::time::Duration;
 
 use common::{Scratch, fields, wait_until_gone};
-use moonphase_vm::gc::{Event, Fault, HeapView, Interests, Observer, Site};
+use moonphase_heap::{Event, Heap, Interests, Observer, Site};
+use moonphase_vm::gc::Fault;
 use moonphase_vm::{Options, Vm};
 use serde_json::Value;
 
@@ -97,14 +98,14 @@ const STORES: &str = r#"
 #[derive(Default)]
 struct Stores(Vec<(Site, u32, u32)>);
 
-impl Observer for Stores {
+impl<H: Heap> Observer<H> for Stores {
     fn interests(&self) -> Interests {
         Interests { stores: true, steps: false, idle: false, fine: false }
     }
 
-    fn event(&mut self, _: HeapView<'_>, event: &Event<'_>) -> ControlFlow<()> {
+    fn event(&mut self, heap: H, event: &Event<'_, H::Object>) -> ControlFlow<()> {
         if let Event::Store { site, holder, new, .. } = event {
-            self.0.push((*site, holder.id(), new.id()));
+            self.0.push((*site, heap.id(*holder), heap.id(*new)));
         }
         ControlFlow::Continue(())
     }

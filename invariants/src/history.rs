@@ -3,8 +3,8 @@
 //! It costs an entry for each object and each store, so it is not for finding but for a second run of the same script,
 //! which is the same to the collector step.
 
-use crate::{Violation, describe};
-use moonphase_vm::gc::{Colour, Direction, Event, HeapView, Kind, Location, ObjectView, Phase, Site};
+use crate::{ObjectInfo, Violation};
+use moonphase_heap::{Colour, Direction, Event, Kind, Location, Names, Phase, Site};
 use std::collections::HashMap;
 
 /// When and where something happened.
@@ -69,7 +69,7 @@ pub struct History {
     steps: u64,
     /// The object that this step of propagation traverses.
     traversing: Option<(u32, Kind)>,
-    names: HashMap<u32, String>,
+    parties: HashMap<u32, ObjectInfo>,
 }
 
 impl History {
@@ -118,74 +118,76 @@ impl History {
         self.steps
     }
 
-    /// What an object that takes part in a violation without being named in it was called: the parents of the barriers
-    /// of the store, and the objects by which these and the holder were found. As in [`describe`].
-    pub fn name(&self, id: u32) -> Option<&str> {
-        self.names.get(&id).map(String::as_str)
+    /// What was known of an object that takes part in a violation without being named in it: the parents of the barriers
+    /// of the store, and the objects by which these and the holder were found.
+    pub fn party(&self, id: u32) -> Option<&ObjectInfo> {
+        self.parties.get(&id)
     }
 
-    /// Finds the words for [`History::name`] while there is a heap to look at.
-    pub(crate) fn name_parties(&mut self, view: HeapView<'_>, violation: &Violation) {
+    /// Looks at the objects for [`History::party`] while there is a heap.
+    pub(crate) fn meet_parties<H: Names>(&mut self, heap: H, violation: &Violation) {
         let (Some(parent), Some(child)) = (&violation.parent, &violation.child) else { return };
         let barriers = self.store_of(parent.id, child.id).map(|store| &store.barriers[..]).unwrap_or_default();
         let mut parties: Vec<u32> = barriers.iter().map(|barrier| barrier.parent.0).chain([parent.id]).collect();
         let found_through: Vec<u32> = parties.iter().filter_map(|&id| self.marked_through(id)).map(|it| it.0).collect();
         parties.extend(found_through);
-        for object in view.objects().filter(|object| parties.contains(&object.id())) {
-            self.names.insert(object.id(), describe(view, object));
+        for object in heap.objects().filter(|&object| parties.contains(&heap.id(object))) {
+            self.parties.insert(heap.id(object), ObjectInfo::of(heap, object));
         }
     }
 
     /// Notes an event. `number` is its own if it counts, else that of the last one that did.
-    pub(crate) fn record(&mut self, number: u64, view: HeapView<'_>, event: &Event<'_>) {
+    pub(crate) fn record<H: Names>(&mut self, number: u64, heap: H, event: &Event<'_, H::Object>) {
         if let Event::StepBegin(_) = event {
             self.steps += 1;
             self.traversing = None;
         }
         let step = self.steps;
-        let moment = || Moment { event: number, step, phase: view.phase(), location: view.location() };
-        let name = |object: ObjectView<'_>| (object.id(), object.kind());
+        let moment = || Moment { event: number, step, phase: heap.phase(), location: heap.location() };
+        let name = |object: H::Object| (heap.id(object), heap.kind(object));
         match *event {
             Event::Allocate(object) => {
-                self.made.insert(object.id(), moment());
+                self.made.insert(heap.id(object), moment());
             }
             Event::Mark(object) => {
-                self.marked.insert(object.id(), moment());
+                self.marked.insert(heap.id(object), moment());
                 match self.traversing {
-                    Some(through) => self.marked_through.insert(object.id(), through),
-                    None => self.marked_through.remove(&object.id()),
+                    Some(through) => self.marked_through.insert(heap.id(object), through),
+                    None => self.marked_through.remove(&heap.id(object)),
                 };
                 // Told before the colour changes. These kinds become black at once.
-                if object.kind() == Kind::String || object.kind() == Kind::Upvalue && !object.is_open_upvalue() {
-                    self.blackened.insert(object.id(), moment());
+                if heap.kind(object) == Kind::String
+                    || heap.kind(object) == Kind::Upvalue && !heap.is_open_upvalue(object)
+                {
+                    self.blackened.insert(heap.id(object), moment());
                 }
             }
             Event::Traverse(object) => {
-                self.blackened.insert(object.id(), moment());
+                self.blackened.insert(heap.id(object), moment());
                 self.traversing = Some(name(object));
             }
             Event::Traversed(_) | Event::StepEnd(..) => self.traversing = None,
-            Event::CloseUpvalue(object) if object.is_black() => {
-                self.blackened.insert(object.id(), moment());
+            Event::CloseUpvalue(object) if heap.is_black(object) => {
+                self.blackened.insert(heap.id(object), moment());
             }
             Event::Free(object) => {
-                self.freed.insert(object.id(), moment());
+                self.freed.insert(heap.id(object), moment());
             }
             Event::Barrier { site, direction, parent, child, acted } => {
                 if std::mem::take(&mut self.stored) {
                     self.pending.clear();
                 }
-                let colours = (view.colour(parent), view.colour(child));
+                let colours = (heap.colour(parent), heap.colour(child));
                 let (parent, child) = (name(parent), name(child));
                 self.pending.push(BarrierRecord { site, direction, parent, child, colours, acted });
             }
             Event::Store { site, holder, old, new, .. } => {
                 self.stored = true;
-                let belongs = |barrier: &&BarrierRecord| barrier.site == site && barrier.child.0 == new.id();
+                let belongs = |barrier: &&BarrierRecord| barrier.site == site && barrier.child.0 == heap.id(new);
                 let barriers = self.pending.iter().filter(belongs).cloned().collect();
                 let record = StoreRecord { site, moment: moment(), new: name(new), old: old.map(name), barriers };
-                self.stores.insert((holder.id(), new.id()), record.clone());
-                self.last_store.insert(holder.id(), record);
+                self.stores.insert((heap.id(holder), heap.id(new)), record.clone());
+                self.last_store.insert(heap.id(holder), record);
             }
             Event::StepBegin(_) => self.pending.clear(),
             _ => {}

@@ -1,11 +1,5 @@
-//! The names of the invariants, and the check behind each name.
+//! The names of the invariants, and what each says.
 
-use crate::id_set::IdSet;
-use crate::{
-    Verdict, ages, bytes, complete, dangling, finalizers, gray_lists, intern, lists, pause, reachable, threads,
-    tricolour, upvalues, weak,
-};
-use moonphase_vm::gc::HeapView;
 use std::fmt;
 use std::str::FromStr;
 
@@ -122,32 +116,6 @@ impl Invariant {
                 "in generational mode an old object that the next minor collection does not traverse must not refer to \
                  a young one: nobody will visit the young one, and it is freed although it is in use"
             }
-        }
-    }
-
-    /// Looks at the whole heap for this invariant alone, if it applies in the heap's phase. The heap must not be in the
-    /// middle of a step. All but `lists` rely on lists that end.
-    ///
-    /// # Errors
-    /// The heap breaks it.
-    pub fn check(self, view: HeapView<'_>) -> Verdict {
-        let seen = &mut IdSet::default();
-        match self {
-            Invariant::BlackToWhite => tricolour::check(view),
-            Invariant::Dangling => dangling::check(view),
-            Invariant::PauseWhite => pause::check(view),
-            Invariant::GrayLists => gray_lists::check(view, seen),
-            Invariant::Upvalues => upvalues::check(view),
-            Invariant::Threads => threads::check_threads(view),
-            Invariant::Strings => threads::check_strings(view),
-            Invariant::Finalizers => finalizers::check(view),
-            Invariant::Weak => weak::check(view),
-            Invariant::Reachable => reachable::check(view, seen),
-            Invariant::Lists => lists::check(view, seen),
-            Invariant::Bytes => bytes::check(view),
-            Invariant::Intern => intern::check(view),
-            Invariant::Complete => complete::check_complete(view),
-            Invariant::Ages => ages::check(view, true),
         }
     }
 }

@@ -1,46 +1,60 @@
 //! What must hold in the heap of a Lua collector, checked while a program runs.
 //!
-//! Each [`Invariant`] is one question to a heap, answered from [`HeapView`](moonphase_vm::gc::HeapView) alone: nothing
-//! that the collector computes is trusted, its colours and lists are the thing under test. A [`Checker`] is an observer
-//! of a VM that asks them after every store and barrier and around every step of the collector, and ends the script at
-//! the first [`Violation`]. How often it looks at how much is its [`Level`]; what it remembers for explaining is its
-//! [`History`].
+//! Each [`Invariant`] is one question to a heap, answered from the trait [`Heap`](moonphase_heap::Heap) alone: nothing that
+//! the collector computes is trusted, since its colours and lists are the thing under test. Where collectors differ without
+//! being wrong, a check asks the heap's [`Rules`](moonphase_heap::Rules).
 //!
-//! The code reads from single questions (`tricolour` to `complete`) to `looks`, which says when which of them may be
-//! asked, and `checker`, which asks.
+//! A [`Checker`] is an observer of a heap. It asks after every store and barrier and around every step of the collector, and
+//! ends the script at the first [`Violation`]. How often it looks at how much is its [`Level`]; what it remembers for
+//! explaining is its [`History`]. A heap that stands still is looked at with [`check`], or with [`Checker::look`].
+//!
+//! The code reads from the walks over a heap (`walk`) and the single questions (`checks/`) to the looks, which ask several
+//! questions together (`sound`, `looks`), and the checker, which says when (`checker`).
 
 #![forbid(unsafe_code)]
 
-mod ages;
-mod bytes;
+mod breach;
 mod checker;
-mod complete;
-mod dangling;
+mod checks;
 mod describe;
-mod finalizers;
-mod gray_lists;
 mod history;
 mod id_set;
-mod intern;
 mod invariant;
 mod known;
-mod lists;
+mod last_cycle;
+mod level;
 mod looks;
 mod old;
-mod pause;
-mod reachable;
+mod path;
+mod scratch;
 mod signs;
 mod sound;
-mod threads;
-mod tricolour;
-mod upvalues;
+mod sweep;
 mod violation;
-mod weak;
+mod walk;
 
-pub use checker::{Checker, Level, UnknownLevel};
-pub use complete::check_complete;
-pub use dangling::met as dangling_met;
-pub use describe::{describe, describe_location, excerpt, name_of};
+use moonphase_heap::Names;
+
+pub use checker::Checker;
+pub use describe::{ObjectInfo, excerpt};
 pub use history::{BarrierRecord, History, Moment, StoreRecord};
 pub use invariant::{Invariant, UnknownInvariant};
-pub use violation::{ObjectInfo, PathStep, Verdict, Violation};
+pub use level::{Level, UnknownLevel};
+pub use violation::{PathStep, Violation};
+
+/// Asks one question of a whole heap, if the question applies in the heap's phase. The heap must not be in the middle of a
+/// step. All questions but [`Invariant::Lists`] rely on lists that end.
+///
+/// [`Invariant::Complete`] applies right after as many full collections as it takes to collect everything. Finalizers that the
+/// last one calls make exceptions, which [`Checker::look_complete`] knows.
+///
+/// # Errors
+/// The heap breaks the invariant.
+pub fn check<H: Names>(invariant: Invariant, heap: H) -> Result<(), Box<Violation>> {
+    checks::check(invariant, heap).map_err(|breach| Violation::of(heap, &breach))
+}
+
+/// What it means that the collector met a freed object where only living ones may be.
+pub fn dangling_met<H: Names>(heap: H, object: H::Object) -> Box<Violation> {
+    Violation::of(heap, &checks::dangling::met(heap, object))
+}

@@ -1,17 +1,17 @@
-//! What minor collections leave alone: the old part of a heap in generational mode, seen once and taken for granted until it
-//! is touched.
+//! The old part of a heap in generational mode, which minor collections leave alone.
 //!
 //! In each list the really old objects stand behind all others. A minor collection sweeps and traverses none of them but
-//! those that waited on the gray-again list: whoever writes a young object into an old one puts it there. So a look after
-//! a minor collection that walks the young part of the lists and what had waited sees all that the collection changed,
-//! which is as much as the collection itself walks. What it cannot see is damage to old objects that no event told of and
-//! that stays; whole looks do.
+//! those that waited on the gray-again list: whoever writes a young object into an old one puts the old one there. So the old
+//! part is looked at once, and is known from then on. A look after a minor collection walks the young part of the lists, and
+//! the old objects that had waited. It sees all that the collection changed, and walks as much as the collection itself.
+//!
+//! Damage to old objects that no event told of, and that stays, it cannot see; whole looks do.
 
-use crate::ages::Order;
+use crate::checks::ages::AGED_LISTS;
 use crate::id_set::IdSet;
-use crate::lists::Sweep;
-use crate::sound::Extent;
-use moonphase_vm::gc::{HeapView, ListName, Mode, ObjectView};
+use crate::sweep::SweptUntil;
+use crate::walk::Extent;
+use moonphase_heap::{Heap, ListName, Mode};
 
 /// See the module.
 #[derive(Default)]
@@ -23,9 +23,9 @@ pub(crate) struct OldPart {
     /// Those that a walk has found to belong to it from now on.
     joining: Vec<u32>,
     /// Where it begins in each list that is in the order of ages.
-    begins: [Option<u32>; Order::LISTS.len()],
+    begins: [Option<u32>; AGED_LISTS.len()],
     /// When it was last looked at.
-    seen: Sweep,
+    seen: SweptUntil,
 }
 
 impl OldPart {
@@ -41,7 +41,7 @@ impl OldPart {
 
     /// Objects may have come to stand anywhere in this list: the next look at the young part walks all of it.
     pub(crate) fn lose_place_in(&mut self, list: ListName) {
-        for (begin, of) in self.begins.iter_mut().zip(Order::LISTS) {
+        for (begin, of) in self.begins.iter_mut().zip(AGED_LISTS) {
             *begin = begin.filter(|_| of != list);
         }
     }
@@ -54,43 +54,44 @@ impl OldPart {
 
     /// Whether an object belongs to it.
     #[inline]
-    pub(crate) fn contains(&self, object: ObjectView<'_>) -> bool {
-        self.ids.contains(object.id())
+    pub(crate) fn contains<H: Heap>(&self, heap: H, object: H::Object) -> bool {
+        self.ids.contains(heap.id(object))
     }
 
     /// A walk has come to an object that belongs to it from the next look on.
     #[inline]
-    pub(crate) fn join(&mut self, object: ObjectView<'_>) {
-        self.joining.push(object.id());
+    pub(crate) fn join<H: Heap>(&mut self, heap: H, object: H::Object) {
+        self.joining.push(heap.id(object));
     }
 
     /// Whether it begins with this object of a list.
-    pub(crate) fn begins_with(&self, list: ListName, object: ObjectView<'_>) -> bool {
-        Order::LISTS.iter().zip(self.begins).any(|(&of, begin)| of == list && begin == Some(object.id()))
+    pub(crate) fn begins_with<H: Heap>(&self, heap: H, list: ListName, object: H::Object) -> bool {
+        AGED_LISTS.iter().zip(self.begins).any(|(&of, begin)| of == list && begin == Some(heap.id(object)))
     }
 
     /// A look has ended and found nothing. `references` says whether it followed those of all that joins.
-    pub(crate) fn settle(&mut self, view: HeapView<'_>, references: bool) {
-        self.is_known = view.mode() == Mode::Generational && (self.is_known || references);
+    pub(crate) fn settle<H: Heap>(&mut self, heap: H, references: bool) {
+        let is_told = heap.abilities().stores && heap.abilities().lifetimes;
+        self.is_known = is_told && heap.mode() == Mode::Generational && (self.is_known || references);
         for id in self.joining.drain(..) {
             self.ids.insert(id);
         }
-        self.begins = Order::LISTS.map(|list| view.generations(list)[2].map(|object| object.id()));
-        self.seen = Sweep::now(view);
+        self.begins = AGED_LISTS.map(|list| heap.generations(list)[2].map(|object| heap.id(object)));
+        self.seen = SweptUntil::now(heap);
     }
 
     /// The members of a list before the old part.
-    pub(crate) fn before<'h>(&self, view: HeapView<'h>, list: ListName) -> impl Iterator<Item = ObjectView<'h>> {
-        view.list(list).take_while(move |&object| !self.begins_with(list, object))
+    pub(crate) fn before<H: Heap>(&self, heap: H, list: ListName) -> impl Iterator<Item = H::Object> {
+        heap.list(list).take_while(move |&object| !self.begins_with(heap, list, object))
     }
 
     /// Its objects that the last minor collection traversed.
-    pub(crate) fn touched<'h>(&self, view: HeapView<'h>) -> impl Iterator<Item = ObjectView<'h>> {
-        view.waited().filter(|&object| self.contains(object))
+    pub(crate) fn touched<H: Heap>(&self, heap: H) -> impl Iterator<Item = H::Object> {
+        heap.waited().filter(move |&object| self.contains(heap, object))
     }
 
     /// Whether an old object was swept since the last look.
-    pub(crate) fn has_lost_any(&self, view: HeapView<'_>) -> bool {
-        self.seen.has_swept(view, |object| object.age().is_old())
+    pub(crate) fn has_lost_any<H: Heap>(&self, heap: H) -> bool {
+        self.seen.any_since(heap, |object| heap.age(object).is_old())
     }
 }

@@ -1,231 +1,225 @@
-//! Whether a heap is sound: what a whole look asks, answered with yes or no in one walk or two.
+//! Whether a heap is sound, answered with yes or no.
 //!
-//! The questions walk the heap once or more each, in an order that decides what is said of an unsound heap. Nearly every
-//! heap is sound, so they are asked here together first. A no may be a mistake, for the questions are asked one after the
-//! other then; a yes may not.
+//! The checks walk the heap once or more each, one after the other, and say what is wrong with an unsound heap. Nearly every
+//! heap is sound. So what the checks ask is first asked here, all together: in one walk over the members of the lists, and one
+//! over their references.
+//!
+//! A *yes* is certain: no check would find anything in what the look covers. A *no* may be mistaken, and then the checks find
+//! nothing. For example, [`is_closed`] says no where an unreachable object that is not dead refers to a dead one; the trace of
+//! `reachable` then shows that this is no fault.
 
+use crate::checks::{ages, bytes, finalizers, gray_lists, intern, lists, pause, reachable, threads, upvalues};
 use crate::id_set::IdSet;
 use crate::known::Known;
-use crate::lists::{is_dead, references};
-use crate::looks::{Scratch, is_marking};
 use crate::old::OldPart;
-use crate::{ages, bytes, finalizers, gray_lists, intern, lists, pause, reachable, threads, tricolour, upvalues};
-use moonphase_vm::gc::{
-    Age, Colour, Edge, HeapView, Kind, ListName, Marks, ObjectView, Phase, Strength, SweepRule, Upvalues,
-};
+use crate::scratch::Scratch;
+use crate::walk::{self, Extent, is_dead, is_strong_to_white, references};
+use moonphase_heap::{Age, Colour, Edge, Heap, Kind, ListName, Marks, ShortStrings, Strength, UpvalueStorage};
 
-/// Whether a look of this extent would find nothing. `settled` is as it is for a whole one.
-pub(crate) fn is_sound(view: HeapView<'_>, scratch: &mut Scratch, settled: bool, extent: Extent) -> bool {
-    let (sound, closed) = match extent {
+/// Whether a look of this extent would find nothing. `settled` says that no store is half done.
+pub(crate) fn is_sound<H: Heap>(heap: H, scratch: &mut Scratch, settled: bool, extent: Extent) -> bool {
+    let references = match extent {
         Extent::Young => {
-            if !members_are_sound(view, scratch, extent, |_, _| {}) {
+            if !members_are_sound(heap, scratch, extent, |_, _| {}) {
                 return false;
             }
-            References::new(view, settled, |_| true).of_young(&scratch.old)
+            References::new(heap, settled, |_| true).of_young(&scratch.old)
         }
         Extent::Headers => {
-            // An object that fell out of its list stays outside: that is for a look at the contents.
-            let mut walk = References::new(view, settled, |_| true).of_roots();
-            scratch.known.renew(view);
+            // Both walks in one. Whether targets are listed is not asked: the set of all members is not filled.
+            let mut walk = References::new(heap, settled, |_| true).of_single_roots();
+            scratch.known.renew(heap);
             let known = std::mem::take(&mut scratch.known);
-            let members = match known.is_enough(view) {
-                true => members_are_sound(view, scratch, extent, |list, object| {
-                    if !known.contains(object) {
+            let members = match known.is_enough(heap) {
+                true => members_are_sound(heap, scratch, extent, |list, object| {
+                    if !known.contains(heap, object) {
                         walk.follow(list, object);
                     }
                 }),
-                false => members_are_sound(view, scratch, extent, |list, object| walk.follow(list, object)),
+                false => members_are_sound(heap, scratch, extent, |list, object| walk.follow(list, object)),
             };
             scratch.known = known;
-            (members && walk.sound, walk.closed)
+            if !members {
+                return false;
+            }
+            walk.found
         }
         Extent::Contents => {
-            if !members_are_sound(view, scratch, extent, |_, _| {}) {
+            if !members_are_sound(heap, scratch, extent, |_, _| {}) {
                 return false;
             }
             let listed = &scratch.ids;
-            References::new(view, settled, |object| listed.contains(object.id())).of_all()
+            References::new(heap, settled, |object| listed.contains(heap.id(object))).of_all()
         }
     };
-    sound && (closed || reachable::check(view, &mut scratch.ids).is_ok())
+    references.sound && (references.closed || reachable::check(heap, &mut scratch.ids).is_ok())
 }
 
-/// How much is looked at.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Extent {
-    /// After a minor collection: what it may have changed, given that the old part is known.
-    Young,
-    /// The header of each object, by which list it is found. Threads and upvalues are read.
-    Headers,
-    /// The size of each object as well, and whether the string table has it; whether it is listed twice, and whether what
-    /// is referred to is listed.
-    Contents,
-}
-
-/// All that is said of single objects and their places, and of their number. With their contents, the set is filled with the
-/// members of all lists. Gives each object on, aside from strings.
-pub(crate) fn members_are_sound<'h>(
-    view: HeapView<'h>,
+/// Whether nothing is wrong with single objects, with their places in the lists, and with their number.
+///
+/// Of [`Extent::Contents`], `scratch.ids` holds all members afterwards. Each member but strings is given to `each`.
+pub(crate) fn members_are_sound<H: Heap>(
+    heap: H,
     scratch: &mut Scratch,
     extent: Extent,
-    mut each: impl FnMut(ListName, ObjectView<'h>),
+    mut each: impl FnMut(ListName, H::Object),
 ) -> bool {
     let Scratch { ids: listed, gray, old, .. } = scratch;
-    let marking = is_marking(view);
-    if marking && gray_lists::check_members(view, gray).is_err() {
+    let marking = heap.phase().is_marking();
+    if marking && gray_lists::check_members(heap, gray).is_err() {
         return false;
     }
     listed.clear();
     if extent != Extent::Young {
         old.begin_anew();
     }
-    let mut members = Members { view, gray, gray_is_listed: false, old, upvalues: upvalues::Count::default() };
-    let mut order = (!ages::Order::is_trivial(view)).then(|| ages::Order::new(view));
+    let mut members = Members { heap, gray, gray_is_listed: false, old, upvalues: upvalues::Count::default() };
+    let mut order = (!ages::Order::is_trivial(heap)).then(|| ages::Order::new(heap));
     let (mut sum, mut short_strings) = (0, 0);
     // In lists that are circles there are more objects than were ever made.
-    let mut most = view.newest();
+    let mut most = heap.newest();
     for list in ListName::ALL {
         if extent == Extent::Young && list == ListName::Fixed {
             continue;
         }
-        let mut order = order.as_mut().filter(|_| ages::Order::LISTS.contains(&list));
+        let mut order = order.as_mut().filter(|_| ages::AGED_LISTS.contains(&list));
         if let Some(order) = &mut order {
-            order.begin(view, list);
+            order.begin(list);
         }
-        members.gray_is_listed = marking && lists::is_marked(view, list);
+        members.gray_is_listed = marking && walk::is_marked(heap, list);
         // Of two objects of a kind with the same marks, what is true of one is true of the other.
         let mut passed: [Option<Marks>; Kind::COUNT] = [None; Kind::COUNT];
-        for object in view.list(list) {
+        for object in heap.list(list) {
             let Some(left) = most.checked_sub(1) else { return false };
             most = left;
             if let Some(order) = &mut order {
-                if order.check(view, object).is_err() {
+                if order.check(object).is_err() {
                     return false;
                 }
-                if extent == Extent::Young && members.old.begins_with(list, object) {
+                if extent == Extent::Young && members.old.begins_with(heap, list, object) {
                     break;
                 }
                 if order.is_in_old_part() {
-                    members.old.join(object);
+                    members.old.join(heap, object);
                 }
             }
             if extent == Extent::Contents {
-                sum += object.size();
-                match intern::check_object(view, object) {
-                    Ok(is_short) if listed.insert(object.id()) => short_strings += usize::from(is_short),
+                sum += heap.size(object);
+                match intern::check_object(heap, object) {
+                    Ok(is_short) if listed.insert(heap.id(object)) => short_strings += usize::from(is_short),
                     _ => return false,
                 }
             }
-            let like = &mut passed[object.kind() as usize];
-            if *like != Some(object.marks()) && !members.check(list, object, like) {
+            let like = &mut passed[heap.kind(object) as usize];
+            if *like != Some(heap.marks(object)) && !members.check(list, object, like) {
                 return false;
             }
-            if object.kind() != Kind::String {
+            if heap.kind(object) != Kind::String {
                 each(list, object);
             }
         }
-        if order.is_some_and(|order| order.end_list(view).is_err()) {
+        if order.is_some_and(|order| order.end_list().is_err()) {
             return false;
         }
     }
     (extent != Extent::Young || members.check_touched())
-        && members.upvalues.finish(view).is_ok()
-        && order.is_none_or(|order| order.finish(view).is_ok())
+        && members.upvalues.finish(heap).is_ok()
+        && order.is_none_or(|order| order.finish().is_ok())
         && (extent != Extent::Contents
-            || intern::check_count(view, short_strings).is_ok() && bytes::check_sum(view, sum).is_ok())
+            || intern::check_count(heap, short_strings).is_ok() && bytes::check_sum(heap, sum).is_ok())
 }
 
-/// The state of a walk over the members of lists.
-struct Members<'h, 's> {
-    view: HeapView<'h>,
+/// A walk over the members of lists.
+struct Members<'s, H: Heap> {
+    heap: H,
+    /// The members of gray lists.
     gray: &'s IdSet,
-    /// Whether the gray members of the list are on gray lists.
+    /// Whether the gray members of the list that is walked are on gray lists.
     gray_is_listed: bool,
     old: &'s mut OldPart,
     upvalues: upvalues::Count,
 }
 
-impl<'h> Members<'h, '_> {
-    /// Looks at one member. Keeps its marks if all that have the same need not be looked at.
+impl<H: Heap> Members<'_, H> {
+    /// Looks at one member. Puts its marks into `passed` if a member of its kind with these marks need not be looked at.
     #[inline(never)]
-    fn check(&mut self, list: ListName, object: ObjectView<'h>, passed: &mut Option<Marks>) -> bool {
-        let view = self.view;
+    fn check(&mut self, list: ListName, object: H::Object, passed: &mut Option<Marks>) -> bool {
+        let heap = self.heap;
         let in_order =
-            is_in_order(view, list, object) && (!ListName::COLLECTED.contains(&list) || self.check_upvalues(object));
-        if in_order && self.gray_is_listed && gray_lists::is_listed(object) {
-            return gray_lists::check_object(view, self.gray, object).is_ok();
+            is_in_order(heap, list, object) && (!ListName::COLLECTED.contains(&list) || self.check_upvalues(object));
+        if in_order && self.gray_is_listed && gray_lists::is_listed(heap, object) {
+            return gray_lists::check_object(heap, self.gray, object).is_ok();
         }
-        if in_order && is_told_by_marks(view, object.kind()) {
-            *passed = Some(object.marks());
+        if in_order && is_told_by_marks(heap, heap.kind(object)) {
+            *passed = Some(heap.marks(object));
         }
         in_order
     }
 
-    fn check_upvalues(&mut self, object: ObjectView<'h>) -> bool {
-        self.upvalues.check_object(self.view, object, |upvalue| !self.old.contains(upvalue)).is_ok()
+    fn check_upvalues(&mut self, object: H::Object) -> bool {
+        let Members { heap, old, upvalues, .. } = self;
+        upvalues.check_object(*heap, object, |upvalue| !old.contains(*heap, upvalue)).is_ok()
     }
 
     /// Looks at the old objects that the last minor collection may have changed.
     fn check_touched(&mut self) -> bool {
-        let Members { view, gray, old, upvalues, .. } = self;
-        let mut touched = old.touched(*view);
-        !old.has_lost_any(*view)
+        let Members { heap, gray, old, upvalues, .. } = self;
+        let heap = *heap;
+        let mut touched = old.touched(heap);
+        !old.has_lost_any(heap)
             && touched.all(|object| {
-                is_in_order(*view, list_of(object), object)
-                    && gray_lists::check_object(*view, gray, object).is_ok()
-                    && upvalues.check_object(*view, object, |upvalue| !old.contains(upvalue)).is_ok()
+                let list = if heap.has_finalizer(object) { ListName::Finalizable } else { ListName::All };
+                is_in_order(heap, list, object)
+                    && gray_lists::check_object(heap, gray, object).is_ok()
+                    && upvalues.check_object(heap, object, |upvalue| !old.contains(heap, upvalue)).is_ok()
             })
     }
 }
 
-/// The list that an old object must be in.
-fn list_of(object: ObjectView<'_>) -> ListName {
-    if object.has_finalizer() { ListName::Finalizable } else { ListName::All }
-}
-
-/// Whether `is_in_order` needs no more of an object of this kind than its marks.
-fn is_told_by_marks(view: HeapView<'_>, kind: Kind) -> bool {
+/// Whether [`is_in_order`] reads no more of an object of this kind than its marks.
+fn is_told_by_marks<H: Heap>(heap: H, kind: Kind) -> bool {
     match kind {
         Kind::Thread | Kind::Upvalue => false,
         // Closures hold counted upvalues; short strings may have a list of their own.
-        Kind::Closure => view.policy().upvalues != Upvalues::Counted,
-        Kind::String => view.policy().sweep == SweepRule::Lists,
+        Kind::Closure => heap.rules().upvalues != UpvalueStorage::Counted,
+        Kind::String => heap.rules().short_strings == ShortStrings::InAll,
         _ => true,
     }
 }
 
-/// What is said of a single member of a list.
-fn is_in_order<'h>(view: HeapView<'h>, list: ListName, object: ObjectView<'h>) -> bool {
-    let fits = !object.is_freed()
-        && lists::has_place(view, list, object)
-        && finalizers::check_member(view, list, object).is_ok();
+/// Whether nothing is wrong with a single member of a list.
+fn is_in_order<H: Heap>(heap: H, list: ListName, object: H::Object) -> bool {
+    let fits = !heap.is_freed(object)
+        && lists::has_place(heap, list, object)
+        && finalizers::check_member(heap, list, object).is_ok();
     let collected = || {
-        threads::check_string(view, object).is_ok()
-            && ages::check_object(view, object).is_ok()
-            && (!is_marking(view) || threads::check_thread(view, object).is_ok())
-            && (!pause::applies(view) || pause::check_member(view, list, object).is_ok())
+        threads::check_string(heap, object).is_ok()
+            && ages::check_object(heap, object).is_ok()
+            && (!heap.phase().is_marking() || threads::check_thread(heap, object).is_ok())
+            && (!heap.phase().is_between_cycles() || pause::check_member(heap, list, object).is_ok())
     };
     fits && (!ListName::COLLECTED.contains(&list) || collected())
 }
 
-/// Whether nothing that lives refers to anything dead. A set that has the roots, and all that its members refer to, has all
-/// that is reachable, so it takes no trace to know that nothing reachable is dead. A no may be a mistake.
-pub(crate) fn is_closed(view: HeapView<'_>, known: &mut Known) -> bool {
-    known.renew(view);
-    let known = known.is_enough(view).then_some(&*known);
-    // Counted upvalues are in no walk over the holders, and their values may be on dead stacks.
-    let mut closed = view.policy().upvalues != Upvalues::Counted;
-    view.roots(|edge| closed &= !is_dead(view, edge.target));
+/// Whether the living objects are *closed*: whether no root is dead, and nothing that lives refers to anything dead.
+///
+/// A set that has the roots, and all that its members refer to, has all that is reachable. So where the living objects are
+/// closed, nothing reachable is dead, and it takes no trace to know that. A no may be mistaken, see the module.
+pub(crate) fn is_closed<H: Heap>(heap: H, known: &mut Known) -> bool {
+    known.renew(heap);
+    let known = known.is_enough(heap).then_some(&*known);
+    let mut closed = may_be_closed(heap);
+    heap.single_roots(|_, object| closed &= !is_dead(heap, object));
     // In a list that is a circle there are more objects than were ever made.
-    let mut most = view.newest();
+    let mut most = heap.newest();
     for list in ListName::COLLECTED.into_iter().chain([ListName::Fixed]) {
-        for object in view.list(list) {
+        for object in heap.list(list) {
             let Some(left) = most.checked_sub(1) else { return false };
             most = left;
-            if is_dead(view, object) {
-                closed &= !known.is_some_and(|known| known.refers_to(object));
-            } else if object.kind() != Kind::String && !known.is_some_and(|known| known.contains(object)) {
-                view.references(object, |edge| closed &= !is_dead(view, edge.target));
+            if is_dead(heap, object) {
+                closed &= !has_roots(list) && !known.is_some_and(|known| known.refers_to(heap, object));
+            } else if heap.kind(object) != Kind::String && !known.is_some_and(|known| known.contains(heap, object)) {
+                heap.references(object, |edge| closed &= !is_dead(heap, edge.target));
             }
         }
         if !closed {
@@ -235,105 +229,135 @@ pub(crate) fn is_closed(view: HeapView<'_>, known: &mut Known) -> bool {
     closed
 }
 
-/// All that is said of references.
-struct References<'h, F> {
-    view: HeapView<'h>,
+/// Whether a walk over the members of lists can tell that the living objects are closed. Counted upvalues are in no such walk,
+/// and their values may be on dead stacks.
+fn may_be_closed<H: Heap>(heap: H) -> bool {
+    heap.rules().upvalues != UpvalueStorage::Counted
+}
+
+/// Whether the members of a list are roots.
+fn has_roots(list: ListName) -> bool {
+    matches!(list, ListName::Fixed | ListName::ToBeFinalized)
+}
+
+/// What a walk over references found.
+#[derive(Clone, Copy)]
+struct Found {
+    /// Nothing wrong.
+    sound: bool,
+    /// No living object, and no root, that leads to a dead one.
+    closed: bool,
+}
+
+/// A walk over references.
+struct References<H: Heap, F> {
+    heap: H,
     is_listed: F,
     marking: bool,
     sweeping: bool,
-    /// Whether nothing was found.
-    sound: bool,
-    /// Whether nothing that lives refers to anything dead.
-    closed: bool,
-    /// Of two objects with the same marks, what is asked of one as a target is true of the other.
+    found: Found,
+    /// What is asked of the targets of the object that was followed last.
+    asked: Asked,
+    /// The marks of a target of which all that is asked was true.
     passed: Option<Marks>,
-    /// What is asked of targets, by the object that refers to them: whether they must not be white, and their least age.
-    asked: (bool, Age),
 }
 
-impl<'h, F: Fn(ObjectView<'h>) -> bool> References<'h, F> {
-    fn new(view: HeapView<'h>, settled: bool, is_listed: F) -> References<'h, F> {
+/// What is asked of a target, because of the object that refers to it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Asked {
+    /// Not to be white: the object is black, and the tri-colour invariant holds of it.
+    colour: bool,
+    /// To be at least so old.
+    age: Age,
+}
+
+impl<H: Heap, F: Fn(H::Object) -> bool> References<H, F> {
+    fn new(heap: H, settled: bool, is_listed: F) -> References<H, F> {
         References {
-            view,
+            heap,
             is_listed,
-            marking: settled && is_marking(view),
-            sweeping: (Phase::SweepStrings..=Phase::SweepEnd).contains(&view.phase()),
-            sound: true,
-            // Counted upvalues are in no walk over the holders, and their values may be on dead stacks.
-            closed: view.policy().upvalues != Upvalues::Counted,
+            marking: settled && heap.phase().is_marking(),
+            sweeping: heap.phase().is_sweeping(),
+            found: Found { sound: true, closed: may_be_closed(heap) },
+            asked: Asked { colour: false, age: Age::New },
             passed: None,
-            asked: (false, Age::New),
         }
     }
 
-    /// Those of the roots and of all objects. Says whether all is sound, and whether nothing living refers to anything dead.
-    fn of_all(self) -> (bool, bool) {
-        let mut walk = self.of_roots();
+    /// The references of the roots and of all objects.
+    fn of_all(self) -> Found {
+        let mut walk = self.of_single_roots();
         for list in ListName::COLLECTED.into_iter().chain([ListName::Fixed]) {
-            for object in walk.view.list(list) {
+            for object in walk.heap.list(list) {
                 walk.follow(list, object);
             }
         }
-        (walk.sound, walk.closed)
+        walk.found
     }
 
-    /// Those of the roots and of what a minor collection may have changed.
-    fn of_young(self, old: &OldPart) -> (bool, bool) {
-        let mut walk = self.of_roots();
+    /// The references of the roots and of what a minor collection may have changed.
+    fn of_young(self, old: &OldPart) -> Found {
+        let mut walk = self.of_single_roots();
         for list in ListName::COLLECTED {
-            for object in old.before(walk.view, list) {
+            for object in old.before(walk.heap, list) {
                 walk.follow(list, object);
             }
         }
-        for object in old.touched(walk.view) {
+        for object in old.touched(walk.heap) {
             walk.follow(ListName::All, object);
         }
-        (walk.sound, walk.closed)
+        walk.found
     }
 
-    fn of_roots(mut self) -> References<'h, F> {
-        self.view.roots(|edge| {
-            self.sound &= !edge.target.is_freed() && (self.is_listed)(edge.target);
-            self.closed &= !is_dead(self.view, edge.target);
+    fn of_single_roots(mut self) -> References<H, F> {
+        let heap = self.heap;
+        heap.single_roots(|_, object| {
+            self.found.sound &= !heap.is_freed(object) && (self.is_listed)(object);
+            self.found.closed &= !is_dead(heap, object);
         });
         self
     }
 
-    /// Those of one object of a list.
-    fn follow(&mut self, list: ListName, object: ObjectView<'h>) {
-        let view = self.view;
-        // What a dead object refers to may be gone. Counted upvalues are followed from their closures.
-        if object.kind() == Kind::String || is_dead(view, object) || list == ListName::CountedUpvalues {
+    /// The references of one member of a list.
+    fn follow(&mut self, list: ListName, object: H::Object) {
+        let heap = self.heap;
+        // Counted upvalues are followed from their closures.
+        if heap.kind(object) == Kind::String || list == ListName::CountedUpvalues {
             return;
         }
-        let colours_count = lists::is_marked(view, list);
-        let covered = ages::covers(object);
-        let blackens = self.marking && colours_count && !covered && object.is_black();
-        let least_age = if self.marking && covered { ages::least_age(object) } else { Age::New };
-        if (blackens, least_age) != self.asked {
-            (self.asked, self.passed) = ((blackens, least_age), None);
+        // What a dead object refers to may be gone.
+        if is_dead(heap, object) {
+            self.found.closed &= !has_roots(list);
+            return;
         }
-        references(view, object, |edge| {
-            self.sound &= (self.is_listed)(edge.target);
-            if self.passed != Some(edge.target.marks()) {
+        let covered = ages::covers(heap, object);
+        let asked = Asked {
+            colour: self.marking && walk::is_marked(heap, list) && !covered && heap.is_black(object),
+            age: if self.marking && covered { ages::least_age(heap, object) } else { Age::New },
+        };
+        if asked != self.asked {
+            (self.asked, self.passed) = (asked, None);
+        }
+        references(heap, object, |edge| {
+            self.found.sound &= (self.is_listed)(edge.target);
+            if self.passed != Some(heap.marks(edge.target)) {
                 self.check_target(&edge);
             }
         });
     }
 
     #[inline(never)]
-    fn check_target(&mut self, edge: &Edge<'h>) {
-        let target = edge.target;
-        let (blackens, least_age) = self.asked;
-        self.sound &= !target.is_freed() && target.age() >= least_age;
-        self.sound &= !(blackens && tricolour::is_strong_to_white(edge));
-        if self.view.colour(target) == Colour::OtherWhite {
+    fn check_target(&mut self, edge: &Edge<H::Object>) {
+        let (heap, target) = (self.heap, edge.target);
+        self.found.sound &= !heap.is_freed(target) && heap.age(target) >= self.asked.age;
+        self.found.sound &= !(self.asked.colour && is_strong_to_white(heap, edge));
+        if heap.colour(target) == Colour::OtherWhite {
             match edge.strength {
-                Strength::Weak if target.kind() != Kind::String => self.sound &= !self.sweeping,
-                _ => self.closed = false,
+                Strength::Weak if heap.kind(target) != Kind::String => self.found.sound &= !self.sweeping,
+                _ => self.found.closed = false,
             }
         } else if edge.strength == Strength::Strong {
-            self.passed = Some(target.marks());
+            self.passed = Some(heap.marks(target));
         }
     }
 }

@@ -1,36 +1,16 @@
-//! What a check says when an invariant does not hold.
+//! A broken invariant, with all that is known of it once the heap is gone.
 
-use crate::describe::describe_with_path;
-use crate::{Invariant, describe_location, lists};
-use moonphase_vm::gc::{Colour, Edge, HeapView, Kind, Label, Location, ObjectView, Phase, Site, Strength};
-use std::collections::HashMap;
+use crate::breach::{Breach, Subject};
+use crate::path::{Hop, path_to};
+use crate::{Invariant, ObjectInfo};
+use moonphase_heap::{Edge, Location, NamedLabel, Names, Phase, Site};
 use std::fmt;
-
-/// What a check finds. The error is boxed since it is large and rare.
-pub type Verdict = Result<(), Box<Violation>>;
-
-/// An object as it was when an invariant broke.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ObjectInfo {
-    /// Its number.
-    pub id: u32,
-    /// What it is.
-    pub kind: Kind,
-    /// Its colour.
-    pub colour: Colour,
-    /// Whether it had been freed.
-    pub freed: bool,
-    /// A few words for a person, see [`describe`](crate::describe()).
-    pub description: String,
-    /// Where it was made, if a history was recorded.
-    pub made_at: Option<Location>,
-}
 
 /// One reference on the way from a root to an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PathStep {
     /// Why the object before (or, for the first step, the VM) refers to this one.
-    pub label: String,
+    pub label: NamedLabel,
     /// The object that is referred to.
     pub object: ObjectInfo,
 }
@@ -55,90 +35,66 @@ pub struct Violation {
     /// The object that is wrong, or that must not be referred to.
     pub child: Option<ObjectInfo>,
     /// Why the parent refers to the child.
-    pub edge: Option<String>,
+    pub edge: Option<NamedLabel>,
     /// How a root leads to the child, by way of the parent if there is one; empty where no root does.
     pub path: Vec<PathStep>,
-    /// What is wrong, in a sentence.
+    /// What is wrong, in a sentence for a person.
     pub detail: String,
 }
 
 impl Violation {
-    /// Something is wrong with the heap as a whole.
-    pub(crate) fn of_heap(invariant: Invariant, view: HeapView<'_>, detail: String) -> Box<Violation> {
-        Box::new(Violation {
-            invariant,
-            site: None,
-            phase: view.phase(),
+    /// All that is known of a breach while the heap is there. What only the checker knows, such as the event, is not filled in.
+    pub(crate) fn of<H: Names>(heap: H, breach: &Breach<H::Object>) -> Box<Violation> {
+        let mut violation = Box::new(Violation {
+            invariant: breach.invariant,
+            site: breach.site,
+            phase: heap.phase(),
             event: 0,
             sound_until: 0,
-            location: view.location(),
+            location: heap.location(),
             parent: None,
             child: None,
             edge: None,
             path: Vec::new(),
-            detail,
-        })
-    }
-
-    /// Something is wrong with an object. The sentence gets its description: `{} is …`.
-    pub(crate) fn of_object<'h>(
-        invariant: Invariant,
-        view: HeapView<'h>,
-        object: ObjectView<'h>,
-        what: &str,
-    ) -> Box<Violation> {
-        let path = path_to(view, object);
-        let child = info(view, object, &path);
-        let mut violation = Violation::of_heap(invariant, view, format!("{} {what}", child.description));
-        violation.child = Some(child);
-        violation.path = steps(view, &path);
-        violation
-    }
-
-    /// An object must not refer to another one as it does.
-    pub(crate) fn of_edge<'h>(
-        invariant: Invariant,
-        view: HeapView<'h>,
-        holder: ObjectView<'h>,
-        edge: Edge<'h>,
-    ) -> Box<Violation> {
-        let mut path = path_to(view, holder);
-        let parent = info(view, holder, &path);
-        let reached = !path.is_empty();
-        path.push((edge.label, edge.target));
-        let child = info(view, edge.target, &path);
-        let label = edge.label.to_string();
-        let colour = |info: &ObjectInfo| if info.freed { "freed" } else { info.colour.name() };
-        let detail = format!(
-            "{} ({}) refers to {} ({}) by its {label}",
-            parent.description,
-            colour(&parent),
-            child.description,
-            colour(&child)
-        );
-        let mut violation = Violation::of_heap(invariant, view, detail);
-        violation.parent = Some(parent);
-        violation.child = Some(child);
-        violation.edge = Some(label);
-        if reached {
-            violation.path = steps(view, &path);
+            detail: breach.what.clone(),
+        });
+        match breach.subject {
+            Subject::Heap => {}
+            Subject::Object(object) => violation.add_object(heap, object),
+            Subject::Unlisted { holder, edge } => {
+                violation.add_object(heap, edge.target);
+                if let Some(holder) = holder {
+                    let by = Reference::of(heap, holder, edge);
+                    violation.detail.push_str(&format!(": {by}"));
+                    violation.edge = Some(by.label);
+                }
+            }
+            Subject::Reachable(object) => {
+                violation.add_object(heap, object);
+                if let [.., holder, last] = &violation.path[..] {
+                    violation.parent = Some(holder.object.clone());
+                    violation.edge = Some(last.label.clone());
+                }
+            }
+            Subject::Edge { holder, edge } => {
+                let reference = Reference::of(heap, holder, edge);
+                violation.detail = format!("{reference}{}", breach.what);
+                violation.parent = Some(reference.parent);
+                violation.child = Some(reference.child);
+                violation.edge = Some(reference.label);
+                violation.path = reference.path;
+            }
         }
         violation
     }
 
-    /// Something is wrong with an object that is reachable: its holder on the way from a root is the parent.
-    pub(crate) fn of_reachable<'h>(
-        invariant: Invariant,
-        view: HeapView<'h>,
-        object: ObjectView<'h>,
-        what: &str,
-    ) -> Box<Violation> {
-        let mut violation = Violation::of_object(invariant, view, object, what);
-        if let [.., holder, last] = &violation.path[..] {
-            violation.parent = Some(holder.object.clone());
-            violation.edge = Some(last.label.clone());
-        }
-        violation
+    /// The violation is about this object.
+    fn add_object<H: Names>(&mut self, heap: H, object: H::Object) {
+        let path = path_to(heap, object);
+        let child = ObjectInfo::at_end_of(heap, object, &path);
+        self.detail = format!("{child} {}", self.detail);
+        self.child = Some(child);
+        self.path = steps(heap, &path);
     }
 
     /// What stays the same where the same fault shows in another script: the invariant, the site, and the kinds of
@@ -158,6 +114,11 @@ impl Violation {
         }
         signature
     }
+
+    /// All objects that are named in it.
+    pub fn objects_mut(&mut self) -> impl Iterator<Item = &mut ObjectInfo> {
+        self.path.iter_mut().map(|step| &mut step.object).chain(&mut self.parent).chain(&mut self.child)
+    }
 }
 
 impl fmt::Display for Violation {
@@ -167,66 +128,47 @@ impl fmt::Display for Violation {
             write!(f, ", after {site}")?;
         }
         if let Some(location) = &self.location {
-            write!(f, ", at {}", describe_location(location))?;
+            write!(f, ", at {location}")?;
         }
         Ok(())
     }
 }
 
-/// The references that lead to an object, the first from a root.
-pub(crate) type Path<'h> = Vec<(Label<'h>, ObjectView<'h>)>;
+/// A reference between two objects.
+struct Reference {
+    parent: ObjectInfo,
+    child: ObjectInfo,
+    label: NamedLabel,
+    /// How a root leads to the child by way of the parent; empty where no root does.
+    path: Vec<PathStep>,
+}
 
-/// The shortest way from a root to an object, by references that keep alive; of ephemeron entries the keys are not
-/// asked. Empty if there is none.
-pub(crate) fn path_to<'h>(view: HeapView<'h>, target: ObjectView<'h>) -> Path<'h> {
-    // Roots include whole lists, which would never be done with if one of them were a circle.
-    if !lists::end(view) {
-        return Path::new();
-    }
-    let mut reached: Vec<(Option<usize>, Label<'h>, ObjectView<'h>)> = Vec::new();
-    let mut seen = HashMap::new();
-    let mut goal = None;
-    let mut reach = |reached: &mut Vec<_>, from: Option<usize>, edge: Edge<'h>| {
-        if edge.strength != Strength::Weak && seen.insert(edge.target.address(), ()).is_none() {
-            if edge.target == target {
-                goal = Some(reached.len());
-            }
-            reached.push((from, edge.label, edge.target));
+impl Reference {
+    fn of<H: Names>(heap: H, holder: H::Object, edge: Edge<H::Object>) -> Reference {
+        let mut path = path_to(heap, holder);
+        let parent = ObjectInfo::at_end_of(heap, holder, &path);
+        let reached = !path.is_empty();
+        path.push(Hop { from: Some(holder), label: edge.label, to: edge.target });
+        Reference {
+            parent,
+            child: ObjectInfo::at_end_of(heap, edge.target, &path),
+            label: NamedLabel::of(heap, Some(holder), edge.label),
+            path: if reached { steps(heap, &path) } else { Vec::new() },
         }
-    };
-    view.roots(|edge| reach(&mut reached, None, edge));
-    let mut next = 0;
-    while next < reached.len() {
-        let object = reached[next].2;
-        view.references(object, |edge| reach(&mut reached, Some(next), edge));
-        next += 1;
-    }
-    let mut path = Path::new();
-    let mut at = goal;
-    while let Some(index) = at {
-        let (from, label, object) = reached[index];
-        path.push((label, object));
-        at = from;
-    }
-    path.reverse();
-    path
-}
-
-fn info<'h>(view: HeapView<'h>, object: ObjectView<'h>, path: &[(Label<'h>, ObjectView<'h>)]) -> ObjectInfo {
-    ObjectInfo {
-        id: object.id(),
-        kind: object.kind(),
-        colour: view.colour(object),
-        freed: object.is_freed(),
-        description: describe_with_path(object, path),
-        made_at: None,
     }
 }
 
-fn steps<'h>(view: HeapView<'h>, path: &[(Label<'h>, ObjectView<'h>)]) -> Vec<PathStep> {
-    let step = |index: usize| {
-        let (label, object) = path[index];
-        PathStep { label: label.to_string(), object: info(view, object, &path[..=index]) }
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Reference { parent, child, label, .. } = self;
+        write!(f, "{parent} ({}) refers to {child} ({}) by its {label}", parent.shade(), child.shade())
+    }
+}
+
+fn steps<H: Names>(heap: H, path: &[Hop<H::Object>]) -> Vec<PathStep> {
+    let step = |(index, hop): (usize, &Hop<H::Object>)| PathStep {
+        label: NamedLabel::of(heap, hop.from, hop.label),
+        object: ObjectInfo::at_end_of(heap, hop.to, &path[..=index]),
     };
-    (0..path.len()).map(step).collect()
+    path.iter().enumerate().map(step).collect()
 }

@@ -1,7 +1,9 @@
-//! Each invariant is broken on purpose in a heap made by hand, and the check that speaks is the one with its name.
+//! Each invariant is broken on purpose in a heap made by hand, and the check that speaks is the one with its name: in the heap
+//! itself, and in a snapshot of the heap.
 
-use moonphase_invariants::{Checker, Invariant, Level, Violation, check_complete};
-use moonphase_vm::gc::{Age, Colour, Corrupt, Gc, GrayList, Heap, HeapOptions, Mode, Phase};
+use moonphase_heap::{Heap as _, Names, Snapshot};
+use moonphase_invariants::{Checker, Invariant, Level, Violation, check};
+use moonphase_vm::gc::{Age, Colour, Corrupt, Gc, GrayList, Heap, HeapOptions, Mode, Phase, VmObserver};
 use moonphase_vm::value::{Table, Value};
 
 fn heap() -> Box<Heap> {
@@ -20,16 +22,33 @@ fn rooted_table(heap: &mut Heap, name: &str) -> Gc<Table> {
     table
 }
 
-/// What a whole look finds; the name alone where every check but that one is silent. One that asks everything at once
+/// What a whole look finds; the name alone where every check but that one is silent. A look that asks everything at once
 /// finds the same.
-fn found(heap: &Heap) -> Option<Violation> {
+fn found_in(heap: impl Names) -> Option<Violation> {
     let [one_by_one, at_once] = [Level::Full, Level::Step].map(|level| {
         let mut checker = Checker::new(level);
-        checker.look(heap.view());
+        checker.look(heap);
         checker.into_violation()
     });
     assert_eq!(at_once, one_by_one);
     one_by_one
+}
+
+/// What a whole look finds in a heap. It finds the same in a snapshot, which has travelled.
+fn found(heap: &Heap) -> Option<Violation> {
+    let violation = found_in(heap.view());
+    assert_eq!(found_in(&travelled(heap)), violation);
+    violation
+}
+
+/// A snapshot of a heap, written down and read again.
+fn travelled(heap: &Heap) -> Snapshot {
+    let snapshot = Snapshot::of(heap.view());
+    let bytes = postcard::to_allocvec(&snapshot).expect("plain data");
+    let read: Snapshot = postcard::from_bytes(&bytes).expect("what was written");
+    assert_eq!(read, snapshot);
+    assert_eq!(Snapshot::of(&read), snapshot, "a snapshot of a snapshot is the same");
+    read
 }
 
 fn signature(heap: &Heap) -> String {
@@ -41,10 +60,23 @@ fn breaks(heap: &mut Heap, invariant: Invariant, expected: &str, fault: impl FnO
     assert_eq!(found(heap), None);
     fault(&mut heap.corrupt());
     assert_eq!(signature(heap), expected);
-    let alone = invariant.check(heap.view()).expect_err("the check of that name finds it");
+    let alone = check(invariant, heap.view()).expect_err("the check of that name finds it");
     assert_eq!(alone.invariant, invariant);
     assert_eq!(alone.signature(), expected);
+    assert_eq!(check(invariant, &travelled(heap)), Err(alone.clone()));
     *alone
+}
+
+/// What a heap says of a question, and its snapshot too.
+fn ask(invariant: Invariant, heap: &Heap) -> Result<(), Box<Violation>> {
+    let answer = check(invariant, heap.view());
+    assert_eq!(check(invariant, &travelled(heap)), answer);
+    answer
+}
+
+/// The checker that was installed as an observer.
+fn checker_of(observer: Box<VmObserver>) -> Option<Box<Checker>> {
+    observer.into_any().downcast().ok()
 }
 
 fn id(table: Gc<Table>) -> u32 {
@@ -81,8 +113,8 @@ fn a_store_without_barrier_behind_a_black_table_breaks_black_to_white() {
         heap.set_in_silence(table, Value::Integer(1), Value::Table(new));
     });
     assert_eq!(violation.phase, Phase::Propagate);
-    assert_eq!(violation.edge.as_deref(), Some("[1]"));
-    let path: Vec<&str> = violation.path.iter().map(|step| step.label.as_str()).collect();
+    let path: Vec<String> = violation.path.iter().map(|step| step.label.to_string()).collect();
+    assert_eq!(violation.edge.map(|edge| edge.to_string()).as_deref(), Some("[1]"));
     assert_eq!(path, ["registry", "[\"t\"]", "[1]"]);
 }
 
@@ -164,7 +196,7 @@ fn a_reachable_object_that_the_sweep_would_free_breaks_reachable() {
     let violation = breaks(&mut heap, Invariant::Reachable, "reachable table->table", |heap| {
         heap.set_colour(id(table), Colour::OtherWhite);
     });
-    assert_eq!(violation.edge.as_deref(), Some("[\"t\"]"));
+    assert_eq!(violation.edge.map(|edge| edge.to_string()).as_deref(), Some("[\"t\"]"));
 }
 
 #[test]
@@ -185,7 +217,7 @@ fn a_value_behind_a_living_key_of_an_ephemeron_table_is_reachable_and_one_behind
     let registry = heap.corrupt().registry();
     let name = key(&mut heap, "first");
     heap.corrupt().set(registry, name, Value::Table(links[0]));
-    assert!(check_complete(heap.view()).is_err(), "two tables refer to each other through a weak table alone");
+    assert!(ask(Invariant::Complete, &heap).is_err(), "two tables refer to each other through a weak table alone");
     heap.corrupt().turn_until(Phase::SweepAll);
     let last = id(links[3]);
     breaks(&mut heap, Invariant::Reachable, "reachable table->table", |heap| {
@@ -232,7 +264,7 @@ fn finalizable() -> Box<Heap> {
 }
 
 fn first_violation(heap: &mut Heap) -> Option<String> {
-    let checker = heap.take_observer().and_then(Checker::from_observer).expect("the checker");
+    let checker = heap.take_observer().and_then(checker_of).expect("the checker");
     checker.into_violation().map(|violation| violation.signature())
 }
 
@@ -287,10 +319,10 @@ fn a_freed_string_in_the_string_table_breaks_intern() {
 fn an_unreachable_object_after_a_full_collection_breaks_complete() {
     let mut heap = heap();
     heap.new_table();
-    let violation = check_complete(heap.view()).expect_err("a table that nothing refers to");
+    let violation = ask(Invariant::Complete, &heap).expect_err("a table that nothing refers to");
     assert_eq!(violation.signature(), "complete table");
     heap.corrupt().turn_until(Phase::Pause);
-    assert_eq!(check_complete(heap.view()), Ok(()));
+    assert_eq!(ask(Invariant::Complete, &heap), Ok(()));
 }
 
 /// A heap in generational mode with an old table that the registry refers to.
@@ -321,7 +353,7 @@ fn an_old_object_that_refers_to_a_young_one_breaks_ages() {
     let violation = breaks(&mut heap, Invariant::Ages, "ages table->table", |heap| {
         heap.set_in_silence(table, Value::Integer(1), Value::Table(new));
     });
-    assert_eq!(violation.edge.as_deref(), Some("[1]"));
+    assert_eq!(violation.edge.map(|edge| edge.to_string()).as_deref(), Some("[1]"));
     assert!(violation.detail.ends_with("; they are old and new"), "{}", violation.detail);
 
     // A touched2 table may refer to survivals, and becomes old together with them.
@@ -400,7 +432,7 @@ fn every_level_sees_a_barrier_that_is_forgotten_between_minor_collections() {
         heap.corrupt().set_without_barrier(table, Value::Integer(1), Value::Table(new));
         heap.corrupt().turn();
         let observer = heap.take_observer().expect("it was installed");
-        let violation = Checker::from_observer(observer).and_then(|checker| checker.into_violation());
+        let violation = checker_of(observer).and_then(|checker| checker.into_violation());
         assert_eq!(violation.map(|violation| violation.signature()).as_deref(), Some(expected), "{level}");
     }
 }
@@ -418,7 +450,7 @@ fn every_level_sees_a_forgotten_barrier_and_the_finer_ones_name_its_site() {
         heap.corrupt().set_without_barrier(table, Value::Integer(1), Value::Table(new));
         heap.corrupt().turn();
         let observer = heap.take_observer().expect("it was installed");
-        let violation = Checker::from_observer(observer).and_then(|checker| checker.into_violation());
+        let violation = checker_of(observer).and_then(|checker| checker.into_violation());
         assert_eq!(violation.map(|violation| violation.signature()).as_deref(), Some(expected), "{level}");
     }
 }
@@ -433,7 +465,7 @@ fn a_write_that_no_event_tells_of_is_found_at_the_end_of_marking_and_narrowed_do
         heap.corrupt().set_in_silence(table, Value::Integer(1), Value::Table(new));
         heap.corrupt().turn_until(Phase::Pause);
         let observer = heap.take_observer().expect("it was installed");
-        Checker::from_observer(observer).and_then(|checker| checker.into_violation()).expect("a violation")
+        checker_of(observer).and_then(|checker| checker.into_violation()).expect("a violation")
     };
     let late = run(Checker::new(Level::Barrier));
     assert_eq!(late.signature(), "reachable table->table");
@@ -458,7 +490,7 @@ fn usual_check(heap: &mut Heap, damage: impl FnOnce(&mut Heap)) -> Option<Violat
     // Fewer than there are between two whole looks.
     (0..3).for_each(|_| collect(heap));
     let observer = heap.take_observer().expect("it was installed");
-    Checker::from_observer(observer).and_then(|checker| checker.into_violation())
+    checker_of(observer).and_then(|checker| checker.into_violation())
 }
 
 #[test]
@@ -511,7 +543,7 @@ fn a_checker_counts_from_when_it_was_installed() {
         heap.set_observer(Box::new(Checker::new(Level::Full)));
         heap.corrupt().turn();
         let observer = heap.take_observer().expect("it was installed");
-        Checker::from_observer(observer).expect("it is a checker").events()
+        checker_of(observer).expect("it is a checker").events()
     };
     assert_eq!([events_of_turn(), events_of_turn()], [2, 2]);
 }

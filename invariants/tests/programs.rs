@@ -1,5 +1,6 @@
 //! Programs under the checker: a sound collector is never accused, a faulty one is at once, and the levels agree.
 
+use moonphase_heap::{Heap as _, Kind, Label};
 use moonphase_invariants::{Checker, Level, Violation};
 use moonphase_vm::gc::{Mode, Phase, Policy, Semantics};
 use moonphase_vm::{Options, Vm};
@@ -63,6 +64,12 @@ for i = 1, 16 do
 end
 "#;
 
+/// The checker that was installed.
+fn checker_of(vm: &mut Vm) -> Box<Checker> {
+    let observer = vm.take_observer().expect("installed");
+    observer.into_any().downcast().expect("a checker")
+}
+
 struct Run {
     violation: Option<Violation>,
     events: u64,
@@ -76,7 +83,7 @@ fn run(program: &str, policy: &str, checker: Checker) -> Run {
     let mut vm = Vm::observed(options, Box::new(checker));
     let ended = vm.run(program.as_bytes(), b"=program", &[]);
     let collected = vm.collect();
-    let mut checker = Checker::from_observer(vm.take_observer().expect("installed")).expect("a checker");
+    let mut checker = checker_of(&mut vm);
     if collected.is_ok() {
         let mode = vm.heap().view().mode();
         checker.look(vm.heap().view());
@@ -158,13 +165,16 @@ fn the_closure_as_parent_of_setupvalue_is_found_by_sharing_alone() {
 #[test]
 fn a_violation_says_how_the_object_is_reached_and_in_words_which_it_is() {
     let violation = run(SHARED_UPVALUE, "5.1", Checker::new(Level::Barrier)).violation.expect("the fault of 5.1");
-    let labels: Vec<&str> = violation.path.iter().map(|step| step.label.as_str()).collect();
+    let labels: Vec<String> = violation.path.iter().map(|step| step.label.to_string()).collect();
     assert_eq!(labels, ["main thread", "local 'f1' (stack slot 5)", "upvalue #1 'cfg'", "value"]);
     let parent = violation.parent.expect("the upvalue");
-    let (upvalue, closure) = parent.description.split_once(" of ").expect("an upvalue of a closure");
-    assert!(upvalue.starts_with("upvalue 'cfg'#"), "{upvalue}");
-    assert!(closure.starts_with("closure 'f1'#") && closure.ends_with("(program:6)"), "{closure}");
-    assert_eq!(violation.edge.as_deref(), Some("value"));
+    let closure = parent.held_by.as_ref().expect("an upvalue of a closure");
+    assert_eq!((parent.kind, parent.name.as_deref()), (Kind::Upvalue, Some("cfg")));
+    assert_eq!((closure.kind, closure.name.as_deref()), (Kind::Closure, Some("f1")));
+    assert_eq!(closure.defined_at.as_ref().map(|place| place.line), Some(6));
+    let (upvalue, holder) = (parent.id, closure.id);
+    assert_eq!(parent.to_string(), format!("upvalue 'cfg'#{upvalue} of closure 'f1'#{holder} (program:6)"));
+    assert_eq!(violation.edge.map(|edge| edge.label), Some(Label::Value));
     assert_eq!(violation.location.map(|location| location.line), Some(12));
 }
 
@@ -174,7 +184,7 @@ fn a_history_tells_who_made_blackened_and_wrote_and_what_the_barrier_looked_at()
     options.policy = Policy::LUA_51;
     let mut vm = Vm::observed(options, Box::new(Checker::new(Level::Barrier).with_history()));
     assert!(vm.run(SHARED_UPVALUE.as_bytes(), b"=program", &[]).is_err());
-    let checker = Checker::from_observer(vm.take_observer().expect("installed")).expect("a checker");
+    let checker = checker_of(&mut vm);
     let violation = checker.violation().expect("the fault of 5.1");
     let (parent, child) = (violation.parent.as_ref().expect("parent"), violation.child.as_ref().expect("child"));
     let line = |moment: &moonphase_invariants::Moment| moment.location.as_ref().map(|location| location.line);
@@ -373,7 +383,7 @@ fn print_under(program: &str, policy: &str, semantics: Semantics, level: Level) 
     let ended = vm.run(program.as_bytes(), b"=program", &[]);
     let collected = vm.collect();
     let closed = vm.close();
-    let mut checker = Checker::from_observer(vm.take_observer().expect("installed")).expect("a checker");
+    let mut checker = checker_of(&mut vm);
     checker.look(vm.heap().view());
     let violation = checker.into_violation();
     assert!(violation.is_none(), "{policy}: {violation:?}\n{program}");

@@ -3,7 +3,8 @@
 mod common;
 
 use common::{check, run};
-use moonphase_vm::gc::{Colour, Event, HeapView, Interests, Observer};
+use moonphase_heap::Heap;
+use moonphase_vm::gc::{Colour, Event, Interests, Observer};
 use moonphase_vm::{Options, Vm};
 use std::any::Any;
 use std::cell::Cell;
@@ -120,17 +121,17 @@ struct Compare {
     compared: Rc<Cell<usize>>,
 }
 
-impl Observer for Compare {
+impl<H: Heap> Observer<H> for Compare {
     fn interests(&self) -> Interests {
         Interests { stores: false, steps: true, idle: true, fine: false }
     }
 
-    fn event(&mut self, view: HeapView<'_>, event: &Event<'_>) -> ControlFlow<()> {
+    fn event(&mut self, view: H, event: &Event<'_, H::Object>) -> ControlFlow<()> {
         let seen = || -> Vec<_> {
             let objects = view.objects().map(|object| {
                 let mut references = Vec::new();
-                view.references(object, |edge| references.push(edge.target.id()));
-                (object.id(), view.colour(object), references)
+                view.references(object, |edge| references.push(view.id(edge.target)));
+                (view.id(object), view.colour(object), references)
             });
             objects.collect()
         };

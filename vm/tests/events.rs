@@ -4,7 +4,7 @@ use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
-use moonphase_vm::gc::{Direction, Event, HeapView, Interests, Observer, Phase, Policy, Site};
+use moonphase_vm::gc::{Direction, Event, Interests, Names, Observer, Phase, Policy, Site};
 use moonphase_vm::{Options, ScriptError, Vm};
 
 /// Writes down every event.
@@ -22,12 +22,12 @@ struct Log {
     coarse: bool,
 }
 
-impl Observer for Log {
+impl<H: Names> Observer<H> for Log {
     fn interests(&self) -> Interests {
         Interests { stores: true, steps: true, idle: !self.coarse, fine: !self.coarse }
     }
 
-    fn event(&mut self, heap: HeapView<'_>, event: &Event<'_>) -> ControlFlow<()> {
+    fn event(&mut self, heap: H, event: &Event<'_, H::Object>) -> ControlFlow<()> {
         if event.is_numbered() {
             self.numbers.push(heap.events());
         }

@@ -4,9 +4,8 @@
 mod common;
 
 use common::{check, run, run_with};
-use moonphase_vm::gc::{
-    Age, Event, GrayList, HeapView, Interests, Mode, ObjectView, Observer, Phase, Policy, StepKind,
-};
+use moonphase_heap::{Heap, Label, NamedLabel, Root};
+use moonphase_vm::gc::{Age, Event, GrayList, Interests, Mode, ObjectView, Observer, Phase, Policy, StepKind};
 use moonphase_vm::{Options, Vm};
 use std::any::Any;
 use std::ops::ControlFlow;
@@ -34,14 +33,14 @@ fn find<'h>(vm: &'h Vm, path: &[&str]) -> ObjectView<'h> {
     let view = vm.heap().view();
     let mut at = None;
     view.roots(|edge| {
-        if edge.label.to_string() == "registry" {
+        if edge.label == Label::Root(Root::Registry) {
             at = Some(edge.target);
         }
     });
     for step in ["[2]"].iter().chain(path) {
         let from = at.take().expect("an object before");
         view.references(from, |edge| {
-            if edge.label.to_string() == *step {
+            if NamedLabel::of(view, Some(from), edge.label).to_string() == *step {
                 at = Some(edge.target);
             }
         });
@@ -130,7 +129,7 @@ fn weak_tables_are_touched_like_others() {
         assert_eq!(find(&vm, &["[\"t\"]", "[1]"]).age(), Age::Old1, "{mode}");
         let table = find(&vm, &["[\"t\"]"]);
         let mut references = 0;
-        vm.heap().view().references(table, |edge| references += usize::from(!edge.label.to_string().contains("meta")));
+        vm.heap().view().references(table, |edge| references += usize::from(edge.label != Label::Metatable));
         assert_eq!(references, 3, "{mode}: the entry that nothing else refers to is gone");
     }
 }
@@ -355,12 +354,12 @@ struct Steps {
     majors: Vec<Mode>,
 }
 
-impl Observer for Steps {
+impl<H: Heap> Observer<H> for Steps {
     fn interests(&self) -> Interests {
         Interests { stores: false, steps: true, idle: true, fine: false }
     }
 
-    fn event(&mut self, heap: HeapView<'_>, event: &Event<'_>) -> ControlFlow<()> {
+    fn event(&mut self, heap: H, event: &Event<'_, H::Object>) -> ControlFlow<()> {
         match event {
             Event::StepEnd(StepKind::Minor, _) => self.minors += 1,
             Event::StepEnd(StepKind::Major, _) => self.majors.push(heap.mode()),

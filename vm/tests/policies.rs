@@ -3,6 +3,7 @@
 mod common;
 
 use common::stepper::{Happened, QUARANTINE, Stepper};
+use moonphase_heap::Heap as _;
 use moonphase_vm::gc::{
     Age, Colour, Direction, Event, GrayList, Heap, HeapOptions, Kind, ListName, Phase, Policy, Site, StepKind,
 };
@@ -482,12 +483,12 @@ fn the_barrier_of_a_user_value_has_the_direction_of_the_rule() {
 
 struct Barriers(Rc<RefCell<Vec<(Site, Direction)>>>);
 
-impl moonphase_vm::gc::Observer for Barriers {
+impl<H: moonphase_heap::Heap> moonphase_heap::Observer<H> for Barriers {
     fn interests(&self) -> moonphase_vm::gc::Interests {
         moonphase_vm::gc::Interests { stores: true, steps: false, idle: true, fine: false }
     }
 
-    fn event(&mut self, _: moonphase_vm::gc::HeapView<'_>, event: &Event<'_>) -> std::ops::ControlFlow<()> {
+    fn event(&mut self, _: H, event: &Event<'_, H::Object>) -> std::ops::ControlFlow<()> {
         if let Event::Barrier { site, direction, .. } = *event {
             self.0.borrow_mut().push((site, direction));
         }

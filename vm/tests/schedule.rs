@@ -3,7 +3,8 @@
 mod common;
 
 use common::SCHEDULES;
-use moonphase_vm::gc::{Event, HeapView, Interests, Observer, Site};
+use moonphase_heap::Heap;
+use moonphase_vm::gc::{Event, Interests, Observer, Site};
 use moonphase_vm::{Options, Schedule, ScriptError, Turned, Vm};
 use std::any::Any;
 use std::ops::ControlFlow;
@@ -17,12 +18,12 @@ struct Log {
     turns: usize,
 }
 
-impl Observer for Log {
+impl<H: Heap> Observer<H> for Log {
     fn interests(&self) -> Interests {
         Interests { stores: true, steps: true, idle: true, fine: true }
     }
 
-    fn event(&mut self, _heap: HeapView<'_>, event: &Event<'_>) -> ControlFlow<()> {
+    fn event(&mut self, _heap: H, event: &Event<'_, H::Object>) -> ControlFlow<()> {
         match event {
             Event::Barrier { site, acted: true, .. } => self.acted.push(*site),
             Event::StepBegin(_) => self.turns += 1,

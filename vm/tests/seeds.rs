@@ -4,6 +4,7 @@
 mod common;
 
 use common::stepper::{Happened, Stepper};
+use moonphase_heap::Heap as _;
 use moonphase_vm::gc::{Colour, Event, GrayList, Kind, ListName, Phase, Semantics, StepKind};
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -16,7 +17,7 @@ fn output(stepper: &mut Stepper, program: &str) -> String {
     stepper
         .run(&format!("out = {{}} local function print(...) out[#out + 1] = table.concat({{...}}, ' ') end {program}"));
     stepper.run("out = table.concat(out, '; ')");
-    let bytes = stepper.at(&["out"]).as_bytes().expect("a string");
+    let bytes = stepper.at(&["out"]).contents().expect("a string");
     String::from_utf8(bytes).expect("text")
 }
 
@@ -353,7 +354,7 @@ fn weak_tables_of_the_three_kinds_wait_for_clearing_in_a_list_of_their_own() {
             assert_eq!(stepper.gray_lists_of(weak), [list], "{policy}, mode {mode}");
             stepper.step_to(Phase::Pause);
             stepper.run("local n = 0 for k, v in pairs(weak) do assert(v == kept) n = n + 1 end left = 'left ' .. n");
-            let left = stepper.at(&["left"]).as_bytes();
+            let left = stepper.at(&["left"]).contents();
             assert_eq!(
                 left.as_deref(),
                 Some(if mode == "v" { b"left 2" } else { b"left 1" }.as_slice()),
@@ -557,7 +558,7 @@ fn a_full_collection_from_mid_mark_sweeps_without_flipping_the_white_frees_nothi
         let record = Rc::clone(&seen);
         // Objects of another colour than the current white when the abandoned cycle is swept.
         let mut abandoned = false;
-        let watch = move |view: moonphase_vm::gc::HeapView<'_>, event: &Event<'_>| {
+        let watch = move |view: moonphase_vm::gc::HeapView<'_>, event: &Event<'_, moonphase_vm::gc::ObjectView<'_>>| {
             let phase = view.phase();
             match event {
                 Event::StepBegin(kind) => abandoned |= *kind == StepKind::AbandonMarking,

@@ -49,8 +49,10 @@ pub fn main(args: &RunArgs) -> Result<Done, Failure> {
         Err(ScriptError::Exit(status)) => flushed.map(|()| Done::Exit(status as u8)).map_err(super::output_failure),
         Err(ScriptError::Limit(Limit::Output)) => Err(Failure::OutputClosed),
         Err(ScriptError::Halted) => {
-            let found =
-                vm.take_observer().and_then(Checker::from_observer).and_then(|checker| checker.into_violation());
+            let found = vm
+                .take_observer()
+                .and_then(|observer| observer.into_any().downcast::<Checker>().ok())
+                .and_then(|checker| checker.into_violation());
             let text = found.map_or_else(|| "ended by the observer".to_owned(), |violation| violation.to_string());
             complain(&text);
             Ok(Done::Found)

@@ -2,14 +2,14 @@
 
 use std::fmt;
 
-use moonphase_vm::gc::{Colour, Event, HeapView, Mode, Phase, Site};
+use moonphase_heap::{Colour, Event, Heap, Mode, Phase, Site};
 
 /// Where the collector is, as far as stores can tell.
 ///
 /// In generational mode the phase between two collections is that of propagation, while the colours mean ages; so it has
 /// stages of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Stage {
+pub enum CyclePart {
     /// A phase of a cycle, in incremental mode.
     Incremental(Phase),
     /// Between two collections of generational mode.
@@ -22,37 +22,37 @@ const STAGES: usize = Phase::ALL.len() + 2;
 
 const COLOURS: [Colour; 4] = [Colour::White, Colour::OtherWhite, Colour::Gray, Colour::Black];
 
-impl Stage {
-    fn of(heap: HeapView<'_>) -> Stage {
+impl CyclePart {
+    fn of<H: Heap>(heap: H) -> CyclePart {
         match (heap.mode(), heap.phase()) {
-            (Mode::Incremental, phase) => Stage::Incremental(phase),
-            (Mode::Generational, Phase::Propagate) => Stage::Generational,
-            (Mode::Generational, _) => Stage::MinorSweep,
+            (Mode::Incremental, phase) => CyclePart::Incremental(phase),
+            (Mode::Generational, Phase::Propagate) => CyclePart::Generational,
+            (Mode::Generational, _) => CyclePart::MinorSweep,
         }
     }
 
     fn index(self) -> usize {
         match self {
-            Stage::Incremental(phase) => phase as usize,
-            Stage::Generational => Phase::ALL.len(),
-            Stage::MinorSweep => Phase::ALL.len() + 1,
+            CyclePart::Incremental(phase) => phase as usize,
+            CyclePart::Generational => Phase::ALL.len(),
+            CyclePart::MinorSweep => Phase::ALL.len() + 1,
         }
     }
 
-    fn at(index: usize) -> Stage {
+    fn at(index: usize) -> CyclePart {
         match Phase::ALL.get(index) {
-            Some(&phase) => Stage::Incremental(phase),
-            None if index == Stage::Generational.index() => Stage::Generational,
-            None => Stage::MinorSweep,
+            Some(&phase) => CyclePart::Incremental(phase),
+            None if index == CyclePart::Generational.index() => CyclePart::Generational,
+            None => CyclePart::MinorSweep,
         }
     }
 
     /// The word in the names of cells: that of the phase, `generational` or `minor-sweep`.
     pub fn name(self) -> &'static str {
         match self {
-            Stage::Incremental(phase) => phase.name(),
-            Stage::Generational => "generational",
-            Stage::MinorSweep => "minor-sweep",
+            CyclePart::Incremental(phase) => phase.name(),
+            CyclePart::Generational => "generational",
+            CyclePart::MinorSweep => "minor-sweep",
         }
     }
 }
@@ -72,7 +72,7 @@ pub struct Cell {
     /// Who writes.
     pub site: Site,
     /// Where the collector is.
-    pub stage: Stage,
+    pub stage: CyclePart,
     /// The colour of the holder.
     pub parent: Colour,
     /// The colour of what it refers to now.
@@ -89,17 +89,17 @@ const _: () = assert!(CELLS <= u16::MAX as usize + 1);
 impl Cell {
     /// The cell of a store. `None` for other events, and where a name of a metamethod is stored: these strings are never
     /// collected, so they have no colour to speak of.
-    pub fn of(heap: HeapView<'_>, event: &Event<'_>) -> Option<Cell> {
+    pub fn of<H: Heap>(heap: H, event: &Event<'_, H::Object>) -> Option<Cell> {
         let Event::Store { site, holder, new, before, .. } = *event else { return None };
         if heap.is_fixed(new) {
             return None;
         }
         let upvalue = has_upvalue_state(site).then(|| {
             // Of the two objects one is the upvalue.
-            let open = holder.is_open_upvalue() || new.is_open_upvalue();
+            let open = heap.is_open_upvalue(holder) || heap.is_open_upvalue(new);
             if open { UpvalueState::Open } else { UpvalueState::Closed }
         });
-        Some(Cell { site, stage: Stage::of(heap), parent: before.holder, child: before.new, upvalue })
+        Some(Cell { site, stage: CyclePart::of(heap), parent: before.holder, child: before.new, upvalue })
     }
 
     /// The number of the cell, below [`CELLS`].
@@ -116,7 +116,7 @@ impl Cell {
         let (open, index) = (index % 2 == 1, index / 2);
         let (child, index) = (COLOURS[index % COLOURS.len()], index / COLOURS.len());
         let (parent, index) = (COLOURS[index % COLOURS.len()], index / COLOURS.len());
-        let (stage, index) = (Stage::at(index % STAGES), index / STAGES);
+        let (stage, index) = (CyclePart::at(index % STAGES), index / STAGES);
         let site = *Site::ALL.get(index)?;
         let upvalue = match (has_upvalue_state(site), open) {
             (true, true) => Some(UpvalueState::Open),

@@ -10,10 +10,11 @@
 mod cell;
 mod rules;
 
-use moonphase_vm::gc::{Event, HeapView, Policy};
+use moonphase_heap::{Event, Heap};
+use moonphase_vm::gc::Policy;
 use serde::{Deserialize, Serialize};
 
-pub use cell::{CELLS, Cell, Stage, UpvalueState};
+pub use cell::{CELLS, Cell, CyclePart, UpvalueState};
 pub use rules::{KeptBy, Rule, rule_against};
 
 /// A store that should not have been possible.
@@ -79,7 +80,7 @@ impl Coverage {
     ///
     /// # Errors
     /// Its cell cannot occur.
-    pub fn note(&mut self, heap: HeapView<'_>, event: &Event<'_>) -> Result<(), Unreachable> {
+    pub fn note<H: Heap>(&mut self, heap: H, event: &Event<'_, H::Object>) -> Result<(), Unreachable> {
         let Some(cell) = Cell::of(heap, event) else { return Ok(()) };
         let index = cell.index();
         if self.cover(index) {
@@ -163,7 +164,8 @@ mod tests {
     use std::any::Any;
     use std::ops::ControlFlow;
 
-    use moonphase_vm::gc::{Colour, Heap, HeapOptions, Interests, Observer};
+    use moonphase_heap::{Colour, Interests, Observer};
+    use moonphase_vm::gc::HeapOptions;
     use moonphase_vm::value::Value;
 
     use super::*;
@@ -174,12 +176,12 @@ mod tests {
         found: Option<Unreachable>,
     }
 
-    impl Observer for Watch {
+    impl<H: Heap> Observer<H> for Watch {
         fn interests(&self) -> Interests {
             Interests { stores: true, steps: false, idle: false, fine: false }
         }
 
-        fn event(&mut self, heap: HeapView<'_>, event: &Event<'_>) -> ControlFlow<()> {
+        fn event(&mut self, heap: H, event: &Event<'_, H::Object>) -> ControlFlow<()> {
             self.found = self.found.or(self.coverage.note(heap, event).err());
             ControlFlow::Continue(())
         }
@@ -191,7 +193,7 @@ mod tests {
 
     /// What is covered, and found, by storing a table of this colour into a white one at pause.
     fn stored(colour: Colour) -> (usize, Option<String>) {
-        let mut heap = Heap::new(HeapOptions::default());
+        let mut heap = moonphase_vm::gc::Heap::new(HeapOptions::default());
         heap.set_observer(Box::new(Watch { coverage: Coverage::new(&Policy::LUA_54), found: None }));
         let (parent, child) = (heap.new_table(), heap.new_table());
         heap.corrupt().set_colour(child.erase().id(), colour);

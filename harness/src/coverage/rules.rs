@@ -7,7 +7,7 @@
 
 use moonphase_vm::gc::{Colour, Mode, OpenRule, Phase, Policy, Site, StringRule, SweepRule, Upvalues};
 
-use super::cell::{Cell, Stage, UpvalueState};
+use super::cell::{Cell, CyclePart, UpvalueState};
 
 macro_rules! rules {
     ($($rule:ident $name:literal $by:ident: $text:literal, in $source:literal;)*) => {
@@ -169,12 +169,14 @@ fn site_rule(site: Site) -> Option<Rule> {
 fn stage_rule(policy: &Policy, cell: Cell) -> Option<Rule> {
     use Phase::{CallFinalizers, SweepAll, SweepEnd, SweepFinalizable, SweepStrings, SweepToBeFinalized};
     let phase = match cell.stage {
-        Stage::Generational | Stage::MinorSweep if !policy.has_generational() => return Some(Rule::PhaseOfOtherPolicy),
-        Stage::Generational => return None,
-        Stage::MinorSweep if cell.site == Site::UpvalueClose => return None,
-        Stage::MinorSweep => return Some(Rule::MinorCollectionIsOneStep),
-        Stage::Incremental(Phase::Atomic) => return Some(Rule::NoProgramInAtomic),
-        Stage::Incremental(phase) => phase,
+        CyclePart::Generational | CyclePart::MinorSweep if !policy.has_generational() => {
+            return Some(Rule::PhaseOfOtherPolicy);
+        }
+        CyclePart::Generational => return None,
+        CyclePart::MinorSweep if cell.site == Site::UpvalueClose => return None,
+        CyclePart::MinorSweep => return Some(Rule::MinorCollectionIsOneStep),
+        CyclePart::Incremental(Phase::Atomic) => return Some(Rule::NoProgramInAtomic),
+        CyclePart::Incremental(phase) => phase,
     };
     let has = match (policy.sweep, phase) {
         (SweepRule::Strings, SweepStrings | SweepAll | CallFinalizers) => true,
@@ -234,16 +236,16 @@ fn colour_rule(policy: &Policy, cell: Cell, what: What, colour: Colour) -> Optio
         (Colour::Gray | Colour::Black, ..) => {}
     }
     match cell.stage {
-        Stage::Incremental(Phase::Propagate | Phase::EnterAtomic) => {
+        CyclePart::Incremental(Phase::Propagate | Phase::EnterAtomic) => {
             let black_thread = (what, colour) == (What::Thread, Colour::Black);
             black_thread.then_some(Rule::ThreadsAreNotBlackWhileMarking)
         }
-        Stage::Incremental(phase) if is_swept(policy, phase, what) => Some(Rule::SweptObjectsAreWhite),
-        Stage::Incremental(_) => {
+        CyclePart::Incremental(phase) if is_swept(policy, phase, what) => Some(Rule::SweptObjectsAreWhite),
+        CyclePart::Incremental(_) => {
             let settled = matches!(what, What::Thread | What::Closure | What::Prototype);
             (settled && colour == Colour::Gray).then_some(Rule::AtomicTraversesWhatIsGray)
         }
-        Stage::Generational | Stage::MinorSweep => None,
+        CyclePart::Generational | CyclePart::MinorSweep => None,
     }
 }
 
@@ -263,11 +265,11 @@ fn is_swept(policy: &Policy, phase: Phase, what: What) -> bool {
 
 fn other_white_rule(policy: &Policy, cell: Cell, what: What) -> Rule {
     let sweeps = match cell.stage {
-        Stage::Incremental(phase) => (Phase::SweepStrings..=Phase::SweepToBeFinalized).contains(&phase),
-        Stage::Generational => false,
-        Stage::MinorSweep => true,
+        CyclePart::Incremental(phase) => (Phase::SweepStrings..=Phase::SweepToBeFinalized).contains(&phase),
+        CyclePart::Generational => false,
+        CyclePart::MinorSweep => true,
     };
-    let frees_threads = matches!(cell.stage, Stage::Incremental(Phase::SweepAll) | Stage::MinorSweep);
+    let frees_threads = matches!(cell.stage, CyclePart::Incremental(Phase::SweepAll) | CyclePart::MinorSweep);
     match (cell.site, what, policy.upvalues) {
         _ if !sweeps => Rule::OneWhiteOutsideSweeping,
         (Site::UpvalueClose, What::OpenUpvalue, Upvalues::Objects { open: OpenRule::ByThread, .. })
@@ -285,15 +287,16 @@ fn other_white_rule(policy: &Policy, cell: Cell, what: What) -> Rule {
 /// than the thread, so that it is still there to be counted.
 fn closes_counted(policy: &Policy, cell: Cell) -> bool {
     let counted = policy.upvalues == Upvalues::Counted && cell.site == Site::UpvalueClose;
-    counted && cell.stage == Stage::Incremental(Phase::SweepAll)
+    counted && cell.stage == CyclePart::Incremental(Phase::SweepAll)
 }
 
 /// Why these two colours cannot meet at the site, though each can be there.
 fn pair_rule(policy: &Policy, Cell { site, stage, parent, child, .. }: Cell) -> Option<Rule> {
     use Colour::{Black, Gray, White};
-    let marks = matches!(stage, Stage::Generational | Stage::Incremental(Phase::Propagate | Phase::EnterAtomic));
+    let marks =
+        matches!(stage, CyclePart::Generational | CyclePart::Incremental(Phase::Propagate | Phase::EnterAtomic));
     // Where nothing is marked but by collections that are one step, or by barriers.
-    let started = stage != Stage::Incremental(Phase::Propagate);
+    let started = stage != CyclePart::Incremental(Phase::Propagate);
     if begins_with_the_newest(policy, stage) {
         // The closure is newer than all but its upvalue, which no turn follows, and a nested prototype newer than the other.
         // A prototype and its source come one after the other, unless the source is in use already.
@@ -326,18 +329,18 @@ fn pair_rule(policy: &Policy, Cell { site, stage, parent, child, .. }: Cell) -> 
         },
         // A gray prototype was marked by a black one, which refers to the source.
         Site::PrototypeSource
-            if (parent, child) == (Gray, White) && stage == Stage::Incremental(Phase::EnterAtomic) =>
+            if (parent, child) == (Gray, White) && stage == CyclePart::Incremental(Phase::EnterAtomic) =>
         {
             Some(Rule::SourceOfTheEnclosingFunction)
         }
         Site::PrototypeUpvalueName
-            if (parent, child) == (Gray, White) && stage == Stage::Incremental(Phase::EnterAtomic) =>
+            if (parent, child) == (Gray, White) && stage == CyclePart::Incremental(Phase::EnterAtomic) =>
         {
             Some(Rule::NamesOfTheEnclosingFunction)
         }
         Site::PrototypeUpvalueName
             if (parent, child) == (Black, White)
-                && stage == Stage::Generational
+                && stage == CyclePart::Generational
                 && policy.mode == Mode::Incremental =>
         {
             Some(Rule::EnvironmentNameIsOlder)
@@ -353,18 +356,18 @@ fn pair_rule(policy: &Policy, Cell { site, stage, parent, child, .. }: Cell) -> 
 }
 
 /// Whether the phase began by sweeping the newest object that lives; what was made since is white.
-fn begins_with_the_newest(policy: &Policy, stage: Stage) -> bool {
-    policy.sweep == SweepRule::Lists && stage == Stage::Incremental(Phase::SweepAll)
+fn begins_with_the_newest(policy: &Policy, stage: CyclePart) -> bool {
+    policy.sweep == SweepRule::Lists && stage == CyclePart::Incremental(Phase::SweepAll)
 }
 
 /// Whether the only objects that have not been swept are tables with finalizers.
-fn only_tables_are_left(policy: &Policy, stage: Stage) -> bool {
-    matches!(stage, Stage::Incremental(phase)
+fn only_tables_are_left(policy: &Policy, stage: CyclePart) -> bool {
+    matches!(stage, CyclePart::Incremental(phase)
         if is_swept(policy, phase, What::Closure) && !is_swept(policy, phase, What::Table))
 }
 
-fn short_strings_are_swept(policy: &Policy, stage: Stage) -> bool {
-    let swept = matches!(stage, Stage::Incremental(Phase::SweepFinalizable | Phase::SweepAll));
+fn short_strings_are_swept(policy: &Policy, stage: CyclePart) -> bool {
+    let swept = matches!(stage, CyclePart::Incremental(Phase::SweepFinalizable | Phase::SweepAll));
     policy.sweep != SweepRule::Lists && swept
 }
 

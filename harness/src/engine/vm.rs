@@ -7,8 +7,8 @@ use std::ops::ControlFlow;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use moonphase_heap::{Event, Interests, Names, Observer};
 use moonphase_invariants::{Checker, History, Level, Violation};
-use moonphase_vm::gc::{Event, HeapView, Interests, Observer};
 use moonphase_vm::{Compiled, Limit, Options, Schedule, ScriptError, System, Turned, Vm};
 
 use super::{Case, Engine, Run, Sighting, puc};
@@ -308,7 +308,7 @@ struct CaseObserver {
     spent: Duration,
 }
 
-impl Observer for CaseObserver {
+impl<H: Names> Observer<H> for CaseObserver {
     fn interests(&self) -> Interests {
         match &self.checker {
             Some(checker) => checker.interests(),
@@ -316,7 +316,7 @@ impl Observer for CaseObserver {
         }
     }
 
-    fn event(&mut self, heap: HeapView<'_>, event: &Event<'_>) -> ControlFlow<()> {
+    fn event(&mut self, heap: H, event: &Event<'_, H::Object>) -> ControlFlow<()> {
         let Some(checker) = &mut self.checker else {
             return match event {
                 Event::Dangling(object) => {

@@ -44,7 +44,7 @@ fn signature(text: &str) -> Option<String> {
     options.memory_limit = 64 << 20;
     let mut vm = Vm::observed(options, Box::new(Checker::new(Level::Barrier)));
     let _ = vm.run(text.as_bytes(), b"=script", &[]);
-    let checker = Checker::from_observer(vm.take_observer()?)?;
+    let checker: Box<Checker> = vm.take_observer()?.into_any().downcast().ok()?;
     checker.into_violation().map(|violation| violation.signature())
 }
 

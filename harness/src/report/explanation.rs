@@ -3,8 +3,8 @@
 //! It is gathered where the heap is, in a worker process, and rendered elsewhere, so it borrows nothing and refers to
 //! objects by the words that stood for them at that moment. It holds facts only; the sentences are made in `prose`.
 
-use moonphase_invariants::{BarrierRecord, History, Moment, ObjectInfo, StoreRecord, Violation, describe_location};
-use moonphase_vm::gc::{self, Kind, Location, Site};
+use moonphase_heap::{self as heap, Kind, Location, Site};
+use moonphase_invariants::{BarrierRecord, History, Moment, ObjectInfo, StoreRecord, Violation};
 use serde::{Deserialize, Serialize};
 
 use crate::coverage::Unreachable;
@@ -252,7 +252,7 @@ impl Source<'_> {
     fn broken(&self) -> Broken {
         let Violation { parent, child, .. } = self.violation;
         let thing = |info: &Option<ObjectInfo>| info.as_ref().map(|info| self.thing(info));
-        let holder = parent.as_ref().filter(|holder| !holder.freed && holder.colour == gc::Colour::Black);
+        let holder = parent.as_ref().filter(|holder| !holder.freed && holder.colour == heap::Colour::Black);
         Broken {
             invariant: self.violation.invariant.name().to_owned(),
             detail: self.violation.detail.clone(),
@@ -260,7 +260,7 @@ impl Source<'_> {
             sound_until: self.violation.sound_until,
             holder: thing(parent),
             target: thing(child),
-            edge: self.violation.edge.clone(),
+            edge: self.violation.edge.as_ref().map(ToString::to_string),
             path: self.path(),
             blackened: holder.and_then(|holder| self.blackened(holder.id)),
             freed: child.as_ref().and_then(|child| self.history.freed(child.id)).map(|moment| self.when(moment)),
@@ -279,7 +279,7 @@ impl Source<'_> {
 
     fn path(&self) -> Vec<Step> {
         let step = |step: &moonphase_invariants::PathStep| Step {
-            label: step.label.clone(),
+            label: step.label.to_string(),
             object: self.thing(&step.object),
         };
         self.violation.path.iter().map(step).collect()
@@ -330,8 +330,8 @@ impl Source<'_> {
         let (parent, child) = (record.parent, record.child);
         Barrier {
             direction: match record.direction {
-                gc::Direction::Forward => Direction::Forward,
-                gc::Direction::Backward => Direction::Backward,
+                heap::Direction::Forward => Direction::Forward,
+                heap::Direction::Backward => Direction::Backward,
             },
             parent: self.thing_of_history(parent.0, parent.1, Some(record.colours.0.into())),
             child: self.thing_of_history(child.0, child.1, Some(record.colours.1.into())),
@@ -349,14 +349,11 @@ impl Source<'_> {
 
     fn thing(&self, info: &ObjectInfo) -> Thing {
         let made = info.made_at.as_ref();
-        let origin = made.map(|place| format!(" (made at {})", describe_location(place))).unwrap_or_default();
-        let description = info.description.strip_suffix(&origin).unwrap_or(&info.description);
-        let (name, particulars) = split_description(description, info.id);
         Thing {
             id: info.id,
             kind: info.kind.name().to_owned(),
-            name,
-            particulars,
+            name: info.short_name().to_string(),
+            particulars: info.particulars().to_string(),
             shade: Some(if info.freed { Shade::Freed } else { info.colour.into() }),
             made: made.map(|place| self.place(place)),
         }
@@ -370,8 +367,8 @@ impl Source<'_> {
             let thing = self.thing(info);
             return Thing { shade: shade.or(thing.shade), ..thing };
         }
-        let (name, particulars) = match self.history.name(id) {
-            Some(description) => split_description(description, id),
+        let (name, particulars) = match self.history.party(id) {
+            Some(info) => (info.short_name().to_string(), info.particulars().to_string()),
             None => (format!("{kind}#{id}"), String::new()),
         };
         let made = self.history.made(id).and_then(|moment| moment.location.as_ref());
@@ -391,28 +388,19 @@ impl Source<'_> {
         let chunk = if location.source == self.chunk {
             None
         } else {
-            Some(describe_location(&Location { line: 0, ..location.clone() }))
+            Some(Location { line: 0, ..location.clone() }.to_string())
         };
         Place { chunk, line: location.line }
     }
 }
 
-/// Cuts a description behind the object's number.
-fn split_description(description: &str, id: u32) -> (String, String) {
-    let number = format!("#{id}");
-    let end = description.find(&number).map_or(description.len(), |at| at + number.len());
-    let (name, particulars) = description.split_at(end);
-    // The colour of a thing says that it was freed.
-    (name.strip_prefix("freed ").unwrap_or(name).to_owned(), particulars.trim().to_owned())
-}
-
-impl From<gc::Colour> for Shade {
-    fn from(colour: gc::Colour) -> Shade {
+impl From<heap::Colour> for Shade {
+    fn from(colour: heap::Colour) -> Shade {
         match colour {
-            gc::Colour::White => Shade::White,
-            gc::Colour::OtherWhite => Shade::OtherWhite,
-            gc::Colour::Gray => Shade::Gray,
-            gc::Colour::Black => Shade::Black,
+            heap::Colour::White => Shade::White,
+            heap::Colour::OtherWhite => Shade::OtherWhite,
+            heap::Colour::Gray => Shade::Gray,
+            heap::Colour::Black => Shade::Black,
         }
     }
 }
@@ -420,10 +408,10 @@ impl From<gc::Colour> for Shade {
 impl std::fmt::Display for Shade {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Shade::White => gc::Colour::White.name(),
-            Shade::OtherWhite => gc::Colour::OtherWhite.name(),
-            Shade::Gray => gc::Colour::Gray.name(),
-            Shade::Black => gc::Colour::Black.name(),
+            Shade::White => heap::Colour::White.name(),
+            Shade::OtherWhite => heap::Colour::OtherWhite.name(),
+            Shade::Gray => heap::Colour::Gray.name(),
+            Shade::Black => heap::Colour::Black.name(),
             Shade::Freed => "freed",
         })
     }

@@ -3,8 +3,9 @@
 //! Every sentence follows from the facts of an explanation; where a fact is missing its sentence is left out. Objects
 //! are called by their names with numbers, so that two of one name stay apart.
 
+use moonphase_heap::{Kind, Site};
 use moonphase_invariants::Invariant;
-use moonphase_vm::gc::{Kind, Policy, Site};
+use moonphase_vm::gc::Policy;
 
 use super::explanation::{
     Barrier, Broken, Crash, Difference, Direction, Link, Place, Shade, State, Store, Thing, When,

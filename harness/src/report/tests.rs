@@ -66,7 +66,7 @@ fn run(source: &str, checker: Checker) -> Option<Found> {
     let mut vm = Vm::observed(options, Box::new(checker.with_history()));
     // How the script ends does not matter.
     let _ = vm.run(source.as_bytes(), CHUNK, &[]);
-    let checker = Checker::from_observer(vm.take_observer()?)?;
+    let checker: Box<Checker> = vm.take_observer()?.into_any().downcast().ok()?;
     let violation = checker.violation()?.clone();
     let explanation = Explanation::of_violation(&violation, checker.history(), CHUNK);
     Some(Found { script: source.to_owned(), violation, explanation })

@@ -94,7 +94,7 @@ pub enum Origin {
 /// The two ends of a cycle or step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Edge {
+pub enum Boundary {
     /// It begins.
     Begin,
     /// It is over.
@@ -150,7 +150,7 @@ pub enum Fact {
     Open {
         object: Name,
         thread: Option<Name>,
-        slot: Option<usize>,
+        slot: Option<u32>,
     },
     /// `found`: whether it was in the list before. `open`: the list, innermost variable first.
     Link {
@@ -225,12 +225,12 @@ pub enum Fact {
     },
     /// `freed`: objects freed in the cycle, shown or not. `bytes`: in use.
     Cycle {
-        edge: Edge,
+        edge: Boundary,
         freed: u64,
         bytes: usize,
     },
     Step {
-        edge: Edge,
+        edge: Boundary,
         step: u64,
         kind: &'static str,
     },

@@ -1,6 +1,6 @@
 //! What a trace shows.
 
-use moonphase_vm::gc::Kind;
+use moonphase_heap::Kind;
 
 use super::fact::EventKind;
 

@@ -8,8 +8,8 @@ use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::rc::Rc;
 
-use moonphase_invariants::{describe_location, excerpt, name_of};
-use moonphase_vm::gc::{Edge, HeapView, Kind, Label, Location, ObjectView};
+use moonphase_heap::{Edge, Heap, Kind, Label, Location, NamedLabel, Names, Root};
+use moonphase_invariants::excerpt;
 use serde::{Serialize, Serializer};
 
 use super::filter::Subject;
@@ -49,18 +49,21 @@ impl Serialize for Name {
 /// What is kept of a living object.
 struct Entry {
     name: Name,
+    /// What a prototype is called without its kind and number.
+    base: Option<Rc<str>>,
     subject: Subject,
     /// Its colour when it was last told of.
     colour: &'static str,
 }
 
 /// The names of all objects that live.
-pub struct Names {
+pub struct NameTable {
     objects: HashMap<u32, Entry>,
     /// How many objects had a name, by kind and name.
     counts: HashMap<Kind, HashMap<Box<str>, u32>>,
-    /// The path of the script, as in places, and its last part, which is enough.
-    script: String,
+    /// The source of places in the script.
+    source: Vec<u8>,
+    /// The last part of the script's path, which stands for the script.
     file: String,
     /// Object names to look for, and whether they were seen.
     wanted: Vec<(String, bool)>,
@@ -73,14 +76,13 @@ pub struct Names {
 /// Freed objects whose names are kept where a freed object may be met again.
 const GRAVES: usize = 100_000;
 
-impl Names {
+impl NameTable {
     /// No names yet. `sound` says that no freed object will be met.
-    pub fn new(file: &str, wanted: &[String], sound: bool) -> Names {
-        let script = describe_location(&Location { source: format!("@{file}").into_bytes(), line: 0 });
-        Names {
+    pub fn new(file: &str, wanted: &[String], sound: bool) -> NameTable {
+        NameTable {
             objects: HashMap::new(),
             counts: HashMap::new(),
-            script,
+            source: format!("@{file}").into_bytes(),
             file: file.rsplit('/').next().unwrap_or(file).to_owned(),
             wanted: wanted.iter().map(|name| (name.clone(), false)).collect(),
             first: Vec::new(),
@@ -89,71 +91,79 @@ impl Names {
     }
 
     /// Names all that there is before the script runs, by the way that leads to each.
-    pub fn begin(&mut self, view: HeapView<'_>) {
-        let objects: HashMap<u32, ObjectView<'_>> = view.objects().map(|object| (object.id(), object)).collect();
+    pub fn begin<H: Names>(&mut self, heap: H) {
+        let objects: HashMap<u32, H::Object> = heap.objects().map(|object| (heap.id(object), object)).collect();
         let mut names: HashMap<u32, Option<String>> = HashMap::new();
         let mut queue = VecDeque::new();
-        let mut reach = |queue: &mut VecDeque<u32>, from: Option<u32>, edge: Edge<'_>| {
+        let mut reach = |queue: &mut VecDeque<u32>, from: Option<H::Object>, edge: Edge<H::Object>| {
             let name = match edge.label {
                 Label::Metatable => {
-                    let of = from.and_then(|from| names.get(&from)?.as_deref());
+                    let of = from.and_then(|from| names.get(&heap.id(from))?.as_deref());
                     of.map(|name| format!("metatable of {name}"))
                 }
-                label => name_of(&label).map(|name| name.strip_suffix(" thread").unwrap_or(&name).to_owned()),
+                Label::Root(Root::MainThread) => Some("main".to_owned()),
+                Label::Root(Root::RunningThread) => Some("running".to_owned()),
+                Label::Root(root) => Some(root.name().to_owned()),
+                label => NamedLabel::of(heap, from, label).name().map(excerpt),
             };
-            let known = names.entry(edge.target.id()).or_insert_with(|| {
-                queue.push_back(edge.target.id());
+            let known = names.entry(heap.id(edge.target)).or_insert_with(|| {
+                queue.push_back(heap.id(edge.target));
                 None
             });
             if known.is_none() {
                 *known = name;
             }
         };
-        view.roots(|edge| reach(&mut queue, None, edge));
+        heap.roots(|edge| reach(&mut queue, None, edge));
         while let Some(id) = queue.pop_front() {
             if let Some(&object) = objects.get(&id) {
-                view.references(object, |edge| reach(&mut queue, Some(id), edge));
+                heap.references(object, |edge| reach(&mut queue, Some(object), edge));
             }
         }
         let mut ids: Vec<u32> = objects.keys().copied().collect();
         ids.sort_unstable();
         for id in ids {
             let base = names.get(&id).cloned().flatten();
-            self.admit(view, objects[&id], base, None, true);
+            self.admit(heap, objects[&id], base, None, true);
         }
     }
 
     /// Gives an object its name. `foreign`: it is not the work of the script's run.
-    pub fn admit(
+    pub fn admit<H: Names>(
         &mut self,
-        view: HeapView<'_>,
-        object: ObjectView<'_>,
+        heap: H,
+        object: H::Object,
         base: Option<String>,
         place: Option<Location>,
         foreign: bool,
     ) -> Name {
-        let kind = object.kind();
+        let kind = heap.kind(object);
         let base = match kind {
-            Kind::String => format!("\"{}\"", excerpt(&object.as_bytes().unwrap_or_default())),
-            Kind::NativeClosure => object.native_name().unwrap_or_default().to_owned(),
+            Kind::String => format!("\"{}\"", excerpt(&heap.contents(object).unwrap_or_default())),
+            Kind::NativeClosure => String::from_utf8_lossy(&heap.native_name(object).unwrap_or_default()).into_owned(),
             Kind::Closure | Kind::Prototype => base.unwrap_or_else(|| ANONYMOUS.to_owned()),
             _ => base.unwrap_or_default(),
         };
-        let number = if kind == Kind::String { object.id() } else { self.count(kind, &base) };
+        let number = if kind == Kind::String { heap.id(object) } else { self.count(kind, &base) };
         let space = if base.is_empty() { "" } else { " " };
-        let short: Rc<str> = format!("{kind}{space}{base}#{number}").into();
+        let unnumbered = format!("{kind}{space}{base}");
         let place = place.map(|place| self.place(&place).into());
-        let name = Name { short, place };
-        let chosen = self.is_wanted(&name, kind, &base);
-        if !foreign && kind != Kind::String && self.first.len() < SHOWN_NAMES {
-            let shown = format!("{kind}{space}{base}");
-            if !self.first.contains(&shown) {
-                self.first.push(shown);
-            }
+        let name = Name { short: format!("{unnumbered}#{number}").into(), place };
+        let chosen = self.is_wanted(&[
+            &name.to_string(),
+            &name.short,
+            &format!("{base}#{number}"),
+            &unnumbered,
+            &base,
+            base.rsplit(['.', ':']).next().unwrap_or(&base),
+        ]);
+        if !foreign && kind != Kind::String && self.first.len() < SHOWN_NAMES && !self.first.contains(&unnumbered) {
+            self.first.push(unnumbered);
         }
         let subject = Subject { kind, foreign, chosen };
-        let colour = view.colour(object).name();
-        self.objects.insert(object.id(), Entry { name: name.clone(), subject, colour });
+        let colour = heap.colour(object).name();
+        let base = (kind == Kind::Prototype).then(|| base.into());
+        self.objects.insert(heap.id(object), Entry { name: name.clone(), base, subject, colour });
         name
     }
 
@@ -171,16 +181,8 @@ impl Names {
         }
     }
 
-    /// Whether an object was asked for: by its name, with or without kind, number and place, or by the last part of it.
-    fn is_wanted(&mut self, name: &Name, kind: Kind, base: &str) -> bool {
-        if self.wanted.is_empty() {
-            return false;
-        }
-        let full = name.to_string();
-        let numbered = name.short.strip_prefix(kind.name()).map_or("", str::trim_start);
-        let last = base.rsplit(['.', ':']).next().unwrap_or(base);
-        let unnumbered = format!("{kind} {base}");
-        let names = [full.as_str(), &name.short, numbered, unnumbered.trim_end(), base, last];
+    /// Whether an object was asked for by one of its names: with or without kind, number and place, or by the last part.
+    fn is_wanted(&mut self, names: &[&str]) -> bool {
         let mut found = false;
         for (wanted, seen) in &mut self.wanted {
             if !wanted.is_empty() && names.contains(&wanted.as_str()) {
@@ -203,18 +205,18 @@ impl Names {
 
     /// A place, with the file's name for its path.
     pub fn place(&self, place: &Location) -> String {
-        let text = describe_location(place);
-        match text.strip_prefix(&self.script) {
-            Some(rest) => format!("{}{rest}", self.file),
-            None => text,
+        match place.line {
+            _ if place.source != self.source => place.to_string(),
+            0 => self.file.clone(),
+            line => format!("{}:{line}", self.file),
         }
     }
 
     /// The name of an object. One that has none yet is a new one of its kind.
-    pub fn name(&self, object: ObjectView<'_>) -> Name {
-        match self.objects.get(&object.id()) {
+    pub fn name<H: Heap>(&self, heap: H, object: H::Object) -> Name {
+        match self.objects.get(&heap.id(object)) {
             Some(entry) => entry.name.clone(),
-            None => Name { short: format!("new {}", object.kind()).into(), place: None },
+            None => Name { short: format!("new {}", heap.kind(object)).into(), place: None },
         }
     }
 
@@ -224,27 +226,27 @@ impl Names {
     }
 
     /// What the filter needs to know of an object.
-    pub fn subject(&self, object: ObjectView<'_>) -> Subject {
-        match self.objects.get(&object.id()) {
+    pub fn subject<H: Heap>(&self, heap: H, object: H::Object) -> Subject {
+        match self.objects.get(&heap.id(object)) {
             Some(entry) => entry.subject,
-            None => Subject { kind: object.kind(), foreign: true, chosen: false },
+            None => Subject { kind: heap.kind(object), foreign: true, chosen: false },
         }
     }
 
     /// Notes the colour of an object. Gives the one before.
-    pub fn recolour(&mut self, object: ObjectView<'_>, colour: &'static str) -> &'static str {
-        match self.objects.get_mut(&object.id()) {
+    pub fn recolour<H: Heap>(&mut self, heap: H, object: H::Object, colour: &'static str) -> &'static str {
+        match self.objects.get_mut(&heap.id(object)) {
             Some(entry) => std::mem::replace(&mut entry.colour, colour),
             None => colour,
         }
     }
 
     /// The object was freed: its name is not needed any more, unless the collector may meet it again.
-    pub fn forget(&mut self, object: ObjectView<'_>) {
+    pub fn forget<H: Heap>(&mut self, heap: H, object: H::Object) {
         match &mut self.graves {
-            None => drop(self.objects.remove(&object.id())),
+            None => drop(self.objects.remove(&heap.id(object))),
             Some(graves) => {
-                graves.push_back(object.id());
+                graves.push_back(heap.id(object));
                 if graves.len() > GRAVES
                     && let Some(oldest) = graves.pop_front()
                 {
@@ -255,20 +257,18 @@ impl Names {
     }
 
     /// What a prototype is called, which is what its closures are called.
-    pub fn of_function(prototype: ObjectView<'_>, parent: Option<(ObjectView<'_>, usize)>) -> String {
+    pub fn of_function<H: Names>(heap: H, prototype: H::Object, parent: Option<(H::Object, usize)>) -> String {
         let Some((parent, index)) = parent else { return MAIN.to_owned() };
-        let Some(name) = parent.nested_name(index) else { return ANONYMOUS.to_owned() };
+        let Some(name) = heap.nested_name(parent, index) else { return ANONYMOUS.to_owned() };
         let name = String::from_utf8_lossy(&name).into_owned();
         match name.rsplit_once('.') {
-            Some((table, method)) if prototype.is_method() => format!("{table}:{method}"),
+            Some((table, method)) if heap.is_method(prototype) => format!("{table}:{method}"),
             _ => name,
         }
     }
 
-    /// What an object is called without its kind and number.
-    pub fn base(&self, object: ObjectView<'_>) -> Option<String> {
-        let name = &self.objects.get(&object.id())?.name.short;
-        let (base, _) = name.rsplit_once('#')?;
-        base.split_once(' ').map(|(_, base)| base.to_owned())
+    /// What a prototype is called without its kind and number.
+    pub fn base<H: Heap>(&self, heap: H, prototype: H::Object) -> Option<String> {
+        self.objects.get(&heap.id(prototype))?.base.as_deref().map(str::to_owned)
     }
 }

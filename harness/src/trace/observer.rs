@@ -7,14 +7,14 @@ use std::collections::HashSet;
 use std::io;
 use std::ops::ControlFlow;
 
-use moonphase_vm::gc::{
-    CaptureOrigin, Direction, Event, HeapView, Interests, Kind, Label, ObjectView, Observer, Phase, StepKind, Strength,
+use moonphase_heap::{
+    CaptureOrigin, Direction, Event, Heap, Interests, Kind, Label, Names, Observer, Phase, StepKind, Strength,
 };
 
 use super::Traced;
-use super::fact::{Edge, EventKind, Fact, Few, Origin, Record};
+use super::fact::{Boundary, EventKind, Fact, Few, Origin, Record};
 use super::filter::Filter;
-use super::names::Names;
+use super::names::NameTable;
 use super::page::Page;
 
 /// Objects of a list that are named; of more there is the number.
@@ -30,7 +30,7 @@ const BLACK: &str = "black";
 
 /// How far a cycle of the collector is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
+enum CycleState {
     /// There is none.
     Idle,
     /// Not swept yet.
@@ -48,7 +48,7 @@ struct Traversal {
 
 /// The observer that writes a trace.
 pub struct Tracer {
-    names: Names,
+    names: NameTable,
     filter: Filter,
     page: Page,
     /// Whether the script's run has begun: all before it is the library.
@@ -57,7 +57,7 @@ pub struct Tracer {
     number: u64,
     /// Cycles that have begun.
     cycle: u64,
-    stage: Stage,
+    stage: CycleState,
     freed: u64,
     steps: u64,
     in_step: bool,
@@ -76,13 +76,13 @@ impl Tracer {
     /// A tracer of a script in this file. `sound` says that no freed object will be met.
     pub fn new(page: Page, filter: Filter, file: &str, sound: bool) -> Tracer {
         Tracer {
-            names: Names::new(file, filter.objects(), sound),
+            names: NameTable::new(file, filter.objects(), sound),
             filter,
             page,
             running: false,
             number: 0,
             cycle: 0,
-            stage: Stage::Idle,
+            stage: CycleState::Idle,
             freed: 0,
             steps: 0,
             in_step: false,
@@ -96,8 +96,8 @@ impl Tracer {
     }
 
     /// The script's run begins.
-    pub fn begin(&mut self, view: HeapView<'_>) {
-        self.names.begin(view);
+    pub fn begin<H: Names>(&mut self, heap: H) {
+        self.names.begin(heap);
         self.running = true;
     }
 
@@ -105,15 +105,15 @@ impl Tracer {
     ///
     /// # Errors
     /// The trace could not be written.
-    pub fn finish(
+    pub fn finish<H: Names>(
         &mut self,
-        view: HeapView<'_>,
+        heap: H,
         completed: bool,
         (how, message): (&'static str, Option<String>),
     ) -> io::Result<Traced> {
-        if !self.line.is_empty() && self.wants(EventKind::Print, &[]) {
+        if !self.line.is_empty() && self.wants(heap, EventKind::Print, &[]) {
             let text = String::from_utf8_lossy(&std::mem::take(&mut self.line)).into_owned();
-            self.write(view, Fact::Print { text });
+            self.write(heap, Fact::Print { text });
         }
         let how = if self.dangling { "dangling" } else { how };
         let message = match how {
@@ -121,7 +121,7 @@ impl Tracer {
             "halted" => Some("too many freed objects are kept for an unsound policy".to_owned()),
             _ => message,
         };
-        self.write(view, Fact::End { how, message });
+        self.write(heap, Fact::End { how, message });
         match self.failure.take() {
             Some(error) => return Err(error),
             None => self.page.flush()?,
@@ -129,10 +129,10 @@ impl Tracer {
         Ok(Traced { completed, unseen: self.names.unseen(), seen: self.names.first() })
     }
 
-    fn wants(&self, event: EventKind, objects: &[ObjectView<'_>]) -> bool {
+    fn wants<H: Heap>(&self, heap: H, event: EventKind, objects: &[H::Object]) -> bool {
         let mut subjects = [None; 2];
         for (subject, object) in subjects.iter_mut().zip(objects) {
-            *subject = Some(self.names.subject(*object));
+            *subject = Some(self.names.subject(heap, *object));
         }
         match subjects {
             [Some(first), Some(second)] => self.filter.shows(event, &[first, second]),
@@ -141,16 +141,16 @@ impl Tracer {
         }
     }
 
-    fn write(&mut self, view: HeapView<'_>, fact: Fact) {
-        let place = view.location();
+    fn write<H: Names>(&mut self, heap: H, fact: Fact) {
+        let place = heap.location();
         let record = Record {
             number: self.number,
             event: fact.kind(),
             cycle: self.cycle,
-            phase: view.phase().name(),
+            phase: heap.phase().name(),
             line: place.as_ref().map(|place| place.line),
-            chunk: place.map(|place| self.names.place(&moonphase_vm::gc::Location { line: 0, ..place })),
-            depth: view.depth(),
+            chunk: place.map(|place| self.names.place(&moonphase_heap::Location { line: 0, ..place })),
+            depth: heap.depth(),
             in_step: self.in_step,
             fact,
         };
@@ -161,117 +161,112 @@ impl Tracer {
         }
     }
 
-    fn cycle(&mut self, view: HeapView<'_>, edge: Edge) {
+    fn cycle<H: Names>(&mut self, heap: H, edge: Boundary) {
         match edge {
-            Edge::Begin => {
-                self.stage = Stage::Marking;
+            Boundary::Begin => {
+                self.stage = CycleState::Marking;
                 self.cycle += 1;
                 self.freed = 0;
             }
-            Edge::End => self.stage = Stage::Idle,
+            Boundary::End => self.stage = CycleState::Idle,
         }
-        if self.wants(EventKind::Cycle, &[]) {
-            self.write(view, Fact::Cycle { edge, freed: self.freed, bytes: view.bytes() });
+        if self.wants(heap, EventKind::Cycle, &[]) {
+            self.write(heap, Fact::Cycle { edge, freed: self.freed, bytes: heap.bytes() });
         }
     }
 
-    fn allocated(&mut self, view: HeapView<'_>, object: ObjectView<'_>) {
+    fn allocated<H: Names>(&mut self, heap: H, object: H::Object) {
         let lossy = |name: Vec<u8>| String::from_utf8_lossy(&name).into_owned();
-        match object.kind() {
+        match heap.kind(object) {
             Kind::Prototype => self.loading = true,
             Kind::Upvalue => {}
             Kind::String => {
-                self.names.admit(view, object, None, None, self.loading);
-                self.tell_allocation(view, object, None, None);
+                self.names.admit(heap, object, None, None, self.loading);
+                self.tell_allocation(heap, object, None, None);
             }
             Kind::Closure => {
-                let prototype = object.prototype();
-                let base = prototype.and_then(|prototype| self.names.base(prototype));
-                self.names.admit(view, object, base, object.definition(), false);
-                self.tell_allocation(view, object, prototype, None);
+                let prototype = heap.prototype(object);
+                let base = prototype.and_then(|prototype| self.names.base(heap, prototype));
+                self.names.admit(heap, object, base, heap.definition(object), false);
+                self.tell_allocation(heap, object, prototype, None);
             }
             _ => {
-                let base = view.destination().map(lossy);
-                self.names.admit(view, object, base, view.location(), false);
-                self.tell_allocation(view, object, None, None);
+                let base = heap.destination().map(lossy);
+                self.names.admit(heap, object, base, heap.location(), false);
+                self.tell_allocation(heap, object, None, None);
             }
         }
     }
 
-    fn tell_allocation(
+    fn tell_allocation<H: Names>(
         &mut self,
-        view: HeapView<'_>,
-        object: ObjectView<'_>,
-        prototype: Option<ObjectView<'_>>,
-        parent: Option<ObjectView<'_>>,
+        heap: H,
+        object: H::Object,
+        prototype: Option<H::Object>,
+        parent: Option<H::Object>,
     ) {
-        if self.wants(EventKind::Allocate, &[object]) {
+        if self.wants(heap, EventKind::Allocate, &[object]) {
             let fact = Fact::Allocate {
-                object: self.names.name(object),
-                colour: view.colour(object).name(),
-                prototype: prototype.map(|prototype| self.names.name(prototype)),
-                parent: parent.map(|parent| self.names.name(parent)),
+                object: self.names.name(heap, object),
+                colour: heap.colour(object).name(),
+                prototype: prototype.map(|prototype| self.names.name(heap, prototype)),
+                parent: parent.map(|parent| self.names.name(heap, parent)),
             };
-            self.write(view, fact);
+            self.write(heap, fact);
         }
     }
 
-    fn prototype_loaded(
-        &mut self,
-        view: HeapView<'_>,
-        prototype: ObjectView<'_>,
-        parent: Option<(ObjectView<'_>, usize)>,
-    ) {
+    fn prototype_loaded<H: Names>(&mut self, heap: H, prototype: H::Object, parent: Option<(H::Object, usize)>) {
         self.loading = false;
-        let base = Names::of_function(prototype, parent);
-        self.names.admit(view, prototype, Some(base), prototype.definition(), false);
-        self.tell_allocation(view, prototype, None, parent.map(|(parent, _)| parent));
+        let base = NameTable::of_function(heap, prototype, parent);
+        self.names.admit(heap, prototype, Some(base), heap.definition(prototype), false);
+        self.tell_allocation(heap, prototype, None, parent.map(|(parent, _)| parent));
     }
 
-    fn new_upvalue(&mut self, view: HeapView<'_>, upvalue: ObjectView<'_>, variable: Option<Vec<u8>>) {
+    fn new_upvalue<H: Names>(&mut self, heap: H, upvalue: H::Object, variable: Option<Vec<u8>>) {
         let variable = variable.map(|name| String::from_utf8_lossy(&name).into_owned());
         let foreign = variable.as_deref() == Some(ENVIRONMENT);
-        self.names.admit(view, upvalue, variable, None, foreign);
-        self.tell_allocation(view, upvalue, None, None);
+        self.names.admit(heap, upvalue, variable, None, foreign);
+        self.tell_allocation(heap, upvalue, None, None);
     }
 
-    fn opened(&mut self, view: HeapView<'_>, upvalue: ObjectView<'_>) {
-        let place = upvalue.upvalue_slot();
-        self.new_upvalue(view, upvalue, place.and_then(|(thread, slot)| thread.slot_name(slot)));
-        if self.wants(EventKind::Open, &[upvalue]) {
+    fn opened<H: Names>(&mut self, heap: H, upvalue: H::Object) {
+        let place = heap.upvalue_slot(upvalue);
+        self.new_upvalue(heap, upvalue, place.and_then(|(thread, slot)| heap.slot_name(thread, slot)));
+        if self.wants(heap, EventKind::Open, &[upvalue]) {
             let fact = Fact::Open {
-                object: self.names.name(upvalue),
-                thread: place.map(|(thread, _)| self.names.name(thread)),
+                object: self.names.name(heap, upvalue),
+                thread: place.map(|(thread, _)| self.names.name(heap, thread)),
                 slot: place.map(|(_, slot)| slot),
             };
-            self.write(view, fact);
+            self.write(heap, fact);
         }
-        self.linked(view, upvalue, false);
+        self.linked(heap, upvalue, false);
     }
 
-    fn linked(&mut self, view: HeapView<'_>, upvalue: ObjectView<'_>, found: bool) {
-        if self.wants(EventKind::Link, &[upvalue]) {
-            let thread = upvalue.upvalue_slot().map(|(thread, _)| thread);
-            let list = thread.map(ObjectView::open_upvalues).unwrap_or_default();
-            let open = list.into_iter().rev().take(LISTED).map(|upvalue| self.names.name(upvalue)).collect();
-            let thread = thread.map(|thread| self.names.name(thread));
-            let fact = Fact::Link { object: self.names.name(upvalue), thread, found, open };
-            self.write(view, fact);
+    fn linked<H: Names>(&mut self, heap: H, upvalue: H::Object, found: bool) {
+        if self.wants(heap, EventKind::Link, &[upvalue]) {
+            let thread = heap.upvalue_slot(upvalue).map(|(thread, _)| thread);
+            let list = thread.map(|thread| heap.open_upvalues(thread)).unwrap_or_default();
+            let open = list.into_iter().rev().take(LISTED).map(|upvalue| self.names.name(heap, upvalue)).collect();
+            let thread = thread.map(|thread| self.names.name(heap, thread));
+            let fact = Fact::Link { object: self.names.name(heap, upvalue), thread, found, open };
+            self.write(heap, fact);
         }
     }
 
-    fn captured(
+    fn captured<H: Names>(
         &mut self,
-        view: HeapView<'_>,
-        closure: ObjectView<'_>,
+        heap: H,
+        closure: H::Object,
         index: usize,
-        upvalue: ObjectView<'_>,
-        origin: CaptureOrigin<'_>,
+        upvalue: H::Object,
+        origin: CaptureOrigin<H::Object>,
     ) {
         if matches!(origin, CaptureOrigin::Fresh) {
-            self.new_upvalue(view, upvalue, closure.upvalue_name(index));
+            self.new_upvalue(heap, upvalue, heap.upvalue_name(closure, index as u32));
         }
-        if !self.wants(EventKind::Capture, &[upvalue, closure]) {
+        if !self.wants(heap, EventKind::Capture, &[upvalue, closure]) {
             return;
         }
         let (from, register, enclosing, enclosing_index) = match origin {
@@ -280,37 +275,37 @@ impl Tracer {
             CaptureOrigin::Fresh => (Origin::New, None, None, None),
         };
         let fact = Fact::Capture {
-            object: self.names.name(closure),
+            object: self.names.name(heap, closure),
             index: index + 1,
-            variable: variable(closure, index),
-            upvalue: self.names.name(upvalue),
+            variable: variable(heap, closure, index),
+            upvalue: self.names.name(heap, upvalue),
             from,
             register,
-            enclosing: enclosing.map(|enclosing| self.names.name(enclosing)),
+            enclosing: enclosing.map(|enclosing| self.names.name(heap, enclosing)),
             enclosing_index,
         };
-        self.write(view, fact);
+        self.write(heap, fact);
     }
 
-    fn closed(&mut self, view: HeapView<'_>, upvalue: ObjectView<'_>) {
-        let colour = view.colour(upvalue).name();
-        self.names.recolour(upvalue, colour);
-        if self.wants(EventKind::Close, &[upvalue]) {
+    fn closed<H: Names>(&mut self, heap: H, upvalue: H::Object) {
+        let colour = heap.colour(upvalue).name();
+        self.names.recolour(heap, upvalue, colour);
+        if self.wants(heap, EventKind::Close, &[upvalue]) {
             let mut value = None;
-            view.references(upvalue, |edge| value = Some(edge.target));
-            let value = value.map(|value| self.names.name(value));
-            let fact = Fact::Close { object: self.names.name(upvalue), colour, value };
-            self.write(view, fact);
+            heap.references(upvalue, |edge| value = Some(edge.target));
+            let value = value.map(|value| self.names.name(heap, value));
+            let fact = Fact::Close { object: self.names.name(heap, upvalue), colour, value };
+            self.write(heap, fact);
         }
     }
 
     /// The objects that this one keeps alive, those of the library aside unless they are shown too.
-    fn few(&self, view: HeapView<'_>, object: ObjectView<'_>) -> Few {
+    fn few<H: Names>(&self, heap: H, object: H::Object) -> Few {
         let mut few = Few::default();
-        view.references(object, |edge| {
-            if edge.strength == Strength::Strong && self.filter.admits(self.names.subject(edge.target)) {
+        heap.references(object, |edge| {
+            if edge.strength == Strength::Strong && self.filter.admits(self.names.subject(heap, edge.target)) {
                 if few.refers.len() < LISTED {
-                    few.refers.push(self.names.name(edge.target));
+                    few.refers.push(self.names.name(heap, edge.target));
                 } else {
                     few.refers_more += 1;
                 }
@@ -319,189 +314,190 @@ impl Tracer {
         few
     }
 
-    fn marked(&mut self, view: HeapView<'_>, object: ObjectView<'_>) {
-        if self.in_step && self.stage != Stage::Marking {
-            if self.stage == Stage::Sweeping {
-                self.cycle(view, Edge::End);
+    fn marked<H: Names>(&mut self, heap: H, object: H::Object) {
+        if self.in_step && self.stage != CycleState::Marking {
+            if self.stage == CycleState::Sweeping {
+                self.cycle(heap, Boundary::End);
             }
-            self.cycle(view, Edge::Begin);
+            self.cycle(heap, Boundary::Begin);
         }
         // Told before the colour changes. These have no turn of their own: what they refer to is marked at once.
-        let at_once = match object.kind() {
+        let at_once = match heap.kind(object) {
             Kind::String | Kind::Upvalue => true,
-            Kind::Userdata => !has_user_values(view, object),
+            Kind::Userdata => !has_user_values(heap, object),
             _ => false,
         };
-        let to = if at_once && !object.is_open_upvalue() { BLACK } else { GRAY };
-        let from = self.names.recolour(object, to);
-        let through =
-            |traversal: &&Traversal| traversal.targets.as_ref().is_none_or(|targets| targets.contains(&object.id()));
+        let to = if at_once && !heap.is_open_upvalue(object) { BLACK } else { GRAY };
+        let from = self.names.recolour(heap, object, to);
+        let through = |traversal: &&Traversal| {
+            traversal.targets.as_ref().is_none_or(|targets| targets.contains(&heap.id(object)))
+        };
         let by = self.marked.as_ref().filter(through).or(self.traversing.as_ref().filter(through)).map(|it| it.id);
-        if self.wants(EventKind::Mark, &[object]) {
+        if self.wants(heap, EventKind::Mark, &[object]) {
             // What has a turn of its own tells then what it refers to.
-            let few = if at_once { self.few(view, object) } else { Few::default() };
+            let few = if at_once { self.few(heap, object) } else { Few::default() };
             let by = by.and_then(|id| self.names.known(id));
-            let fact = Fact::Mark { object: self.names.name(object), from, to, by, few };
-            self.write(view, fact);
+            let fact = Fact::Mark { object: self.names.name(heap, object), from, to, by, few };
+            self.write(heap, fact);
         }
-        self.marked = at_once.then(|| Traversal::with_targets(view, object));
+        self.marked = at_once.then(|| Traversal::with_targets(heap, object));
     }
 
-    fn traversed_now(&mut self, view: HeapView<'_>, object: ObjectView<'_>) {
-        self.traversing = Some(match view.phase() {
-            Phase::Propagate => Traversal { id: object.id(), targets: None },
-            _ => Traversal::with_targets(view, object),
+    fn traversed_now<H: Names>(&mut self, heap: H, object: H::Object) {
+        self.traversing = Some(match heap.phase() {
+            Phase::Propagate => Traversal { id: heap.id(object), targets: None },
+            _ => Traversal::with_targets(heap, object),
         });
-        let from = self.names.recolour(object, BLACK);
-        if self.wants(EventKind::Blacken, &[object]) {
-            let few = self.few(view, object);
-            let fact = Fact::Blacken { object: self.names.name(object), from, to: BLACK, few };
-            self.write(view, fact);
+        let from = self.names.recolour(heap, object, BLACK);
+        if self.wants(heap, EventKind::Blacken, &[object]) {
+            let few = self.few(heap, object);
+            let fact = Fact::Blacken { object: self.names.name(heap, object), from, to: BLACK, few };
+            self.write(heap, fact);
         }
     }
 
-    fn phase_changed(&mut self, view: HeapView<'_>, before: Phase) {
-        let now = view.phase();
-        if before == Phase::Pause && now <= Phase::Atomic && self.stage == Stage::Idle {
-            self.cycle(view, Edge::Begin);
+    fn phase_changed<H: Names>(&mut self, heap: H, before: Phase) {
+        let now = heap.phase();
+        if before == Phase::Pause && now <= Phase::Atomic && self.stage == CycleState::Idle {
+            self.cycle(heap, Boundary::Begin);
         }
-        if self.wants(EventKind::Phase, &[]) {
-            self.write(view, Fact::Phase { from: before.name(), to: now.name() });
+        if self.wants(heap, EventKind::Phase, &[]) {
+            self.write(heap, Fact::Phase { from: before.name(), to: now.name() });
         }
         match (self.stage, now) {
-            (Stage::Marking | Stage::Sweeping, Phase::Pause) | (Stage::Sweeping, Phase::Propagate) => {
-                self.cycle(view, Edge::End);
+            (CycleState::Marking | CycleState::Sweeping, Phase::Pause) | (CycleState::Sweeping, Phase::Propagate) => {
+                self.cycle(heap, Boundary::End);
             }
-            (Stage::Marking, now) if now > Phase::Atomic => self.stage = Stage::Sweeping,
+            (CycleState::Marking, now) if now > Phase::Atomic => self.stage = CycleState::Sweeping,
             _ => {}
         }
     }
 
-    fn printed(&mut self, view: HeapView<'_>, bytes: &[u8]) {
+    fn printed<H: Names>(&mut self, heap: H, bytes: &[u8]) {
         for part in bytes.split_inclusive(|&byte| byte == b'\n') {
             self.line.extend_from_slice(part.strip_suffix(b"\n").unwrap_or(part));
             if part.ends_with(b"\n") {
                 let text = String::from_utf8_lossy(&std::mem::take(&mut self.line)).into_owned();
-                if self.wants(EventKind::Print, &[]) {
-                    self.write(view, Fact::Print { text });
+                if self.wants(heap, EventKind::Print, &[]) {
+                    self.write(heap, Fact::Print { text });
                 }
             }
         }
     }
 
-    fn step(&mut self, view: HeapView<'_>, edge: Edge, kind: StepKind) {
+    fn step<H: Names>(&mut self, heap: H, edge: Boundary, kind: StepKind) {
         self.traversing = None;
-        self.in_step = edge == Edge::Begin;
+        self.in_step = edge == Boundary::Begin;
         self.steps += u64::from(self.in_step);
-        if self.wants(EventKind::Step, &[]) {
-            self.write(view, Fact::Step { edge, step: self.steps, kind: kind.name() });
+        if self.wants(heap, EventKind::Step, &[]) {
+            self.write(heap, Fact::Step { edge, step: self.steps, kind: kind.name() });
         }
     }
 
-    fn tell(&mut self, view: HeapView<'_>, event: &Event<'_>) {
+    fn tell<H: Names>(&mut self, heap: H, event: &Event<'_, H::Object>) {
         let marked = self.marked.take();
         match *event {
-            Event::Allocate(object) => self.allocated(view, object),
-            Event::LoadPrototype { prototype, parent } => self.prototype_loaded(view, prototype, parent),
-            Event::Call(object) if self.wants(EventKind::Call, &[object]) => {
-                let object = self.names.name(object);
-                self.write(view, Fact::Call { object });
+            Event::Allocate(object) => self.allocated(heap, object),
+            Event::LoadPrototype { prototype, parent } => self.prototype_loaded(heap, prototype, parent),
+            Event::Call(object) if self.wants(heap, EventKind::Call, &[object]) => {
+                let object = self.names.name(heap, object);
+                self.write(heap, Fact::Call { object });
             }
-            Event::Return(object) if self.wants(EventKind::Return, &[object]) => {
-                let object = self.names.name(object);
-                self.write(view, Fact::Return { object });
+            Event::Return(object) if self.wants(heap, EventKind::Return, &[object]) => {
+                let object = self.names.name(heap, object);
+                self.write(heap, Fact::Return { object });
             }
-            Event::ReuseClosure(object) if self.wants(EventKind::Reuse, &[object]) => {
-                let object = self.names.name(object);
-                self.write(view, Fact::Reuse { object });
+            Event::ReuseClosure(object) if self.wants(heap, EventKind::Reuse, &[object]) => {
+                let object = self.names.name(heap, object);
+                self.write(heap, Fact::Reuse { object });
             }
-            Event::Capture { closure, index, upvalue, origin } => self.captured(view, closure, index, upvalue, origin),
-            Event::OpenUpvalue(upvalue) => self.opened(view, upvalue),
-            Event::FindUpvalue(upvalue) => self.linked(view, upvalue, true),
-            Event::CloseUpvalue(upvalue) => self.closed(view, upvalue),
-            Event::JoinUpvalue { closure, index, old, new } if self.wants(EventKind::Join, &[new, closure]) => {
+            Event::Capture { closure, index, upvalue, origin } => self.captured(heap, closure, index, upvalue, origin),
+            Event::OpenUpvalue(upvalue) => self.opened(heap, upvalue),
+            Event::FindUpvalue(upvalue) => self.linked(heap, upvalue, true),
+            Event::CloseUpvalue(upvalue) => self.closed(heap, upvalue),
+            Event::JoinUpvalue { closure, index, old, new } if self.wants(heap, EventKind::Join, &[new, closure]) => {
                 let fact = Fact::Join {
-                    object: self.names.name(closure),
+                    object: self.names.name(heap, closure),
                     index: index + 1,
-                    variable: variable(closure, index),
-                    old: old.map(|old| self.names.name(old)),
-                    new: self.names.name(new),
+                    variable: variable(heap, closure, index),
+                    old: old.map(|old| self.names.name(heap, old)),
+                    new: self.names.name(heap, new),
                 };
-                self.write(view, fact);
+                self.write(heap, fact);
             }
-            Event::Store { site, holder, old, new, .. } if self.wants(EventKind::Store, &[new, holder]) => {
+            Event::Store { site, holder, old, new, .. } if self.wants(heap, EventKind::Store, &[new, holder]) => {
                 let fact = Fact::Store {
-                    object: self.names.name(holder),
+                    object: self.names.name(heap, holder),
                     site: site.name(),
-                    old: old.map(|old| self.names.name(old)),
-                    new: self.names.name(new),
+                    old: old.map(|old| self.names.name(heap, old)),
+                    new: self.names.name(heap, new),
                 };
-                self.write(view, fact);
+                self.write(heap, fact);
             }
             Event::Barrier { site, direction, parent, child, acted } => {
-                let colours = [parent, child].map(|object| view.colour(object).name());
-                self.names.recolour(parent, colours[0]);
-                self.names.recolour(child, colours[1]);
+                let colours = [parent, child].map(|object| heap.colour(object).name());
+                self.names.recolour(heap, parent, colours[0]);
+                self.names.recolour(heap, child, colours[1]);
                 let kind = if acted { EventKind::Barrier } else { EventKind::IdleBarrier };
-                if self.wants(kind, &[child, parent]) {
+                if self.wants(heap, kind, &[child, parent]) {
                     let fact = Fact::Barrier {
-                        object: self.names.name(parent),
+                        object: self.names.name(heap, parent),
                         site: site.name(),
                         direction: match direction {
                             Direction::Forward => "forward",
                             Direction::Backward => "backward",
                         },
-                        child: self.names.name(child),
+                        child: self.names.name(heap, child),
                         acted,
                         colour: colours[0],
                         child_colour: colours[1],
                     };
-                    self.write(view, fact);
+                    self.write(heap, fact);
                 }
             }
             Event::Mark(object) => {
                 self.marked = marked;
-                self.marked(view, object);
+                self.marked(heap, object);
             }
-            Event::Traverse(object) => self.traversed_now(view, object),
+            Event::Traverse(object) => self.traversed_now(heap, object),
             Event::Traversed(object) => {
                 self.traversing = None;
-                if object.is_gray() {
-                    let from = self.names.recolour(object, GRAY);
-                    if self.wants(EventKind::GrayAgain, &[object]) {
-                        let fact = Fact::GrayAgain { object: self.names.name(object), from, to: GRAY };
-                        self.write(view, fact);
+                if heap.is_gray(object) {
+                    let from = self.names.recolour(heap, object, GRAY);
+                    if self.wants(heap, EventKind::GrayAgain, &[object]) {
+                        let fact = Fact::GrayAgain { object: self.names.name(heap, object), from, to: GRAY };
+                        self.write(heap, fact);
                     }
                 }
             }
             Event::SweepAlive(object) => {
-                let to = view.colour(object).name();
-                let from = self.names.recolour(object, to);
-                if from != WHITE && from != to && self.wants(EventKind::Whiten, &[object]) {
-                    let fact = Fact::Whiten { object: self.names.name(object), from, to };
-                    self.write(view, fact);
+                let to = heap.colour(object).name();
+                let from = self.names.recolour(heap, object, to);
+                if from != WHITE && from != to && self.wants(heap, EventKind::Whiten, &[object]) {
+                    let fact = Fact::Whiten { object: self.names.name(heap, object), from, to };
+                    self.write(heap, fact);
                 }
             }
             Event::Free(object) => {
                 self.freed += 1;
-                if self.wants(EventKind::Free, &[object]) {
-                    let fact = Fact::Free { object: self.names.name(object) };
-                    self.write(view, fact);
+                if self.wants(heap, EventKind::Free, &[object]) {
+                    let fact = Fact::Free { object: self.names.name(heap, object) };
+                    self.write(heap, fact);
                 }
-                self.names.forget(object);
+                self.names.forget(heap, object);
             }
-            Event::Finalize(object) if self.wants(EventKind::Finalize, &[object]) => {
-                let fact = Fact::Finalize { object: self.names.name(object) };
-                self.write(view, fact);
+            Event::Finalize(object) if self.wants(heap, EventKind::Finalize, &[object]) => {
+                let fact = Fact::Finalize { object: self.names.name(heap, object) };
+                self.write(heap, fact);
             }
-            Event::PhaseChange(before) => self.phase_changed(view, before),
-            Event::StepBegin(kind) => self.step(view, Edge::Begin, kind),
-            Event::StepEnd(kind, _) => self.step(view, Edge::End, kind),
-            Event::Output(bytes) => self.printed(view, bytes),
+            Event::PhaseChange(before) => self.phase_changed(heap, before),
+            Event::StepBegin(kind) => self.step(heap, Boundary::Begin, kind),
+            Event::StepEnd(kind, _) => self.step(heap, Boundary::End, kind),
+            Event::Output(bytes) => self.printed(heap, bytes),
             Event::Dangling(object) => {
                 self.dangling = true;
-                let object = self.names.name(object);
-                self.write(view, Fact::Dangling { object });
+                let object = self.names.name(heap, object);
+                self.write(heap, Fact::Dangling { object });
             }
             _ => {}
         }
@@ -509,34 +505,34 @@ impl Tracer {
 }
 
 impl Traversal {
-    fn with_targets(view: HeapView<'_>, object: ObjectView<'_>) -> Traversal {
+    fn with_targets<H: Heap>(heap: H, object: H::Object) -> Traversal {
         let mut targets = HashSet::new();
-        view.references(object, |edge| {
-            targets.insert(edge.target.id());
+        heap.references(object, |edge| {
+            targets.insert(heap.id(edge.target));
         });
-        Traversal { id: object.id(), targets: Some(targets) }
+        Traversal { id: heap.id(object), targets: Some(targets) }
     }
 }
 
-fn has_user_values(view: HeapView<'_>, userdata: ObjectView<'_>) -> bool {
+fn has_user_values<H: Heap>(heap: H, userdata: H::Object) -> bool {
     let mut found = false;
-    view.references(userdata, |edge| found |= matches!(edge.label, Label::UserValue(_)));
+    heap.references(userdata, |edge| found |= matches!(edge.label, Label::UserValue(_)));
     found
 }
 
-fn variable(closure: ObjectView<'_>, index: usize) -> String {
-    String::from_utf8_lossy(&closure.upvalue_name(index).unwrap_or_default()).into_owned()
+fn variable<H: Names>(heap: H, closure: H::Object, index: usize) -> String {
+    String::from_utf8_lossy(&heap.upvalue_name(closure, index as u32).unwrap_or_default()).into_owned()
 }
 
-impl Observer for Tracer {
+impl<H: Names> Observer<H> for Tracer {
     fn interests(&self) -> Interests {
         Interests { stores: true, steps: true, idle: true, fine: true }
     }
 
-    fn event(&mut self, view: HeapView<'_>, event: &Event<'_>) -> ControlFlow<()> {
+    fn event(&mut self, heap: H, event: &Event<'_, H::Object>) -> ControlFlow<()> {
         if self.running {
             self.number += 1;
-            self.tell(view, event);
+            self.tell(heap, event);
         }
         if self.failure.is_some() || self.dangling { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }

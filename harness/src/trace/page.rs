@@ -3,8 +3,7 @@
 use std::io::{self, BufWriter, Write};
 
 use anstyle::AnsiColor;
-use moonphase_invariants::describe_location;
-use moonphase_vm::gc::Location;
+use moonphase_heap::Location;
 
 use super::fact::{EventKind, Fact, Record};
 use super::{Layout, prose};
@@ -43,7 +42,7 @@ pub struct Page {
 impl Page {
     /// A page for the trace of a script. `interactive`: each line is written at once.
     pub fn new(out: Box<dyn Write>, layout: Layout, source: &[u8], chunk: &[u8], interactive: bool) -> Page {
-        let path = describe_location(&Location { source: chunk.to_vec(), line: 0 });
+        let path = Location { source: chunk.to_vec(), line: 0 }.to_string();
         let chunk = path.rsplit('/').next().unwrap_or(&path).to_owned();
         let lines = match layout {
             Layout::Json => Vec::new(),

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use anstyle::AnsiColor;
 
-use super::fact::{Edge, Fact, Few, Origin};
+use super::fact::{Boundary, Fact, Few, Origin};
 use super::names::Name;
 use crate::report::{Shade, Style};
 
@@ -90,14 +90,14 @@ pub fn text(fact: &Fact, style: Style) -> String {
             "" => (*to).to_owned(),
             words => format!("{to}: {words}"),
         },
-        Fact::Cycle { edge: Edge::Begin, .. } => style.paint(COUNT, "begins: the roots are marked"),
-        Fact::Cycle { edge: Edge::End, freed, .. } => {
+        Fact::Cycle { edge: Boundary::Begin, .. } => style.paint(COUNT, "begins: the roots are marked"),
+        Fact::Cycle { edge: Boundary::End, freed, .. } => {
             let objects = if *freed == 1 { "object" } else { "objects" };
             style.paint(COUNT, &format!("is over: {freed} {objects} freed"))
         }
         Fact::Step { edge, step, kind } => match edge {
-            Edge::Begin => format!("{step} begins: {kind}"),
-            Edge::End => format!("{step} is over"),
+            Boundary::Begin => format!("{step} begins: {kind}"),
+            Boundary::End => format!("{step} is over"),
         },
         Fact::Print { text } => text.clone(),
         Fact::Dangling { object } => style.paint(FAULT, &format!("{} was freed, and is in use", object.short)),

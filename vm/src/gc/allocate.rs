@@ -3,7 +3,7 @@
 //! Objects come from the pool one by one. The bytes of a string and the upvalues of a closure stand behind the object's fields
 //! in the same block.
 
-use crate::gc::event::Event;
+use crate::gc::Event;
 use crate::gc::object::bits;
 use crate::gc::upvalue::CountedUpvalue;
 use crate::gc::{Age, AnyGc, Field, Gc, Header, Heap, Held, Kind, Managed, Object, ObjectView, Phase};

@@ -3,8 +3,8 @@
 //! Both are called after a reference from `parent` to `child` was written. Both do nothing unless the parent is black
 //! and the child white: only such a reference breaks the invariant.
 
-use crate::gc::event::{Direction, Event, Site};
 use crate::gc::{Age, AnyGc, Gc, Heap, Mode, ObjectView};
+use crate::gc::{Direction, Event, Site};
 use crate::value::Upvalue;
 
 impl Heap {

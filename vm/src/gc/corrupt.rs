@@ -6,9 +6,9 @@
 //! which leaks it.
 
 use crate::gc::object::bits;
-use crate::gc::view::{Colour, GrayList, ListName};
-use crate::gc::{Age, AnyGc, Field, Gc, Heap, Object, Phase, Site};
+use crate::gc::{Age, AnyGc, Colour, Field, Gc, GrayList, Heap, ListName, Object, Phase, Site};
 use crate::value::{Closure, Prototype, Table, Thread, Upvalue, UpvalueName, Value};
+use moonphase_heap::Heap as _;
 use std::cell::Cell;
 use std::rc::Rc;
 

@@ -1,6 +1,6 @@
 //! Which objects have finalizers, and which of them are to be called (manual §2.5.3).
 
-use crate::gc::event::Event;
+use crate::gc::Event;
 use crate::gc::object::bits;
 use crate::gc::{Age, AnyGc, Gc, Heap, Kind, Mode, ObjectView, Phase, SweepRule};
 use crate::value::Table;

@@ -21,7 +21,7 @@
 //! In each list objects stand in the order of their ages, the young ones first, so that a minor collection sweeps the
 //! beginning of the lists only: [`Boundaries`] are where the ages begin.
 
-use crate::gc::event::StepKind;
+use crate::gc::StepKind;
 use crate::gc::mark::Work;
 use crate::gc::object::bits;
 use crate::gc::sweep::{Link, link_after};

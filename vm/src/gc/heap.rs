@@ -1,15 +1,15 @@
 //! The heap: all objects, the state of the collector, and the roots.
 
 use crate::gc::allocate::StringTable;
-use crate::gc::event::{Event, Interests, Observer};
 use crate::gc::generational::Generations;
 use crate::gc::object::bits;
-use crate::gc::pacing::{Pacing, Phase};
+use crate::gc::pacing::Pacing;
 use crate::gc::pool::Pool;
 use crate::gc::quarantine::Quarantine;
 use crate::gc::upvalue::CountedUpvalues;
-use crate::gc::view::{HeapView, ObjectView};
 use crate::gc::{AnyGc, Gc, Policy, Semantics};
+use crate::gc::{Event, Interests, VmObserver};
+use crate::gc::{HeapView, ObjectView, Phase, Rules};
 use crate::value::{Metamethod, Str, Table, Thread, Value};
 use std::cell::Cell;
 use std::ptr::NonNull;
@@ -71,6 +71,8 @@ impl Metatables {
 /// Objects, collector and roots. It lives in a box: the sweep's position may point into it.
 pub struct Heap {
     pub(super) policy: Policy,
+    /// What the policy means for whoever looks.
+    pub(super) rules: Rules,
     pub(super) semantics: Semantics,
     #[cfg(feature = "faults")]
     pub(super) fault: Option<crate::gc::Fault>,
@@ -120,7 +122,7 @@ pub struct Heap {
     pub(super) next_id: u32,
     pub(super) quarantine: Quarantine,
 
-    pub(super) observer: Option<Box<dyn Observer>>,
+    pub(super) observer: Option<Box<VmObserver>>,
     pub(super) interests: Interests,
     /// The events that are numbered, since the observer was installed.
     pub(super) events: u64,
@@ -150,6 +152,7 @@ impl Heap {
     pub fn new(options: HeapOptions) -> Box<Heap> {
         let mut heap = Box::new(Heap {
             policy: options.policy,
+            rules: options.policy.rules(),
             semantics: options.semantics,
             #[cfg(feature = "faults")]
             fault: options.fault,
@@ -356,7 +359,7 @@ impl Heap {
     }
 
     /// Installs an observer, in the place of the one before. Swept objects go to quarantine from now on.
-    pub fn set_observer(&mut self, observer: Box<dyn Observer>) {
+    pub fn set_observer(&mut self, observer: Box<VmObserver>) {
         self.interests = observer.interests();
         self.waited.clear();
         self.events = 0;
@@ -364,7 +367,7 @@ impl Heap {
     }
 
     /// Takes the observer out. The quarantine stays until the heap goes: a halted heap may refer to what is in it.
-    pub fn take_observer(&mut self) -> Option<Box<dyn Observer>> {
+    pub fn take_observer(&mut self) -> Option<Box<VmObserver>> {
         self.interests = NO_INTERESTS;
         self.observer.take()
     }
@@ -388,7 +391,7 @@ impl Heap {
 
     /// Tells the observer of a fine event, if it wants those.
     #[inline(always)]
-    pub(crate) fn note<'a>(&mut self, event: impl FnOnce() -> Event<'a>) {
+    pub(crate) fn note<'a>(&mut self, event: impl FnOnce() -> Event<'a, ObjectView<'a>>) {
         if self.interests.fine {
             self.raise(event());
         }
@@ -405,7 +408,7 @@ impl Heap {
     }
 
     #[cold]
-    pub(super) fn raise(&mut self, event: Event<'_>) {
+    pub(super) fn raise<'a>(&mut self, event: Event<'a, ObjectView<'a>>) {
         // The observer is out while it looks, so it cannot be called again from inside.
         let Some(mut observer) = self.observer.take() else { return };
         self.events += u64::from(event.is_numbered());

@@ -1,32 +1,18 @@
 //! Marking: from the roots over gray objects to everything that is reachable.
 
-use crate::gc::event::Event;
+use crate::gc::Event;
 use crate::gc::object::bits;
-use crate::gc::{AnyGc, Gc, Heap, Object, ObjectView, Phase, StringRule, SweepRule};
+use crate::gc::{AnyGc, Gc, Heap, Object, ObjectView, Phase, StringRule, SweepRule, Weakness};
 use crate::value::{Closure, Metamethod, NativeClosure, Prototype, Table, Thread, Userdata, Value};
 
 /// Work is counted in references visited, as in Lua: one for the object and one for each slot.
 pub(super) type Work = usize;
 
-/// How a table is weak (manual §2.5.4).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Weakness {
-    None,
-    Values,
-    Keys,
-    Both,
-}
-
-impl Weakness {
-    /// What the `__mode` of a metatable says.
-    pub(super) fn of_mode(mode: Value) -> Weakness {
-        let Value::String(mode) = mode else { return Weakness::None };
-        match (mode.as_bytes().contains(&b'k'), mode.as_bytes().contains(&b'v')) {
-            (false, false) => Weakness::None,
-            (false, true) => Weakness::Values,
-            (true, false) => Weakness::Keys,
-            (true, true) => Weakness::Both,
-        }
+/// What the `__mode` of a metatable says.
+pub(super) fn weakness_of_mode(mode: Value) -> Weakness {
+    match mode {
+        Value::String(mode) => Weakness::of_mode(mode.as_bytes()),
+        _ => Weakness::None,
     }
 }
 
@@ -184,7 +170,7 @@ impl Heap {
 
     pub(super) fn weakness(&self, table: Gc<Table>) -> Weakness {
         let Some(metatable) = table.metatable.get() else { return Weakness::None };
-        Weakness::of_mode(self.metamethod_in(metatable, Metamethod::Mode))
+        weakness_of_mode(self.metamethod_in(metatable, Metamethod::Mode))
     }
 
     fn traverse_strong(&mut self, table: Gc<Table>) {

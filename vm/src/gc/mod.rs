@@ -20,7 +20,6 @@ mod atomic;
 mod barrier;
 #[cfg(feature = "corrupt")]
 mod corrupt;
-mod event;
 mod field;
 mod finalizer;
 mod generational;
@@ -41,19 +40,24 @@ mod weak;
 
 #[cfg(feature = "corrupt")]
 pub use corrupt::Corrupt;
-pub use event::{CaptureOrigin, Direction, Event, Interests, Observer, Site, StepKind, StoreColours};
 #[cfg(feature = "faults")]
 pub use fault::{Fault, UnknownFault};
 pub(crate) use field::{Field, Held};
 pub use heap::{Heap, HeapOptions, Metatables};
-pub use object::{Age, AnyGc, Gc, Header, Kind, Managed, Object};
-pub use pacing::Phase;
+pub use moonphase_heap::{
+    Age, CaptureOrigin, Colour, Direction, Event, GrayList, Interests, Kind, ListName, Location, Mode, Names, Observer,
+    Phase, Rules, Site, StepKind, StoreColours, Weakness,
+};
+pub use object::{AnyGc, Gc, Header, Managed, Object};
 pub(crate) use pacing::Turn;
 pub(crate) use parts::{Node, copy_value, read_value, write_value};
 pub use policy::{
-    DirectionRule, FullCollectionRule, Mode, Old0Rule, OpenRule, Policy, PolicyError, SetupvalueRule, StringRule,
-    SweepRule, Upvalues,
+    DirectionRule, FullCollectionRule, Old0Rule, OpenRule, Policy, PolicyError, SetupvalueRule, StringRule, SweepRule,
+    Upvalues,
 };
 pub(crate) use pool::{Pool, PooledSlice};
 pub use semantics::Semantics;
-pub use view::{Colour, Edge, GrayList, HeapView, Label, ListName, Location, Marks, Members, ObjectView, Strength};
+pub use view::{HeapView, ObjectView};
+
+/// An observer of a heap of this VM.
+pub type VmObserver = dyn for<'h> Observer<HeapView<'h>>;

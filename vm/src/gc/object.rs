@@ -10,58 +10,12 @@
 //! live across one stands on a Lua stack. A collector with a faulty policy breaks the invariant, which is why such a
 //! policy needs a quarantine or an `unsafe` promise.
 
+use crate::gc::{Age, Kind};
 use crate::value::{Closure, NativeClosure, Prototype, Str, Table, Thread, Upvalue, Userdata};
 use std::cell::Cell;
 use std::fmt;
 use std::ops::Deref;
 use std::ptr::NonNull;
-
-/// What an object is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(u8)]
-pub enum Kind {
-    /// A string.
-    String,
-    /// A table.
-    Table,
-    /// A closure of a Lua function.
-    Closure,
-    /// A closure of a native function.
-    NativeClosure,
-    /// A full userdata.
-    Userdata,
-    /// A coroutine, or the main thread.
-    Thread,
-    /// A variable shared by closures.
-    Upvalue,
-    /// The code of a Lua function.
-    Prototype,
-}
-
-impl Kind {
-    /// How many kinds there are; each is a number below that.
-    pub const COUNT: usize = Kind::Prototype as usize + 1;
-
-    /// The word that events, reports and signatures use.
-    pub fn name(self) -> &'static str {
-        match self {
-            Kind::String => "string",
-            Kind::Table => "table",
-            Kind::Closure => "closure",
-            Kind::NativeClosure => "native-closure",
-            Kind::Userdata => "userdata",
-            Kind::Thread => "thread",
-            Kind::Upvalue => "upvalue",
-            Kind::Prototype => "prototype",
-        }
-    }
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
 
 /// The colour bits of an object. Exactly one of the two whites, or black, or none of them, which is gray.
 pub(crate) mod bits {
@@ -79,58 +33,6 @@ pub(crate) mod bits {
     /// The three bits above are the age.
     pub const AGE_SHIFT: u32 = 6;
     pub const AGE: u16 = 0b111 << AGE_SHIFT;
-}
-
-/// The age of an object, by which generational mode tells what a minor collection has to look at.
-///
-/// In incremental mode all objects are new, aside from fixed ones, which are old for ever.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(u8)]
-pub enum Age {
-    /// Made since the last collection.
-    New,
-    /// Made before the last collection, which it survived.
-    Survival,
-    /// Made old by a forward barrier since the last collection, though it may refer to young objects.
-    Old0,
-    /// Old for one collection: the next one traverses it for the last time.
-    Old1,
-    /// Really old: it refers to old objects alone, and minor collections leave it aside.
-    Old,
-    /// An old object that was given a reference to a young one since the last collection.
-    Touched1,
-    /// An old object that was touched before the last collection.
-    Touched2,
-}
-
-impl Age {
-    /// Every age, in the order of the bits that stand for it.
-    pub const ALL: [Age; 7] = [Age::New, Age::Survival, Age::Old0, Age::Old1, Age::Old, Age::Touched1, Age::Touched2];
-
-    /// The word in events and reports.
-    pub fn name(self) -> &'static str {
-        match self {
-            Age::New => "new",
-            Age::Survival => "survival",
-            Age::Old0 => "old0",
-            Age::Old1 => "old1",
-            Age::Old => "old",
-            Age::Touched1 => "touched1",
-            Age::Touched2 => "touched2",
-        }
-    }
-
-    /// Whether a minor collection keeps such an object, reachable or not.
-    #[inline]
-    pub fn is_old(self) -> bool {
-        self > Age::Survival
-    }
-}
-
-impl fmt::Display for Age {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
 }
 
 /// The beginning of every object.
@@ -372,11 +274,5 @@ impl AnyGc {
     #[inline(always)]
     pub(super) fn as_non_null(self) -> NonNull<Header> {
         self.0
-    }
-
-    /// The address, which no script may see: it only tells objects apart.
-    #[inline]
-    pub(crate) fn address(self) -> usize {
-        self.0.as_ptr() as usize
     }
 }

@@ -4,65 +4,8 @@
 //! the interpreter runs turns until it is paid. The parameters are those of `collectgarbage("incremental", …)`, manual
 //! §2.5.1.
 
-use crate::gc::event::{Event, StepKind};
-use crate::gc::{AnyGc, FullCollectionRule, Heap, Mode};
-
-/// Where the collector is in its cycle.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Phase {
-    /// Traversing gray objects, one a step.
-    Propagate,
-    /// All gray objects are traversed; the next step is the atomic phase.
-    EnterAtomic,
-    /// The end of marking. No program runs in it.
-    Atomic,
-    /// Sweeping the string table, where strings are swept on their own.
-    SweepStrings,
-    /// Sweeping the list of all objects.
-    SweepAll,
-    /// Sweeping the objects with finalizers.
-    SweepFinalizable,
-    /// Sweeping the objects that wait for their finalizers.
-    SweepToBeFinalized,
-    /// Sweeping is done.
-    SweepEnd,
-    /// Calling finalizers.
-    CallFinalizers,
-    /// Between two cycles.
-    Pause,
-}
-
-impl Phase {
-    /// Every phase, in the order of a cycle. No policy has all of them.
-    pub const ALL: [Phase; Phase::Pause as usize + 1] = [
-        Phase::Propagate,
-        Phase::EnterAtomic,
-        Phase::Atomic,
-        Phase::SweepStrings,
-        Phase::SweepAll,
-        Phase::SweepFinalizable,
-        Phase::SweepToBeFinalized,
-        Phase::SweepEnd,
-        Phase::CallFinalizers,
-        Phase::Pause,
-    ];
-
-    /// The word in events and reports.
-    pub fn name(self) -> &'static str {
-        match self {
-            Phase::Propagate => "propagate",
-            Phase::EnterAtomic => "enter-atomic",
-            Phase::Atomic => "atomic",
-            Phase::SweepStrings => "sweep-strings",
-            Phase::SweepAll => "sweep-all",
-            Phase::SweepFinalizable => "sweep-finalizable",
-            Phase::SweepToBeFinalized => "sweep-to-be-finalized",
-            Phase::SweepEnd => "sweep-end",
-            Phase::CallFinalizers => "call-finalizers",
-            Phase::Pause => "pause",
-        }
-    }
-}
+use crate::gc::{AnyGc, FullCollectionRule, Heap, Mode, Phase};
+use crate::gc::{Event, StepKind};
 
 /// Bytes that a unit of work stands for (Lua's `WORK2MEM`: the size of a value).
 const WORK_TO_BYTES: isize = 16;

@@ -2,6 +2,8 @@
 //!
 //! What scripts can see follows the language instead: those rules are [`Semantics`](crate::gc::Semantics).
 
+use crate::gc::{Mode, Rules};
+use moonphase_heap::{MarkedStrings, ShortStrings, UpvalueStorage, Waiting};
 use std::fmt;
 use std::str::FromStr;
 
@@ -111,25 +113,6 @@ rule! {
     }
 }
 
-/// How a collector works. Scripts change it with `collectgarbage`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Mode {
-    /// By steps, of which many make a cycle.
-    Incremental,
-    /// By minor collections of young objects, and now and then a major one of all (manual §2.5.2).
-    Generational,
-}
-
-impl Mode {
-    /// The name that `collectgarbage` has for it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Mode::Incremental => "incremental",
-            Mode::Generational => "generational",
-        }
-    }
-}
-
 /// What upvalues are to the collector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Upvalues {
@@ -167,6 +150,8 @@ pub struct Policy {
     pub old0: Old0Rule,
     /// The mode that the collector starts in.
     pub mode: Mode,
+    /// Whether the collector has a generational mode, where the other rules allow one.
+    pub generational: bool,
 }
 
 impl Policy {
@@ -181,6 +166,7 @@ impl Policy {
         strings: StringRule::Gray,
         old0: Old0Rule::Marked,
         mode: Mode::Incremental,
+        generational: false,
     };
     /// The rules of Lua 5.2.
     pub const LUA_52: Policy = Policy {
@@ -204,6 +190,7 @@ impl Policy {
         preset: "5.4",
         upvalues: Upvalues::Objects { open: OpenRule::ByThread, setupvalue: SetupvalueRule::Upvalue },
         user_value: DirectionRule::Backward,
+        generational: true,
         ..Policy::LUA_53
     };
 
@@ -237,7 +224,7 @@ impl Policy {
     /// nothing living turns white when an upvalue is closed while sweeping, that all objects are in lists by age, and that
     /// marked strings are black.
     pub fn has_generational(&self) -> bool {
-        matches!(self.preset, "5.4" | "generational")
+        self.generational
             && self.keeps_open_upvalues()
             && self.sweep == SweepRule::Lists
             && self.strings == StringRule::Black
@@ -250,6 +237,27 @@ impl Policy {
         }
         self.old0 = Old0Rule::Marked;
         self
+    }
+
+    /// What whoever checks a heap of this policy may assume.
+    pub fn rules(&self) -> Rules {
+        Rules {
+            short_strings: if self.sweeps_strings() { ShortStrings::InTable } else { ShortStrings::InAll },
+            marked_strings: match self.strings {
+                StringRule::Gray => MarkedStrings::Gray,
+                StringRule::Black => MarkedStrings::Black,
+            },
+            upvalues: match self.upvalues {
+                Upvalues::Objects { open: OpenRule::Global, .. } => UpvalueStorage::OpenApart,
+                Upvalues::Objects { open: OpenRule::ByThread, .. } => UpvalueStorage::InAll,
+                Upvalues::Counted => UpvalueStorage::Counted,
+            },
+            waiting: match self.sweep {
+                SweepRule::Strings => Waiting::KeptUnmarked,
+                SweepRule::StringsFinalizable => Waiting::Kept,
+                SweepRule::Lists => Waiting::Swept,
+            },
+        }
     }
 
     /// Whether upvalues are objects whose open ones are in one list.

@@ -4,12 +4,12 @@
 //! what. The event comes from the write and not from the barrier, so a barrier that is missing or looks at the wrong
 //! parent cannot hide the store.
 
-use crate::gc::event::{Event, Site, StoreColours};
-use crate::gc::{AnyGc, DirectionRule, Field, Gc, Heap, ObjectView};
+use crate::gc::{AnyGc, DirectionRule, Event, Field, Gc, Heap, ObjectView, Site, StoreColours};
 use crate::interpreter::Builtin;
 use crate::value::{
     Closure, Metamethod, NativeClosure, Prototype, Slot, Str, Table, TableKeyError, Thread, Userdata, Value,
 };
+use moonphase_heap::Heap as _;
 
 /// A reference that was written, as it was before its barrier.
 #[derive(Clone, Copy)]

@@ -1,6 +1,6 @@
 //! Sweeping: dead objects are freed, living ones turn white for the next cycle.
 
-use crate::gc::event::Event;
+use crate::gc::Event;
 use crate::gc::{AnyGc, Heap, Object, ObjectView, Phase, SweepRule};
 use std::cell::Cell;
 use std::ptr::NonNull;

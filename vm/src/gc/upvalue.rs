@@ -4,10 +4,10 @@
 //! one list of the heap (`open`), each kept by the closures that use it, or kept by their thread. Counted ones are in no
 //! list: the heap knows them by their numbers, with how many closures hold each; they have no colour and stay gray.
 
-use crate::gc::event::{Event, Site};
 use crate::gc::finalizer::unlink;
 use crate::gc::object::bits;
 use crate::gc::{AnyGc, Gc, Heap, ObjectView, OpenRule, SetupvalueRule, Upvalues, copy_value};
+use crate::gc::{Event, Site};
 use crate::value::{Closure, Prototype, Thread, Upvalue, Value};
 use std::collections::BTreeMap;
 

@@ -224,7 +224,7 @@ impl Vm {
         closure: Gc<Closure>,
         index: usize,
         upvalue: Gc<Upvalue>,
-        origin: CaptureOrigin<'_>,
+        origin: CaptureOrigin<ObjectView<'_>>,
     ) {
         let (closure, upvalue) = (ObjectView::new(closure.erase()), ObjectView::new(upvalue.erase()));
         self.heap.note(|| Event::Capture { closure, index, upvalue, origin });

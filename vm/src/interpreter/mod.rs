@@ -25,6 +25,7 @@ mod slow_path;
 mod stack;
 mod streams;
 mod unwind;
+mod view_names;
 
 pub use arithmetic::Operator;
 pub use error::{Limit, ScriptError, Throw};
@@ -164,7 +165,7 @@ impl Vm {
 
     /// A VM with any policy that is observed from the start, so that an unsound policy leads to findings and to nothing
     /// worse.
-    pub fn observed(options: Options, observer: Box<dyn crate::gc::Observer>) -> Vm {
+    pub fn observed(options: Options, observer: Box<crate::gc::VmObserver>) -> Vm {
         let mut vm = Vm::create(options);
         vm.heap.set_observer(observer);
         vm.update_checked();
@@ -210,13 +211,13 @@ impl Vm {
     }
 
     /// Installs an observer of the heap.
-    pub fn set_observer(&mut self, observer: Box<dyn crate::gc::Observer>) {
+    pub fn set_observer(&mut self, observer: Box<crate::gc::VmObserver>) {
         self.heap.set_observer(observer);
         self.update_checked();
     }
 
     /// Takes the observer back. An unsound policy must not run on without one.
-    pub fn take_observer(&mut self) -> Option<Box<dyn crate::gc::Observer>> {
+    pub fn take_observer(&mut self) -> Option<Box<crate::gc::VmObserver>> {
         let observer = self.heap.take_observer();
         self.update_checked();
         observer

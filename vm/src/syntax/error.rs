@@ -1,6 +1,6 @@
 //! The error that ends a compilation.
 
-use super::chunk_name::{c_string, chunk_id};
+use super::chunk_id;
 
 /// Why a chunk is not Lua.
 ///
@@ -40,7 +40,7 @@ pub(crate) fn limit_message(what: &str, limit: usize, line_defined: u32) -> Stri
 
 /// A piece of source between quotes, as messages show it: up to its first zero byte.
 pub(super) fn quoted(text: &[u8]) -> Vec<u8> {
-    let text = c_string(text);
+    let text = text.split(|&byte| byte == 0).next().unwrap_or(text);
     let mut quoted = Vec::with_capacity(text.len() + 2);
     quoted.push(b'\'');
     quoted.extend_from_slice(text);

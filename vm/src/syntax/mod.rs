@@ -8,7 +8,6 @@
 //! variables) is the compiler's to check.
 
 pub mod ast;
-mod chunk_name;
 mod error;
 mod lexer;
 mod number;
@@ -17,10 +16,10 @@ mod print;
 mod spans;
 mod token;
 
-pub use chunk_name::chunk_id;
 pub use error::SyntaxError;
 pub(crate) use error::limit_message;
 pub use lexer::skip_shebang;
+pub use moonphase_heap::chunk_id;
 pub use number::{Number, parse_number};
 pub use parser::{MAX_HEIGHT, MAX_LEVELS, parse};
 pub(crate) use parser::{Statements, parse_prefix};

@@ -96,8 +96,9 @@ impl Metamethod {
 #[cfg(test)]
 mod tests {
     use super::Metamethod;
-    use crate::gc::{Gc, Heap, HeapOptions, ObjectView};
+    use crate::gc::{Gc, Heap, HeapOptions, ObjectView, Weakness};
     use crate::value::{Table, Value};
+    use moonphase_heap::Heap as _;
 
     /// A table with a metatable whose `__mode` is this, if it is anything.
     fn table_with_mode(heap: &mut Heap, mode: Option<Value>) -> (Gc<Table>, Gc<Table>) {
@@ -113,7 +114,8 @@ mod tests {
     /// Whether a look at the heap takes the table for weak, and for an ephemeron table.
     fn weakness(heap: &Heap, table: Gc<Table>) -> (bool, bool) {
         let (view, object) = (heap.view(), ObjectView::new(table.erase()));
-        (view.is_weak_table(object), view.is_ephemeron_table(object))
+        let weakness = view.weakness(object);
+        (weakness != Weakness::None, weakness == Weakness::Keys)
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! A VM whose collector takes one turn at a time, between chunks, so that tests can look at the heap in each state.
 
+use moonphase_heap::{Heap as _, Label, NamedLabel, Root};
 use moonphase_vm::gc::{
-    Colour, Direction, Event, GrayList, HeapView, Interests, Kind, Label, ListName, ObjectView, Observer, Phase,
-    Policy, Semantics, Site, StepKind,
+    Colour, Direction, Event, GrayList, HeapView, Interests, Kind, ListName, ObjectView, Observer, Phase, Policy,
+    Semantics, Site, StepKind,
 };
 use moonphase_vm::{Options, Vm};
 use std::any::Any;
@@ -37,19 +38,19 @@ pub enum Happened {
 pub const QUARANTINE: usize = 1 << 16;
 
 /// Looks at the heap at each event.
-type Watch = Box<dyn FnMut(HeapView<'_>, &Event<'_>)>;
+type Watch = Box<dyn for<'h> FnMut(HeapView<'h>, &Event<'_, ObjectView<'h>>)>;
 
 struct Log {
     events: Rc<RefCell<Vec<Happened>>>,
     watch: Watch,
 }
 
-impl Observer for Log {
+impl<'h> Observer<HeapView<'h>> for Log {
     fn interests(&self) -> Interests {
         Interests { stores: true, steps: true, idle: true, fine: true }
     }
 
-    fn event(&mut self, heap: HeapView<'_>, event: &Event<'_>) -> ControlFlow<()> {
+    fn event(&mut self, heap: HeapView<'h>, event: &Event<'_, ObjectView<'h>>) -> ControlFlow<()> {
         (self.watch)(heap, event);
         let happened = match *event {
             Event::PhaseChange(_) => Happened::Phase(heap.phase()),
@@ -95,7 +96,7 @@ impl Stepper {
     pub fn with(
         policy: &str,
         change: impl FnOnce(&mut Semantics),
-        watch: impl FnMut(HeapView<'_>, &Event<'_>) + 'static,
+        watch: impl for<'h> FnMut(HeapView<'h>, &Event<'_, ObjectView<'h>>) + 'static,
     ) -> Stepper {
         let mut options = Options::default();
         options.policy = policy.parse::<Policy>().expect("a policy");
@@ -164,7 +165,7 @@ impl Stepper {
     pub fn at(&self, path: &[&str]) -> ObjectView<'_> {
         let mut registry = None;
         self.view().roots(|edge| {
-            if matches!(edge.label, Label::Root("registry")) {
+            if edge.label == Label::Root(Root::Registry) {
                 registry = Some(edge.target);
             }
         });
@@ -179,7 +180,7 @@ impl Stepper {
         let mut found = None;
         let mut known = Vec::new();
         self.view().references(from, |edge| {
-            known.push(edge.label.to_string());
+            known.push(NamedLabel::of(self.view(), Some(from), edge.label).to_string());
             if known.last().is_some_and(|known| known == label) {
                 found = Some(edge.target);
             }

@@ -14,6 +14,7 @@ use crate::gc::{Gc, Object};
 use crate::interpreter::{Buffering, Builtin, Call, Limit, NativeResult, Throw, Vm};
 use crate::value::{Userdata, Value, format_g};
 use file::{Mode, OpenFile};
+use moonphase_heap::Heap as _;
 use read::{Failure, Format, Item};
 use std::cell::RefCell;
 use std::io::{self, BufRead, Seek, SeekFrom, Write};

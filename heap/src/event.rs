@@ -1,119 +1,10 @@
-//! What an observer is told.
+//! What happens in a heap, as an observer is told it.
 
-use crate::gc::{Colour, HeapView, ObjectView, Phase};
-use std::fmt;
-use std::ops::ControlFlow;
-
-/// A place in the VM that writes references into objects. Its name stands in events, signatures and reports.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[non_exhaustive]
-pub enum Site {
-    /// A value stored into an existing or new table entry.
-    TableStore,
-    /// A key added to a table.
-    TableKey,
-    /// The items of a table constructor.
-    TableList,
-    /// `setmetatable` on a table.
-    TableMetatable,
-    /// A metatable for a userdata.
-    UserdataMetatable,
-    /// A user value of a userdata.
-    UserValue,
-    /// The assignment of an upvalue by Lua code.
-    UpvalueStore,
-    /// `debug.setupvalue`.
-    Setupvalue,
-    /// `debug.upvaluejoin`.
-    Upvaluejoin,
-    /// The prototype of a new closure.
-    ClosurePrototype,
-    /// An upvalue of the enclosing function, or an open one, given to a new closure.
-    ClosureCapture,
-    /// An upvalue made for a new closure.
-    ClosureFresh,
-    /// The value that an upvalue takes with it when it is closed.
-    UpvalueClose,
-    /// An upvalue of a native closure.
-    NativeUpvalue,
-    /// A constant of a prototype that is being loaded.
-    PrototypeConstant,
-    /// A nested prototype.
-    PrototypeNested,
-    /// The name of an upvalue.
-    PrototypeUpvalueName,
-    /// The name of a local variable.
-    PrototypeLocalName,
-    /// The source of a prototype.
-    PrototypeSource,
-    /// The environment of a loaded chunk.
-    ChunkEnvironment,
-    /// The closure that a prototype keeps to use again. It is no reference.
-    ClosureCache,
-}
-
-impl Site {
-    /// Every site, in the order of their declaration.
-    pub const ALL: &'static [Site] = &[
-        Site::TableStore,
-        Site::TableKey,
-        Site::TableList,
-        Site::TableMetatable,
-        Site::UserdataMetatable,
-        Site::UserValue,
-        Site::UpvalueStore,
-        Site::Setupvalue,
-        Site::Upvaluejoin,
-        Site::ClosurePrototype,
-        Site::ClosureCapture,
-        Site::ClosureFresh,
-        Site::UpvalueClose,
-        Site::NativeUpvalue,
-        Site::PrototypeConstant,
-        Site::PrototypeNested,
-        Site::PrototypeUpvalueName,
-        Site::PrototypeLocalName,
-        Site::PrototypeSource,
-        Site::ChunkEnvironment,
-        Site::ClosureCache,
-    ];
-
-    /// The name in signatures, such as `setupvalue`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Site::TableStore => "table-store",
-            Site::TableKey => "table-key",
-            Site::TableList => "table-list",
-            Site::TableMetatable => "table-metatable",
-            Site::UserdataMetatable => "userdata-metatable",
-            Site::UserValue => "user-value",
-            Site::UpvalueStore => "upvalue-store",
-            Site::Setupvalue => "setupvalue",
-            Site::Upvaluejoin => "upvaluejoin",
-            Site::ClosurePrototype => "closure-prototype",
-            Site::ClosureCapture => "closure-capture",
-            Site::ClosureFresh => "closure-fresh",
-            Site::UpvalueClose => "upvalue-close",
-            Site::NativeUpvalue => "native-upvalue",
-            Site::PrototypeConstant => "prototype-constant",
-            Site::PrototypeNested => "prototype-nested",
-            Site::PrototypeUpvalueName => "prototype-upvalue-name",
-            Site::PrototypeLocalName => "prototype-local-name",
-            Site::PrototypeSource => "prototype-source",
-            Site::ChunkEnvironment => "chunk-environment",
-            Site::ClosureCache => "closure-cache",
-        }
-    }
-}
-
-impl fmt::Display for Site {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
+use crate::{Colour, Phase, Site};
+use serde::{Deserialize, Serialize};
 
 /// Which side of a reference a barrier changes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Direction {
     /// Marks the child.
     Forward,
@@ -122,7 +13,7 @@ pub enum Direction {
 }
 
 /// What a step is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum StepKind {
     /// One turn of the collector's state machine.
     Turn,
@@ -155,11 +46,11 @@ impl StepKind {
 
 /// Where a new closure has an upvalue from.
 #[derive(Clone, Copy, Debug)]
-pub enum CaptureOrigin<'h> {
+pub enum CaptureOrigin<O> {
     /// From the running function's stack: the upvalue of this register.
     Stack(usize),
     /// From the closure that runs: its upvalue of this index.
-    Enclosing(ObjectView<'h>, usize),
+    Enclosing(O, usize),
     /// It was made for the closure: a main chunk's.
     Fresh,
 }
@@ -176,18 +67,18 @@ pub struct StoreColours {
 /// Something that happened in the heap.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
-pub enum Event<'h> {
+pub enum Event<'e, O> {
     /// A reference was written: `holder` now refers to `new`. Raised when the write site is done, its barrier included,
     /// or without one where the site calls none.
     Store {
         /// Where.
         site: Site,
         /// The object that holds the reference.
-        holder: ObjectView<'h>,
+        holder: O,
         /// What the slot referred to before, if that is known and was an object.
-        old: Option<ObjectView<'h>>,
+        old: Option<O>,
         /// What it refers to now.
-        new: ObjectView<'h>,
+        new: O,
         /// The colours before the barrier; of an upvalue that is closed, the one it had while it was open.
         before: StoreColours,
     },
@@ -198,9 +89,9 @@ pub enum Event<'h> {
         /// Which way it works.
         direction: Direction,
         /// The object that the barrier takes for the holder.
-        parent: ObjectView<'h>,
+        parent: O,
         /// What was stored.
-        child: ObjectView<'h>,
+        child: O,
         /// Whether it changed a colour.
         acted: bool,
     },
@@ -213,70 +104,70 @@ pub enum Event<'h> {
     /// The collector entered a phase, coming from this one.
     PhaseChange(Phase),
     /// An object was made.
-    Allocate(ObjectView<'h>),
+    Allocate(O),
     /// White to gray (or to black at once, for objects without references).
-    Mark(ObjectView<'h>),
+    Mark(O),
     /// Gray to black: the object is being traversed.
-    Traverse(ObjectView<'h>),
+    Traverse(O),
     /// A step of propagation is done with an object: what it refers to is marked. Not raised in the atomic phase.
-    Traversed(ObjectView<'h>),
+    Traversed(O),
     /// A prototype is being made, inside of another one (as its nested prototype of this index) or as a main chunk. Its
     /// names and constants are there; its nested prototypes follow.
     LoadPrototype {
         /// The new prototype.
-        prototype: ObjectView<'h>,
+        prototype: O,
         /// The enclosing one.
-        parent: Option<(ObjectView<'h>, usize)>,
+        parent: Option<(O, usize)>,
     },
     /// A Lua function is about to be entered: its caller is still the one that runs.
-    Call(ObjectView<'h>),
+    Call(O),
     /// A Lua function is about to be left by a return. One that an error leaves is not told.
-    Return(ObjectView<'h>),
+    Return(O),
     /// A function expression gave the closure that the cache of its prototype had, and not a new one.
-    ReuseClosure(ObjectView<'h>),
+    ReuseClosure(O),
     /// A new closure was given an upvalue.
     Capture {
         /// The closure.
-        closure: ObjectView<'h>,
+        closure: O,
         /// Which of its upvalues, from 0.
         index: usize,
         /// What it was given.
-        upvalue: ObjectView<'h>,
+        upvalue: O,
         /// Where that was found.
-        origin: CaptureOrigin<'h>,
+        origin: CaptureOrigin<O>,
     },
     /// `debug.upvaluejoin`: a closure refers to another upvalue now.
     JoinUpvalue {
         /// The closure.
-        closure: ObjectView<'h>,
+        closure: O,
         /// Which of its upvalues, from 0.
         index: usize,
         /// The one that it referred to.
-        old: Option<ObjectView<'h>>,
+        old: Option<O>,
         /// The one that it refers to.
-        new: ObjectView<'h>,
+        new: O,
     },
     /// A variable was captured for the first time: an upvalue was opened, and entered its thread's open list.
-    OpenUpvalue(ObjectView<'h>),
+    OpenUpvalue(O),
     /// A variable was captured again: the upvalue was found in its thread's open list.
-    FindUpvalue(ObjectView<'h>),
+    FindUpvalue(O),
     /// An upvalue was closed.
-    CloseUpvalue(ObjectView<'h>),
+    CloseUpvalue(O),
     /// A sweep met a living object and made it white.
-    SweepAlive(ObjectView<'h>),
+    SweepAlive(O),
     /// A sweep frees an object. It is the last event that may look at it.
-    Free(ObjectView<'h>),
+    Free(O),
     /// An object got a finalizer: it was marked for finalization (manual §2.5.3). Raised with the steps.
-    Finalizable(ObjectView<'h>),
+    Finalizable(O),
     /// A finalizer is about to be called for the object.
-    Finalize(ObjectView<'h>),
+    Finalize(O),
     /// The program wrote to its output.
-    Output(&'h [u8]),
+    Output(&'e [u8]),
     /// The collector met a freed object where only living ones may be.
-    Dangling(ObjectView<'h>),
+    Dangling(O),
 }
 
-impl Event<'_> {
+impl<O> Event<'_, O> {
     /// Whether it is one of those that are numbered: stores, barriers, and both ends of each step.
     #[inline]
     pub fn is_numbered(&self) -> bool {
@@ -297,16 +188,4 @@ pub struct Interests {
     pub idle: bool,
     /// All others but [`Event::Dangling`], which is always raised.
     pub fine: bool,
-}
-
-/// Reads the heap while a program runs.
-pub trait Observer {
-    /// What to tell it. Asked once, when the observer is installed.
-    fn interests(&self) -> Interests;
-
-    /// Something happened. `Break` ends the script at once: no further instruction runs, and `pcall` cannot catch it.
-    fn event(&mut self, heap: HeapView<'_>, event: &Event<'_>) -> ControlFlow<()>;
-
-    /// Gives the observer back to whoever installed it.
-    fn into_any(self: Box<Self>) -> Box<dyn std::any::Any>;
 }

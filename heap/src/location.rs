@@ -1,7 +1,27 @@
-//! How messages name a chunk.
+//! Places in scripts, and how messages name the chunk that a place is in.
 //!
 //! The host gives a chunk a name: `=name` is shown as it is, `@file` is a file, and anything else is the source text
 //! itself (manual, `lua_Debug`: `source` and `short_src`).
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// A place in a script. It is shown as Lua's messages write it: `script.lua:3`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Location {
+    /// The chunk's name as given to `load`.
+    pub source: Vec<u8>,
+    /// Line, from 1; 0 for the chunk as a whole.
+    pub line: u32,
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let chunk = chunk_id(&self.source);
+        f.write_str(&String::from_utf8_lossy(&chunk))?;
+        if self.line == 0 { Ok(()) } else { write!(f, ":{}", self.line) }
+    }
+}
 
 /// Most bytes that a name takes in a message.
 const LIMIT: usize = 59;
@@ -40,7 +60,7 @@ pub fn chunk_id(name: &[u8]) -> Vec<u8> {
 }
 
 /// The bytes before the first zero.
-pub(super) fn c_string(text: &[u8]) -> &[u8] {
+fn c_string(text: &[u8]) -> &[u8] {
     text.split(|&byte| byte == 0).next().unwrap_or(text)
 }
 

@@ -1,0 +1,210 @@
+//! References from one object to another: why there is one, and whether it keeps its target alive.
+
+use crate::{Kind, Names};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// A reference from one object, or from a root, to another object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Edge<O> {
+    /// Why there is one.
+    pub label: Label,
+    /// The object that is referred to.
+    pub target: O,
+    /// Whether the reference keeps the target alive.
+    pub strength: Strength,
+}
+
+impl<O> Edge<O> {
+    /// The same reference, to the object that stands for its target elsewhere.
+    pub fn map<P>(self, stands_for: impl FnOnce(O) -> P) -> Edge<P> {
+        Edge { label: self.label, target: stands_for(self.target), strength: self.strength }
+    }
+}
+
+/// Whether a reference keeps its target alive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Strength {
+    /// It does.
+    Strong,
+    /// It does not: a weak key or value.
+    Weak,
+    /// The value of an ephemeron entry (manual of Lua 5.4, §2.5.4), which does as long as its key lives.
+    Ephemeron {
+        /// The number of the key.
+        key: u32,
+    },
+}
+
+/// Why an object refers to another one: the place in the object where the reference stands. Places are counted from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
+#[allow(missing_docs)]
+pub enum Label {
+    Root(Root),
+    Metatable,
+    /// The value of an array item, by its index in the language, from 1.
+    Item(i64),
+    /// The value of a table entry, by the place of the entry in the table; [`Heap::key`](crate::Heap::key) has its key.
+    Entry(u32),
+    /// The key of a table entry.
+    Key(u32),
+    Prototype,
+    Upvalue(u32),
+    NativeUpvalue(u32),
+    /// The value of an upvalue.
+    Value,
+    UserValue(u32),
+    StackSlot(u32),
+    OpenUpvalue(u32),
+    /// The thread that resumed this one.
+    Resumer,
+    Source,
+    Constant(u32),
+    Nested(u32),
+    UpvalueName(u32),
+    LocalName(u32),
+}
+
+/// What keeps an object alive without anything referring to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
+#[allow(missing_docs)]
+pub enum Root {
+    MainThread,
+    RunningThread,
+    Registry,
+    HostReferences,
+    StringMetatable,
+    NilMetatable,
+    BooleanMetatable,
+    NumberMetatable,
+    FunctionMetatable,
+    ThreadMetatable,
+    LightUserdataMetatable,
+    /// Native code has made the object and not handed it on yet.
+    JustMade,
+    /// The object is never collected.
+    Fixed,
+    /// The object waits for its finalizer.
+    ToBeFinalized,
+}
+
+impl Root {
+    /// The words in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Root::MainThread => "main thread",
+            Root::RunningThread => "running thread",
+            Root::Registry => "registry",
+            Root::HostReferences => "references of the host",
+            Root::StringMetatable => "metatable of strings",
+            Root::NilMetatable => "metatable of nil",
+            Root::BooleanMetatable => "metatable of booleans",
+            Root::NumberMetatable => "metatable of numbers",
+            Root::FunctionMetatable => "metatable of functions",
+            Root::ThreadMetatable => "metatable of threads",
+            Root::LightUserdataMetatable => "metatable of light userdata",
+            Root::JustMade => "object that native code has just made",
+            Root::Fixed => "fixed object",
+            Root::ToBeFinalized => "object to be finalized",
+        }
+    }
+}
+
+/// The key of a table entry.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Key {
+    /// A string's bytes.
+    String(Vec<u8>),
+    /// A number, as that Lua writes it.
+    Number(String),
+    /// A boolean.
+    Boolean(bool),
+    /// A value that is no object and has no text of its own: a light userdata, a C function without upvalues.
+    Light,
+    /// Another object.
+    Object(Kind),
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Key::String(bytes) => write!(f, "[\"{}\"]", bytes.escape_ascii()),
+            Key::Number(text) => write!(f, "[{text}]"),
+            Key::Boolean(value) => write!(f, "[{value}]"),
+            Key::Light => f.write_str("[light userdata]"),
+            Key::Object(kind) => write!(f, "[{kind}]"),
+        }
+    }
+}
+
+/// A label with the words that the script has for it, which stay when the heap goes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct NamedLabel {
+    /// The place of the reference.
+    pub label: Label,
+    /// The key of a table entry, where it is known.
+    pub key: Option<Key>,
+    /// The name of a variable: of an upvalue, or of the local variable in a stack slot.
+    pub variable: Option<Vec<u8>>,
+}
+
+impl NamedLabel {
+    /// A label in the words of the script. `holder` is the object that refers; a root has none.
+    pub fn of<H: Names>(heap: H, holder: Option<H::Object>, label: Label) -> NamedLabel {
+        let variable = match (holder, label) {
+            (Some(closure), Label::Upvalue(index)) => heap.upvalue_name(closure, index),
+            (Some(thread), Label::StackSlot(slot)) => heap.slot_name(thread, slot),
+            _ => None,
+        };
+        let key = match (holder, label) {
+            (Some(table), Label::Entry(entry) | Label::Key(entry)) => heap.key(table, entry),
+            _ => None,
+        };
+        NamedLabel { label, key, variable }
+    }
+
+    /// The name that the reference gives to its target, if it gives one: a variable's, a string key, a root's.
+    pub fn name(&self) -> Option<&[u8]> {
+        match (self.label, &self.key) {
+            (Label::Root(root), _) => Some(root.name().as_bytes()),
+            (Label::Entry(_), Some(Key::String(key))) => Some(key),
+            _ => self.variable.as_deref(),
+        }
+    }
+}
+
+impl fmt::Display for NamedLabel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let variable = self.variable.as_deref().map(String::from_utf8_lossy);
+        match self.label {
+            Label::Root(root) => f.write_str(root.name()),
+            Label::Metatable => f.write_str("metatable"),
+            Label::Item(index) => write!(f, "[{index}]"),
+            Label::Entry(place) => match &self.key {
+                Some(key) => key.fmt(f),
+                None => write!(f, "table entry {place}"),
+            },
+            Label::Key(_) => f.write_str("key"),
+            Label::Prototype => f.write_str("prototype"),
+            Label::Upvalue(index) => {
+                write!(f, "upvalue #{} '{}'", index + 1, variable.unwrap_or_default())
+            }
+            Label::NativeUpvalue(index) => write!(f, "native upvalue #{}", index + 1),
+            Label::Value => f.write_str("value"),
+            Label::UserValue(index) => write!(f, "user value {}", index + 1),
+            Label::StackSlot(slot) => match variable {
+                Some(name) => write!(f, "local '{name}' (stack slot {slot})"),
+                None => write!(f, "stack slot {slot}"),
+            },
+            Label::OpenUpvalue(index) => write!(f, "open upvalue {index}"),
+            Label::Resumer => f.write_str("resumer"),
+            Label::Source => f.write_str("source"),
+            Label::Constant(index) => write!(f, "constant {index}"),
+            Label::Nested(index) => write!(f, "nested prototype {index}"),
+            Label::UpvalueName(index) => write!(f, "name of upvalue {index}"),
+            Label::LocalName(index) => write!(f, "name of local {index}"),
+        }
+    }
+}
