@@ -1,6 +1,6 @@
 //! The invariants of ARCHITECTURE.md that are about crates, and the names of tests in it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -43,12 +43,17 @@ fn ours(names: BTreeSet<String>) -> Vec<String> {
 }
 
 #[test]
-fn the_vm_knows_nothing_of_the_rest_and_the_checks_know_the_vm_alone() {
+fn the_crates_know_each_other_as_the_architecture_says() {
     for section in ["dependencies", "dev-dependencies"] {
-        assert!(ours(dependencies("vm", section)).is_empty(), "{section}");
-        assert_eq!(ours(dependencies("invariants", section)), ["moonphase-vm"], "{section}");
+        assert!(ours(dependencies("heap", section)).is_empty(), "{section}");
     }
-    assert_eq!(ours(dependencies("harness", "dependencies")), ["moonphase-invariants", "moonphase-vm"]);
+    assert_eq!(ours(dependencies("vm", "dependencies")), ["moonphase-heap"]);
+    assert!(ours(dependencies("vm", "dev-dependencies")).is_empty());
+    assert_eq!(ours(dependencies("invariants", "dependencies")), ["moonphase-heap"]);
+    // Its tests break the heap of a VM.
+    assert_eq!(ours(dependencies("invariants", "dev-dependencies")), ["moonphase-vm"]);
+    let three = ["moonphase-heap", "moonphase-invariants", "moonphase-vm"];
+    assert_eq!(ours(dependencies("harness", "dependencies")), three);
     assert_eq!(ours(dependencies("fuzz", "dependencies")), ["moonphase"]);
 }
 
@@ -81,7 +86,9 @@ fn functions(folder: &Path, into: &mut BTreeSet<String>) {
 #[test]
 fn the_tests_that_the_architecture_names_exist() {
     let mut all = BTreeSet::new();
-    for folder in ["vm/src", "vm/tests", "invariants/src", "invariants/tests", "harness/src", "harness/tests"] {
+    for folder in
+        ["heap/src", "vm/src", "vm/tests", "invariants/src", "invariants/tests", "harness/src", "harness/tests"]
+    {
         functions(&root().join(folder), &mut all);
     }
     let text = read("ARCHITECTURE.md");
@@ -92,4 +99,107 @@ fn the_tests_that_the_architecture_names_exist() {
     for name in names {
         assert!(all.contains(name), "ARCHITECTURE.md names {name}, which is no test");
     }
+}
+
+/// The files of a crate, by their module paths: `checks::lists`.
+fn modules(folder: &Path, path: &str, into: &mut BTreeMap<String, String>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let file = entry.unwrap().path();
+        let stem = file.file_stem().unwrap().to_str().unwrap().to_owned();
+        let inner = if path.is_empty() { stem.clone() } else { format!("{path}::{stem}") };
+        if file.is_dir() {
+            modules(&file, &inner, into);
+        } else {
+            let module = if ["mod", "lib"].contains(&stem.as_str()) { path.to_owned() } else { inner };
+            into.insert(module, fs::read_to_string(&file).unwrap());
+        }
+    }
+}
+
+/// The paths that a `use` declaration brings: `a::{b, c::d}` brings `a::b` and `a::c::d`.
+fn used(tree: &str, before: &str, into: &mut Vec<String>) {
+    let tree = tree.trim();
+    let Some((head, rest)) = tree.split_once('{') else {
+        into.push(format!("{before}{tree}"));
+        return;
+    };
+    let inner = rest.strip_suffix('}').unwrap_or(rest);
+    let (mut depth, mut start) = (0, 0);
+    for (at, character) in inner.char_indices().chain([(inner.len(), ',')]) {
+        match character {
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            ',' if depth == 0 => {
+                if !inner[start..at].trim().is_empty() {
+                    used(&inner[start..at], &format!("{before}{head}"), into);
+                }
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The modules of a crate that a file of it imports. A crate's root stands for what it re-exports, and is not one of them.
+fn imports(module: &str, text: &str, all: &BTreeMap<String, String>) -> BTreeSet<String> {
+    let text = text.split("#[cfg(test)]").next().unwrap_or(text);
+    let mut paths = Vec::new();
+    for declaration in text.split("\nuse ").skip(1) {
+        used(declaration.split(';').next().unwrap_or(declaration), "", &mut paths);
+    }
+    let parent = module.rsplit_once("::").map_or("", |(parent, _)| parent);
+    let here = if all.keys().any(|other| other.starts_with(&format!("{module}::"))) { module } else { parent };
+    let absolute = paths.iter().filter_map(|path| match path.split_once("::")? {
+        ("crate", rest) => Some(rest.to_owned()),
+        ("super", rest) => Some(format!("{parent}::{rest}").trim_start_matches("::").to_owned()),
+        (name, _) if all.contains_key(&format!("{here}::{name}")) => Some(format!("{here}::{path}")),
+        _ => None,
+    });
+    let module_of = |path: String| {
+        let mut at = path.as_str();
+        while !all.contains_key(at) {
+            at = at.rsplit_once("::")?.0;
+        }
+        Some(at.to_owned())
+    };
+    absolute.filter_map(module_of).filter(|found| found != module && !found.is_empty()).collect()
+}
+
+/// A file of a crate that leads back to itself, with the files on the way.
+fn circle(all: &BTreeMap<String, String>) -> Option<Vec<String>> {
+    let edges: BTreeMap<&String, BTreeSet<String>> =
+        all.iter().map(|(module, text)| (module, imports(module, text, all))).collect();
+    all.keys().find_map(|start| {
+        let mut ways = vec![vec![start.clone()]];
+        let mut seen = BTreeSet::new();
+        while let Some(way) = ways.pop() {
+            for next in &edges[way.last().unwrap_or(start)] {
+                if next == start {
+                    return Some(way);
+                }
+                if seen.insert(next) {
+                    ways.push([&way[..], std::slice::from_ref(next)].concat());
+                }
+            }
+        }
+        None
+    })
+}
+
+#[test]
+fn the_files_under_the_seam_form_no_circles() {
+    for (folder, files) in [("heap/src", 10), ("invariants/src", 30)] {
+        let mut all = BTreeMap::new();
+        modules(&root().join(folder), "", &mut all);
+        assert!(all.len() > files, "{folder} has {} files", all.len());
+        assert_eq!(circle(&all), None, "{folder}");
+    }
+    let text = |text: &str| text.to_owned();
+    let round = [
+        ("a", "//!\nuse crate::{b::{c, D}, e};\n"),
+        ("b", "//!\nmod c;\nuse c::F;\n"),
+        ("b::c", "//!\nuse super::super::a;\nuse crate::a::G;\n"),
+    ];
+    let round: BTreeMap<String, String> = round.iter().map(|&(module, code)| (text(module), text(code))).collect();
+    assert_eq!(circle(&round), Some(vec![text("a"), text("b::c")]));
 }

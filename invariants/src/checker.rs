@@ -203,8 +203,8 @@ impl Checker {
         self.look_around(heap, true)
     }
 
-    /// Whether nothing living leads the running thread to anything dead. At steps there is a look in any case, for native
-    /// functions that hold what is dead.
+    /// Whether the running thread cannot have come to anything dead since sweeping ended, since nothing living led to it. At
+    /// steps the stack is looked at all the same: a native function may hold what is dead.
     fn has_clean_stack<H: Heap>(&self, heap: H) -> bool {
         let is_clean = match self.clean {
             Clean::All => true,
@@ -242,7 +242,8 @@ impl Checker {
         if self.suspicious || self.level == Level::Full { self.look_around(heap, false) } else { Ok(()) }
     }
 
-    /// Outside of steps: what is asked of the rest of the heap.
+    /// Looks at more than the event is about, where there is reason to: everywhere, if there was a sign that something is
+    /// wrong. Not inside of a step.
     fn look_around<H: Heap>(&mut self, heap: H, settled: bool) -> Verdict<H::Object> {
         let looks = match self.level {
             Level::Step => false,
@@ -256,7 +257,7 @@ impl Checker {
         if looks { self.whole(heap, settled) } else { Ok(()) }
     }
 
-    /// A step begins that is not looked at, or has been.
+    /// Keeps what later looks need to know of a step that begins.
     fn enter_step<H: Heap>(&mut self, heap: H, kind: StepKind) {
         self.step = Some(kind);
         if kind == StepKind::Turn && heap.phase() == Phase::EnterAtomic && self.finalizers.before_atomic(heap) {
@@ -338,9 +339,10 @@ impl Checker {
         }
     }
 
-    /// Marking has ended: what is dead now is dead for good. Where sweeping comes to its end before the program goes on, the
-    /// look at that end sees what refers to something dead, since what is freed is still known to be. It does not see what
-    /// is kept by its list alone.
+    /// Marking has ended: what is dead now is dead for good, so nothing living may refer to it.
+    ///
+    /// Where sweeping ends before the program goes on, the look at that end is enough, since it knows what was freed. It is not
+    /// enough where a dead object waits for its finalizer: such an object is kept by its list and not freed.
     fn marked<H: Heap>(&mut self, heap: H) -> Verdict<H::Object> {
         self.sweeping_unseen = true;
         self.clean = Clean::None;
@@ -351,12 +353,12 @@ impl Checker {
         self.see_sweeping(heap)
     }
 
-    /// The program goes on. If it does so before sweeping has come to its end, a look is due.
+    /// The program goes on. If nothing was looked at since marking ended, a look is due.
     fn see_sweeping<H: Heap>(&mut self, heap: H) -> Verdict<H::Object> {
         if std::mem::take(&mut self.sweeping_unseen) { looks::after_atomic(heap, &mut self.scratch) } else { Ok(()) }
     }
 
-    /// A cycle is done with sweeping.
+    /// Sweeping has ended, or a collection of generational mode.
     fn swept<H: Heap>(&mut self, heap: H, kind: StepKind) -> Verdict<H::Object> {
         self.sweeping_unseen = false;
         self.swept_at = self.events;
@@ -376,7 +378,7 @@ impl Checker {
         Ok(())
     }
 
-    /// Keeps what later looks need to know of an event that is not looked at.
+    /// Keeps what later looks need to know of an event before the first that is looked at.
     fn follow<H: Heap>(&mut self, heap: H, event: &Event<'_, H::Object>) {
         match *event {
             Event::StepBegin(kind) => self.enter_step(heap, kind),
@@ -427,7 +429,7 @@ impl Checker {
         }
     }
 
-    /// All others.
+    /// Any other event.
     #[inline(never)]
     fn rarer_event<H: Names>(&mut self, heap: H, event: &Event<'_, H::Object>) -> ControlFlow<()> {
         self.last_cycle.follow(heap, event);

@@ -1,13 +1,13 @@
 //! A set of objects, by their numbers: one bit each.
 //!
-//! Numbers count allocations, so a set takes an eighth of a byte for each object that was ever made, which is less than
-//! the checks' time would suggest: a program that makes a hundred million objects needs 12 MB.
+//! Numbers count allocations, so a set takes an eighth of a byte for each object that was ever made: 12 MB for a program that
+//! makes a hundred million objects.
 
 /// See the module. One set is cleared and filled again by check after check.
 #[derive(Default)]
 pub(crate) struct IdSet {
     words: Vec<u64>,
-    /// The words that are not zero: a heap is small beside all that was ever made in it.
+    /// The words that are not zero. They are few: a heap is small beside all that was ever made in it.
     used: Vec<u32>,
 }
 

@@ -6,26 +6,31 @@ use std::str::FromStr;
 /// How often the checker looks at how much.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Level {
-    /// A whole look before and after all that the collector does at a time: before a run of steps, between which the program
-    /// does nothing, and after it. After a step inside a run a look at what it did, as with [`Level::Barrier`]. Stores cost
-    /// nothing, and a wrong one is seen at the next step.
-    Step,
-    /// After a store or barrier a look at that reference; after a step a look at what it did; at all objects before the
-    /// atomic phase, and again when sweeping is done, together with the references of those whose references may have
-    /// changed; after a minor collection at the young objects and those that it traversed; a whole look, which also asks for
-    /// the count of bytes and the string table, at the end of every sixty-fourth cycle and of the run.
+    /// A whole look before and after all that the collector does at a time.
     ///
-    /// What stores, barriers and single traversals break is found at the same event as with [`Level::Full`], and so is
-    /// what the program or the collector may cover up before the next look: dead objects near the top of the stack that
-    /// runs (at steps and while sweeping, and at stores too where the last sweep left any), wrong colours of upvalues.
-    /// Of the traversals of an object that refers to the same again and again one is looked at; if a later one leaves
-    /// something unmarked, the look when sweeping is done sees it gone.
-    /// What can only be seen by looking everywhere and stays (an object that fell out of its list, a byte too many, a
-    /// write that no event told of) is found at a later whole look; [`Violation::sound_until`] then says from where on
-    /// a second run with [`Checker::starting_at`] and [`Level::Full`] has to look to find the first event.
+    /// Steps that follow one another, with nothing done by the program in between, are one *run*: the looks are before and
+    /// after the run, and after each step inside it there is a look at what the step did, as with [`Level::Barrier`]. Stores
+    /// cost nothing; a wrong one is seen at the next step.
+    Step,
+    /// A look at what an event may have changed:
+    ///
+    /// - after a store or barrier, at the one reference;
+    /// - after a traversal, at the object's references;
+    /// - before the atomic phase, at all objects by their headers, and again when sweeping is done, then with the references
+    ///   of all objects whose references may have changed;
+    /// - after a minor collection, at the young objects and at the old ones that the collection traversed;
+    /// - at the end of every sixty-fourth cycle and of the run, at everything, the count of bytes and the string table
+    ///   included.
+    ///
+    /// What a store, a barrier or a traversal breaks is found at the same event as with [`Level::Full`]. So is what may be
+    /// covered up before the next look: dead objects near the top of the running stack, and wrong colours of upvalues.
+    ///
+    /// Other damage stays, and is found at a later look: an object that fell out of its list, a byte too many, a write that no
+    /// event told of. [`Violation::sound_until`](crate::Violation::sound_until) says from where on a second run has to look,
+    /// with [`Checker::starting_at`](crate::Checker::starting_at) and [`Level::Full`], to find the first event.
     #[default]
     Barrier,
-    /// A whole look each time, that asks one question after the other. This is what the other levels are measured by.
+    /// A whole look at each event, one check after the other. The other levels are measured by this one.
     Full,
 }
 

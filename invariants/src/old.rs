@@ -16,30 +16,30 @@ use moonphase_heap::{Heap, ListName, Mode};
 /// See the module.
 #[derive(Default)]
 pub(crate) struct OldPart {
-    /// Whether it was seen, and the references of its objects with it.
+    /// Whether the old part was looked at, and the references of its objects with it.
     is_known: bool,
-    /// Its objects.
+    /// The objects of the old part.
     ids: IdSet,
-    /// Those that a walk has found to belong to it from now on.
+    /// Objects that the walk under way has found to be old: they belong to the old part once the look has found nothing.
     joining: Vec<u32>,
-    /// Where it begins in each list that is in the order of ages.
+    /// The first object of the old part in each list that is in the order of ages.
     begins: [Option<u32>; AGED_LISTS.len()],
-    /// When it was last looked at.
+    /// When the old part was last looked at.
     seen: SweptUntil,
 }
 
 impl OldPart {
-    /// How much has to be looked at: the young part is enough where this one is known.
+    /// How much a look has to cover: the young part is enough where the old part is known.
     pub(crate) fn extent(&self) -> Extent {
         if self.is_known { Extent::Young } else { Extent::Headers }
     }
 
-    /// Something may have moved, or was not seen.
+    /// The old part may be damaged: the next look covers everything.
     pub(crate) fn forget(&mut self) {
         self.is_known = false;
     }
 
-    /// Objects may have come to stand anywhere in this list: the next look at the young part walks all of it.
+    /// Objects of this list may have moved, so it is not known where its old part begins: the next look walks all of it.
     pub(crate) fn lose_place_in(&mut self, list: ListName) {
         for (begin, of) in self.begins.iter_mut().zip(AGED_LISTS) {
             *begin = begin.filter(|_| of != list);
@@ -52,24 +52,24 @@ impl OldPart {
         self.joining.clear();
     }
 
-    /// Whether an object belongs to it.
+    /// Whether an object belongs to the old part.
     #[inline]
     pub(crate) fn contains<H: Heap>(&self, heap: H, object: H::Object) -> bool {
         self.ids.contains(heap.id(object))
     }
 
-    /// A walk has come to an object that belongs to it from the next look on.
+    /// The walk under way has come to a really old object.
     #[inline]
     pub(crate) fn join<H: Heap>(&mut self, heap: H, object: H::Object) {
         self.joining.push(heap.id(object));
     }
 
-    /// Whether it begins with this object of a list.
+    /// Whether the old part of a list begins with this object.
     pub(crate) fn begins_with<H: Heap>(&self, heap: H, list: ListName, object: H::Object) -> bool {
         AGED_LISTS.iter().zip(self.begins).any(|(&of, begin)| of == list && begin == Some(heap.id(object)))
     }
 
-    /// A look has ended and found nothing. `references` says whether it followed those of all that joins.
+    /// A look has ended and found nothing. `references` says whether it followed the references of the objects that join.
     pub(crate) fn settle<H: Heap>(&mut self, heap: H, references: bool) {
         let is_told = heap.abilities().stores && heap.abilities().lifetimes;
         self.is_known = is_told && heap.mode() == Mode::Generational && (self.is_known || references);
@@ -85,7 +85,7 @@ impl OldPart {
         heap.list(list).take_while(move |&object| !self.begins_with(heap, list, object))
     }
 
-    /// Its objects that the last minor collection traversed.
+    /// The old objects that the last minor collection traversed.
     pub(crate) fn touched<H: Heap>(&self, heap: H) -> impl Iterator<Item = H::Object> {
         heap.waited().filter(move |&object| self.contains(heap, object))
     }
