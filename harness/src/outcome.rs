@@ -164,10 +164,10 @@ pub enum Inconclusive {
 impl fmt::Display for Inconclusive {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Inconclusive::SubjectLimit(kind) => write!(f, "only the VM hit the {kind}"),
+            Inconclusive::SubjectLimit(kind) => write!(f, "only the engine under test hit the {kind}"),
             Inconclusive::ReferenceLimit(kind) => write!(f, "only the reference hit the {kind}"),
             Inconclusive::LimitCaught(kind) => write!(f, "the script caught the error of the {kind}"),
-            Inconclusive::SubjectDied => f.write_str("the VM died"),
+            Inconclusive::SubjectDied => f.write_str("the engine under test died"),
             Inconclusive::ReferenceDied => f.write_str("the reference died"),
         }
     }

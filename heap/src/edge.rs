@@ -208,3 +208,36 @@ impl fmt::Display for NamedLabel {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(label: Label, key: Option<Key>, variable: Option<&str>) -> NamedLabel {
+        NamedLabel { label, key, variable: variable.map(|name| name.as_bytes().to_vec()) }
+    }
+
+    #[test]
+    fn a_label_is_shown_with_the_words_of_the_script_and_counts_from_one_where_lua_does() {
+        let shown = |label, key, variable| named(label, key, variable).to_string();
+        assert_eq!(shown(Label::Upvalue(0), None, Some("cfg")), "upvalue #1 'cfg'");
+        assert_eq!(shown(Label::StackSlot(5), None, Some("f")), "local 'f' (stack slot 5)");
+        assert_eq!(shown(Label::StackSlot(5), None, None), "stack slot 5");
+        assert_eq!(shown(Label::Entry(3), Some(Key::String(b"a\n\xff".to_vec())), None), r#"["a\n\xff"]"#);
+        assert_eq!(shown(Label::Entry(3), Some(Key::Number("1e+100".into())), None), "[1e+100]");
+        assert_eq!(shown(Label::Entry(3), Some(Key::Object(Kind::Table)), None), "[table]");
+        assert_eq!(shown(Label::Entry(3), None, None), "table entry 3");
+        assert_eq!(shown(Label::Root(Root::Registry), None, None), "registry");
+    }
+
+    #[test]
+    fn only_variables_string_keys_and_roots_give_their_targets_a_name() {
+        let name = |label, key, variable| named(label, key, variable).name().map(<[u8]>::to_vec);
+        assert_eq!(name(Label::Upvalue(0), None, Some("cfg")).as_deref(), Some(&b"cfg"[..]));
+        assert_eq!(name(Label::Entry(0), Some(Key::String(b"k".to_vec())), None).as_deref(), Some(&b"k"[..]));
+        assert_eq!(name(Label::Root(Root::MainThread), None, None).as_deref(), Some(&b"main thread"[..]));
+        assert_eq!(name(Label::Entry(0), Some(Key::Number("1".into())), None), None);
+        assert_eq!(name(Label::Key(0), Some(Key::String(b"k".to_vec())), None), None);
+        assert_eq!(name(Label::Metatable, None, None), None);
+    }
+}

@@ -208,3 +208,22 @@ pub trait Heap: Copy {
     /// empty.
     fn key(self, table: Self::Object, entry: u32) -> Option<Key>;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Weakness;
+
+    #[test]
+    fn a_mode_is_read_by_its_letters() {
+        for (mode, expected) in [
+            ("", Weakness::None),
+            ("K", Weakness::None),
+            ("k", Weakness::Keys),
+            ("v", Weakness::Values),
+            ("vk", Weakness::Both),
+            ("weak", Weakness::Keys),
+        ] {
+            assert_eq!(Weakness::of_mode(mode.as_bytes()), expected, "{mode}");
+        }
+    }
+}

@@ -185,3 +185,27 @@ impl ListName {
     pub const COLLECTED: [ListName; 5] =
         [ListName::All, ListName::Finalizable, ListName::ToBeFinalized, ListName::Strings, ListName::OpenUpvalues];
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_phase_is_of_one_part_of_the_cycle() {
+        for phase in Phase::ALL {
+            let parts = [phase.is_marking(), phase == Phase::Atomic, phase.is_sweeping(), phase.is_between_cycles()];
+            let expected = if phase == Phase::SweepEnd { 2 } else { 1 };
+            // When all lists are swept, dead objects are gone and marking has not begun.
+            assert_eq!(parts.into_iter().filter(|&is| is).count(), expected, "{phase}");
+        }
+    }
+
+    #[test]
+    fn ages_from_old0_on_are_old_and_only_ordinary_lists_are_collected() {
+        let old: Vec<Age> = Age::ALL.into_iter().filter(|age| age.is_old()).collect();
+        assert_eq!(old, [Age::Old0, Age::Old1, Age::Old, Age::Touched1, Age::Touched2]);
+        let left: Vec<ListName> =
+            ListName::ALL.into_iter().filter(|list| !ListName::COLLECTED.contains(list)).collect();
+        assert_eq!(left, [ListName::CountedUpvalues, ListName::Fixed]);
+    }
+}

@@ -150,7 +150,7 @@ impl Checker {
         self.violation()
     }
 
-    /// Looks for what full collections left behind, see [`check_complete`](crate::check_complete()). Gives what was
+    /// Looks for what full collections left behind, see [`Invariant::Complete`](crate::Invariant::Complete). Gives what was
     /// found, now or before.
     pub fn look_complete<H: Names>(&mut self, heap: H) -> Option<&Violation> {
         if self.violation.is_none() && self.step.is_none() {

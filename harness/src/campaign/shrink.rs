@@ -30,28 +30,29 @@ const MAX_CALLS: u64 = 20_000;
 /// How many explicit schedules may be judged.
 const MAX_SCHEDULES: u64 = 1_000;
 
-/// Shrinks a script that shows `detected`; `None` where it does not show it.
-///
-/// Candidates that loop or grow without end are many, and each uses up all it may. So they may use little, if the script
-/// itself shows its finding with that.
-pub(super) fn shrink(
-    triage: &Triage<'_>,
-    shrinkable: &Shrinkable,
-    detected: &Signature,
-) -> Result<Option<Shrunk>, IsolationError> {
-    let start = Instant::now();
-    let narrow = Triage { limits: triage.limits.narrow(), ..triage.clone() };
-    if let Some(shrunk) = shrink_within(&narrow, shrinkable.clone(), detected, start)? {
-        let mut judge = IsolatedJudge::new(triage, shrunk.settings.schedules.of_script(), detected)?;
-        let answer = judge.judge(&shrunk.text);
-        if let Some(failure) = judge.failure {
-            return Err(failure);
+impl Triage<'_> {
+    /// Shrinks a script that shows `detected`. `None` where it does not show it.
+    ///
+    /// Candidates that loop or grow without end are many, and each uses up all it may. So they may use little, if the script
+    /// itself shows its finding with that.
+    ///
+    /// # Errors
+    /// Workers do not work.
+    pub fn shrink(&self, shrinkable: &Shrinkable, detected: &Signature) -> Result<Option<Shrunk>, IsolationError> {
+        let start = Instant::now();
+        let narrow = Triage { limits: self.limits.narrow(), ..self.clone() };
+        if let Some(shrunk) = shrink_within(&narrow, shrinkable.clone(), detected, start)? {
+            let mut judge = IsolatedJudge::new(self, shrunk.settings.schedules.of_script(), detected)?;
+            let answer = judge.judge(&shrunk.text);
+            if let Some(failure) = judge.failure {
+                return Err(failure);
+            }
+            if answer != Answer::Loses {
+                return Ok(Some(shrunk));
+            }
         }
-        if answer != Answer::Loses {
-            return Ok(Some(shrunk));
-        }
+        shrink_within(self, shrinkable.clone(), detected, start)
     }
-    shrink_within(triage, shrinkable.clone(), detected, start)
 }
 
 /// The same under the limits of `triage`, as one of a finding's searches that all began at `start`.

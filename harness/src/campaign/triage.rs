@@ -11,12 +11,10 @@ use super::job::{CaseReport, Ended, Job};
 use super::lane::{Crash, IsolationError, IsolationOptions};
 use super::process::WorkerCommand;
 use super::protocol::CaseInput;
-use super::shrink;
 use super::supervisor::Isolated;
 use crate::finding::Signature;
 use crate::header::{Header, body};
 use crate::limits::Limits;
-use crate::minimize::Shrinkable;
 use crate::oracle::Purpose;
 use crate::report::{Context, Explanation, Style, render};
 use crate::schedule::Schedules;
@@ -101,14 +99,6 @@ impl Triage<'_> {
             }
         }
         Ok(self.clone())
-    }
-
-    /// Shrinks a script that shows `detected`. `None` where it does not show it.
-    ///
-    /// # Errors
-    /// Workers do not work.
-    pub fn shrink(&self, shrinkable: &Shrinkable, detected: &Signature) -> Result<Option<Shrunk>, IsolationError> {
-        shrink::shrink(self, shrinkable, detected)
     }
 
     /// A script as a file that says how to run it and what it shows.

@@ -15,6 +15,7 @@ pub mod vm;
 
 use std::time::Duration;
 
+use moonphase_heap::{Abilities, Snapshot};
 use moonphase_vm::Schedule;
 use serde::{Deserialize, Serialize};
 
@@ -41,6 +42,12 @@ pub trait Engine {
 
     /// How it words what outcomes are compared by.
     fn words(&self) -> &'static Words;
+
+    /// What its heap tells of while a script runs, as the engine is set up. An engine whose heap nobody looks into tells of
+    /// nothing, and sees nothing but outcomes.
+    fn abilities(&self) -> Abilities {
+        Abilities::NONE
+    }
 
     /// Whether its collector can be driven by this schedule. Every engine can do without one.
     fn follows(&self, schedule: &Schedule) -> bool {
@@ -99,6 +106,8 @@ pub struct Run {
     pub outcome: Outcome,
     /// What the engine saw go wrong, the most telling first.
     pub sightings: Vec<Sighting>,
+    /// The heap when the first of these was seen, if the history was asked for and somebody looked into the heap.
+    pub snapshot: Option<Box<Snapshot>>,
     /// What the schedule did, if the history was asked for.
     pub turned: Vec<TurnsAt>,
     /// Time spent in the checker, if it was measured.
@@ -110,7 +119,14 @@ pub struct Run {
 impl Run {
     /// A run of an engine that can tell nothing but the outcome.
     pub fn of_outcome(outcome: Outcome) -> Run {
-        Run { outcome, sightings: Vec::new(), turned: Vec::new(), checking: Duration::ZERO, stderr: String::new() }
+        Run {
+            outcome,
+            sightings: Vec::new(),
+            snapshot: None,
+            turned: Vec::new(),
+            checking: Duration::ZERO,
+            stderr: String::new(),
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use moonphase_heap::{Event, Interests, Names, Observer};
+use moonphase_heap::{Abilities, Event, Interests, Names, Observer, Snapshot};
 use moonphase_invariants::{Checker, History, Level, Violation};
 use moonphase_vm::{Compiled, Limit, Options, Schedule, ScriptError, System, Turned, Vm};
 
@@ -94,6 +94,8 @@ pub struct VmRun {
     pub sound_until: u64,
     /// The history of every object, if it was asked for.
     pub history: History,
+    /// The heap when the violation was seen, if the history was asked for.
+    pub snapshot: Option<Box<Snapshot>>,
     /// The turns of the schedule, if they were asked for.
     pub turned: Vec<Turned>,
     /// Time spent in the checker, if it was measured.
@@ -157,6 +159,8 @@ impl VmEngine {
                 dangling: None,
                 coverage: self.coverage.take(),
                 unreachable: None,
+                pictured: look.history,
+                snapshot: None,
                 timed: look.timed,
                 spent: Duration::ZERO,
             };
@@ -179,6 +183,7 @@ impl VmEngine {
             unreachable: None,
             sound_until: 0,
             history: History::default(),
+            snapshot: None,
             turned,
             checking: Duration::ZERO,
         };
@@ -187,6 +192,7 @@ impl VmEngine {
             run.checking = observer.spent;
             self.coverage = observer.coverage;
             run.unreachable = observer.unreachable;
+            run.snapshot = observer.snapshot;
             if let Some(mut checker) = observer.checker {
                 if run.unreachable.is_none() {
                     checker.look(vm.heap().view());
@@ -196,6 +202,9 @@ impl VmEngine {
                 }
                 run.sound_until = checker.sound_until();
                 (run.violation, run.history) = checker.into_parts();
+                if look.history && run.violation.is_some() && run.snapshot.is_none() {
+                    run.snapshot = Some(Box::new(Snapshot::of(vm.heap().view())));
+                }
             } else {
                 run.violation = observer.dangling;
             }
@@ -251,6 +260,10 @@ impl Engine for VmEngine {
         &puc::WORDS
     }
 
+    fn abilities(&self) -> Abilities {
+        if self.settings.check.level().is_some() { Abilities::ALL } else { Abilities::NONE }
+    }
+
     fn follows(&self, _: &Schedule) -> bool {
         true
     }
@@ -260,6 +273,7 @@ impl Engine for VmEngine {
         Run {
             sightings: run.sighting(case).into_iter().collect(),
             turned: run.turned.into_iter().map(TurnsAt::from).collect(),
+            snapshot: run.snapshot,
             checking: run.checking,
             ..Run::of_outcome(run.outcome)
         }
@@ -304,6 +318,9 @@ struct CaseObserver {
     dangling: Option<Box<Violation>>,
     coverage: Option<Coverage>,
     unreachable: Option<Unreachable>,
+    /// Whether the heap is to be kept as it is when the checker ends the script.
+    pictured: bool,
+    snapshot: Option<Box<Snapshot>>,
     timed: bool,
     spent: Duration,
 }
@@ -328,6 +345,9 @@ impl<H: Names> Observer<H> for CaseObserver {
         };
         let flow =
             if self.timed { timed(&mut self.spent, || checker.event(heap, event)) } else { checker.event(heap, event) };
+        if flow.is_break() && self.pictured && self.snapshot.is_none() {
+            self.snapshot = Some(Box::new(Snapshot::of(heap)));
+        }
         if flow.is_break() || self.unreachable.is_some() {
             return ControlFlow::Break(());
         }
@@ -346,5 +366,52 @@ impl<H: Names> Observer<H> for CaseObserver {
 
     fn into_any(self: Box<Self>) -> Box<dyn Any> {
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use moonphase_invariants::{Level, check};
+
+    use super::*;
+    use crate::engine::Look;
+    use crate::settings::Check;
+
+    /// Closures that share an upvalue, and a store behind it once it is black: the founding bug.
+    const SHARED: &[u8] = b"collectgarbage('incremental', 100, 100, 1)
+        collectgarbage('stop')
+        for _ = 1, 20 do collectgarbage('step') end
+        debug.setupvalue(function() return x end, 1, {})";
+
+    fn engine(gc: &str, check: Check) -> VmEngine {
+        VmEngine::new(Settings { gc: gc.parse().unwrap(), check, ..Settings::default() })
+    }
+
+    fn explained(engine: &mut VmEngine) -> Run {
+        let look = Look { history: true, timed: false };
+        engine.run(&Case { look, ..Case::new(SHARED, "@case.lua") }, &Limits::default())
+    }
+
+    #[test]
+    fn a_violation_comes_with_the_heap_in_which_it_was_seen() {
+        let mut engine = engine("5.1", Check::At(Level::Barrier));
+        let run = explained(&mut engine);
+        assert_eq!(run.sightings[0].signature.as_str(), "black-to-white setupvalue upvalue->table");
+        let snapshot = run.snapshot.expect("the heap");
+        let broken = check(moonphase_invariants::Invariant::BlackToWhite, &*snapshot).unwrap_err();
+        assert_eq!(broken.signature(), "black-to-white upvalue->table");
+    }
+
+    #[test]
+    fn an_engine_keeps_no_heap_where_nothing_is_wrong_or_nobody_asks() {
+        assert!(explained(&mut engine("5.4", Check::At(Level::Barrier))).snapshot.is_none());
+        let run = engine("5.1", Check::At(Level::Barrier)).run(&Case::new(SHARED, "@case.lua"), &Limits::default());
+        assert!(run.snapshot.is_none() && run.sightings.len() == 1);
+    }
+
+    #[test]
+    fn an_engine_that_checks_nothing_says_that_it_tells_of_nothing() {
+        assert_eq!(engine("5.4", Check::Off).abilities(), Abilities::NONE);
+        assert_eq!(engine("5.4", Check::At(Level::Full)).abilities(), Abilities::ALL);
     }
 }

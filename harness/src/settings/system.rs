@@ -4,9 +4,6 @@ use moonphase_vm::System;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serializer};
 
-use super::SettingError;
-use super::table::{SYSTEM, unknown};
-
 /// All that there is.
 pub(super) const ALL: [System; 2] = [System::None, System::Full];
 
@@ -19,8 +16,8 @@ pub(super) fn name(system: System) -> &'static str {
 }
 
 /// What a script may use of the machine, by its name.
-pub(super) fn named(text: &str) -> Result<System, SettingError> {
-    ALL.into_iter().find(|&system| name(system) == text).ok_or_else(|| unknown(&SYSTEM, text))
+pub(super) fn named(text: &str) -> Option<System> {
+    ALL.into_iter().find(|&system| name(system) == text)
 }
 
 pub(super) fn serialize<S: Serializer>(system: &System, serializer: S) -> Result<S::Ok, S::Error> {
@@ -28,5 +25,6 @@ pub(super) fn serialize<S: Serializer>(system: &System, serializer: S) -> Result
 }
 
 pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<System, D::Error> {
-    named(&String::deserialize(deserializer)?).map_err(D::Error::custom)
+    let text = String::deserialize(deserializer)?;
+    named(&text).ok_or_else(|| D::Error::custom(format_args!("unknown system '{text}'")))
 }

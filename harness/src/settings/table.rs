@@ -105,7 +105,7 @@ pub static SYSTEM: Setting = Setting {
     help: "What scripts may use of the machine",
     known: || system::ALL.iter().map(|&system| system::name(system).to_owned()).collect(),
     always: false,
-    read: |settings, text| put(&mut settings.system, system::named(text)),
+    read: |settings, text| put(&mut settings.system, system::named(text).ok_or_else(|| unknown(&SYSTEM, text))),
     text: |settings| Some(system::name(settings.system).to_owned()),
 };
 

@@ -2,7 +2,7 @@
 
 use moonphase_heap::Kind;
 
-use super::fact::EventKind;
+use super::event_kind::EventKind;
 
 /// The kinds of objects that can be asked for.
 const KINDS: &[Kind] = &[
@@ -41,9 +41,9 @@ pub struct Filter {
     objects: Vec<String>,
 }
 
-/// What the filter needs to know of an object.
+/// An object, as the filter sees it.
 #[derive(Clone, Copy, Debug)]
-pub struct Subject {
+pub struct Candidate {
     /// What it is.
     pub kind: Kind,
     /// Whether it is not the work of the script's run: the library's, or a constant.
@@ -76,12 +76,12 @@ impl Filter {
     }
 
     /// Whether objects like this one are of interest, kinds aside.
-    pub fn admits(&self, subject: Subject) -> bool {
-        self.foreign || subject.chosen || !subject.foreign
+    pub fn admits(&self, candidate: Candidate) -> bool {
+        self.foreign || candidate.chosen || !candidate.foreign
     }
 
     /// Whether an event is shown that concerns these objects, of which the first one is what it is about.
-    pub fn shows(&self, event: EventKind, subjects: &[Subject]) -> bool {
+    pub fn shows(&self, event: EventKind, candidates: &[Candidate]) -> bool {
         if event == EventKind::End {
             return true;
         }
@@ -92,10 +92,10 @@ impl Filter {
         if !wanted {
             return false;
         }
-        let Some(first) = subjects.first() else { return self.objects.is_empty() };
-        let kind = |subject: &Subject| self.kinds.as_ref().is_none_or(|kinds| kinds.contains(&subject.kind));
-        let named = if self.objects.is_empty() { self.admits(*first) } else { subjects.iter().any(|it| it.chosen) };
-        named && subjects.iter().any(kind)
+        let Some(first) = candidates.first() else { return self.objects.is_empty() };
+        let kind = |candidate: &Candidate| self.kinds.as_ref().is_none_or(|kinds| kinds.contains(&candidate.kind));
+        let named = if self.objects.is_empty() { self.admits(*first) } else { candidates.iter().any(|it| it.chosen) };
+        named && candidates.iter().any(kind)
     }
 }
 
@@ -131,8 +131,8 @@ mod tests {
         Filter::new(&words(kinds), &words(events), &words(objects)).unwrap()
     }
 
-    const OWN: Subject = Subject { kind: Kind::Closure, foreign: false, chosen: false };
-    const LIBRARY: Subject = Subject { kind: Kind::Table, foreign: true, chosen: false };
+    const OWN: Candidate = Candidate { kind: Kind::Closure, foreign: false, chosen: false };
+    const LIBRARY: Candidate = Candidate { kind: Kind::Table, foreign: true, chosen: false };
 
     #[test]
     fn without_words_the_usual_events_of_the_scripts_objects_are_shown() {
@@ -154,15 +154,15 @@ mod tests {
         let narrow = filter(&["closure"], &["mark"], &[]);
         assert!(narrow.shows(EventKind::Mark, &[OWN]));
         assert!(!narrow.shows(EventKind::Free, &[OWN]));
-        assert!(!narrow.shows(EventKind::Mark, &[Subject { kind: Kind::Table, ..OWN }]));
+        assert!(!narrow.shows(EventKind::Mark, &[Candidate { kind: Kind::Table, ..OWN }]));
         assert!(narrow.shows(EventKind::End, &[]), "the end is always told");
     }
 
     #[test]
     fn a_chosen_object_is_shown_wherever_it_comes_from() {
         let one = filter(&[], &[], &["string"]);
-        assert!(one.shows(EventKind::Mark, &[Subject { chosen: true, ..LIBRARY }]));
-        assert!(one.shows(EventKind::Capture, &[LIBRARY, Subject { chosen: true, ..OWN }]));
+        assert!(one.shows(EventKind::Mark, &[Candidate { chosen: true, ..LIBRARY }]));
+        assert!(one.shows(EventKind::Capture, &[LIBRARY, Candidate { chosen: true, ..OWN }]));
         assert!(!one.shows(EventKind::Mark, &[OWN]));
         assert!(!one.shows(EventKind::Phase, &[]));
     }

@@ -5,6 +5,7 @@
 //!
 //! It streams: what it keeps grows with the objects that live, and not with the events.
 
+mod event_kind;
 mod fact;
 mod filter;
 mod names;
@@ -12,7 +13,8 @@ mod observer;
 mod page;
 mod prose;
 
-pub use fact::{EventKind, Fact, Origin};
+pub use event_kind::EventKind;
+pub use fact::{Fact, Origin};
 pub use filter::{Filter, FilterError};
 pub use names::Name;
 

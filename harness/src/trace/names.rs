@@ -12,7 +12,7 @@ use moonphase_heap::{Edge, Heap, Kind, Label, Location, NamedLabel, Names, Root}
 use moonphase_invariants::excerpt;
 use serde::{Serialize, Serializer};
 
-use super::filter::Subject;
+use super::filter::Candidate;
 
 /// Names that somebody who asked for a wrong one is shown.
 const SHOWN_NAMES: usize = 16;
@@ -51,7 +51,7 @@ struct Entry {
     name: Name,
     /// What a prototype is called without its kind and number.
     base: Option<Rc<str>>,
-    subject: Subject,
+    candidate: Candidate,
     /// Its colour when it was last told of.
     colour: &'static str,
 }
@@ -160,10 +160,10 @@ impl NameTable {
         if !foreign && kind != Kind::String && self.first.len() < SHOWN_NAMES && !self.first.contains(&unnumbered) {
             self.first.push(unnumbered);
         }
-        let subject = Subject { kind, foreign, chosen };
+        let candidate = Candidate { kind, foreign, chosen };
         let colour = heap.colour(object).name();
         let base = (kind == Kind::Prototype).then(|| base.into());
-        self.objects.insert(heap.id(object), Entry { name: name.clone(), base, subject, colour });
+        self.objects.insert(heap.id(object), Entry { name: name.clone(), base, candidate, colour });
         name
     }
 
@@ -226,10 +226,10 @@ impl NameTable {
     }
 
     /// What the filter needs to know of an object.
-    pub fn subject<H: Heap>(&self, heap: H, object: H::Object) -> Subject {
+    pub fn candidate<H: Heap>(&self, heap: H, object: H::Object) -> Candidate {
         match self.objects.get(&heap.id(object)) {
-            Some(entry) => entry.subject,
-            None => Subject { kind: heap.kind(object), foreign: true, chosen: false },
+            Some(entry) => entry.candidate,
+            None => Candidate { kind: heap.kind(object), foreign: true, chosen: false },
         }
     }
 

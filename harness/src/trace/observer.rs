@@ -12,7 +12,8 @@ use moonphase_heap::{
 };
 
 use super::Traced;
-use super::fact::{Boundary, EventKind, Fact, Few, Origin, Record};
+use super::event_kind::EventKind;
+use super::fact::{Boundary, Fact, Few, Origin, Record};
 use super::filter::Filter;
 use super::names::NameTable;
 use super::page::Page;
@@ -130,11 +131,11 @@ impl Tracer {
     }
 
     fn wants<H: Heap>(&self, heap: H, event: EventKind, objects: &[H::Object]) -> bool {
-        let mut subjects = [None; 2];
-        for (subject, object) in subjects.iter_mut().zip(objects) {
-            *subject = Some(self.names.subject(heap, *object));
+        let mut candidates = [None; 2];
+        for (candidate, object) in candidates.iter_mut().zip(objects) {
+            *candidate = Some(self.names.candidate(heap, *object));
         }
-        match subjects {
+        match candidates {
             [Some(first), Some(second)] => self.filter.shows(event, &[first, second]),
             [Some(first), _] => self.filter.shows(event, &[first]),
             _ => self.filter.shows(event, &[]),
@@ -303,7 +304,7 @@ impl Tracer {
     fn few<H: Names>(&self, heap: H, object: H::Object) -> Few {
         let mut few = Few::default();
         heap.references(object, |edge| {
-            if edge.strength == Strength::Strong && self.filter.admits(self.names.subject(heap, edge.target)) {
+            if edge.strength == Strength::Strong && self.filter.admits(self.names.candidate(heap, edge.target)) {
                 if few.refers.len() < LISTED {
                     few.refers.push(self.names.name(heap, edge.target));
                 } else {

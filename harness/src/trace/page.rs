@@ -5,7 +5,8 @@ use std::io::{self, BufWriter, Write};
 use anstyle::AnsiColor;
 use moonphase_heap::Location;
 
-use super::fact::{EventKind, Fact, Record};
+use super::event_kind::EventKind;
+use super::fact::{Fact, Record};
 use super::{Layout, prose};
 use crate::report::{Style, printable};
 

@@ -26,7 +26,7 @@ impl Record {
     }
 }
 
-impl<'s> Heap for &'s Snapshot {
+impl Heap for &Snapshot {
     type Object = Place;
 
     fn rules(self) -> Rules {
@@ -212,7 +212,7 @@ impl<'s> Heap for &'s Snapshot {
     }
 }
 
-impl<'s> Names for &'s Snapshot {
+impl Names for &Snapshot {
     fn location(self) -> Option<Location> {
         self.location.clone()
     }
@@ -266,5 +266,19 @@ impl<'s> Names for &'s Snapshot {
             Details::NativeClosure { name } => name.clone(),
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_that_is_a_circle_goes_on_for_ever_where_it_leads_back() {
+        let chain = |circle| Chain { members: (0..3).map(Place).collect(), circle };
+        let first = |circle| chain(circle).iter().take(7).map(|Place(place)| place).collect::<Vec<_>>();
+        assert_eq!(first(None), [0, 1, 2]);
+        assert_eq!(first(Some(1)), [0, 1, 2, 1, 2, 1, 2]);
+        assert_eq!(Chain::default().iter().next(), None);
     }
 }

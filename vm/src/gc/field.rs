@@ -98,7 +98,7 @@ impl<T> Deref for Held<T> {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::path::Path;
+    use std::path::{Path, PathBuf};
 
     /// The ways in which a module of the collector can write a reference.
     const WRITES: [&str; 11] = [
@@ -125,12 +125,18 @@ mod tests {
         ("pool.rs", &["self.put("]),
     ];
 
+    /// The files of a folder and of those inside it.
+    fn sources(folder: &Path) -> Vec<PathBuf> {
+        let entries = fs::read_dir(folder).expect("the sources are there");
+        let paths = entries.map(|entry| entry.expect("a file").path());
+        paths.flat_map(|path| if path.is_dir() { sources(&path) } else { vec![path] }).collect()
+    }
+
     #[test]
     fn only_the_store_modules_write_references() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/gc");
         let mut writers = Vec::new();
-        for entry in fs::read_dir(folder).expect("the sources are there") {
-            let path = entry.expect("a file").path();
+        for path in sources(&folder) {
             let name = path.file_name().expect("a name").to_string_lossy().into_owned();
             let text = fs::read_to_string(&path).expect("a text");
             let code = text.split("#[cfg(test)]").next().unwrap_or_default();
