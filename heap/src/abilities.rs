@@ -2,24 +2,27 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Which events come of a heap. What does not come, a checker must not wait for, nor take for not having happened.
+/// Which events a heap tells of. If a kind of event is not told, a checker must neither wait for such an event nor conclude
+/// that nothing happened.
 ///
-/// A VM of ours tells of everything. Of a C Lua the turns of its collector are told, the barriers that act, and the
-/// moments between two instructions. A snapshot tells of nothing.
+/// Our VM tells of everything. A C Lua tells of the steps of its collector and of the barriers that act. A snapshot tells of
+/// nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Abilities {
     /// [`Event::Store`](crate::Event::Store): every write of a reference but those into stacks, the registry and the
     /// metatables of basic types.
     pub stores: bool,
-    /// [`Event::Barrier`](crate::Event::Barrier): every call of a barrier that changes a colour.
+    /// [`Event::Barrier`](crate::Event::Barrier): at least every call of a barrier that changes a colour.
     pub barriers: bool,
-    /// [`Event::StepBegin`](crate::Event::StepBegin) and its kin: all that the collector does.
+    /// [`Event::StepBegin`](crate::Event::StepBegin), [`Event::StepEnd`](crate::Event::StepEnd) and
+    /// [`Event::PhaseChange`](crate::Event::PhaseChange): when the collector works.
     pub steps: bool,
-    /// [`Event::Mark`](crate::Event::Mark), [`Event::Traversed`](crate::Event::Traversed) and their kin: each object that the
+    /// [`Event::Mark`](crate::Event::Mark), [`Event::Traverse`](crate::Event::Traverse),
+    /// [`Event::Traversed`](crate::Event::Traversed) and [`Event::SweepAlive`](crate::Event::SweepAlive): each object that the
     /// collector comes to.
     pub marks: bool,
-    /// [`Event::Allocate`](crate::Event::Allocate) and [`Event::Free`](crate::Event::Free), and freed objects stay to be
-    /// looked at ([`Heap::quarantined`](crate::Heap::quarantined)).
+    /// [`Event::Allocate`](crate::Event::Allocate) and [`Event::Free`](crate::Event::Free) are told, and freed objects can
+    /// still be looked at ([`Heap::quarantined`](crate::Heap::quarantined)).
     pub lifetimes: bool,
 }
 

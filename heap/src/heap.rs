@@ -7,20 +7,20 @@ use std::hash::Hash;
 use std::num::NonZeroU32;
 use std::ops::Range;
 
-/// All that the header of an object says of it beside number and kind, to be compared: two objects with the same marks have
-/// the same colour and age, and are the same to [`Heap::is_freed`] and [`Heap::has_finalizer`].
+/// The header bits of an object, for comparison. Two objects of one heap that are not fixed and have equal marks give equal
+/// answers to [`Heap::colour`], [`Heap::age`], [`Heap::is_freed`] and [`Heap::has_finalizer`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Marks(NonZeroU32);
 
 impl Marks {
-    /// Marks from the bits of a header, which are up to the heap.
+    /// Marks from sixteen bits. The heap chooses what each bit means.
     #[inline]
     pub fn new(bits: u16) -> Marks {
         Marks(NonZeroU32::MIN | u32::from(bits) << 16)
     }
 }
 
-/// Which references of a table are weak, as its metatable's `__mode` says.
+/// Which references of a table are weak, as its metatable's `__mode` says. An object that is no table has no weak references.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Weakness {
     /// Neither keys nor values.
@@ -48,11 +48,13 @@ impl Weakness {
 
 /// A heap, to be read. The value is a handle: it is copied freely and lent for as long as the heap stands still.
 ///
-/// What a heap says is what *is* there. An implementation computes nothing from caches that the collector keeps, since
-/// those may be wrong. Objects are asked for by what lists and references lead to; an object that was freed and is still
-/// known may be asked for its number, kind and [`Heap::is_freed`], and refers to nothing.
+/// An implementation reads the objects themselves and none of the collector's caches: the caches may be wrong.
 ///
-/// Lists may be damaged. [`Heap::list`] is endless where a list is a circle; whoever walks one checks that first or counts.
+/// A handle of an object comes from a list, a root or a reference. The object may have been freed, and is kept. Then it may be
+/// asked for what its header says (number, kind, colour, age, marks, [`Heap::is_freed`]), and it refers to nothing.
+///
+/// Lists may be damaged. [`Heap::list`] and [`Heap::interned`] are endless where a list, or a bucket of the string table, is a
+/// circle. A caller first finds out whether the list ends, or stops after [`Heap::newest`] objects.
 pub trait Heap: Copy {
     /// An object of the heap. Two are equal if they are one object.
     type Object: Copy + Eq + Hash + Debug;
@@ -68,20 +70,23 @@ pub trait Heap: Copy {
     /// Where the collector is.
     fn phase(self) -> Phase;
 
-    /// How the collector works now. Between bad collections of generational mode that is incrementally.
+    /// How the collector works now. After a major collection of generational mode that freed too little, Lua 5.4 works
+    /// incrementally until a collection has freed enough: meanwhile this is [`Mode::Incremental`].
     fn mode(self) -> Mode;
 
-    /// The collector's own count of bytes.
+    /// The bytes of all objects that are not freed, by the collector's own count. The sum of [`Heap::size`], if all is well.
     fn bytes(self) -> usize;
 
-    /// The number of the object that was made last.
+    /// The number of the object that was made last, of whatever kind; 0 if there is none. No object has a larger number.
     fn newest(self) -> u32;
 
-    /// The number of the event that is told, or was last: how many there were that are numbered
-    /// ([`Event::is_numbered`](crate::Event::is_numbered)) and that the observer has an interest in, told or not.
+    /// The number of the event that is told, or was told last. Events are counted since the observer was installed: those that
+    /// are numbered ([`Event::is_numbered`](crate::Event::is_numbered)) and that the observer has asked for
+    /// ([`Interests`](crate::Interests)), idle ones in any case. So two observers that ask for the same but for idle events
+    /// have the same numbers.
     fn events(self) -> u64;
 
-    /// Whether the steps of the collector follow one another, with nothing done in between, until
+    /// Whether steps of the collector follow one another with nothing done by the program in between. It is so until
     /// [`Event::RunEnd`](crate::Event::RunEnd) is told.
     fn is_in_run(self) -> bool;
 
@@ -95,17 +100,17 @@ pub trait Heap: Copy {
         ListName::ALL.into_iter().flat_map(move |list| self.list(list))
     }
 
-    /// Where the ages begin in a list: its first objects are at least new, those from the first of these places on at
-    /// least survivals, then at least old1, then old. `None` is the end of the list.
+    /// Where the ages begin in a list: from the first of these objects on all are at least survivals, from the second on at
+    /// least old1, from the third on old. `None` stands for the end of the list; in incremental mode all three are `None`.
     fn generations(self, list: ListName) -> [Option<Self::Object>; 3];
 
-    /// Where a minor collection begins to look for old1 objects in the list of all ordinary objects.
+    /// Where a minor collection begins to look for old1 objects in the list of all ordinary objects. `None` if it need not.
     fn first_old1(self) -> Option<Self::Object>;
 
     /// The members of a gray list. The last one was added last.
     fn gray_list(self, list: GrayList) -> impl DoubleEndedIterator<Item = Self::Object>;
 
-    /// What was on the gray-again list when the last minor collection began, until the next collection begins.
+    /// The gray-again list as it was when the last minor collection began. Empty once the next collection has begun.
     fn waited(self) -> impl Iterator<Item = Self::Object>;
 
     /// The strings of the string table.
@@ -114,7 +119,8 @@ pub trait Heap: Copy {
     /// Whether looking up this string's bytes in the string table finds this string.
     fn is_interned(self, string: Self::Object) -> bool;
 
-    /// The swept objects that are kept. The last one was swept last.
+    /// The freed objects that are kept. The last one was freed last. A heap that tells of
+    /// [`lifetimes`](crate::Abilities::lifetimes) keeps all of them while it is looked at.
     fn quarantined(self) -> impl DoubleEndedIterator<Item = Self::Object>;
 
     // Objects.
@@ -125,7 +131,7 @@ pub trait Heap: Copy {
     /// What an object is.
     fn kind(self, object: Self::Object) -> Kind;
 
-    /// The colour of an object.
+    /// The colour of an object. An object that the collector does not colour, such as a counted upvalue, is gray.
     fn colour(self, object: Self::Object) -> Colour;
 
     /// Whether an object is of either white.
@@ -137,10 +143,10 @@ pub trait Heap: Copy {
     /// Whether an object is gray.
     fn is_gray(self, object: Self::Object) -> bool;
 
-    /// Whether an object was swept and is kept.
+    /// Whether an object was freed, and is kept.
     fn is_freed(self, object: Self::Object) -> bool;
 
-    /// Whether an object is one of those that are never collected. They are gray for ever.
+    /// Whether an object is one of those that are never collected. Fixed objects are always gray.
     fn is_fixed(self, object: Self::Object) -> bool;
 
     /// Whether an object's header says that it is among the objects with finalizers.
@@ -169,27 +175,29 @@ pub trait Heap: Copy {
     /// Whether an object is an upvalue that is open.
     fn is_open_upvalue(self, object: Self::Object) -> bool;
 
-    /// The thread and the slot of an open upvalue, if the slot is in that thread's stack.
+    /// The thread and the slot, from 0, of an open upvalue. `None` where the upvalue is closed or points into no stack.
     fn upvalue_slot(self, upvalue: Self::Object) -> Option<(Self::Object, u32)>;
 
-    /// The open upvalues of a thread, in the order of its list.
+    /// The open upvalues of a thread, in the order of its list: the lowest slot first, if all is well.
     fn open_upvalues(self, thread: Self::Object) -> Vec<Self::Object>;
 
     /// How many closures the heap counts for an upvalue; `None` for one that is not counted.
     fn holders(self, upvalue: Self::Object) -> Option<u32>;
 
-    /// How many slots of a thread's stack are part of the program's state.
+    /// How many slots of a thread's stack, from the bottom, are part of the program's state.
     fn live_stack(self, thread: Self::Object) -> u32;
 
-    /// What is in these slots of a thread's stack, live or not. Slots that the stack does not have are left out.
+    /// The objects in these slots of a thread's stack, live or not; `None` for a slot with a value that is no object. Slots
+    /// that the stack does not have are left out.
     fn stack(self, thread: Self::Object, slots: Range<u32>) -> impl Iterator<Item = Option<Self::Object>>;
 
-    /// The thread that runs.
+    /// The thread that runs; `None` before the first one does.
     fn running_thread(self) -> Option<Self::Object>;
 
     // References.
 
-    /// What is alive without anything referring to it, aside from the members of lists.
+    /// What is alive without anything referring to it, aside from the members of the lists of fixed objects and of those to
+    /// be finalized.
     fn single_roots(self, visit: impl FnMut(Root, Self::Object));
 
     /// What is alive without anything referring to it. Endless if one of the two lists whose members are roots is a circle.
@@ -204,8 +212,8 @@ pub trait Heap: Copy {
     /// freed object refers to nothing.
     fn references(self, object: Self::Object, visit: impl FnMut(Edge<Self::Object>));
 
-    /// The key of a table's entry, by the place that [`Label::Entry`](crate::Label::Entry) has. `None` where the entry is
-    /// empty.
+    /// The key of a table's entry. `entry` is the place in a [`Label::Entry`](crate::Label::Entry); `None` where the entry is
+    /// empty, or there is none.
     fn key(self, table: Self::Object, entry: u32) -> Option<Key>;
 }
 

@@ -2,9 +2,9 @@
 //!
 //! A VM, or a probe that looks into somebody else's, *binds* its heap: it implements [`Heap`], which gives objects, lists,
 //! colours and references, and [`Names`], which gives what a script calls them. Whoever checks or explains a heap asks
-//! these traits and knows no VM. What differs between collectors without being wrong is [`Rules`], plain data that a heap
-//! hands out. What happens in a heap is an [`Event`], told to an [`Observer`]; which events a heap tells of is said by its
-//! [`Abilities`]. A [`Snapshot`] is a heap that stands still and can travel.
+//! these traits and knows no VM. Collectors differ in ways that are all right: [`Rules`], plain data that a heap hands out, say
+//! how its collector does it. What happens in a heap is an [`Event`], told to an [`Observer`]; its [`Abilities`] say which
+//! events a heap tells of. A [`Snapshot`] is a heap that stands still, and can be saved and sent.
 //!
 //! ```
 //! use moonphase_heap::{Colour, Heap};

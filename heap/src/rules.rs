@@ -1,8 +1,8 @@
-//! In what collectors differ without being wrong.
+//! The ways in which collectors differ without being wrong.
 
 use serde::{Deserialize, Serialize};
 
-/// What a checker may assume of a heap: where its collector keeps what, and which colours mean something where.
+/// What a checker may assume of a heap: where its collector keeps what, and which colours a check may rely on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rules {
     /// Where short strings are.
@@ -40,18 +40,19 @@ pub enum UpvalueStorage {
     OpenApart,
     /// Objects, open and closed in the list of all objects: Lua 5.4.
     InAll,
-    /// No objects: they have no colour, live as long as closures have them, and count those closures: Lua 5.3 (`lfunc.h`).
+    /// No objects: they have no colour and count the closures that have them. A closed one lives as long as a closure has it:
+    /// Lua 5.3 (`lfunc.h`).
     Counted,
 }
 
 /// What becomes of objects that were found unreachable and wait for their finalizers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Waiting {
-    /// They are marked when a cycle begins, and swept: Lua 5.3 and later.
+    /// They are marked when a cycle begins, and the sweep makes them white again: Lua 5.3 and later.
     Swept,
-    /// They are marked when a cycle begins, and not swept, so they keep their colour: Lua 5.2.
+    /// They are marked when a cycle begins, and no sweep comes to their list: they stay black. Lua 5.2.
     Kept,
-    /// They are not swept, and a full collection marks them in its atomic phase only. Until then they have the colours of
-    /// the cycle before: Lua 5.1 (`luaC_fullgc` and `marktmu` in `lgc.c`).
+    /// No sweep comes to their list, and a full collection marks them in its atomic phase only. Until then they have the
+    /// colours of the cycle before: Lua 5.1 (`luaC_fullgc` and `marktmu` in `lgc.c`).
     KeptUnmarked,
 }

@@ -6,7 +6,8 @@ use moonphase_heap::{Edge, Site};
 /// Whether an invariant holds. The error is boxed since it is large and rare.
 pub(crate) type Verdict<O> = Result<(), Box<Breach<O>>>;
 
-/// A broken invariant. The objects are those of the heap; [`Violation`](crate::Violation) has what is known of them.
+/// A broken invariant, with handles of the objects. A [`Violation`](crate::Violation) describes the same breach without the
+/// heap.
 #[derive(Clone, Debug)]
 pub(crate) struct Breach<O> {
     pub(crate) invariant: Invariant,
@@ -15,8 +16,8 @@ pub(crate) struct Breach<O> {
     pub(crate) subject: Subject<O>,
     /// What is wrong with the subject.
     ///
-    /// Of a heap it is a whole sentence, of an object its predicate (`is black`), of a reference what else is to be said of
-    /// it; may be empty there.
+    /// Of a heap: a whole sentence. Of an object: the predicate (`is black`). Of a reference: an addition (`; they are old and
+    /// new`), or nothing.
     pub(crate) what: String,
 }
 
@@ -29,7 +30,7 @@ pub(crate) enum Subject<O> {
     Object(O),
     /// An object that is in no list, and a reference to it.
     Unlisted { holder: Option<O>, edge: Edge<O> },
-    /// An object that a root leads to: whoever comes before it on the way there is to blame.
+    /// An object that a root leads to. The object before it on the way from the root is the parent.
     Reachable(O),
     /// A reference.
     Edge { holder: O, edge: Edge<O> },

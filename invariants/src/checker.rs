@@ -1,14 +1,14 @@
 //! The observer that asks the checks while a program runs.
 //!
-//! The heap tells of events; the checker looks. How much it looks at is its [`Level`]; which looks there are is in `looks`.
-//! With [`Level::Barrier`] the usual life of a cycle is this:
+//! The heap tells of events; the checker looks. What it looks at is said by its [`Level`]; which looks there are is in `looks`.
+//! With [`Level::Barrier`] this is what happens in a cycle of incremental mode:
 //!
 //! - at each store and barrier: the one reference (`store`, `barrier`), and the top of the stack (`signs`);
 //! - at each traversal: the object's references (`traversed`);
 //! - before the atomic phase: all objects, by their headers (`step_begins`);
-//! - when marking has ended: whether anything living refers to anything dead, unless sweeping ends before the program goes
-//!   on (`marked`);
-//! - when sweeping has ended: all objects by their headers, and their references (`swept`).
+//! - when marking has ended: whether anything reachable is dead, unless sweeping ends before the program goes on
+//!   (`marking_ended`);
+//! - when sweeping has ended: all objects by their headers, and their references (`sweeping_ended`).
 
 use crate::breach::{Breach, Verdict};
 use crate::checks::{ages, complete, dangling, finalizers, gray_lists, tricolour};
@@ -23,10 +23,13 @@ use std::ops::ControlFlow;
 /// With [`Level::Barrier`] one cycle in so many ends with a whole look. Minor collections count as cycles.
 const CYCLES_PER_WHOLE_LOOK: u64 = 64;
 
-/// The threads whose stacks were clean when sweeping had ended: nothing freed was anywhere in them, and nothing living referred
-/// to anything freed. Until more is freed, their stores need no look at the stack.
+/// A step has two numbered events: its beginning and its end.
+const EVENTS_OF_A_STEP: u64 = 2;
+
+/// The threads whose stacks had no freed object in them when sweeping had ended, while nothing living referred to a freed object.
+/// Until more is freed, a store of such a thread needs no look at the stack.
 enum Clean {
-    /// All threads, since nothing was swept yet.
+    /// All threads, for as long as no freed object is kept.
     All,
     /// The thread that ran, by its number.
     Thread(u32),
@@ -36,8 +39,8 @@ enum Clean {
 
 /// Checks a heap while a program runs, and ends the program at the first violation.
 ///
-/// Events are numbered: stores, barriers, and both ends of each step count, so a number means the same in two runs of
-/// one script with the same levels of interest ([`Level::Step`] hears of no stores and has numbers of its own).
+/// Events are numbered: stores, barriers, and both ends of each step count. In two runs of one script a number means the same
+/// with [`Level::Barrier`] and [`Level::Full`]. [`Level::Step`] counts no stores and barriers, and so has numbers of its own.
 pub struct Checker {
     level: Level,
     recording: bool,
@@ -52,18 +55,17 @@ pub struct Checker {
     finalizers: finalizers::Order,
     /// The step that is under way.
     step: Option<StepKind>,
-    /// Whether a run of steps is under way, between which the program does nothing. So what only the program can change is
-    /// looked at before and after a run.
+    /// Whether a run of steps is under way. What only the program can change is looked at before and after a run.
     in_run: bool,
-    /// Whether nothing was looked at yet since marking ended.
+    /// Whether the look that is due when marking has ended was put off until the program goes on.
     sweeping_unseen: bool,
     clean: Clean,
     /// Whether objects may have moved between lists since the last look at the members of lists. An object that gets a
-    /// finalizer moves.
+    /// finalizer does.
     moved: bool,
-    /// Cycles that have been swept.
+    /// Cycles and collections of generational mode that have ended.
     cycles: u64,
-    /// The event at which the last one was.
+    /// The event at which the last of them ended.
     swept_at: u64,
     /// Whether there was a sign, since the last whole look, that something is wrong.
     suspicious: bool,
@@ -95,7 +97,7 @@ impl Checker {
             suspicious: false,
             found_in_step: None,
             violation: None,
-            scratch: Scratch::default(),
+            scratch: Scratch::new(level != Level::Step),
         }
     }
 
@@ -105,12 +107,12 @@ impl Checker {
         self
     }
 
-    /// The last event at which the whole heap was found sound, 0 if none.
+    /// The number of the last event at which a whole look found nothing, 0 if there was none.
     pub fn sound_until(&self) -> u64 {
         self.sound
     }
 
-    /// Looks at nothing before this event. To see what a step breaks, begin no later than with the step.
+    /// Looks at nothing before the event of this number. To see what a step breaks, begin no later than at its beginning.
     pub fn starting_at(mut self, event: u64) -> Checker {
         self.first = event;
         self
@@ -121,27 +123,28 @@ impl Checker {
         &self.history
     }
 
-    /// How many events there were.
+    /// The number of the last event.
     pub fn events(&self) -> u64 {
         self.events
     }
 
-    /// What was found.
+    /// What was found; `None` if nothing was.
     pub fn violation(&self) -> Option<&Violation> {
         self.violation.as_deref()
     }
 
-    /// What was found, for keeps.
+    /// What was found, once the checker has done its work.
     pub fn into_violation(self) -> Option<Violation> {
         self.violation.map(|violation| *violation)
     }
 
-    /// What was found and what was recorded, for keeps.
+    /// What was found and what was recorded, once the checker has done its work.
     pub fn into_parts(self) -> (Option<Box<Violation>>, History) {
         (self.violation, self.history)
     }
 
-    /// A whole look now, for the end of a run. Gives what was found, now or before.
+    /// A whole look now, for when a program has ended. Gives what was found, now or before. In the middle of a step, and after a
+    /// violation, there is no look.
     pub fn look<H: Names>(&mut self, heap: H) -> Option<&Violation> {
         if self.violation.is_none() && self.step.is_none() {
             let verdict = self.whole(heap, true);
@@ -151,7 +154,7 @@ impl Checker {
     }
 
     /// Looks for what full collections left behind, see [`Invariant::Complete`](crate::Invariant::Complete). Gives what was
-    /// found, now or before.
+    /// found, now or before. In the middle of a step, and after a violation, there is no look.
     pub fn look_complete<H: Names>(&mut self, heap: H) -> Option<&Violation> {
         if self.violation.is_none() && self.step.is_none() {
             let verdict = complete::check(heap, |id| self.last_cycle.excepts(id));
@@ -174,15 +177,16 @@ impl Checker {
 
     fn conclude<H: Names>(&mut self, heap: H, verdict: Verdict<H::Object>) {
         if let Err(breach) = verdict {
-            self.keep(Violation::of(heap, &breach));
+            self.keep(heap, Violation::of(heap, &breach));
         }
     }
 
     /// Keeps a violation, with what only the checker knows.
-    fn keep(&mut self, mut violation: Box<Violation>) {
+    fn keep<H: Names>(&mut self, heap: H, mut violation: Box<Violation>) {
         violation.event = self.events;
         violation.sound_until = self.sound;
         if self.recording {
+            self.history.meet_parties(heap, &violation);
             for object in violation.objects_mut() {
                 object.made_at = self.history.made(object.id).and_then(|made| made.location.clone());
             }
@@ -192,22 +196,24 @@ impl Checker {
 
     fn store<H: Heap>(&mut self, heap: H, site: Site, holder: H::Object, new: H::Object) -> Verdict<H::Object> {
         self.scratch.known.touch(heap, holder);
-        let itself = dangling::check_store(heap, holder, new);
-        // A dead thread that a sweep frees closes its upvalues; colours are in flux then.
-        let itself =
-            if self.step.is_some() { itself } else { itself.and_then(|()| check_reference(heap, holder, new)) };
-        at_site(site, itself)?;
+        let mut verdict = dangling::check_store(heap, holder, new);
+        // A sweep that frees a dead thread closes its upvalues. These stores are in the middle of a step, when not all colours
+        // have been changed.
+        if verdict.is_ok() && self.step.is_none() {
+            verdict = check_reference(heap, holder, new);
+        }
+        at_site(site, verdict)?;
         if self.level == Level::Barrier && !self.suspicious && self.has_clean_stack(heap) {
             return Ok(());
         }
         self.look_around(heap, true)
     }
 
-    /// Whether the running thread cannot have come to anything dead since sweeping ended, since nothing living led to it. At
-    /// steps the stack is looked at all the same: a native function may hold what is dead.
+    /// Whether the running thread had a clean stack when sweeping had ended, and no object can have been freed since. At steps
+    /// the top of the stack is looked at all the same: a native function may have kept a dead object.
     fn has_clean_stack<H: Heap>(&self, heap: H) -> bool {
         let is_clean = match self.clean {
-            Clean::All => true,
+            Clean::All => heap.quarantined().next_back().is_none(),
             Clean::Thread(thread) => heap.running_thread().is_some_and(|running| heap.id(running) == thread),
             Clean::None => false,
         };
@@ -218,32 +224,31 @@ impl Checker {
         &mut self,
         heap: H,
         site: Site,
-        (direction, acted): (Direction, bool),
         parent: H::Object,
         child: H::Object,
+        acted: Option<Direction>,
     ) -> Verdict<H::Object> {
         if self.step.is_some() {
             return Ok(());
         }
-        let itself = || {
-            check_reference(heap, parent, child)?;
-            match direction {
-                _ if !acted => Ok(()),
-                Direction::Backward => gray_lists::check_newest(heap, parent),
-                Direction::Forward => {
-                    tricolour::check_traversed(heap, child)?;
-                    gray_lists::check_newest(heap, child)
+        let mut verdict = check_reference(heap, parent, child);
+        if verdict.is_ok() {
+            verdict = match acted {
+                None => Ok(()),
+                Some(Direction::Backward) => gray_lists::check_newest(heap, parent),
+                Some(Direction::Forward) => {
+                    tricolour::check_traversed(heap, child).and_then(|()| gray_lists::check_newest(heap, child))
                 }
-            }
-        };
-        at_site(site, itself())?;
-        self.suspicious |= acted && (signs::in_object(heap, parent) || signs::in_object(heap, child));
-        // What is on the stack is looked at when the store that it is part of is told.
+            };
+        }
+        at_site(site, verdict)?;
+        self.suspicious |= acted.is_some() && (signs::in_object(heap, parent) || signs::in_object(heap, child));
+        // The stack is looked at when the store of this barrier is told.
         if self.suspicious || self.level == Level::Full { self.look_around(heap, false) } else { Ok(()) }
     }
 
-    /// Looks at more than the event is about, where there is reason to: everywhere, if there was a sign that something is
-    /// wrong. Not inside of a step.
+    /// A whole look, if there is reason for one: with [`Level::Barrier`] a sign that something is wrong, on the stack for
+    /// instance; with [`Level::Full`] any event outside of a step.
     fn look_around<H: Heap>(&mut self, heap: H, settled: bool) -> Verdict<H::Object> {
         let looks = match self.level {
             Level::Step => false,
@@ -275,20 +280,26 @@ impl Checker {
         self.step = Some(kind);
         let Checker { scratch, finalizers, .. } = self;
         match (kind, heap.phase()) {
-            // The last look at the marks before they are settled or undone.
-            (StepKind::Turn, Phase::EnterAtomic) if finalizers.before_atomic(heap) => {
-                looks::members(heap, scratch, |object| finalizers.remember_keys(heap, object))
+            // The colours of marking: the atomic phase will complete them. Keys are remembered in the same walk.
+            (StepKind::Turn, Phase::EnterAtomic) => {
+                let has_finalizers = finalizers.before_atomic(heap);
+                return looks::members(heap, scratch, |object| {
+                    if has_finalizers {
+                        finalizers.remember_keys(heap, object);
+                    }
+                });
             }
-            (StepKind::Turn, Phase::EnterAtomic)
-            | (StepKind::AbandonMarking, Phase::EnterAtomic | Phase::Propagate) => {
-                looks::members(heap, scratch, |_| {})
+            // The colours of marking, which will be undone.
+            (StepKind::AbandonMarking, Phase::EnterAtomic | Phase::Propagate) => {
+                return looks::members(heap, scratch, |_| {});
             }
-            // What the program may have moved between lists since the collection before. The rest was looked at after that.
-            _ if heap.mode() == Mode::Generational && std::mem::take(&mut self.moved) => {
-                looks::young_members(heap, scratch)
-            }
-            _ => Ok(()),
+            _ => {}
         }
+        // The program may have moved objects between lists since the last collection. Everything else was looked at then.
+        if heap.mode() == Mode::Generational && std::mem::take(&mut self.moved) {
+            return looks::young_members(heap, &mut self.scratch);
+        }
+        Ok(())
     }
 
     fn run_ended<H: Heap>(&mut self, heap: H) -> Verdict<H::Object> {
@@ -320,30 +331,30 @@ impl Checker {
             return self.whole(heap, true);
         }
         if is_of_generational_mode(kind) {
-            return self.swept(heap, kind);
+            return self.sweeping_ended(heap, kind);
         }
-        // Marking changes nothing of what is asked of the stack.
+        // A step of marking makes nothing dead, so it cannot make a slot of the stack wrong.
         if self.suspicious || before != Phase::Propagate {
             self.look_around(heap, true)?;
         }
         match (before, heap.phase()) {
-            (Phase::EnterAtomic, Phase::SweepAll | Phase::SweepStrings) => self.marked(heap),
+            (Phase::EnterAtomic, Phase::SweepAll | Phase::SweepStrings) => self.marking_ended(heap),
             (Phase::SweepAll | Phase::SweepEnd, Phase::CallFinalizers) | (Phase::SweepAll, Phase::Pause) => {
-                self.swept(heap, kind)
+                self.sweeping_ended(heap, kind)
             }
-            // Where finalizers were called, these are the colours that they left.
-            (Phase::CallFinalizers, Phase::Pause) if self.events > self.swept_at + 2 => {
+            // More happened since sweeping ended than this step: finalizers were called, and may have left wrong colours.
+            (Phase::CallFinalizers, Phase::Pause) if self.events > self.swept_at + EVENTS_OF_A_STEP => {
                 looks::members(heap, &mut self.scratch, |_| {})
             }
             _ => Ok(()),
         }
     }
 
-    /// Marking has ended: what is dead now is dead for good, so nothing living may refer to it.
+    /// Marking has ended: what is dead now is dead for good, so nothing reachable may be dead.
     ///
-    /// Where sweeping ends before the program goes on, the look at that end is enough, since it knows what was freed. It is not
-    /// enough where a dead object waits for its finalizer: such an object is kept by its list and not freed.
-    fn marked<H: Heap>(&mut self, heap: H) -> Verdict<H::Object> {
+    /// Where sweeping ends before the program goes on, the look at that end is enough: it finds references to what was freed. It
+    /// is not enough where a dead object waits for its finalizer, since such an object is not freed.
+    fn marking_ended<H: Heap>(&mut self, heap: H) -> Verdict<H::Object> {
         self.sweeping_unseen = true;
         self.clean = Clean::None;
         let goes_on = heap.is_in_run() || self.step.is_some();
@@ -359,7 +370,7 @@ impl Checker {
     }
 
     /// Sweeping has ended, or a collection of generational mode.
-    fn swept<H: Heap>(&mut self, heap: H, kind: StepKind) -> Verdict<H::Object> {
+    fn sweeping_ended<H: Heap>(&mut self, heap: H, kind: StepKind) -> Verdict<H::Object> {
         self.sweeping_unseen = false;
         self.swept_at = self.events;
         self.moved = heap.list(ListName::ToBeFinalized).next().is_some();
@@ -384,15 +395,18 @@ impl Checker {
             Event::StepBegin(kind) => self.enter_step(heap, kind),
             Event::StepEnd(..) => {
                 self.step = None;
+                // Objects may have been freed, and nobody has looked at stacks.
+                self.clean = Clean::None;
                 // What is wrong is not to be told yet.
                 let _ = self.finalizers.after_step(heap);
             }
+            Event::Store { holder, .. } => self.scratch.known.touch(heap, holder),
             Event::Finalizable(object) => self.finalizers.mark(heap, object),
             _ => {}
         }
     }
 
-    /// Counts the events up to this one, and records it. Says whether it is to be looked at.
+    /// Counts an event, and records it. Says whether there are looks at it.
     fn hear<H: Names>(&mut self, heap: H, event: &Event<'_, H::Object>) -> bool {
         match self.level {
             Level::Step => self.events += u64::from(matches!(event, Event::StepBegin(_) | Event::StepEnd(..))),
@@ -406,10 +420,7 @@ impl Checker {
 
     /// Ends the program.
     fn end<H: Names>(&mut self, heap: H, violation: Box<Violation>) -> ControlFlow<()> {
-        if self.recording {
-            self.history.meet_parties(heap, &violation);
-        }
-        self.keep(violation);
+        self.keep(heap, violation);
         ControlFlow::Break(())
     }
 
@@ -442,7 +453,7 @@ impl Checker {
             Event::Store { .. } | Event::Barrier { .. } if self.level == Level::Step => Ok(()),
             Event::Store { site, holder, new, .. } => self.store(heap, site, holder, new),
             Event::Barrier { site, direction, parent, child, acted } => {
-                self.barrier(heap, site, (direction, acted), parent, child)
+                self.barrier(heap, site, parent, child, acted.then_some(direction))
             }
             Event::StepBegin(kind) => self.step_begins(heap, kind),
             Event::StepEnd(kind, before) => match self.found_in_step.take() {
@@ -455,7 +466,7 @@ impl Checker {
             Event::RunEnd => self.run_ended(heap),
             // In the middle of a collection of generational mode: what is wrong is kept until its end.
             Event::PhaseChange(Phase::Atomic) if self.step.is_some_and(is_of_generational_mode) => {
-                return match self.marked(heap) {
+                return match self.marking_ended(heap) {
                     Ok(()) => ControlFlow::Continue(()),
                     Err(breach) => self.keep_for_end(heap, &breach),
                 };
@@ -473,7 +484,7 @@ impl Checker {
             _ => Ok(()),
         };
         let Err(breach) = verdict else { return ControlFlow::Continue(()) };
-        // A whole look may have found nothing, and what came after it at the same event something.
+        // A whole look at this event may have found nothing, and a later look at the same event something.
         self.sound = sound;
         self.end(heap, Violation::of(heap, &breach))
     }
@@ -486,14 +497,13 @@ impl Checker {
 }
 
 impl Checker {
-    /// What it wants to be told.
+    /// The events that this checker needs.
     pub fn interests(&self) -> Interests {
         let (level, fine) = (self.level, self.recording);
         Interests {
             stores: level != Level::Step || fine,
             steps: true,
-            // A turn that goes on with marking is looked at when it has traversed its object, and what a barrier that did
-            // nothing leaves wrong at the store.
+            // An idle turn is looked at when it has traversed its object. What an idle barrier left wrong is seen at its store.
             idle: level != Level::Barrier || fine,
             fine,
         }
@@ -520,12 +530,12 @@ impl<H: Names> Observer<H> for Checker {
     }
 }
 
-/// Whether a step does what in incremental mode a whole cycle does.
+/// Whether a step is a whole collection.
 fn is_of_generational_mode(kind: StepKind) -> bool {
     matches!(kind, StepKind::Minor | StepKind::Major | StepKind::EnterIncremental)
 }
 
-/// Looks at one reference, by the rule that its holder's age calls for.
+/// Looks at one reference, by the rule that applies to the age of its holder.
 fn check_reference<H: Heap>(heap: H, holder: H::Object, new: H::Object) -> Verdict<H::Object> {
     tricolour::check_store(heap, holder, new)?;
     ages::check_store(heap, holder, new)

@@ -1,17 +1,17 @@
-//! The references of objects that were followed once and have not been written since.
+//! Objects whose references were followed once, and that no store has written to since.
 //!
-//! Most of what a short script's heap refers to is there before the script runs, and stays: the library, and the main
-//! chunk. When sweeping has ended, a look asks whether anything living refers to what is gone. Where the references of an
-//! object are *known*, it need not be followed for that. It is enough to ask of each object that was swept whether a known
-//! reference leads to it. For example: if `string.format` is known to be referred to by the table `string`, and the sweep
-//! freed ten tables of the script, then ten questions replace a walk over the library.
+//! Of the objects of a short script's heap most are there before the script runs, and stay: the library, and the main chunk.
+//! When sweeping has ended, a look asks whether anything living refers to a freed object. Where the references of an object
+//! are *known*, the object need not be followed for that. It is enough to ask of each freed object whether a known reference
+//! leads to it. For example: if the references of the table `string` are known, and the sweep freed ten tables of the script,
+//! then ten questions replace a walk over the library.
 //!
-//! A store makes the references of its holder unknown. What a program removes without a store is still taken for a reference;
-//! if its target is swept, nothing is known any more. An object with known references need be looked at once only when it is
-//! traversed.
+//! A store makes the references of its holder unknown. A reference that was removed without a store (`t.x = nil` is none) is
+//! still taken for one; if its target is freed, all references are unknown again. A traversal of an object whose references
+//! are known is looked at the first time only.
 //!
-//! References are known in incremental mode only, since `ages` asks of references at each collection of generational mode;
-//! and only where the heap tells of every store. Whole looks follow all references, and so find what was written and not told.
+//! References are known in incremental mode only, since in generational mode `ages` must follow references at each collection;
+//! and only where every store is heard. Whole looks follow all references, and so find what was written and not told.
 
 use crate::id_set::IdSet;
 use crate::sweep::SweptUntil;
@@ -26,7 +26,8 @@ pub(crate) struct Known {
     newest: u32,
     /// Looks that found nothing.
     looks: u32,
-    /// After so many of them the references of newer objects may be known too.
+    /// When there were more looks than this, the references of newer objects may be known too. It grows eightfold each time,
+    /// since learning follows all references.
     looks_until_newer: u32,
     /// The objects whose references are known.
     holders: IdSet,
@@ -34,8 +35,8 @@ pub(crate) struct Known {
     targets: IdSet,
     /// The holders that were traversed.
     traversed: IdSet,
-    /// When it was last asked whether any of the targets was swept.
-    asked: SweptUntil,
+    /// Up to which freed object the targets were compared.
+    compared: SweptUntil,
 }
 
 impl Known {
@@ -47,17 +48,17 @@ impl Known {
         }
     }
 
-    /// Forgets what is known if any of it refers to what was swept since this was last asked for.
+    /// Forgets everything if a target was freed since the last call.
     pub(crate) fn renew<H: Heap>(&mut self, heap: H) {
         self.is_valid &= heap.mode() == Mode::Incremental;
-        self.is_valid &= !self.asked.any_since(heap, |object| self.refers_to(heap, object));
+        self.is_valid &= !self.compared.any_since(heap, |object| self.refers_to(heap, object));
         if self.is_valid {
-            self.asked = SweptUntil::now(heap);
+            self.compared = SweptUntil::now(heap);
         }
     }
 
-    /// Whether objects with known references need not be followed. An object that waits for its finalizer may be dead though
-    /// it was not swept; it takes a walk to see what refers to it.
+    /// Whether objects with known references need not be followed. They must be where an object waits for its finalizer: the
+    /// object may be dead and not freed, and only a walk shows which objects refer to it.
     pub(crate) fn is_enough<H: Heap>(&self, heap: H) -> bool {
         self.is_valid && heap.list(ListName::ToBeFinalized).next().is_none()
     }
@@ -81,10 +82,10 @@ impl Known {
         self.targets.contains(heap.id(target))
     }
 
-    /// All references were followed, and nothing was found: from now on they are known.
-    pub(crate) fn learn<H: Heap>(&mut self, heap: H) {
-        let is_told = heap.abilities().stores && heap.abilities().lifetimes;
-        if !is_told || heap.mode() != Mode::Incremental || !heap.phase().is_between_cycles() {
+    /// A look has ended and found nothing. Follows all references, if that is due: from now on they are known of older tables
+    /// and prototypes without weak references. `heard` says that every store will be heard.
+    pub(crate) fn learn<H: Heap>(&mut self, heap: H, heard: bool) {
+        if !heard || heap.mode() != Mode::Incremental || !heap.phase().is_between_cycles() {
             return;
         }
         self.looks += 1;
@@ -116,7 +117,7 @@ impl Known {
         }
         // No event tells of writes into the registry.
         heap.roots(|edge| self.holders.remove(heap.id(edge.target)));
-        self.asked = SweptUntil::now(heap);
+        self.compared = SweptUntil::now(heap);
         self.is_valid = true;
     }
 }

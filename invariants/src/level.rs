@@ -1,41 +1,45 @@
-//! How often the checker looks at how much.
+//! When the checker looks, and at how much.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// How often the checker looks at how much.
+/// When the checker looks, and at how much.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Level {
-    /// A whole look before and after all that the collector does at a time.
-    ///
-    /// Steps that follow one another, with nothing done by the program in between, are one *run*: the looks are before and
-    /// after the run, and after each step inside it there is a look at what the step did, as with [`Level::Barrier`]. Stores
-    /// cost nothing; a wrong one is seen at the next step.
+    /// A whole look before and after each run of steps. Inside a run there are looks when marking has ended and when sweeping
+    /// has ended, as with [`Level::Barrier`]. Stores cost nothing; a wrong one is seen at the next step.
     Step,
     /// A look at what an event may have changed:
     ///
     /// - after a store or barrier, at the one reference;
     /// - after a traversal, at the object's references;
-    /// - before the atomic phase, at all objects by their headers, and again when sweeping is done, then with the references
-    ///   of all objects whose references may have changed;
+    /// - before the atomic phase, before marking is abandoned, and after finalizers were called, at all objects by their
+    ///   headers;
+    /// - when marking has ended and the program goes on before sweeping ends, at the references to dead objects;
+    /// - when sweeping has ended, at all objects by their headers, and at the references of all objects whose references may
+    ///   have changed;
     /// - after a minor collection, at the young objects and at the old ones that the collection traversed;
-    /// - at the end of every sixty-fourth cycle and of the run, at everything, the count of bytes and the string table
-    ///   included.
+    /// - at the end of every sixty-fourth cycle, at everything, the count of bytes and the string table included. Whoever runs
+    ///   the program calls [`Checker::look`](crate::Checker::look) for such a look when the program has ended.
     ///
-    /// What a store, a barrier or a traversal breaks is found at the same event as with [`Level::Full`]. So is what may be
-    /// covered up before the next look: dead objects near the top of the running stack, and wrong colours of upvalues.
+    /// What a store or a barrier breaks is found at the same event as with [`Level::Full`]. So is what the first traversal of an
+    /// object breaks; a later traversal of an object that no store has written to is not looked at, and what it leaves unmarked
+    /// is found when it has been freed. Two kinds of damage that may be gone before the next look are looked for at the events
+    /// themselves: dead objects near the top of the running stack, and wrong colours of upvalues.
     ///
     /// Other damage stays, and is found at a later look: an object that fell out of its list, a byte too many, a write that no
-    /// event told of. [`Violation::sound_until`](crate::Violation::sound_until) says from where on a second run has to look,
-    /// with [`Checker::starting_at`](crate::Checker::starting_at) and [`Level::Full`], to find the first event.
+    /// event told of. To find the first event of such damage, run the program again with [`Level::Full`] and
+    /// [`Checker::starting_at`](crate::Checker::starting_at) the event in
+    /// [`Violation::sound_until`](crate::Violation::sound_until).
     #[default]
     Barrier,
-    /// A whole look at each event, one check after the other. The other levels are measured by this one.
+    /// A whole look, one check after the other, at each store and barrier, at both ends of each step, and after each run of
+    /// steps. Tests compare the other levels with this one.
     Full,
 }
 
 impl Level {
-    /// Every level, the cheapest for programs that store much first.
+    /// Every level, by the time that it takes of a program with many stores, the shortest first.
     pub const ALL: &'static [Level] = &[Level::Step, Level::Barrier, Level::Full];
 
     /// The name in options.

@@ -1,11 +1,11 @@
 //! The old part of a heap in generational mode, which minor collections leave alone.
 //!
 //! In each list the really old objects stand behind all others. A minor collection sweeps and traverses none of them but
-//! those that waited on the gray-again list: whoever writes a young object into an old one puts the old one there. So the old
+//! those that waited on the gray-again list: a barrier puts an old object there when a young one is written into it. So the old
 //! part is looked at once, and is known from then on. A look after a minor collection walks the young part of the lists, and
-//! the old objects that had waited. It sees all that the collection changed, and walks as much as the collection itself.
+//! the old objects that had waited. It sees all that the collection changed, and walks no more than the collection itself.
 //!
-//! Damage to old objects that no event told of, and that stays, it cannot see; whole looks do.
+//! Such a look misses damage to old objects that no event told of. A whole look finds it.
 
 use crate::checks::ages::AGED_LISTS;
 use crate::id_set::IdSet;
@@ -24,7 +24,7 @@ pub(crate) struct OldPart {
     joining: Vec<u32>,
     /// The first object of the old part in each list that is in the order of ages.
     begins: [Option<u32>; AGED_LISTS.len()],
-    /// When the old part was last looked at.
+    /// When the last look ended.
     seen: SweptUntil,
 }
 
@@ -34,7 +34,7 @@ impl OldPart {
         if self.is_known { Extent::Young } else { Extent::Headers }
     }
 
-    /// The old part may be damaged: the next look covers everything.
+    /// The old part may be damaged: the next look covers it too.
     pub(crate) fn forget(&mut self) {
         self.is_known = false;
     }
@@ -69,10 +69,10 @@ impl OldPart {
         AGED_LISTS.iter().zip(self.begins).any(|(&of, begin)| of == list && begin == Some(heap.id(object)))
     }
 
-    /// A look has ended and found nothing. `references` says whether it followed the references of the objects that join.
-    pub(crate) fn settle<H: Heap>(&mut self, heap: H, references: bool) {
-        let is_told = heap.abilities().stores && heap.abilities().lifetimes;
-        self.is_known = is_told && heap.mode() == Mode::Generational && (self.is_known || references);
+    /// A look has ended and found nothing. `followed` says whether it followed the references of all objects that it covered;
+    /// `heard`, that every store will be heard.
+    pub(crate) fn settle<H: Heap>(&mut self, heap: H, followed: bool, heard: bool) {
+        self.is_known = heard && heap.mode() == Mode::Generational && (self.is_known || followed);
         for id in self.joining.drain(..) {
             self.ids.insert(id);
         }

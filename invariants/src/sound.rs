@@ -4,9 +4,10 @@
 //! heap is sound. So what the checks ask is first asked here, all together: in one walk over the members of the lists, and one
 //! over their references.
 //!
-//! A *yes* is certain: no check would find anything in what the look covers. A *no* may be mistaken, and then the checks find
-//! nothing. For example, [`is_closed`] says no where an unreachable object that is not dead refers to a dead one; the trace of
-//! `reachable` then shows that this is no fault.
+//! A *yes* is certain, as far as the look covers the heap: no check would find anything there. Objects that are skipped, since
+//! an earlier look has seen them ([`Known`], [`OldPart`]), count as covered if every store to them was heard; whole looks skip
+//! nothing. A *no* may be mistaken, and then the checks find nothing. For example, [`is_closed`] says no where an unreachable
+//! object that is not dead refers to a dead one; the trace of `reachable` then shows that this is no fault.
 
 use crate::checks::{ages, bytes, finalizers, gray_lists, intern, lists, pause, reachable, threads, upvalues};
 use crate::id_set::IdSet;
@@ -16,9 +17,9 @@ use crate::scratch::Scratch;
 use crate::walk::{self, Extent, is_dead, is_strong_to_white, references};
 use moonphase_heap::{Age, Colour, Edge, Heap, Kind, ListName, Marks, ShortStrings, Strength, UpvalueStorage};
 
-/// Whether a look of this extent would find nothing. `settled` says that no store is half done.
+/// Whether the checks would find nothing in this extent. `settled` says that no store is half done.
 pub(crate) fn is_sound<H: Heap>(heap: H, scratch: &mut Scratch, settled: bool, extent: Extent) -> bool {
-    let references = match extent {
+    let found = match extent {
         Extent::Young => {
             if !members_are_sound(heap, scratch, extent, |_, _| {}) {
                 return false;
@@ -26,17 +27,18 @@ pub(crate) fn is_sound<H: Heap>(heap: H, scratch: &mut Scratch, settled: bool, e
             References::new(heap, settled, |_| true).of_young(&scratch.old)
         }
         Extent::Headers => {
-            // Both walks in one. Whether targets are listed is not asked: the set of all members is not filled.
+            // One walk does both. It cannot ask whether targets are listed: the set of all members is not filled.
             let mut walk = References::new(heap, settled, |_| true).of_single_roots();
             scratch.known.renew(heap);
             let known = std::mem::take(&mut scratch.known);
-            let members = match known.is_enough(heap) {
-                true => members_are_sound(heap, scratch, extent, |list, object| {
+            let members = if known.is_enough(heap) {
+                members_are_sound(heap, scratch, extent, |list, object| {
                     if !known.contains(heap, object) {
                         walk.follow(list, object);
                     }
-                }),
-                false => members_are_sound(heap, scratch, extent, |list, object| walk.follow(list, object)),
+                })
+            } else {
+                members_are_sound(heap, scratch, extent, |list, object| walk.follow(list, object))
             };
             scratch.known = known;
             if !members {
@@ -52,12 +54,13 @@ pub(crate) fn is_sound<H: Heap>(heap: H, scratch: &mut Scratch, settled: bool, e
             References::new(heap, settled, |object| listed.contains(heap.id(object))).of_all()
         }
     };
-    references.sound && (references.closed || reachable::check(heap, &mut scratch.ids).is_ok())
+    found.sound && (found.closed || reachable::check(heap, &mut scratch.ids).is_ok())
 }
 
-/// Whether nothing is wrong with single objects, with their places in the lists, and with their number.
+/// Whether nothing is wrong with single objects, with their places in the lists, and with their counts (upvalues, strings,
+/// bytes).
 ///
-/// Of [`Extent::Contents`], `scratch.ids` holds all members afterwards. Each member but strings is given to `each`.
+/// With [`Extent::Contents`] and after a yes, `scratch.ids` holds all members. Each member but strings is given to `each`.
 pub(crate) fn members_are_sound<H: Heap>(
     heap: H,
     scratch: &mut Scratch,
@@ -76,7 +79,7 @@ pub(crate) fn members_are_sound<H: Heap>(
     let mut members = Members { heap, gray, gray_is_listed: false, old, upvalues: upvalues::Count::default() };
     let mut order = (!ages::Order::is_trivial(heap)).then(|| ages::Order::new(heap));
     let (mut sum, mut short_strings) = (0, 0);
-    // In lists that are circles there are more objects than were ever made.
+    // A walk that meets more objects than were ever made is in a circle.
     let mut most = heap.newest();
     for list in ListName::ALL {
         if extent == Extent::Young && list == ListName::Fixed {
@@ -87,7 +90,7 @@ pub(crate) fn members_are_sound<H: Heap>(
             order.begin(list);
         }
         members.gray_is_listed = marking && walk::is_marked(heap, list);
-        // Of two objects of a kind with the same marks, what is true of one is true of the other.
+        // Objects of one kind with equal marks get equal answers: by kind, the marks of an object that passed.
         let mut passed: [Option<Marks>; Kind::COUNT] = [None; Kind::COUNT];
         for object in heap.list(list) {
             let Some(left) = most.checked_sub(1) else { return false };
@@ -110,8 +113,8 @@ pub(crate) fn members_are_sound<H: Heap>(
                     _ => return false,
                 }
             }
-            let like = &mut passed[heap.kind(object) as usize];
-            if *like != Some(heap.marks(object)) && !members.check(list, object, like) {
+            let passed = &mut passed[heap.kind(object) as usize];
+            if *passed != Some(heap.marks(object)) && !members.check(list, object, passed) {
                 return false;
             }
             if heap.kind(object) != Kind::String {
@@ -122,7 +125,7 @@ pub(crate) fn members_are_sound<H: Heap>(
             return false;
         }
     }
-    (extent != Extent::Young || members.check_touched())
+    (extent != Extent::Young || members.touched_are_sound(marking))
         && members.upvalues.finish(heap).is_ok()
         && order.is_none_or(|order| order.finish().is_ok())
         && (extent != Extent::Contents
@@ -134,7 +137,7 @@ struct Members<'s, H: Heap> {
     heap: H,
     /// The members of gray lists.
     gray: &'s IdSet,
-    /// Whether the gray members of the list that is walked are on gray lists.
+    /// Whether the gray members of the list that is walked must be on gray lists.
     gray_is_listed: bool,
     old: &'s mut OldPart,
     upvalues: upvalues::Count,
@@ -161,8 +164,8 @@ impl<H: Heap> Members<'_, H> {
         upvalues.check_object(*heap, object, |upvalue| !old.contains(*heap, upvalue)).is_ok()
     }
 
-    /// Looks at the old objects that the last minor collection may have changed.
-    fn check_touched(&mut self) -> bool {
+    /// Whether nothing is wrong with the old objects that the last minor collection may have changed.
+    fn touched_are_sound(&mut self, marking: bool) -> bool {
         let Members { heap, gray, old, upvalues, .. } = self;
         let heap = *heap;
         let mut touched = old.touched(heap);
@@ -170,7 +173,7 @@ impl<H: Heap> Members<'_, H> {
             && touched.all(|object| {
                 let list = if heap.has_finalizer(object) { ListName::Finalizable } else { ListName::All };
                 is_in_order(heap, list, object)
-                    && gray_lists::check_object(heap, gray, object).is_ok()
+                    && (!marking || gray_lists::check_object(heap, gray, object).is_ok())
                     && upvalues.check_object(heap, object, |upvalue| !old.contains(heap, upvalue)).is_ok()
             })
     }
@@ -180,8 +183,9 @@ impl<H: Heap> Members<'_, H> {
 fn is_told_by_marks<H: Heap>(heap: H, kind: Kind) -> bool {
     match kind {
         Kind::Thread | Kind::Upvalue => false,
-        // Closures hold counted upvalues; short strings may have a list of their own.
+        // Each closure adds to the counts of its upvalues.
         Kind::Closure => heap.rules().upvalues != UpvalueStorage::Counted,
+        // Elsewhere the length of a string decides which list it belongs to.
         Kind::String => heap.rules().short_strings == ShortStrings::InAll,
         _ => true,
     }
@@ -204,13 +208,17 @@ fn is_in_order<H: Heap>(heap: H, list: ListName, object: H::Object) -> bool {
 /// Whether the living objects are *closed*: whether no root is dead, and nothing that lives refers to anything dead.
 ///
 /// A set that has the roots, and all that its members refer to, has all that is reachable. So where the living objects are
-/// closed, nothing reachable is dead, and it takes no trace to know that. A no may be mistaken, see the module.
+/// closed, nothing reachable is dead, and no trace is needed. A no may be mistaken, see the module. An object that is in no list
+/// is not met: a look at the contents finds it.
 pub(crate) fn is_closed<H: Heap>(heap: H, known: &mut Known) -> bool {
     known.renew(heap);
     let known = known.is_enough(heap).then_some(&*known);
-    let mut closed = may_be_closed(heap);
+    if !may_be_closed(heap) {
+        return false;
+    }
+    let mut closed = true;
     heap.single_roots(|_, object| closed &= !is_dead(heap, object));
-    // In a list that is a circle there are more objects than were ever made.
+    // A walk that meets more objects than were ever made is in a circle.
     let mut most = heap.newest();
     for list in ListName::COLLECTED.into_iter().chain([ListName::Fixed]) {
         for object in heap.list(list) {
@@ -229,8 +237,8 @@ pub(crate) fn is_closed<H: Heap>(heap: H, known: &mut Known) -> bool {
     closed
 }
 
-/// Whether a walk over the members of lists can tell that the living objects are closed. Counted upvalues are in no such walk,
-/// and their values may be on dead stacks.
+/// Whether a walk over the members of lists can tell that the living objects are closed. It cannot where upvalues are counted:
+/// they are followed from their closures only, and their values may be on dead stacks.
 fn may_be_closed<H: Heap>(heap: H) -> bool {
     heap.rules().upvalues != UpvalueStorage::Counted
 }
@@ -243,9 +251,9 @@ fn has_roots(list: ListName) -> bool {
 /// What a walk over references found.
 #[derive(Clone, Copy)]
 struct Found {
-    /// Nothing wrong.
+    /// Whether nothing is wrong.
     sound: bool,
-    /// No living object, and no root, that leads to a dead one.
+    /// Whether no root is dead, and no living object refers to a dead one.
     closed: bool,
 }
 
@@ -258,14 +266,14 @@ struct References<H: Heap, F> {
     found: Found,
     /// What is asked of the targets of the object that was followed last.
     asked: Asked,
-    /// The marks of a target of which all that is asked was true.
+    /// The marks of a target that met all demands.
     passed: Option<Marks>,
 }
 
 /// What is asked of a target, because of the object that refers to it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Asked {
-    /// Not to be white: the object is black, and the tri-colour invariant holds of it.
+    /// Not to be white: the object is black, and the tri-colour invariant applies to it.
     colour: bool,
     /// To be at least so old.
     age: Age,
@@ -284,7 +292,7 @@ impl<H: Heap, F: Fn(H::Object) -> bool> References<H, F> {
         }
     }
 
-    /// The references of the roots and of all objects.
+    /// Follows the roots and all objects.
     fn of_all(self) -> Found {
         let mut walk = self.of_single_roots();
         for list in ListName::COLLECTED.into_iter().chain([ListName::Fixed]) {
@@ -295,7 +303,7 @@ impl<H: Heap, F: Fn(H::Object) -> bool> References<H, F> {
         walk.found
     }
 
-    /// The references of the roots and of what a minor collection may have changed.
+    /// Follows the roots and the objects that a minor collection may have changed.
     fn of_young(self, old: &OldPart) -> Found {
         let mut walk = self.of_single_roots();
         for list in ListName::COLLECTED {
@@ -318,7 +326,7 @@ impl<H: Heap, F: Fn(H::Object) -> bool> References<H, F> {
         self
     }
 
-    /// The references of one member of a list.
+    /// Follows one member of a list.
     fn follow(&mut self, list: ListName, object: H::Object) {
         let heap = self.heap;
         // Counted upvalues are followed from their closures.

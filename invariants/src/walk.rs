@@ -1,7 +1,7 @@
 //! Walks over the objects of a heap, and over what they refer to.
 //!
-//! Every check walks the collector's lists. `checks/lists.rs` looks at the lists themselves; all other checks rely on lists
-//! that end, whose members are objects.
+//! Every check walks the collector's lists. `checks/lists.rs` looks at the lists themselves; all other checks rely on it: each
+//! list ends, and each member is an object.
 
 use moonphase_heap::{Colour, Edge, Heap, Kind, ListName, Strength, UpvalueStorage, Waiting, Weakness};
 
@@ -9,21 +9,22 @@ use moonphase_heap::{Colour, Edge, Heap, Kind, ListName, Strength, UpvalueStorag
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Extent {
     /// After a minor collection: the objects in front of the old part of each list, and the old objects that the collection
-    /// traversed. The rest is known.
+    /// traversed. The other objects were looked at before.
     Young,
-    /// All objects, and of each object what its header says. Threads and upvalues are read.
+    /// All objects by their headers; of threads and upvalues also which slots belong to which upvalue.
     Headers,
-    /// The size of each object as well. Also, whether an object is listed twice, whether what is referred to is listed, and
-    /// whether the string table has each short string.
+    /// As [`Extent::Headers`], and the size of each object, whether an object is listed twice, whether what is referred to is
+    /// listed, and whether the string table has each short string.
     Contents,
 }
 
-/// The objects that the collector colours: all but fixed ones and counted upvalues.
+/// The objects whose colour the collector changes: all but fixed ones and counted upvalues.
 pub(crate) fn collected<H: Heap>(heap: H) -> impl Iterator<Item = H::Object> {
     ListName::COLLECTED.into_iter().flat_map(move |list| heap.list(list))
 }
 
-/// Whether marking has come to the objects of a list, so that their colours mean something.
+/// Whether the colours of a list's objects mean something while marking. They do not where a cycle begins without marking
+/// the objects that wait for their finalizers ([`Waiting::KeptUnmarked`]).
 pub(crate) fn is_marked<H: Heap>(heap: H, list: ListName) -> bool {
     list != ListName::ToBeFinalized || heap.rules().waiting != Waiting::KeptUnmarked
 }
@@ -34,15 +35,16 @@ pub(crate) fn marked<H: Heap>(heap: H) -> impl Iterator<Item = H::Object> {
     lists.flat_map(move |list| heap.list(list))
 }
 
-/// The objects whose references mean something: all but counted upvalues, which only count through their closures.
+/// The objects whose references mean something: all but counted upvalues, whose values are reached through the closures that
+/// have them.
 pub(crate) fn holders<H: Heap>(heap: H) -> impl Iterator<Item = H::Object> {
     collected(heap).chain(heap.list(ListName::Fixed))
 }
 
-/// What an object refers to; of a closure with counted upvalues also what their values are.
+/// What an object refers to; of a closure with counted upvalues also the values of its closed upvalues.
 ///
-/// A counted upvalue is never looked at by itself: one that only dead closures have may refer to what is freed already. The
-/// value of an open upvalue is on a stack, and is found there.
+/// A counted upvalue is never looked at by itself: one that only dead closures have may refer to a freed object. The value of an
+/// open upvalue is on a stack, and is found there.
 #[inline]
 pub(crate) fn references<H: Heap>(heap: H, object: H::Object, mut visit: impl FnMut(Edge<H::Object>)) {
     if heap.kind(object) != Kind::Closure || heap.rules().upvalues != UpvalueStorage::Counted {
@@ -57,7 +59,7 @@ pub(crate) fn references<H: Heap>(heap: H, object: H::Object, mut visit: impl Fn
     });
 }
 
-/// The first of an object's references of which this is so.
+/// The first of an object's references for which `is_so` holds.
 pub(crate) fn find_reference<H: Heap>(
     heap: H,
     object: H::Object,
@@ -87,7 +89,7 @@ pub(crate) fn lists_end<H: Heap>(heap: H) -> bool {
     })
 }
 
-/// Whether the sweep will free an object, or has.
+/// Whether an object was freed, or is of the other white: then a sweep will free it, unless it waits for its finalizer.
 #[inline]
 pub(crate) fn is_dead<H: Heap>(heap: H, object: H::Object) -> bool {
     heap.is_freed(object) || heap.colour(object) == Colour::OtherWhite
@@ -99,13 +101,13 @@ pub(crate) fn is_weak_table<H: Heap>(heap: H, object: H::Object) -> bool {
     heap.weakness(object) != Weakness::None
 }
 
-/// Whether a reference is one that keeps its target alive to an object that is white.
+/// Whether a reference is strong and its target is white and not freed.
 #[inline]
 pub(crate) fn is_strong_to_white<H: Heap>(heap: H, edge: &Edge<H::Object>) -> bool {
     edge.strength == Strength::Strong && heap.is_white(edge.target) && !heap.is_freed(edge.target)
 }
 
-/// Whether this is so of any object in the topmost live slots of the running thread's stack, so many slots at most.
+/// Whether `is_so` holds for any object in the running thread's live stack. Looks at no more than `slots` slots, from the top.
 #[inline]
 pub(crate) fn any_on_stack<H: Heap>(heap: H, slots: u32, is_so: impl Fn(H::Object) -> bool) -> bool {
     heap.running_thread().is_some_and(|thread| {
@@ -114,7 +116,7 @@ pub(crate) fn any_on_stack<H: Heap>(heap: H, slots: u32, is_so: impl Fn(H::Objec
     })
 }
 
-/// Whether this is so of any object in the running thread's stack, above its live top too.
+/// Whether `is_so` holds for any object in the running thread's stack, above its live top too.
 pub(crate) fn any_in_whole_stack<H: Heap>(heap: H, is_so: impl Fn(H::Object) -> bool) -> bool {
     heap.running_thread().is_some_and(|thread| heap.stack(thread, 0..u32::MAX).flatten().any(is_so))
 }

@@ -281,6 +281,18 @@ fn finalizers_out_of_order_break_finalizers() {
 }
 
 #[test]
+fn objects_that_change_places_while_they_wait_break_finalizers() {
+    for level in Level::ALL {
+        let mut heap = finalizable();
+        heap.set_observer(Box::new(Checker::new(*level)));
+        heap.corrupt().turn_until(Phase::SweepAll);
+        heap.corrupt().swap_waiting();
+        heap.corrupt().turn_until(Phase::Pause);
+        assert_eq!(first_violation(&mut heap).as_deref(), Some("finalizers table"), "{level}");
+    }
+}
+
+#[test]
 fn a_weak_entry_of_a_dead_object_breaks_weak() {
     let mut heap = heap();
     let dead = heap.new_table();

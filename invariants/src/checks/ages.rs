@@ -1,13 +1,14 @@
-//! `ages`: in generational mode no old object refers to one that is so young that a minor collection would not find it by
-//! that reference; old objects are not white; objects stand in the lists where their age is looked for.
+//! `ages`: in generational mode no old object refers to one that is too young; old objects are not white; objects stand in
+//! their lists in the order of ages.
 //!
-//! A minor collection does not traverse what is really old, so what it refers to must be old as well. It does traverse what
-//! is old1 or touched2, for the last time: these may refer to survivals, which become old by it. For example, a black table
-//! of age `old` must not refer to a string of age `survival`; a black table of age `old1` may.
+//! A minor collection does not traverse a really old object, so it would free a young one that only the old one refers to. A
+//! target must therefore be old as well. Objects of age old1 and touched2 are traversed once more by the next minor
+//! collection: they may refer to survivals, which become old in that collection. For example, a black table of age `old` must
+//! not refer to a string of age `survival`; a black table of age `old1` may.
 //!
-//! The rule is about black objects: gray ones are on a gray list and will be traversed. It is not about threads, whose stacks
-//! have no barrier (`threads` sees to it that they are traversed), nor about old0 objects, which become old1 before anything
-//! that they refer to may be freed. Weak references count too, since weak tables are cleared only when they are traversed.
+//! The rule is about black objects: gray ones are on a gray list and will be traversed. It is not about old0 objects, which
+//! `black-to-white` covers, nor about threads, which have no barrier: `threads` asks that these are traversed again. Weak
+//! references count too, since weak tables are cleared only when they are traversed.
 //!
 //! In incremental mode every object is new, fixed ones aside.
 
@@ -16,7 +17,7 @@ use crate::breach::{Breach, Verdict};
 use crate::walk::collected;
 use moonphase_heap::{Age, Edge, Heap, Kind, ListName, Mode};
 
-/// Everything. `settled` says that no store is half done, so that references may be looked at.
+/// Looks at the order of the lists, at each object and, if the heap is settled, at the references.
 pub(crate) fn check<H: Heap>(heap: H, settled: bool) -> Verdict<H::Object> {
     check_order(heap)?;
     for object in collected(heap) {
@@ -28,7 +29,8 @@ pub(crate) fn check<H: Heap>(heap: H, settled: bool) -> Verdict<H::Object> {
     Ok(())
 }
 
-/// Whether the references of an object are the subject of this invariant rather than of `black-to-white`.
+/// Whether `black-to-white` does not apply to the references of an object, because it is old. To those of an old thread neither
+/// rule applies.
 #[inline]
 pub(crate) fn covers<H: Heap>(heap: H, object: H::Object) -> bool {
     let age = heap.age(object);
@@ -52,7 +54,7 @@ pub(crate) fn check_object<H: Heap>(heap: H, object: H::Object) -> Verdict<H::Ob
     Ok(())
 }
 
-/// Looks at one reference that was just written.
+/// Looks at the references of an object into which a young one was just stored.
 pub(crate) fn check_store<H: Heap>(heap: H, holder: H::Object, new: H::Object) -> Verdict<H::Object> {
     if !heap.phase().is_marking() || heap.is_freed(new) || !is_too_young(heap, holder, new) {
         return Ok(());
@@ -86,7 +88,7 @@ fn is_too_young<H: Heap>(heap: H, holder: H::Object, target: H::Object) -> bool 
     heap.age(target) < least_age(heap, holder)
 }
 
-/// The least age that the rule asks for in what an object refers to.
+/// The least age that a target of an object may have; [`Age::New`] is no demand.
 #[inline]
 pub(crate) fn least_age<H: Heap>(heap: H, holder: H::Object) -> Age {
     match heap.age(holder) {
@@ -97,7 +99,7 @@ pub(crate) fn least_age<H: Heap>(heap: H, holder: H::Object) -> Age {
     }
 }
 
-/// The lists: behind each boundary there are only objects of its age or older, and the boundaries are in their lists. In
+/// Looks at the lists: from each boundary on there are only objects of its age or older, and each boundary is in its list. In
 /// incremental mode there are no boundaries.
 fn check_order<H: Heap>(heap: H) -> Verdict<H::Object> {
     let mut order = Order::new(heap);
@@ -130,7 +132,7 @@ impl<H: Heap> Order<H> {
         Order { heap, old1, waiting: old1, list: ListName::All, boundaries: [None; 3], passed: 0 }
     }
 
-    /// Whether no age begins anywhere, and so all lists are in order where all objects are new.
+    /// Whether there are no boundaries, so that the order need not be looked at.
     pub(crate) fn is_trivial(heap: H) -> bool {
         heap.mode() == Mode::Incremental
             && heap.first_old1().is_none()
@@ -159,7 +161,7 @@ impl<H: Heap> Order<H> {
         if age >= least && !too_early { Ok(()) } else { Err(out_of_order(object, age, least)) }
     }
 
-    /// Whether the walk has come to where all objects are really old.
+    /// Whether the walk has come to the part of the list in which all objects are really old.
     #[inline]
     pub(crate) fn is_in_old_part(&self) -> bool {
         self.passed == self.boundaries.len()
@@ -168,7 +170,11 @@ impl<H: Heap> Order<H> {
     /// The walk comes to the end of the list.
     pub(crate) fn end_list(&self) -> Verdict<H::Object> {
         match self.boundaries[self.passed..].iter().flatten().next() {
-            Some(lost) => Err(Breach::of_object(Invariant::Ages, *lost, "is where an age begins, in no list")),
+            Some(lost) => Err(Breach::of_object(
+                Invariant::Ages,
+                *lost,
+                "is where an age begins, and the walk did not meet it in its place",
+            )),
             None => Ok(()),
         }
     }
@@ -187,7 +193,7 @@ fn out_of_order<O>(object: O, age: Age, least: Age) -> Box<Breach<O>> {
     let what = if age < least {
         format!("is {age} and stands where all is at least {least}")
     } else {
-        "is old1 and stands before the first object of that age".to_owned()
+        "is old1 and stands before the place where the next collection looks for objects of that age".to_owned()
     };
     Breach::of_object(Invariant::Ages, object, what)
 }

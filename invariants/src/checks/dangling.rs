@@ -50,7 +50,7 @@ pub(crate) fn check_store<H: Heap>(heap: H, holder: H::Object, new: H::Object) -
     check_object(heap, holder)
 }
 
-/// The collector came upon a freed object. Who refers to it is found by looking everywhere.
+/// The collector came upon a freed object. Who refers to the object is found by looking everywhere.
 pub(crate) fn met<H: Heap>(heap: H, object: H::Object) -> Box<Breach<H::Object>> {
     let reference = || -> Option<(H::Object, Edge<H::Object>)> {
         if !walk::lists_end(heap) {

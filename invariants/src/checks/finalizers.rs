@@ -1,12 +1,12 @@
-//! `finalizers`: objects with finalizers are in the lists of such objects and nowhere else, and within a cycle they are
-//! called in the reverse of the order in which they were marked for finalization (manual §2.5.3).
+//! `finalizers`: objects with finalizers are in the lists of such objects and nowhere else. Within a cycle finalizers are called
+//! in the reverse of the order in which the objects were marked for finalization (manual of Lua 5.4, §2.5.3).
 //!
-//! A step may take the first object off the list of those that wait, and may append the objects of a cycle. So after each
-//! step the list is compared with the list after the step before. For example: after the list `a b c`, the lists `b c` and
-//! `b c d e` are right, and `c b` is not.
+//! Between two looks objects are taken off the front of the list of those that wait, and the objects of a cycle are appended.
+//! So the list is compared with the list of the look before. For example: after the list `a b c`, the lists `b c`, `c` and
+//! `c d e` are right; `c b` is not, unless `b` was marked for finalization again.
 //!
-//! What weak tables may still refer to depends on the same moment (`weak`): values that are about to be finalized are cleared
-//! before they are revived, keys only once they are dead.
+//! The same moment decides what weak tables may still refer to (`weak`). When an object that has a finalizer is found dead,
+//! entries with it as a weak value are removed at once; entries with it as a weak key stay until it is freed.
 
 use super::{reachable, weak};
 use crate::Invariant;
@@ -46,9 +46,11 @@ pub(crate) struct Order {
     /// When each object was marked for finalization.
     marked: HashMap<u32, u64>,
     marks: u64,
-    /// The objects that waited for their finalizers after the last step.
+    /// The objects that waited for their finalizers after the last step, less those that are known to have been taken off.
     waiting: Vec<u32>,
-    /// Entries of tables with weak keys before the atomic phase whose keys have finalizers: table and key.
+    /// Those that were taken off since the lists were last compared, and not marked for finalization again.
+    taken: IdSet,
+    /// Of each entry with a weak key that has a finalizer: the table and the key, as they were before the atomic phase.
     keys: Vec<(u32, u32)>,
 }
 
@@ -57,13 +59,15 @@ impl Order {
     pub(crate) fn mark<H: Heap>(&mut self, heap: H, object: H::Object) {
         self.marks += 1;
         self.marked.insert(heap.id(object), self.marks);
-        // One that waited is marked again: its turn has come since, and so that of all before it.
+        self.taken.remove(heap.id(object));
+        // If it waited, its finalizer was called, and those of all objects before it.
         if let Some(taken) = self.waiting.iter().position(|&id| id == heap.id(object)) {
             self.waiting.drain(..=taken);
         }
     }
 
-    /// The atomic phase is about to begin. Says whether the weak tables are of interest.
+    /// The atomic phase is about to begin: the keys of the last cycle are forgotten. Says whether any object has a finalizer, so
+    /// that keys are to be remembered.
     pub(crate) fn before_atomic<H: Heap>(&mut self, heap: H) -> bool {
         self.keys.clear();
         heap.list(ListName::Finalizable).next().is_some()
@@ -82,38 +86,50 @@ impl Order {
         });
     }
 
-    /// A step has ended that has nothing to do with finalizers, but that it may have called one: the list is what it was,
-    /// perhaps without its first object. Its order is looked at after the next step of the other kind.
+    /// A step has ended that did not change the phase. Objects may have been taken off the list. Its order is looked at after
+    /// the next step that changes the phase.
     pub(crate) fn after_usual_step<H: Heap>(&mut self, heap: H) {
         let first = heap.list(ListName::ToBeFinalized).next();
         let taken = match first {
             Some(first) => self.waiting.iter().position(|&id| id == heap.id(first)),
             None => Some(self.waiting.len()),
         };
-        // Where the first object is an unknown one, the list is left to be compared.
-        self.waiting.drain(..taken.unwrap_or(0));
+        // Where the first object is an unknown one, `after_step` will compare the lists.
+        for id in self.waiting.drain(..taken.unwrap_or(0)) {
+            self.taken.insert(id);
+        }
     }
 
     /// A step has ended.
     pub(crate) fn after_step<H: Heap>(&mut self, heap: H) -> Verdict<H::Object> {
         if self.waiting.is_empty() && heap.list(ListName::ToBeFinalized).next().is_none() {
             self.keys.clear();
+            self.taken.clear();
             return Ok(());
         }
-        // A list that is a circle is for the checks to find.
+        // The list may be a circle, which other checks find.
         let now: Vec<H::Object> = heap.list(ListName::ToBeFinalized).take(heap.newest() as usize).collect();
         let taken = match now.first() {
             Some(&first) => self.waiting.iter().position(|&id| id == heap.id(first)).unwrap_or(self.waiting.len()),
             None => self.waiting.len(),
         };
         let kept = self.waiting.split_off(taken);
+        for id in self.waiting.drain(..) {
+            self.taken.insert(id);
+        }
         self.waiting = now.iter().map(|&object| heap.id(object)).collect();
         if !self.waiting.starts_with(&kept) {
             let detail = "the objects that wait for their finalizers changed their order".to_owned();
             return Err(Breach::of_heap(Invariant::Finalizers, detail));
         }
         let fresh = &now[kept.len()..];
+        let again = fresh.iter().find(|&&object| self.taken.contains(heap.id(object)));
+        if let Some(&again) = again {
+            let what = "waits for its finalizer behind objects that came after it";
+            return Err(Breach::of_object(Invariant::Finalizers, again, what));
+        }
         let when = |object: H::Object| self.marked.get(&heap.id(object));
+        self.taken.clear();
         for pair in fresh.windows(2) {
             if when(pair[0]) < when(pair[1]) {
                 let what = "is to be finalized after an object that was marked for finalization before it";
@@ -124,7 +140,7 @@ impl Order {
         if fresh.is_empty() {
             return Ok(());
         }
-        // What had not been marked when values were cleared.
+        // The objects that had not been marked when values were cleared.
         let unmarked = if is_marked(heap, ListName::ToBeFinalized) { fresh } else { &now };
         check_weak_entries(heap, fresh, unmarked, &keys)
     }
@@ -153,7 +169,7 @@ fn check_weak_entries<H: Heap>(
         }
         entries
     };
-    // A table that is only reachable from objects that wait was not marked yet when values were cleared.
+    // A table that only waiting objects lead to was not marked yet when values were cleared.
     let mut reached = IdSet::default();
     if tables.iter().any(|(_, edge)| !is_weak_key(edge)) {
         reachable::trace_without(heap, &mut reached, unmarked);

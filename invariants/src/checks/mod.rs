@@ -1,8 +1,8 @@
-//! The checks, a file each, and which of them is behind which name.
+//! The checks, a file each, and the check that belongs to each [`Invariant`].
 //!
 //! A check is one question to a heap. It reads the heap through [`Heap`] and asks [`Rules`](moonphase_heap::Rules) where
-//! collectors differ. Most have two entries: `check` asks of the whole heap, `check_object` and its like ask of a part, for a
-//! caller that walks the heap for several checks at once.
+//! collectors differ. Most have several entries. `check` looks at the whole heap. `check_object` and `check_member` look at one
+//! object, for a caller that walks the heap for several checks at once; `check_store` looks at one reference.
 
 use crate::Invariant;
 use crate::breach::Verdict;

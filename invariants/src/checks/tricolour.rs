@@ -1,11 +1,11 @@
 //! `black-to-white`: while marking, no black object refers strongly to a white one.
 //!
-//! The collector is done with a black object. It will visit the white one only by another reference. If there is no other
-//! reference, or if it goes away, the white object is freed while the black one still refers to it. Weak references may lead
+//! The collector is done with a black object. It reaches the white object only by another reference. If there is no such
+//! reference, or if it is removed, the white object is freed while the black one still refers to it. Weak references may lead
 //! to white objects. While sweeping, black objects turn white one by one, so the rule is off.
 //!
-//! In generational mode the rule holds between collections as well, but only of black objects that are not old. Old objects
-//! are black all the time; what they may refer to is the subject of `ages`.
+//! In generational mode the collector is in a phase of marking between two collections, so the rule is on. It covers black
+//! objects up to age old0. What older ones may refer to is the subject of `ages`.
 
 use super::ages;
 use crate::Invariant;
@@ -32,13 +32,15 @@ fn check_object<H: Heap>(heap: H, object: H::Object) -> Verdict<H::Object> {
     }
 }
 
-/// Looks at one reference that was just written.
+/// Looks at one reference that was just written. Where upvalues are counted, a value that was stored into one is looked at for
+/// all closures.
 pub(crate) fn check_store<H: Heap>(heap: H, holder: H::Object, new: H::Object) -> Verdict<H::Object> {
     if !heap.phase().is_marking() {
         return Ok(());
     }
     if heap.rules().upvalues == UpvalueStorage::Counted {
-        // A counted upvalue has no colour. Its value counts for the closures that have it, which are black or not.
+        // A counted upvalue has no colour. Its value is taken as referred to by each closure that has the upvalue, so the
+        // colours of those closures decide.
         if heap.kind(new) == Kind::Upvalue {
             return check_object(heap, holder);
         }
@@ -58,14 +60,14 @@ pub(crate) fn check_store<H: Heap>(heap: H, holder: H::Object, new: H::Object) -
 
 /// Looks at an object that was just traversed or marked, and at the objects that were blackened together with it.
 ///
-/// Upvalues and userdata become black as soon as they are marked, without a turn of their own. So what they refer to has to
-/// be marked by then too. For example: a closure refers to a closed upvalue, the upvalue to a userdata, the userdata to its
-/// metatable. One traversal of the closure marks all of them.
+/// Upvalues and userdata become black as soon as they are marked, without being traversed later. So their targets are marked at
+/// the same time. For example: a closure refers to a closed upvalue, the upvalue to a userdata, the userdata to its metatable.
+/// One traversal of the closure marks all of them.
 pub(crate) fn check_traversed<H: Heap>(heap: H, object: H::Object) -> Verdict<H::Object> {
     if !heap.phase().is_marking() {
         return Ok(());
     }
-    // Mostly no target is white or could have been blackened, and that is soon seen.
+    // Mostly no target is white or could have been blackened, and this short walk shows it.
     let mut any = false;
     references(heap, object, |edge| any |= heap.is_white(edge.target) || may_be_blackened(heap, edge.target));
     if any { check_targets(heap, object) } else { Ok(()) }
@@ -82,7 +84,8 @@ fn check_targets<H: Heap>(heap: H, object: H::Object) -> Verdict<H::Object> {
     references(heap, object, |edge| {
         let target = edge.target;
         if may_be_blackened(heap, target) && heap.is_black(target) && target != object && verdict.is_ok() {
-            // Upvalues lead on to userdata and these to tables, so this goes no deeper than that.
+            // Upvalues lead on to userdata, and these to tables. A userdata that is a user value of another one is left to
+            // later looks.
             verdict = check_blackened(heap, target);
         }
     });

@@ -1,9 +1,12 @@
-//! `upvalues`: an open upvalue is never black, points into its thread's live stack, alone at its slot, and its thread's
-//! list is sorted; a closed one is never gray. A counted upvalue (Lua 5.3) has no colour; its count is the number of the
-//! closures that have it.
+//! `upvalues`: what open, closed and counted upvalues must be.
 //!
-//! The threads' lists and the open upvalues are the same set if they have the same number: each list ascends strictly and has
-//! only open upvalues of its own thread, so no upvalue is listed twice.
+//! - An open upvalue is never black. It points into the live stack of its thread, and no other upvalue points to that slot.
+//! - The list of a thread has its open upvalues, the lowest slot first.
+//! - A closed upvalue is never gray.
+//! - A counted upvalue (Lua 5.3) has no colour; its count is the number of the closures that have it.
+//!
+//! Each list ascends strictly and has only open upvalues of its own thread, so no upvalue is listed twice. So if there are as
+//! many open upvalues as list members, the two sets are equal.
 
 use crate::Invariant;
 use crate::breach::{Breach, Verdict};
@@ -95,29 +98,30 @@ pub(crate) fn check_upvalue<H: Heap>(heap: H, upvalue: H::Object) -> Result<bool
     }
 }
 
-/// Looks at the list of one thread. Says how many open upvalues it has that are walked.
+/// Looks at the list of one thread. Says how many of its upvalues the walk comes to.
 fn check_thread<H: Heap>(
     heap: H,
     thread: H::Object,
     is_walked: impl Fn(H::Object) -> bool,
 ) -> Result<usize, Box<Breach<H::Object>>> {
     let mut walked = 0;
-    let mut above = None;
+    let mut before = None;
     for upvalue in heap.open_upvalues(thread) {
         let wrong = |what: &str| Err(Breach::of_object(Invariant::Upvalues, upvalue, what));
         if heap.is_freed(upvalue) {
-            return wrong("is in a thread's list of open upvalues");
+            return wrong("is still in a thread's list of open upvalues");
         }
         let Some((owner, slot)) = heap.upvalue_slot(upvalue) else {
-            return wrong("is closed and in a thread's list of open upvalues");
+            let what = if heap.is_open_upvalue(upvalue) { "points to no slot of a stack" } else { "is closed" };
+            return wrong(&format!("{what} and is in a thread's list of open upvalues"));
         };
         if owner != thread {
             return wrong("is in the list of another thread than its own");
         }
-        if above.is_some_and(|above| slot <= above) {
+        if before.is_some_and(|before| slot <= before) {
             return wrong("is out of order in its thread's list of open upvalues");
         }
-        above = Some(slot);
+        before = Some(slot);
         walked += usize::from(is_walked(upvalue));
     }
     Ok(walked)

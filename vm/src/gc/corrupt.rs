@@ -263,14 +263,12 @@ impl Corrupt<'_> {
 
     /// Exchanges the first two objects with finalizers.
     pub fn swap_finalizable(&mut self) {
-        let head = self.heap.finalizable_head();
-        if let Some(first) = head.get()
-            && let Some(second) = first.next.get()
-        {
-            first.next.set(second.next.get());
-            second.next.set(Some(first));
-            head.set(Some(second));
-        }
+        swap(self.heap.finalizable_head());
+    }
+
+    /// Exchanges the first two objects that wait for their finalizers.
+    pub fn swap_waiting(&mut self) {
+        swap(&self.heap.to_be_finalized);
     }
 
     /// Counts more bytes than there are.
@@ -298,5 +296,16 @@ impl Corrupt<'_> {
             .into_iter()
             .find_map(|list| self.heap.view().list(list).find(|object| object.id() == id).map(|found| found.erased()))
             .unwrap_or_else(|| panic!("no object #{id}"))
+    }
+}
+
+/// Exchanges the first two objects of a list.
+fn swap(head: &Cell<Option<AnyGc>>) {
+    if let Some(first) = head.get()
+        && let Some(second) = first.next.get()
+    {
+        first.next.set(second.next.get());
+        second.next.set(Some(first));
+        head.set(Some(second));
     }
 }
