@@ -112,7 +112,7 @@ pub fn body(text: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use moonphase_vm::{Schedule, Step, System};
+    use moonphase_vm::{Schedule, System, Turns};
     use proptest::prelude::*;
 
     use super::*;
@@ -154,7 +154,7 @@ mod tests {
     fn schedules() -> impl Strategy<Value = Schedules> {
         // In the order of their points.
         let steps = prop::collection::btree_map(1..1_000_000_u64, 1..1000_u32, 1..5);
-        let steps = steps.prop_map(|steps| steps.into_iter().map(|(point, turns)| Step { point, turns }).collect());
+        let steps = steps.prop_map(|steps| steps.into_iter().map(|(point, turns)| Turns { point, turns }).collect());
         let only = prop_oneof![
             Just(Schedule::None),
             Just(Schedule::Stress),

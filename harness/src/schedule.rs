@@ -6,7 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use moonphase_vm::{Schedule, Step, Turned, UnknownSchedule};
+use moonphase_vm::{Schedule, Turned, Turns, UnknownSchedule};
 use serde::{Deserialize, Serialize};
 
 /// A choice of schedules.
@@ -104,7 +104,7 @@ pub struct TurnsAt {
 }
 
 impl From<Turned> for TurnsAt {
-    fn from(Turned { step: Step { point, turns }, line }: Turned) -> TurnsAt {
+    fn from(Turned { turns: Turns { point, turns }, line }: Turned) -> TurnsAt {
         TurnsAt { point, turns, line }
     }
 }

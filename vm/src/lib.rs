@@ -21,6 +21,6 @@ pub use host::{
     Coroutine, Error, FromLua, FromValues, Function, IntoLua, IntoValues, LuaValue, Table, Userdata, Values,
 };
 pub use interpreter::{
-    Compiled, Limit, LoadError, Options, Schedule, ScriptError, Step, System, Turned, UnknownSchedule, Vm,
+    Compiled, Limit, LoadError, Options, Schedule, ScriptError, System, Turned, Turns, UnknownSchedule, Vm,
 };
 pub use version::{LuaVersion, UnknownVersion};

@@ -86,7 +86,7 @@ fn what_is_recorded_makes_the_same_run_when_it_is_the_schedule() {
     // The steps of the generational schedule are not turns at points.
     for schedule in SCHEDULES.iter().filter(|&&schedule| schedule != "generational") {
         let (log, turned) = observe(schedule, MIXED);
-        let steps = Schedule::Steps(turned.iter().map(|turned| turned.step).collect());
+        let steps = Schedule::Steps(turned.iter().map(|turned| turned.turns).collect());
         assert_eq!(observe(&steps.to_string(), MIXED).0.events, log.events, "{schedule}");
     }
 }
@@ -131,7 +131,7 @@ fn the_barrier_of_a_capture_never_acts_for_the_closure_is_complete_before_a_turn
 #[test]
 fn turns_fall_inside_native_functions() {
     let (_, turned) = observe("stress", "local t = 1\nt = debug.getinfo(1, 'nSlutf')\nprint(t)");
-    let inside: u32 = turned.iter().filter(|turned| turned.line == 2).map(|turned| turned.step.turns).sum();
+    let inside: u32 = turned.iter().filter(|turned| turned.line == 2).map(|turned| turned.turns.turns).sum();
     assert!(inside > 10, "{turned:?}");
 }
 

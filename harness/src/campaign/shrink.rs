@@ -6,7 +6,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use moonphase_vm::{Schedule, Step};
+use moonphase_vm::{Schedule, Turns};
 
 use super::job::{CaseReport, Ended, Job};
 use super::lane::IsolationError;
@@ -188,10 +188,10 @@ impl Shrinker<'_> {
             return Ok(minimized);
         }
         let turned = self.turns(&minimized.text, &self.judge.schedule)?;
-        let mut steps: Vec<Step> = turned.iter().map(|&TurnsAt { point, turns, .. }| Step { point, turns }).collect();
+        let mut steps: Vec<Turns> = turned.iter().map(|&TurnsAt { point, turns, .. }| Turns { point, turns }).collect();
         let schedule = std::mem::take(&mut self.judge.schedule);
         let last = self.calls.saturating_add(MAX_SCHEDULES);
-        let mut shows = |steps: &[Step]| {
+        let mut shows = |steps: &[Turns]| {
             self.judge.schedule = Schedule::Steps(steps.to_vec());
             self.calls < last && self.keeps(&minimized.text)
         };
@@ -218,19 +218,19 @@ impl Shrinker<'_> {
 }
 
 /// Explicit schedules without some of the steps, with all of those turns at the last of their points, or with fewer turns.
-fn smaller(steps: &[Step], at: usize, end: usize) -> Vec<Vec<Step>> {
-    let with = |part: &[Step]| [&steps[..at], part, &steps[end..]].concat();
+fn smaller(steps: &[Turns], at: usize, end: usize) -> Vec<Vec<Turns>> {
+    let with = |part: &[Turns]| [&steps[..at], part, &steps[end..]].concat();
     let mut candidates = Vec::new();
     if end - at < steps.len() {
         candidates.push(with(&[]));
     }
     let turns: u32 = steps[at..end].iter().map(|step| step.turns).sum();
-    let Step { point, .. } = steps[end - 1];
+    let Turns { point, .. } = steps[end - 1];
     if end - at > 1 {
-        candidates.push(with(&[Step { point, turns }]));
+        candidates.push(with(&[Turns { point, turns }]));
     } else {
         let fewer = [turns / 2, turns - 1].into_iter().filter(|&fewer| fewer > 0);
-        candidates.extend(fewer.map(|turns| with(&[Step { point, turns }])));
+        candidates.extend(fewer.map(|turns| with(&[Turns { point, turns }])));
     }
     candidates
 }
@@ -329,7 +329,7 @@ mod tests {
             Ok(Schedule::Steps(steps)) => steps,
             other => panic!("{other:?}"),
         };
-        let shown = |candidates: Vec<Vec<Step>>| -> Vec<String> {
+        let shown = |candidates: Vec<Vec<Turns>>| -> Vec<String> {
             candidates.into_iter().map(|steps| Schedule::Steps(steps).to_string()).collect()
         };
         assert_eq!(shown(smaller(&steps("steps:1,2x2,5"), 0, 2)), ["steps:5", "steps:2x3,5"]);

@@ -32,7 +32,7 @@ pub use error::{Limit, ScriptError, Throw};
 pub use load::{Compiled, LoadError};
 pub use native::{Builtin, Call, Control, Function, NativeResult};
 pub(crate) use native::{to_integer, to_number};
-pub use schedule::{Schedule, Step, Turned, UnknownSchedule};
+pub use schedule::{Schedule, Turned, Turns, UnknownSchedule};
 pub(crate) use streams::Buffering;
 
 use crate::gc::{Gc, Heap, HeapOptions, Mode, Policy, Semantics};

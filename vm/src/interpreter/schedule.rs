@@ -48,7 +48,7 @@ pub enum Schedule {
     /// eighth allocation.
     Generational,
     /// Turns at these points.
-    Steps(Vec<Step>),
+    Steps(Vec<Turns>),
 }
 
 /// Allocations between two automatic steps of [`Schedule::Generational`].
@@ -72,9 +72,9 @@ fn destinations() -> impl Iterator<Item = Phase> {
     Phase::ALL.into_iter().filter(|&phase| phase != Phase::Atomic)
 }
 
-/// Turns at one point.
+/// Turns of the collector at one point of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Step {
+pub struct Turns {
     /// The number of the point, from 1.
     pub point: u64,
     /// How many turns.
@@ -86,13 +86,13 @@ pub struct Step {
 #[error("unknown schedule '{0}' (known: none, stress, random:SEED, barriers, generational, steps:POINT[xTURNS],…)")]
 pub struct UnknownSchedule(String);
 
-impl FromStr for Step {
+impl FromStr for Turns {
     type Err = ();
 
-    fn from_str(text: &str) -> Result<Step, ()> {
+    fn from_str(text: &str) -> Result<Turns, ()> {
         let (point, turns) = text.split_once('x').unwrap_or((text, "1"));
         match (point.parse(), turns.parse()) {
-            (Ok(point), Ok(turns)) if point > 0 && turns > 0 => Ok(Step { point, turns }),
+            (Ok(point), Ok(turns)) if point > 0 && turns > 0 => Ok(Turns { point, turns }),
             _ => Err(()),
         }
     }
@@ -110,7 +110,7 @@ impl FromStr for Schedule {
             ("barriers", None) => Schedule::Barriers,
             ("generational", None) => Schedule::Generational,
             ("steps", Some(steps)) => {
-                let mut steps: Vec<Step> =
+                let mut steps: Vec<Turns> =
                     steps.split(',').map(str::parse).collect::<Result<_, _>>().map_err(|()| unknown())?;
                 steps.sort_by_key(|step| step.point);
                 Schedule::Steps(steps)
@@ -130,7 +130,7 @@ impl fmt::Display for Schedule {
             Schedule::Barriers => f.write_str("barriers"),
             Schedule::Generational => f.write_str("generational"),
             Schedule::Steps(steps) => {
-                for (index, Step { point, turns }) in steps.iter().enumerate() {
+                for (index, Turns { point, turns }) in steps.iter().enumerate() {
                     f.write_str(if index == 0 { "steps:" } else { "," })?;
                     write!(f, "{point}")?;
                     if *turns > 1 {
@@ -146,8 +146,8 @@ impl fmt::Display for Schedule {
 /// The turns that a schedule made at one point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Turned {
-    /// Where, among all points.
-    pub step: Step,
+    /// At which point, and how many.
+    pub turns: Turns,
     /// The line of the Lua function that ran; 0 where none did.
     pub line: u32,
 }
@@ -198,7 +198,7 @@ enum Rule {
         rest: u64,
     },
     Steps {
-        steps: Vec<Step>,
+        steps: Vec<Turns>,
         next: usize,
     },
 }
@@ -353,8 +353,8 @@ impl Vm {
     fn record_turn(&mut self, point: u64, line: u32, first: bool) {
         let Some(record) = self.scheduler.as_mut().and_then(|scheduler| scheduler.record.as_mut()) else { return };
         match record.last_mut() {
-            Some(last) if !first => last.step.turns += 1,
-            _ => record.push(Turned { step: Step { point, turns: 1 }, line }),
+            Some(last) if !first => last.turns.turns += 1,
+            _ => record.push(Turned { turns: Turns { point, turns: 1 }, line }),
         }
     }
 
