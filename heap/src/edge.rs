@@ -168,6 +168,8 @@ impl NamedLabel {
     /// The name that the reference gives to its target, if it gives one: a variable's, a string key, a root's.
     pub fn name(&self) -> Option<&[u8]> {
         match (self.label, &self.key) {
+            // Any number of objects wait for their finalizers.
+            (Label::Root(Root::ToBeFinalized), _) => None,
             (Label::Root(root), _) => Some(root.name().as_bytes()),
             (Label::Entry(_), Some(Key::String(key))) => Some(key),
             _ => self.variable.as_deref(),
@@ -239,5 +241,13 @@ mod tests {
         assert_eq!(name(Label::Entry(0), Some(Key::Number("1".into())), None), None);
         assert_eq!(name(Label::Key(0), Some(Key::String(b"k".to_vec())), None), None);
         assert_eq!(name(Label::Metatable, None, None), None);
+    }
+
+    #[test]
+    fn a_root_names_its_object_and_the_list_of_those_to_be_finalized_does_not() {
+        let label = |root| NamedLabel { label: Label::Root(root), key: None, variable: None };
+        assert_eq!(label(Root::Registry).name(), Some(&b"registry"[..]));
+        assert_eq!(label(Root::ToBeFinalized).name(), None);
+        assert_eq!(label(Root::ToBeFinalized).to_string(), "object to be finalized");
     }
 }
