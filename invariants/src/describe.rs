@@ -2,6 +2,7 @@
 
 use crate::path::{Hop, path_to};
 use moonphase_heap::{Age, Colour, Kind, Label, Location, NamedLabel, Names};
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// Most bytes of a string's contents, or of a name, that a description shows.
@@ -11,7 +12,7 @@ const EXCERPT: usize = 24;
 ///
 /// It is shown by a few words that tell a person which object it is: its kind and number, with the name by which the shortest
 /// way from a root reaches it: `closure 'f1'#20 (script:3)`, `upvalue 'cfg'#8 of closure 'f1'#20 (script:3)`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ObjectInfo {
     /// Its number.
     pub id: u32,

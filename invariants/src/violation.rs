@@ -4,10 +4,11 @@ use crate::breach::{Breach, Subject};
 use crate::path::{Hop, path_to};
 use crate::{Invariant, ObjectInfo};
 use moonphase_heap::{Edge, Location, NamedLabel, Names, Phase, Site};
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// One reference on the way from a root to an object.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PathStep {
     /// Why the object before (or, for the first step, the VM) refers to this one.
     pub label: NamedLabel,
