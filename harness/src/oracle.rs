@@ -326,7 +326,7 @@ fn measure<T>(work: impl FnOnce() -> T) -> (T, Duration) {
 /// The finding that the death of an engine is, with what explains it.
 fn death(run: &Run, role: Role) -> Option<(Signature, Option<Box<Explanation>>)> {
     let End::Died(how) = &run.outcome.end else { return None };
-    let explanation = Explanation::of_crash(role.name(), how, &run.stderr);
+    let explanation = Explanation::of_crash(Activity::Run(role), Some(how), &run.stderr);
     Some((Signature::of_crash(role.name(), how), Some(Box::new(explanation))))
 }
 
@@ -500,8 +500,8 @@ mod tests {
         let mut bench = bench(printing("1"), None, vec![printing("1"), printing("2")]);
         let judgement = bench.judge(Purpose::Explain);
         assert_eq!(text(&judgement), Some("differential output returned/returned"));
-        let Some(Explanation::Difference(difference)) = judgement.explanation.as_deref() else { panic!() };
-        assert_eq!((difference.our_name.as_str(), difference.reference_name.as_str()), ("subject", "second"));
+        let Some(Explanation::Disagreement(disagreement)) = judgement.explanation.as_deref() else { panic!() };
+        assert_eq!((disagreement.our_name.as_str(), disagreement.reference_name.as_str()), ("subject", "second"));
     }
 
     #[test]
@@ -511,8 +511,8 @@ mod tests {
         assert_eq!(text(&judgement), Some("schedule output returned/returned"));
         assert_eq!(judgement.schedule, Schedule::Stress);
         assert_eq!(judgement.subject.outcome, printing("2").outcome);
-        let Some(Explanation::Difference(difference)) = judgement.explanation.as_deref() else { panic!() };
-        assert_eq!(difference.our_name, "subject with schedule stress");
+        let Some(Explanation::Disagreement(disagreement)) = judgement.explanation.as_deref() else { panic!() };
+        assert_eq!(disagreement.our_name, "subject with schedule stress");
     }
 
     #[test]
@@ -522,7 +522,7 @@ mod tests {
         assert_eq!(judgement.detected.as_ref().map(Signature::oracle), Some(Oracle::Crash));
         assert!(judgement.inconclusive.is_none());
         let Some(Explanation::Crash(crash)) = judgement.explanation.as_deref() else { panic!() };
-        assert_eq!((crash.stage.as_str(), crash.death.as_str()), ("vm", "SIGSEGV"));
+        assert_eq!((crash.activity, crash.death.as_deref()), (Activity::Run(Role::Subject), Some("SIGSEGV")));
         assert_eq!(crash.stderr, "its last words");
 
         let mut bench = bench(printing("1"), Some((Schedule::Stress, dying("exit code 7"))), vec![printing("1")]);

@@ -2,6 +2,7 @@
 
 use crate::{Colour, Phase, Site};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// Which side of a reference a barrier changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -10,6 +11,22 @@ pub enum Direction {
     Forward,
     /// Makes the parent gray again.
     Backward,
+}
+
+impl Direction {
+    /// The word in traces and reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Direction::Forward => "forward",
+            Direction::Backward => "backward",
+        }
+    }
+}
+
+impl fmt::Display for Direction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
 }
 
 /// What a step is.
@@ -41,6 +58,12 @@ impl StepKind {
             StepKind::Major => "major",
             StepKind::EnterIncremental => "enter-incremental",
         }
+    }
+}
+
+impl fmt::Display for StepKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 

@@ -9,7 +9,7 @@ use moonphase_vm::Schedule;
 use super::folder::FolderError;
 use super::job::{CaseReport, Ended, Job};
 use super::lane::{Crash, IsolationError, IsolationOptions};
-use super::process::WorkerCommand;
+use super::process::{Death, WorkerCommand};
 use super::protocol::CaseInput;
 use super::supervisor::Isolated;
 use crate::finding::Signature;
@@ -144,7 +144,7 @@ impl Triage<'_> {
             file,
             command: &format!("moonphase check {file}"),
             signature: detected.as_str(),
-            gc: &self.settings.gc.to_string(),
+            gc: self.settings.gc,
             settings: &self.settings.to_string(),
         };
         render(explanation, &context, style)
@@ -152,7 +152,11 @@ impl Triage<'_> {
 }
 
 fn explain_crash(crash: &Crash) -> Explanation {
-    Explanation::of_crash(crash.activity.name(), &crash.death.to_string(), &crash.stderr)
+    let death = match &crash.death {
+        Death::Deadline => None,
+        death => Some(death.to_string()),
+    };
+    Explanation::of_crash(crash.activity, death.as_deref(), &crash.stderr)
 }
 
 /// How workers are treated under these settings and limits. Whole looks at the heap in every step take a hundred times

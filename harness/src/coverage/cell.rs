@@ -3,12 +3,13 @@
 use std::fmt;
 
 use moonphase_heap::{Colour, Event, Heap, Mode, Phase, Site};
+use serde::{Deserialize, Serialize};
 
 /// Where the collector is, as far as stores can tell.
 ///
 /// In generational mode the phase between two collections is that of propagation, while the colours mean ages; so it has
 /// stages of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum CyclePart {
     /// A phase of a cycle, in incremental mode.
     Incremental(Phase),
@@ -58,7 +59,7 @@ impl CyclePart {
 }
 
 /// Whether the upvalue that a store is about is open.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum UpvalueState {
     /// It is a stack slot's.
     Open,
@@ -67,7 +68,7 @@ pub enum UpvalueState {
 }
 
 /// A store as the collector sees it before its barrier.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Cell {
     /// Who writes.
     pub site: Site,

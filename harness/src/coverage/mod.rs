@@ -18,7 +18,7 @@ pub use cell::{CELLS, Cell, CyclePart, UpvalueState};
 pub use rules::{KeptBy, Rule, rule_against};
 
 /// A store that should not have been possible.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unreachable {
     /// What it looked like.
     pub cell: Cell,

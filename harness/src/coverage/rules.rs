@@ -6,13 +6,14 @@
 //! have in a phase ([`colour_rule`]); what a site does tells which pairs of them can meet ([`pair_rule`]).
 
 use moonphase_vm::gc::{Colour, Mode, OpenRule, Phase, Policy, Site, StringRule, SweepRule, Upvalues};
+use serde::{Deserialize, Serialize};
 
 use super::cell::{Cell, CyclePart, UpvalueState};
 
 macro_rules! rules {
     ($($rule:ident $name:literal $by:ident: $text:literal, in $source:literal;)*) => {
         /// Why a cell cannot occur.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         pub enum Rule { $(#[doc = $text] $rule,)* }
 
         impl Rule {

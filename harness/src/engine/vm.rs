@@ -234,7 +234,7 @@ impl VmRun {
                 (Signature::of_violation(violation), case.look.history.then(explain))
             }
             (None, Some(unreachable)) => {
-                let explain = || Explanation::of_unreachable(*unreachable);
+                let explain = || Explanation::Unreachable(*unreachable);
                 (Signature::of_unreachable(unreachable), case.look.history.then(explain))
             }
             (None, None) => return None,

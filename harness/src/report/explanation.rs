@@ -1,14 +1,16 @@
 //! What is known of a finding, as plain data.
 //!
-//! It is gathered where the heap is, in a worker process, and rendered elsewhere, so it borrows nothing and refers to
-//! objects by the words that stood for them at that moment. It holds facts only; the sentences are made in `prose`.
+//! It is gathered where the heap is, in a worker process, and rendered elsewhere, so it borrows nothing: objects are what
+//! was known of them at that moment. It holds facts only, each as what it is and not as a word for it; the sentences are
+//! made in `prose`, and nothing is read back out of them.
 
-use moonphase_heap::{self as heap, Kind, Location, Site};
-use moonphase_invariants::{BarrierRecord, History, Moment, ObjectInfo, StoreRecord, Violation};
+use moonphase_heap::{Colour, Direction, Kind, Location, NamedLabel, Phase, Site};
+use moonphase_invariants::{BarrierRecord, History, Invariant, Moment, ObjectInfo, PathStep, StoreRecord, Violation};
 use serde::{Deserialize, Serialize};
 
 use crate::coverage::Unreachable;
-use crate::outcome;
+use crate::engine::Activity;
+use crate::outcome::Difference;
 
 /// What is known of a finding.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,9 +18,9 @@ pub enum Explanation {
     /// An invariant does not hold.
     Violation(Box<Broken>),
     /// A store met a state of the collector that it cannot meet.
-    Unreachable(State),
-    /// The outcome differs from the reference's.
-    Difference(Difference),
+    Unreachable(Unreachable),
+    /// The outcomes of two runs differ.
+    Disagreement(Disagreement),
     /// An engine died, hung or panicked.
     Crash(Crash),
     /// A second run, made to explain it, did not show the finding.
@@ -28,9 +30,9 @@ pub enum Explanation {
 /// An invariant that does not hold, and how that came about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Broken {
-    /// The name of the invariant.
-    pub invariant: String,
-    /// What is wrong, in the checker's words.
+    /// Which one.
+    pub invariant: Invariant,
+    /// What is wrong, in a sentence of the checker's for people.
     pub detail: String,
     /// When it was seen.
     pub seen: When,
@@ -41,9 +43,9 @@ pub struct Broken {
     /// The object that is wrong, or that must not be referred to.
     pub target: Option<Thing>,
     /// Why the holder refers to the target.
-    pub edge: Option<String>,
+    pub edge: Option<NamedLabel>,
     /// How a root leads to the target.
-    pub path: Vec<Step>,
+    pub path: Vec<PathStep>,
     /// How the holder became black, if it is.
     pub blackened: Option<Blackened>,
     /// When the target was freed, if it was.
@@ -52,39 +54,45 @@ pub struct Broken {
     pub store: Option<Store>,
 }
 
-/// An object in the words of a report.
+/// An object that a report speaks of, as it was at the moment that the report speaks of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Thing {
-    /// Its number.
-    pub id: u32,
-    /// What it is.
-    pub kind: String,
-    /// Enough to tell it from others: `upvalue 'cfg'#8`.
-    pub name: String,
-    /// What else tells a person which one it is: `of closure 'f'#20 (case.lua:3)`. May be empty.
-    pub particulars: String,
+    /// Which object it is.
+    pub identity: Identity,
     /// Its colour then. `None` where it is not known.
     pub shade: Option<Shade>,
     /// Where it was made.
     pub made: Option<Place>,
 }
 
+/// Which object it is: as much as is known.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Identity {
+    /// What was seen of it while there was a heap. Its colour and age are those of that moment.
+    Met(ObjectInfo),
+    /// Only the history tells of it.
+    Told {
+        /// Its number.
+        id: u32,
+        /// What it is.
+        kind: Kind,
+    },
+}
+
 /// The colour of an object, or that it has none any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[allow(missing_docs)]
 pub enum Shade {
-    White,
-    OtherWhite,
-    Gray,
-    Black,
+    /// It has a colour.
+    Of(Colour),
+    /// It was freed.
     Freed,
 }
 
 /// A place in a program.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
-    /// The chunk, as Lua's messages name it; `None` for the script that was run.
-    pub chunk: Option<String>,
+    /// The chunk's name as given to `load`; `None` for the script that was run.
+    pub chunk: Option<Vec<u8>>,
     /// The line, from 1; 0 for the chunk as a whole.
     pub line: u32,
 }
@@ -97,18 +105,9 @@ pub struct When {
     /// Steps of the collector that had begun; `None` where they were not counted.
     pub step: Option<u64>,
     /// Where the collector was.
-    pub phase: String,
+    pub phase: Phase,
     /// The line that the script was at.
     pub place: Option<Place>,
-}
-
-/// One reference on the way from a root.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Step {
-    /// Why the object before refers to this one; the name of the root in the first step.
-    pub label: String,
-    /// The object that is referred to.
-    pub object: Thing,
 }
 
 /// How an object became black.
@@ -125,8 +124,8 @@ pub struct Blackened {
 /// How one object came to refer to another one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Link {
-    /// The name of the site that wrote the reference.
-    pub site: String,
+    /// The site that wrote the reference.
+    pub site: Site,
     /// The line that the script was at.
     pub place: Option<Place>,
 }
@@ -134,8 +133,8 @@ pub struct Link {
 /// The write of a reference.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Store {
-    /// The name of the site.
-    pub site: String,
+    /// Where in the VM.
+    pub site: Site,
     /// When.
     pub when: When,
     /// The barriers that the site called for it.
@@ -157,46 +156,24 @@ pub struct Barrier {
     pub link: Option<Link>,
 }
 
-/// Which side of a reference a barrier changes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Direction {
-    /// Marks the child.
-    Forward,
-    /// Makes the parent gray again.
-    Backward,
-}
-
-/// The first difference between what two engines did.
+/// Two runs that did not do the same: of two engines, or of one under two schedules.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Difference {
-    /// The name of our engine.
+pub struct Disagreement {
+    /// The name of our run.
     pub our_name: String,
-    /// The name of the reference.
+    /// The name of the run that it was compared with.
     pub reference_name: String,
-    /// Where, and what each did there.
-    pub difference: outcome::Difference,
-}
-
-/// A state of the collector that a store cannot meet.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct State {
-    /// Its name.
-    pub cell: String,
-    /// The rule against it.
-    pub rule: String,
-    /// What the rule says.
-    pub sentence: String,
-    /// The code that it follows from.
-    pub source: String,
+    /// Where they differ first, and what each did there.
+    pub difference: Difference,
 }
 
 /// The death of an engine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Crash {
-    /// What was running, such as `reference`.
-    pub stage: String,
-    /// How it died, such as `SIGSEGV`.
-    pub death: String,
+    /// What was running.
+    pub activity: Activity,
+    /// How it died, such as `SIGSEGV`; `None` where it was killed at the deadline.
+    pub death: Option<String>,
     /// The end of what it wrote to standard error.
     pub stderr: String,
 }
@@ -209,28 +186,60 @@ impl Explanation {
         Explanation::Violation(Box::new(source.broken()))
     }
 
-    /// A store that cannot be.
-    pub fn of_unreachable(Unreachable { cell, rule }: Unreachable) -> Explanation {
-        Explanation::Unreachable(State {
-            cell: cell.to_string(),
-            rule: rule.name().to_owned(),
-            sentence: rule.sentence().to_owned(),
-            source: rule.source().to_owned(),
-        })
-    }
-
-    /// A difference between what the named engines did.
-    pub fn of_difference(difference: &outcome::Difference, our_name: &str, reference_name: &str) -> Explanation {
-        Explanation::Difference(Difference {
+    /// A difference between what the named runs did.
+    pub fn of_difference(difference: &Difference, our_name: &str, reference_name: &str) -> Explanation {
+        Explanation::Disagreement(Disagreement {
             our_name: our_name.to_owned(),
             reference_name: reference_name.to_owned(),
             difference: difference.clone(),
         })
     }
 
-    /// The death of whatever was running.
-    pub fn of_crash(stage: &str, death: &str, stderr: &str) -> Explanation {
-        Explanation::Crash(Crash { stage: stage.to_owned(), death: death.to_owned(), stderr: stderr.to_owned() })
+    /// The death of whatever was running, which the deadline ended where there is no other `death`.
+    pub fn of_crash(activity: Activity, death: Option<&str>, stderr: &str) -> Explanation {
+        Explanation::Crash(Crash { activity, death: death.map(str::to_owned), stderr: stderr.to_owned() })
+    }
+}
+
+impl Thing {
+    /// The number of the object.
+    pub fn id(&self) -> u32 {
+        match &self.identity {
+            Identity::Met(info) => info.id,
+            Identity::Told { id, .. } => *id,
+        }
+    }
+
+    /// What the object is.
+    pub fn kind(&self) -> Kind {
+        match &self.identity {
+            Identity::Met(info) => info.kind,
+            Identity::Told { kind, .. } => *kind,
+        }
+    }
+
+    /// Enough to tell it from others: `upvalue 'cfg'#8`.
+    pub fn name(&self) -> String {
+        match &self.identity {
+            Identity::Met(info) => info.short_name().to_string(),
+            Identity::Told { id, kind } => format!("{kind}#{id}"),
+        }
+    }
+
+    /// The name with what else tells a person which one it is: `upvalue 'cfg'#8 of closure 'f'#20 (case.lua:3)`.
+    pub fn full_name(&self) -> String {
+        let particulars = match &self.identity {
+            Identity::Met(info) => info.particulars().to_string(),
+            Identity::Told { .. } => String::new(),
+        };
+        if particulars.is_empty() { self.name() } else { format!("{} {particulars}", self.name()) }
+    }
+}
+
+impl Shade {
+    /// The shade that an object was seen in.
+    pub fn of(info: &ObjectInfo) -> Shade {
+        if info.freed { Shade::Freed } else { Shade::Of(info.colour) }
     }
 }
 
@@ -252,16 +261,16 @@ impl Source<'_> {
     fn broken(&self) -> Broken {
         let Violation { parent, child, .. } = self.violation;
         let thing = |info: &Option<ObjectInfo>| info.as_ref().map(|info| self.thing(info));
-        let holder = parent.as_ref().filter(|holder| !holder.freed && holder.colour == heap::Colour::Black);
+        let holder = parent.as_ref().filter(|holder| !holder.freed && holder.colour == Colour::Black);
         Broken {
-            invariant: self.violation.invariant.name().to_owned(),
+            invariant: self.violation.invariant,
             detail: self.violation.detail.clone(),
             seen: self.seen(),
             sound_until: self.violation.sound_until,
             holder: thing(parent),
             target: thing(child),
-            edge: self.violation.edge.as_ref().map(ToString::to_string),
-            path: self.path(),
+            edge: self.violation.edge.clone(),
+            path: self.violation.path.clone(),
             blackened: holder.and_then(|holder| self.blackened(holder.id)),
             freed: child.as_ref().and_then(|child| self.history.freed(child.id)).map(|moment| self.when(moment)),
             store: parent.as_ref().zip(child.as_ref()).and_then(|(parent, child)| self.store(parent.id, child.id)),
@@ -272,17 +281,9 @@ impl Source<'_> {
         When {
             event: self.violation.event,
             step: Some(self.history.steps()).filter(|&steps| steps > 0),
-            phase: self.violation.phase.name().to_owned(),
+            phase: self.violation.phase,
             place: self.violation.location.as_ref().map(|location| self.place(location)),
         }
-    }
-
-    fn path(&self) -> Vec<Step> {
-        let step = |step: &moonphase_invariants::PathStep| Step {
-            label: step.label.to_string(),
-            object: self.thing(&step.object),
-        };
-        self.violation.path.iter().map(step).collect()
     }
 
     fn blackened(&self, id: u32) -> Option<Blackened> {
@@ -310,7 +311,7 @@ impl Source<'_> {
 
     fn stored(&self, record: &StoreRecord, holder: u32) -> Store {
         Store {
-            site: record.site.name().to_owned(),
+            site: record.site,
             when: self.when(&record.moment),
             barriers: record.barriers.iter().map(|barrier| self.barrier(barrier, holder)).collect(),
         }
@@ -319,22 +320,15 @@ impl Source<'_> {
     fn store_under_way(&self, site: Site, holder: u32, target: u32) -> Option<Store> {
         let last = self.history.last_barrier()?;
         let concerned = last.site == site && last.parent.0 == holder && last.child.0 == target;
-        concerned.then(|| Store {
-            site: site.name().to_owned(),
-            when: self.seen(),
-            barriers: vec![self.barrier(last, holder)],
-        })
+        concerned.then(|| Store { site, when: self.seen(), barriers: vec![self.barrier(last, holder)] })
     }
 
     fn barrier(&self, record: &BarrierRecord, holder: u32) -> Barrier {
         let (parent, child) = (record.parent, record.child);
         Barrier {
-            direction: match record.direction {
-                heap::Direction::Forward => Direction::Forward,
-                heap::Direction::Backward => Direction::Backward,
-            },
-            parent: self.thing_of_history(parent.0, parent.1, Some(record.colours.0.into())),
-            child: self.thing_of_history(child.0, child.1, Some(record.colours.1.into())),
+            direction: record.direction,
+            parent: self.thing_of_history(parent.0, parent.1, Some(record.colours.0)),
+            child: self.thing_of_history(child.0, child.1, Some(record.colours.1)),
             acted: record.acted,
             link: if parent.0 == holder { None } else { self.link(parent.0, holder) },
         }
@@ -344,74 +338,53 @@ impl Source<'_> {
     fn link(&self, from: u32, to: u32) -> Option<Link> {
         let record = self.history.store_of(from, to)?;
         let place = record.moment.location.as_ref().map(|location| self.place(location));
-        Some(Link { site: record.site.name().to_owned(), place })
+        Some(Link { site: record.site, place })
     }
 
     fn thing(&self, info: &ObjectInfo) -> Thing {
-        let made = info.made_at.as_ref();
         Thing {
-            id: info.id,
-            kind: info.kind.name().to_owned(),
-            name: info.short_name().to_string(),
-            particulars: info.particulars().to_string(),
-            shade: Some(if info.freed { Shade::Freed } else { info.colour.into() }),
-            made: made.map(|place| self.place(place)),
+            identity: Identity::Met(info.clone()),
+            shade: Some(Shade::of(info)),
+            made: info.made_at.as_ref().map(|place| self.place(place)),
         }
     }
 
-    /// An object of which there may be no more than its number.
-    fn thing_of_history(&self, id: u32, kind: Kind, shade: Option<Shade>) -> Thing {
+    /// An object of which there may be no more than its number. `colour` is what it had at the moment in question.
+    fn thing_of_history(&self, id: u32, kind: Kind, colour: Option<Colour>) -> Thing {
+        let shade = colour.map(Shade::Of);
         let Violation { parent, child, path, .. } = self.violation;
         let named = parent.iter().chain(child).chain(path.iter().map(|step| &step.object)).find(|info| info.id == id);
         if let Some(info) = named {
             let thing = self.thing(info);
             return Thing { shade: shade.or(thing.shade), ..thing };
         }
-        let (name, particulars) = match self.history.party(id) {
-            Some(info) => (info.short_name().to_string(), info.particulars().to_string()),
-            None => (format!("{kind}#{id}"), String::new()),
+        let identity = match self.history.party(id) {
+            Some(info) => Identity::Met(info.clone()),
+            None => Identity::Told { id, kind },
         };
         let made = self.history.made(id).and_then(|moment| moment.location.as_ref());
-        Thing { id, kind: kind.name().to_owned(), name, particulars, shade, made: made.map(|place| self.place(place)) }
+        Thing { identity, shade, made: made.map(|place| self.place(place)) }
     }
 
     fn when(&self, moment: &Moment) -> When {
         When {
             event: moment.event,
             step: Some(moment.step),
-            phase: moment.phase.name().to_owned(),
+            phase: moment.phase,
             place: moment.location.as_ref().map(|location| self.place(location)),
         }
     }
 
     fn place(&self, location: &Location) -> Place {
-        let chunk = if location.source == self.chunk {
-            None
-        } else {
-            Some(Location { line: 0, ..location.clone() }.to_string())
-        };
-        Place { chunk, line: location.line }
-    }
-}
-
-impl From<heap::Colour> for Shade {
-    fn from(colour: heap::Colour) -> Shade {
-        match colour {
-            heap::Colour::White => Shade::White,
-            heap::Colour::OtherWhite => Shade::OtherWhite,
-            heap::Colour::Gray => Shade::Gray,
-            heap::Colour::Black => Shade::Black,
-        }
+        let own = location.source == self.chunk;
+        Place { chunk: (!own).then(|| location.source.clone()), line: location.line }
     }
 }
 
 impl std::fmt::Display for Shade {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Shade::White => heap::Colour::White.name(),
-            Shade::OtherWhite => heap::Colour::OtherWhite.name(),
-            Shade::Gray => heap::Colour::Gray.name(),
-            Shade::Black => heap::Colour::Black.name(),
+            Shade::Of(colour) => colour.name(),
             Shade::Freed => "freed",
         })
     }
@@ -422,8 +395,7 @@ impl std::fmt::Display for Place {
         match (&self.chunk, self.line) {
             (None, 0) => f.write_str("the script"),
             (None, line) => write!(f, "line {line}"),
-            (Some(chunk), 0) => f.write_str(chunk),
-            (Some(chunk), line) => write!(f, "{chunk}:{line}"),
+            (Some(chunk), line) => Location { source: chunk.clone(), line }.fmt(f),
         }
     }
 }

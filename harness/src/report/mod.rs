@@ -1,6 +1,6 @@
 //! What a person gets to read about a finding.
 //!
-//! The facts (`explanation`) are gathered where the script ran, cross a process boundary as plain data, and are put
+//! The facts (`explanation`) are gathered where the script ran, cross a process boundary as plain data, typed, and are put
 //! into sentences (`prose`) and onto a page (`render`) by whoever prints them. A reader need not know the bug, nor this
 //! collector: the text says what must hold, what broke it and why the write barrier did not help, and what follows.
 
@@ -12,7 +12,7 @@ mod render;
 mod tests;
 
 pub use explanation::{
-    Barrier, Blackened, Broken, Crash, Difference, Direction, Explanation, Link, Place, Shade, Step, Store, Thing, When,
+    Barrier, Blackened, Broken, Crash, Disagreement, Explanation, Identity, Link, Place, Shade, Store, Thing, When,
 };
 pub(crate) use render::printable;
 pub use render::{Context, Style, render};

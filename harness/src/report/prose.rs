@@ -3,13 +3,12 @@
 //! Every sentence follows from the facts of an explanation; where a fact is missing its sentence is left out. Objects
 //! are called by their names with numbers, so that two of one name stay apart.
 
-use moonphase_heap::{Kind, Site};
+use moonphase_heap::{Colour, Direction, Kind, Site};
 use moonphase_invariants::Invariant;
 use moonphase_vm::gc::Policy;
 
-use super::explanation::{
-    Barrier, Broken, Crash, Difference, Direction, Link, Place, Shade, State, Store, Thing, When,
-};
+use super::explanation::{Barrier, Broken, Crash, Disagreement, Link, Place, Shade, Store, Thing, When};
+use crate::coverage::Rule;
 
 /// A line of the script, and what happened there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,21 +21,21 @@ pub(super) struct Mark {
 
 /// The finding in one sentence.
 pub(super) fn headline(broken: &Broken) -> String {
-    let kind = |thing: &Option<Thing>| thing.as_ref().map_or("object", |thing| thing.kind.as_str()).to_owned();
+    let kind = |thing: &Option<Thing>| thing.as_ref().map_or("object", |thing| thing.kind().name());
     let (holder, target) = (kind(&broken.holder), kind(&broken.target));
-    match (invariant(broken), &broken.holder) {
-        (Some(Invariant::BlackToWhite), Some(_)) => format!(
+    match (broken.invariant, &broken.holder) {
+        (Invariant::BlackToWhite, Some(_)) => format!(
             "A black {holder} refers to a white {target}: the collector will free the {target} while it is in use."
         ),
-        (Some(Invariant::Dangling), Some(_)) => {
-            format!("{} that is alive refers to a {target} that was freed.", capital(&article(&holder)))
+        (Invariant::Dangling, Some(_)) => {
+            format!("{} that is alive refers to a {target} that was freed.", capital(&article(holder)))
         }
-        (Some(Invariant::Dangling), None) => format!("The collector met a {target} that was freed."),
-        (Some(Invariant::Reachable), _) if broken.freed.is_some() => {
-            format!("{} that the program can still reach was freed.", capital(&article(&target)))
+        (Invariant::Dangling, None) => format!("The collector met a {target} that was freed."),
+        (Invariant::Reachable, _) if broken.freed.is_some() => {
+            format!("{} that the program can still reach was freed.", capital(&article(target)))
         }
-        (Some(Invariant::Reachable), _) => {
-            format!("{} that the program can still reach is about to be freed.", capital(&article(&target)))
+        (Invariant::Reachable, _) => {
+            format!("{} that the program can still reach is about to be freed.", capital(&article(target)))
         }
         _ => sentence(&broken.detail),
     }
@@ -46,16 +45,13 @@ pub(super) fn headline(broken: &Broken) -> String {
 pub(super) const UNREACHABLE: &str = "A store met colours in a phase in which no store can meet them: the collector is in a state that it must not be in.";
 
 /// What must hold where a store met what it cannot meet.
-pub(super) fn state_rule(State { rule, sentence, source, .. }: &State) -> String {
-    format!("{rule}: {sentence}. This follows from {source}.")
+pub(super) fn state_rule(rule: Rule) -> String {
+    format!("{}: {}. This follows from {}.", rule.name(), rule.sentence(), rule.source())
 }
 
 /// What must hold.
 pub(super) fn rule(broken: &Broken) -> String {
-    match invariant(broken) {
-        Some(invariant) => format!("{invariant}: {}.", invariant.explanation()),
-        None => format!("{}.", broken.invariant),
-    }
+    format!("{}: {}.", broken.invariant, broken.invariant.explanation())
 }
 
 /// When it was seen.
@@ -78,7 +74,7 @@ pub(super) fn seen(broken: &Broken) -> String {
 
 /// What an object is and how it got its colour.
 pub(super) fn object(thing: &Thing, broken: &Broken) -> String {
-    let mut text = full_name(thing);
+    let mut text = thing.full_name();
     if let Some(shade) = thing.shade {
         text.push_str(&format!(", {shade}"));
     }
@@ -86,11 +82,11 @@ pub(super) fn object(thing: &Thing, broken: &Broken) -> String {
         text.push_str(&format!(", made at {place}"));
     }
     text.push('.');
-    let is = |other: &Option<Thing>| other.as_ref().is_some_and(|other| other.id == thing.id);
+    let is = |other: &Option<Thing>| other.as_ref().is_some_and(|other| other.id() == thing.id());
     if let (true, Some(blackened)) = (is(&broken.holder), &broken.blackened) {
         text.push_str(&format!(" It became black {}", moment(&blackened.when)));
         if let Some(through) = &blackened.through {
-            text.push_str(&format!(", when the collector traversed {}", full_name(through)));
+            text.push_str(&format!(", when the collector traversed {}", through.full_name()));
         }
         text.push('.');
     }
@@ -106,12 +102,12 @@ pub(super) fn cause(broken: &Broken) -> Vec<String> {
         return Vec::new();
     };
     // An upvalue has one slot.
-    let slot = broken.edge.as_ref().filter(|_| holder.kind != Kind::Upvalue.name());
+    let slot = broken.edge.as_ref().filter(|_| holder.kind() != Kind::Upvalue);
     let wrote = format!(
         "{} stored {} into {}{} {}, event {}. The site is `{}`.",
-        capital(deed(&store.site)),
-        target.name,
-        holder.name,
+        capital(deed(store.site)),
+        target.name(),
+        holder.name(),
         slot.map(|edge| format!(" ({edge})")).unwrap_or_default(),
         moment(&store.when),
         store.when.event,
@@ -120,7 +116,7 @@ pub(super) fn cause(broken: &Broken) -> Vec<String> {
     let mut paragraphs = vec![wrote];
     if store.barriers.is_empty() {
         paragraphs
-            .push(format!("The site called no barrier: the collector was not told that {} changed.", holder.name));
+            .push(format!("The site called no barrier: the collector was not told that {} changed.", holder.name()));
     }
     for barrier in &store.barriers {
         paragraphs.push(barrier_call(store, barrier));
@@ -130,47 +126,49 @@ pub(super) fn cause(broken: &Broken) -> Vec<String> {
 }
 
 fn barrier_call(store: &Store, barrier: &Barrier) -> String {
-    let (direction, does) = match barrier.direction {
-        Direction::Forward => ("forward", "marks the child"),
-        Direction::Backward => ("backward", "makes the parent gray again"),
+    let does = match barrier.direction {
+        Direction::Forward => "marks the child",
+        Direction::Backward => "makes the parent gray again",
     };
     format!(
-        "For that, `{}` called a {direction} barrier with the parent {} ({}) and the child {} ({}). IF the parent \
+        "For that, `{}` called a {} barrier with the parent {} ({}) and the child {} ({}). IF the parent \
          is black AND the child is white THEN such a barrier {does}; else it does nothing.",
         store.site,
-        barrier.parent.name,
+        barrier.direction,
+        barrier.parent.name(),
         shade(&barrier.parent),
-        barrier.child.name,
+        barrier.child.name(),
         shade(&barrier.child)
     )
 }
 
 fn why_in_vain(broken: &Broken, store: &Store, barrier: &Barrier, holder: &Thing, target: &Thing) -> Option<String> {
     let parent = &barrier.parent;
-    let site = &store.site;
+    let site = store.site;
     if barrier.acted {
-        return Some(format!("The barrier acted, and yet {} is {} now.", target.name, shade(target)));
+        return Some(format!("The barrier acted, and yet {} is {} now.", target.name(), shade(target)));
     }
-    if parent.id != holder.id {
+    if parent.id() != holder.id() {
         let mut text = format!(
             "So the barrier of `{site}` looked at {}, which is {}, and did nothing. But the reference is held by {}",
-            parent.name,
+            parent.name(),
             shade(parent),
-            holder.name
+            holder.name()
         );
         let blackened = broken.blackened.as_ref();
         if let Some(blackened) = blackened {
             text.push_str(", which is black");
             let through = blackened.through.as_ref();
-            let through = through.map(|thing| format!(" through {}", thing.name)).unwrap_or_default();
+            let through = through.map(|thing| format!(" through {}", thing.name())).unwrap_or_default();
             text.push_str(&format!(": the collector marked it{through} {}", moment(&blackened.when)));
         }
         text.push('.');
-        let other = blackened.and_then(|blackened| blackened.through.as_ref()).filter(|other| other.id != parent.id);
+        let other =
+            blackened.and_then(|blackened| blackened.through.as_ref()).filter(|other| other.id() != parent.id());
         if let Some(other) = other {
-            text.push_str(&format!(" {} and {} share that {}", capital(&other.name), parent.name, holder.kind));
+            text.push_str(&format!(" {} and {} share that {}", capital(&other.name()), parent.name(), holder.kind()));
             let since =
-                |who: &Thing, link: Option<&Link>| link.map(|link| format!("{} {}", who.name, since(who, link)));
+                |who: &Thing, link: Option<&Link>| link.map(|link| format!("{} {}", who.name(), since(who, link)));
             let other_link = blackened.and_then(|blackened| blackened.link.as_ref());
             let links: Vec<String> =
                 [since(other, other_link), since(parent, barrier.link.as_ref())].into_iter().flatten().collect();
@@ -181,7 +179,7 @@ fn why_in_vain(broken: &Broken, store: &Store, barrier: &Barrier, holder: &Thing
         }
         return Some(text);
     }
-    if barrier.parent.shade == Some(Shade::Black) && barrier.child.shade == Some(Shade::White) {
+    if barrier.parent.shade == Some(Shade::Of(Colour::Black)) && barrier.child.shade == Some(Shade::Of(Colour::White)) {
         return Some(format!(
             "Parent and child were the right ones and had these colours, and the barrier did nothing: it does not \
              do its work in phase {}.",
@@ -190,9 +188,9 @@ fn why_in_vain(broken: &Broken, store: &Store, barrier: &Barrier, holder: &Thing
     }
     Some(format!(
         "At that moment there was nothing to do. The colours changed afterwards: {} is {} and {} is {} now.",
-        holder.name,
+        holder.name(),
         shade(holder),
-        target.name,
+        target.name(),
         shade(target)
     ))
 }
@@ -200,68 +198,69 @@ fn why_in_vain(broken: &Broken, store: &Store, barrier: &Barrier, holder: &Thing
 /// What would have happened next, step by step.
 pub(super) fn consequence(broken: &Broken) -> Vec<String> {
     let Some(target) = &broken.target else { return Vec::new() };
-    let target_name = &target.name;
+    let target_name = target.name();
     let touched = |holder: &str| {
         format!(
             "The next use of that reference, by the program or by the mark phase of the next cycle, touches freed \
              memory by way of {holder}: a crash at another place and another time, if not silent damage."
         )
     };
-    match (invariant(broken), &broken.holder) {
-        (Some(Invariant::BlackToWhite), Some(holder)) => {
+    match (broken.invariant, &broken.holder) {
+        (Invariant::BlackToWhite, Some(holder)) => {
             let mut steps = Vec::new();
             let misled = broken.store.iter().flat_map(|store| &store.barriers);
-            let misled = misled.map(|barrier| &barrier.parent).find(|parent| parent.id != holder.id);
+            let misled = misled.map(|barrier| &barrier.parent).find(|parent| parent.id() != holder.id());
             steps.push(match misled {
-                Some(parent) if parent.shade != Some(Shade::Black) => format!(
+                Some(parent) if parent.shade != Some(Shade::Of(Colour::Black)) => format!(
                     "When the collector comes to {}, it finds that {} is black already, and does not traverse it \
                      again. It does not see {target_name}.",
-                    parent.name, holder.name
+                    parent.name(),
+                    holder.name()
                 ),
                 _ => format!(
                     "{} is black: the collector is done with it in this cycle and does not look at what it refers \
                      to again.",
-                    capital(&holder.name)
+                    capital(&holder.name())
                 ),
             });
             steps.push(format!(
                 "The atomic phase ends marking. Unless something else refers to {target_name}, it is white still."
             ));
-            steps.push(format!("The sweep frees {target_name}, and {} still refers to it.", holder.name));
-            steps.push(touched(&holder.name));
+            steps.push(format!("The sweep frees {target_name}, and {} still refers to it.", holder.name()));
+            steps.push(touched(&holder.name()));
             steps
         }
-        (Some(Invariant::Reachable), Some(holder)) if broken.freed.is_none() => {
+        (Invariant::Reachable, Some(holder)) if broken.freed.is_none() => {
             vec![
-                format!("The sweep frees {target_name}, and {} still refers to it.", holder.name),
-                touched(&holder.name),
+                format!("The sweep frees {target_name}, and {} still refers to it.", holder.name()),
+                touched(&holder.name()),
             ]
         }
-        (Some(Invariant::Dangling | Invariant::Reachable), Some(holder)) => vec![touched(&holder.name)],
+        (Invariant::Dangling | Invariant::Reachable, Some(holder)) => vec![touched(&holder.name())],
         _ => Vec::new(),
     }
 }
 
 /// What the facts say about how to mend it.
-pub(super) fn remedy(broken: &Broken, gc: &str) -> Vec<String> {
+pub(super) fn remedy(broken: &Broken, gc: Policy) -> Vec<String> {
     let (Some(store), Some(holder)) = (&broken.store, &broken.holder) else { return Vec::new() };
-    let site = &store.site;
-    let at_once = store.when == broken.seen && invariant(broken) == Some(Invariant::BlackToWhite);
+    let site = store.site;
+    let at_once = store.when == broken.seen && broken.invariant == Invariant::BlackToWhite;
     if at_once && store.barriers.is_empty() {
         return vec![format!(
             "`{site}` needs a write barrier, after the write: forward (mark the child) or backward (make the parent \
              gray again), with the {} as the parent.",
-            holder.kind
+            holder.kind()
         )];
     }
-    let misled = store.barriers.iter().find(|barrier| !barrier.acted && barrier.parent.id != holder.id);
+    let misled = store.barriers.iter().find(|barrier| !barrier.acted && barrier.parent.id() != holder.id());
     let Some(barrier) = misled else { return Vec::new() };
-    let (wrong, right) = (&barrier.parent.kind, &holder.kind);
+    let (wrong, right) = (barrier.parent.kind(), holder.kind());
     let mut text = format!(
         "The parent of a write barrier must be the object that holds the reference. `{site}` writes into the \
          {right}, so the barrier's parent must be the {right} and not the {wrong}"
     );
-    if *right == Kind::Upvalue.name() {
+    if right == Kind::Upvalue {
         text.push_str(&format!(
             ": an upvalue that closures share is black as soon as one of them is traversed, while the {wrong} that \
              is at hand may be white"
@@ -278,10 +277,9 @@ pub(super) fn remedy(broken: &Broken, gc: &str) -> Vec<String> {
 }
 
 /// The policy with the right parent for `setupvalue`, if that is what is wrong with it.
-fn with_upvalue_as_parent(site: &str, gc: &str) -> Option<String> {
-    let policy: Policy = gc.parse().ok()?;
-    let faulty = site == Site::Setupvalue.name() && !policy.is_sound();
-    faulty.then(|| policy.corrected().to_string())
+fn with_upvalue_as_parent(site: Site, gc: Policy) -> Option<Policy> {
+    let faulty = site == Site::Setupvalue && !gc.is_sound();
+    faulty.then(|| gc.corrected())
 }
 
 /// The lines of the script that had a part in it, in their order, each once.
@@ -290,7 +288,6 @@ pub(super) fn marks(broken: &Broken) -> Vec<Mark> {
     let mut add = |place: Option<&Place>, primary: bool, text: String| {
         let Some(line) = place.and_then(Place::line_of_script) else { return };
         match marks.iter_mut().find(|mark| mark.line == line) {
-            Some(mark) if mark.text.contains(&text) => {}
             Some(mark) => {
                 mark.text = format!("{}; {text}", mark.text);
                 mark.primary |= primary;
@@ -301,30 +298,28 @@ pub(super) fn marks(broken: &Broken) -> Vec<Mark> {
     let (holder, target) = (broken.holder.as_ref(), broken.target.as_ref());
     match (&broken.store, holder, target) {
         (Some(store), Some(holder), Some(target)) => {
-            add(store.when.place.as_ref(), true, format!("{} is stored into {}", target.name, holder.name));
+            add(store.when.place.as_ref(), true, format!("{} is stored into {}", target.name(), holder.name()));
         }
         _ => add(broken.seen.place.as_ref(), true, "seen here".to_owned()),
     }
     let sharers = holders(broken);
     if let Some(holder) = holder {
-        let with: Vec<&str> = sharers
-            .iter()
-            .filter(|(_, link)| link.place == holder.made)
-            .map(|(sharer, _)| sharer.name.as_str())
-            .collect();
+        let with = sharers.iter().filter(|(_, link)| link.place == holder.made);
+        let with: Vec<String> = with.map(|(sharer, _)| sharer.name()).collect();
         let with = if with.is_empty() { String::new() } else { format!(" for {}", with.join(" and ")) };
-        add(holder.made.as_ref(), false, format!("{} is made{with}", holder.name));
+        add(holder.made.as_ref(), false, format!("{} is made{with}", holder.name()));
         for (sharer, link) in sharers.iter().filter(|(_, link)| link.place != holder.made) {
-            add(link.place.as_ref(), false, format!("{} gets {}", sharer.name, holder.name));
+            add(link.place.as_ref(), false, format!("{} gets {}", sharer.name(), holder.name()));
         }
         let blackened = broken.blackened.as_ref().and_then(|blackened| blackened.when.place.as_ref());
-        add(blackened, false, format!("{} becomes black", holder.name));
+        add(blackened, false, format!("{} becomes black", holder.name()));
     }
-    if let Some(target) = target {
-        add(target.made.as_ref(), false, format!("{} is made", target.name));
+    // An object that refers to itself is made once.
+    if let Some(target) = target.filter(|target| holder.is_none_or(|holder| holder.identity != target.identity)) {
+        add(target.made.as_ref(), false, format!("{} is made", target.name()));
     }
     if let (Some(freed), Some(target)) = (&broken.freed, target) {
-        add(freed.place.as_ref(), false, format!("{} is freed", target.name));
+        add(freed.place.as_ref(), false, format!("{} is freed", target.name()));
     }
     marks.sort_by_key(|mark| mark.line);
     marks
@@ -336,7 +331,7 @@ fn holders(broken: &Broken) -> Vec<(&Thing, &Link)> {
     let barriers = broken.store.iter().flat_map(|store| &store.barriers);
     let mut all: Vec<(&Thing, &Link)> = Vec::new();
     for (thing, link) in through.chain(barriers.filter_map(|it| it.link.as_ref().map(|link| (&it.parent, link)))) {
-        if all.iter().all(|(known, _)| known.id != thing.id) {
+        if all.iter().all(|(known, _)| known.id() != thing.id()) {
             all.push((thing, link));
         }
     }
@@ -344,8 +339,8 @@ fn holders(broken: &Broken) -> Vec<(&Thing, &Link)> {
 }
 
 /// A difference in one sentence.
-pub(super) fn difference_headline(difference: &Difference) -> String {
-    let Difference { our_name, reference_name, difference } = difference;
+pub(super) fn difference_headline(disagreement: &Disagreement) -> String {
+    let Disagreement { our_name, reference_name, difference } = disagreement;
     match difference.line {
         Some(line) => format!("{our_name} and {reference_name} differ in line {} of what they print.", line + 1),
         None => format!("{our_name} and {reference_name} print the same and end differently."),
@@ -359,9 +354,10 @@ object was likely taken from the program while it was in use.";
 
 /// A crash in one sentence.
 pub(super) fn crash_headline(crash: &Crash) -> String {
-    match crash.death.as_str() {
-        "deadline" => format!("The {} was still running at the deadline.", crash.stage),
-        death => format!("The {} brought down its process: {death}.", crash.stage),
+    let who = crash.activity.name();
+    match &crash.death {
+        None => format!("The {who} was still running at the deadline."),
+        Some(death) => format!("The {who} brought down its process: {death}."),
     }
 }
 
@@ -376,14 +372,9 @@ pub(super) const NOT_REPEATED: &str = "The finding did not show in a second run 
 pub(super) const REPEATED_RULE: &str = "Script, settings and seed determine a run, to the step of the collector. Where \
 the second run of a script differs from the first, this program or the reference is at fault.";
 
-fn invariant(broken: &Broken) -> Option<Invariant> {
-    broken.invariant.parse().ok()
-}
-
 /// What a program does at a site.
-fn deed(site: &str) -> &str {
-    let Some(known) = Site::ALL.iter().find(|known| known.name() == site) else { return site };
-    match known {
+fn deed(site: Site) -> &'static str {
+    match site {
         Site::TableStore => "an assignment to a table entry",
         Site::TableKey => "the new key of a table entry",
         Site::TableList => "a table constructor",
@@ -402,7 +393,7 @@ fn deed(site: &str) -> &str {
         | Site::PrototypeLocalName
         | Site::PrototypeSource => "the loading of a chunk",
         Site::ChunkEnvironment => "the setting of a chunk's environment",
-        _ => site,
+        _ => site.name(),
     }
 }
 
@@ -412,12 +403,8 @@ fn since(who: &Thing, link: &Link) -> String {
     if link.place.is_some() && link.place == who.made {
         format!("since it was made{place}")
     } else {
-        format!("since {}{place}", deed(&link.site))
+        format!("since {}{place}", deed(link.site))
     }
-}
-
-fn full_name(thing: &Thing) -> String {
-    if thing.particulars.is_empty() { thing.name.clone() } else { format!("{} {}", thing.name, thing.particulars) }
 }
 
 fn shade(thing: &Thing) -> String {

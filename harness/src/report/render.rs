@@ -7,8 +7,13 @@ use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use anstyle::AnsiColor;
 
-use super::explanation::{Broken, Crash, Difference, Explanation, Shade, State, Step};
+use moonphase_heap::Colour;
+use moonphase_invariants::PathStep;
+use moonphase_vm::gc::Policy;
+
+use super::explanation::{Broken, Crash, Disagreement, Explanation, Shade};
 use super::prose::{self, Mark};
+use crate::coverage::Unreachable;
 
 /// Columns of a page.
 const WIDTH: usize = 110;
@@ -27,8 +32,8 @@ pub struct Context<'a> {
     pub command: &'a str,
     /// The signature of the finding.
     pub signature: &'a str,
-    /// The collector's policy, as in options.
-    pub gc: &'a str,
+    /// The policy of the collector.
+    pub gc: Policy,
     /// How it was run, as in a header.
     pub settings: &'a str,
 }
@@ -56,11 +61,11 @@ impl Shade {
     /// How its word is shown.
     pub(crate) fn style(self) -> anstyle::Style {
         match self {
-            Shade::White => AnsiColor::BrightWhite.on_default().bold(),
-            Shade::OtherWhite | Shade::Freed => AnsiColor::Red.on_default(),
-            Shade::Gray => AnsiColor::BrightBlack.on_default(),
+            Shade::Of(Colour::White) => AnsiColor::BrightWhite.on_default().bold(),
+            Shade::Of(Colour::OtherWhite) | Shade::Freed => AnsiColor::Red.on_default(),
+            Shade::Of(Colour::Gray) => AnsiColor::BrightBlack.on_default(),
             // Black on black would not be seen.
-            Shade::Black => AnsiColor::Blue.on_default().bold(),
+            Shade::Of(Colour::Black) => AnsiColor::Blue.on_default().bold(),
         }
     }
 }
@@ -73,8 +78,8 @@ pub fn render(explanation: &Explanation, context: &Context<'_>, style: Style) ->
     page.blank();
     let marks = match explanation {
         Explanation::Violation(broken) => page.violation(broken, context),
-        Explanation::Unreachable(state) => page.unreachable(state),
-        Explanation::Difference(difference) => page.difference(difference),
+        Explanation::Unreachable(unreachable) => page.unreachable(unreachable),
+        Explanation::Disagreement(disagreement) => page.disagreement(disagreement),
         Explanation::Crash(crash) => page.crash(crash),
         Explanation::NotRepeated => page.not_repeated(),
     };
@@ -125,21 +130,21 @@ impl Page {
         prose::marks(broken)
     }
 
-    fn unreachable(&mut self, state: &State) -> Vec<Mark> {
+    fn unreachable(&mut self, Unreachable { cell, rule }: &Unreachable) -> Vec<Mark> {
         self.headline(prose::UNREACHABLE);
         self.heading("What must hold");
-        self.paragraph(&prose::state_rule(state));
+        self.paragraph(&prose::state_rule(*rule));
         self.heading("The store");
-        self.line(&format!("  {}", state.cell));
+        self.line(&format!("  {cell}"));
         Vec::new()
     }
 
-    fn difference(&mut self, difference: &Difference) -> Vec<Mark> {
-        self.headline(&prose::difference_headline(difference));
+    fn disagreement(&mut self, disagreement: &Disagreement) -> Vec<Mark> {
+        self.headline(&prose::difference_headline(disagreement));
         self.heading("What must hold");
         self.paragraph(prose::DIFFERENCE_RULE);
         self.heading("The difference");
-        let Difference { our_name, reference_name, difference } = difference;
+        let Disagreement { our_name, reference_name, difference } = disagreement;
         let width = our_name.chars().count().max(reference_name.chars().count());
         for (name, did) in [(our_name, &difference.ours), (reference_name, &difference.reference)] {
             self.line(&format!("  {name:width$}  {}", printable(did)));
@@ -168,14 +173,16 @@ impl Page {
     }
 
     /// The way from a root, one reference a line.
-    fn path(&mut self, path: &[Step], broken: &Broken) {
+    fn path(&mut self, path: &[PathStep], broken: &Broken) {
+        let words = |step: &PathStep| (step.label.to_string(), step.object.short_name().to_string());
+        let words: Vec<(String, String)> = path.iter().map(words).collect();
         let width = |text: &str| text.chars().count();
-        let labels = path.iter().map(|step| width(&step.label)).max().unwrap_or(0);
-        let names = path.iter().map(|step| width(&step.object.name)).max().unwrap_or(0);
-        for (index, step) in path.iter().enumerate() {
+        let labels = words.iter().map(|(label, _)| width(label)).max().unwrap_or(0);
+        let names = words.iter().map(|(_, name)| width(name)).max().unwrap_or(0);
+        for (index, (step, (label, name))) in path.iter().zip(&words).enumerate() {
             let last = index + 1 == path.len();
-            let (label, name) = (printable(&step.label), printable(&step.object.name));
-            let shade = step.object.shade.map(|shade| self.shade(shade)).unwrap_or_default();
+            let (label, name) = (printable(label), printable(name));
+            let shade = self.shade(Shade::of(&step.object));
             let arrow = if index == 0 { "root" } else { "  ->" };
             let note = match &broken.holder {
                 Some(_) if last => self.paint(FAULT, "  <- this reference"),

@@ -2,12 +2,14 @@
 
 use std::collections::HashMap;
 
-use moonphase_invariants::{Checker, Invariant, Level, Violation};
+use moonphase_heap::{Colour, Kind, Phase, Site};
+use moonphase_invariants::{Checker, Invariant, Level, ObjectInfo, Violation};
 use moonphase_vm::gc::Policy;
 use moonphase_vm::{Options, Vm};
-use serde_json::Value;
 
-use super::{Context, Explanation, Style, render};
+use super::{Broken, Context, Explanation, Identity, Style, Thing, render};
+use crate::coverage::{Cell, CyclePart, Rule, Unreachable};
+use crate::engine::{Activity, Role};
 use crate::outcome;
 
 const CHUNK: &[u8] = b"@case.lua";
@@ -78,46 +80,47 @@ fn find(source: &str) -> Found {
     let with_steps = |steps: i32| source.replace("STEPS", &format!("{steps:<5}"));
     let found = (1..400).find_map(|steps| run(&with_steps(steps), Checker::new(Level::Barrier)));
     let found = found.expect("some step of a cycle lies between the two closures");
-    Found { explanation: steady(&found.explanation), ..found }
+    Found { explanation: steady(found.explanation), ..found }
 }
 
 /// Puts small numbers for those of objects, steps and events, which depend on the size of the library.
-fn steady(explanation: &Explanation) -> Explanation {
-    let mut value = serde_json::to_value(explanation).unwrap();
+fn steady(mut explanation: Explanation) -> Explanation {
+    let Explanation::Violation(broken) = &mut explanation else { panic!("no violation") };
+    let Broken { seen, sound_until, holder, target, path, blackened, freed, store, .. } = &mut **broken;
     let mut numbers = HashMap::new();
-    renumber(&mut value, "", &mut numbers);
-    serde_json::from_value(value).unwrap()
+    let through = blackened.iter_mut().filter_map(|blackened| blackened.through.as_mut());
+    let barriers = store.iter_mut().flat_map(|store| &mut store.barriers);
+    let parties = barriers.flat_map(|barrier| [&mut barrier.child, &mut barrier.parent]);
+    through.chain(holder).chain(target).for_each(|thing| renumber(&mut thing.identity, &mut numbers));
+    path.iter_mut().for_each(|step| renumber_info(&mut step.object, &mut numbers));
+    parties.for_each(|thing| renumber(&mut thing.identity, &mut numbers));
+    let store = store.iter_mut().map(|store| &mut store.when);
+    let blackened = blackened.iter_mut().map(|blackened| &mut blackened.when);
+    for when in store.chain(blackened).chain(freed).chain([seen]) {
+        when.event = 100;
+        when.step = when.step.map(|_| 100);
+    }
+    *sound_until = 100;
+    explanation
 }
 
-fn renumber(value: &mut Value, key: &str, numbers: &mut HashMap<u64, u64>) {
-    let next = numbers.len() as u64 + 1;
-    match value {
-        Value::Object(fields) => fields.iter_mut().for_each(|(key, value)| renumber(value, key, numbers)),
-        Value::Array(items) => items.iter_mut().for_each(|item| renumber(item, key, numbers)),
-        Value::Number(number) => match key {
-            "id" => *value = (*numbers.entry(number.as_u64().unwrap()).or_insert(next)).into(),
-            "event" | "step" | "sound_until" => *value = 100.into(),
-            _ => {}
-        },
-        Value::String(text) => {
-            let mut parts = text.split('#');
-            let mut out = parts.next().unwrap().to_owned();
-            for part in parts {
-                let digits = part.find(|c: char| !c.is_ascii_digit()).unwrap_or(part.len());
-                let (number, rest) = part.split_at(digits);
-                // In `upvalue #1` it is not the number of an object.
-                match number.parse() {
-                    Ok(number) if !out.ends_with(' ') => {
-                        let next = numbers.len() as u64 + 1;
-                        out.push_str(&format!("#{}{rest}", numbers.entry(number).or_insert(next)));
-                    }
-                    _ => out.push_str(&format!("#{part}")),
-                }
-            }
-            *text = out;
-        }
-        _ => {}
+fn renumber(identity: &mut Identity, numbers: &mut HashMap<u32, u32>) {
+    match identity {
+        Identity::Met(info) => renumber_info(info, numbers),
+        Identity::Told { id, .. } => *id = number(*id, numbers),
     }
+}
+
+fn renumber_info(info: &mut ObjectInfo, numbers: &mut HashMap<u32, u32>) {
+    info.id = number(info.id, numbers);
+    if let Some(closure) = &mut info.held_by {
+        renumber_info(closure, numbers);
+    }
+}
+
+fn number(id: u32, numbers: &mut HashMap<u32, u32>) -> u32 {
+    let next = u32::try_from(numbers.len()).unwrap() + 1;
+    *numbers.entry(id).or_insert(next)
 }
 
 fn context<'a>(script: &'a str, signature: &'a str) -> Context<'a> {
@@ -126,7 +129,7 @@ fn context<'a>(script: &'a str, signature: &'a str) -> Context<'a> {
         file: "case.lua",
         command: "moonphase check case.lua",
         signature,
-        gc: "5.1",
+        gc: Policy::LUA_51,
         settings: "lua=5.4 gc=5.1 check=barrier",
     }
 }
@@ -172,7 +175,7 @@ fn the_report_of_a_freed_table_says_when_it_was_freed_and_who_stored_it() {
     let later = |event| run(&at_store.script, Checker::new(Level::Barrier).starting_at(event));
     let mut after = (at_store.violation.event..).map_while(later);
     let found = after.find(|found| found.violation.invariant == Invariant::Dangling).unwrap();
-    let found = Found { explanation: steady(&found.explanation), ..found };
+    let found = Found { explanation: steady(found.explanation), ..found };
     insta::assert_snapshot!("freed", report(&found, DOUBLE_RELOAD, Style::Plain));
 }
 
@@ -186,9 +189,45 @@ fn the_report_of_a_difference_shows_both_sides() {
 
 #[test]
 fn the_report_of_a_crash_shows_the_last_words() {
-    let explanation = Explanation::of_crash("reference", "SIGSEGV", "one\ntwo\n");
+    let reference = Activity::Run(Role::Reference(0));
+    let explanation = Explanation::of_crash(reference, Some("SIGSEGV"), "one\ntwo\n");
     let text = render(&explanation, &context("print('a')", "crash reference SIGSEGV"), Style::Plain);
     insta::assert_snapshot!("crash", text);
+}
+
+#[test]
+fn the_report_of_a_crash_without_a_death_of_its_own_speaks_of_the_deadline() {
+    let explanation = Explanation::of_crash(Activity::Run(Role::Subject), None, "");
+    let text = render(&explanation, &context("print('a')", "crash vm hang"), Style::Plain);
+    assert!(text.contains("\nThe vm was still running at the deadline.\n"), "{text}");
+}
+
+fn unreachable() -> Unreachable {
+    let cell = Cell {
+        site: Site::UpvalueClose,
+        stage: CyclePart::Incremental(Phase::SweepAll),
+        parent: Colour::White,
+        child: Colour::OtherWhite,
+        upvalue: None,
+    };
+    Unreachable { cell, rule: Rule::LiveUpvaluesHoldLiveValues }
+}
+
+#[test]
+fn the_report_of_a_store_that_cannot_be_shows_the_store_and_the_rule_against_it() {
+    let explanation = Explanation::Unreachable(unreachable());
+    let text = render(&explanation, &context("print('a')", &unreachable().signature()), Style::Plain);
+    assert!(text.contains("\n  upvalue-close sweep-all white->other-white\n"), "{text}");
+    let rule =
+        "\n  live-upvalues-hold-live-values: the atomic phase marks the values of marked open upvalues whose thread";
+    assert!(text.contains(rule), "{text}");
+    assert!(text.contains(" This follows from remark_upvalues.\n"), "{text}");
+}
+
+#[test]
+fn an_object_that_only_the_history_knows_is_called_by_kind_and_number() {
+    let thing = Thing { identity: Identity::Told { id: 7, kind: Kind::Closure }, shade: None, made: None };
+    assert_eq!((thing.name(), thing.full_name()), ("closure#7".to_owned(), "closure#7".to_owned()));
 }
 
 #[test]
@@ -199,9 +238,17 @@ fn a_finding_that_does_not_show_again_is_not_explained_away() {
 
 #[test]
 fn an_explanation_survives_the_way_between_processes() {
-    let explanation = find(SHARED).explanation;
-    let bytes = postcard::to_stdvec(&explanation).unwrap();
-    assert_eq!(postcard::from_bytes::<Explanation>(&bytes).unwrap(), explanation);
+    let difference = outcome::Difference { line: None, ours: "a".into(), reference: "b".into() };
+    for explanation in [
+        find(SHARED).explanation,
+        Explanation::Unreachable(unreachable()),
+        Explanation::of_difference(&difference, "moonphase", "lua54"),
+        Explanation::of_crash(Activity::Compare, None, "its last words"),
+        Explanation::NotRepeated,
+    ] {
+        let bytes = postcard::to_stdvec(&explanation).unwrap();
+        assert_eq!(postcard::from_bytes::<Explanation>(&bytes).unwrap(), explanation);
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What a trace tells, as plain data: the fields of its JSON lines.
 
+use moonphase_heap::{Colour, Direction, Phase, Site, StepKind};
 use serde::Serialize;
 
 use super::event_kind::EventKind;
@@ -44,7 +45,8 @@ pub enum Fact {
     /// `prototype`: of a closure. `parent`: where a prototype is nested.
     Allocate {
         object: Name,
-        colour: &'static str,
+        #[serde(serialize_with = "crate::text::serialize")]
+        colour: Colour,
         #[serde(skip_serializing_if = "Option::is_none")]
         prototype: Option<Name>,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -87,7 +89,8 @@ pub enum Fact {
     },
     Close {
         object: Name,
-        colour: &'static str,
+        #[serde(serialize_with = "crate::text::serialize")]
+        colour: Colour,
         value: Option<Name>,
     },
     Join {
@@ -99,45 +102,58 @@ pub enum Fact {
     },
     Store {
         object: Name,
-        site: &'static str,
+        #[serde(serialize_with = "crate::text::serialize")]
+        site: Site,
         old: Option<Name>,
         new: Name,
     },
     /// The colours are those after it.
     Barrier {
         object: Name,
-        site: &'static str,
-        direction: &'static str,
+        #[serde(serialize_with = "crate::text::serialize")]
+        site: Site,
+        #[serde(serialize_with = "crate::text::serialize")]
+        direction: Direction,
         child: Name,
         acted: bool,
-        colour: &'static str,
-        child_colour: &'static str,
+        #[serde(serialize_with = "crate::text::serialize")]
+        colour: Colour,
+        #[serde(serialize_with = "crate::text::serialize")]
+        child_colour: Colour,
     },
     /// `by`: the object whose traversal found it; null for roots and barriers.
     Mark {
         object: Name,
-        from: &'static str,
-        to: &'static str,
+        #[serde(serialize_with = "crate::text::serialize")]
+        from: Colour,
+        #[serde(serialize_with = "crate::text::serialize")]
+        to: Colour,
         by: Option<Name>,
         #[serde(flatten)]
         few: Few,
     },
     Blacken {
         object: Name,
-        from: &'static str,
-        to: &'static str,
+        #[serde(serialize_with = "crate::text::serialize")]
+        from: Colour,
+        #[serde(serialize_with = "crate::text::serialize")]
+        to: Colour,
         #[serde(flatten)]
         few: Few,
     },
     GrayAgain {
         object: Name,
-        from: &'static str,
-        to: &'static str,
+        #[serde(serialize_with = "crate::text::serialize")]
+        from: Colour,
+        #[serde(serialize_with = "crate::text::serialize")]
+        to: Colour,
     },
     Whiten {
         object: Name,
-        from: &'static str,
-        to: &'static str,
+        #[serde(serialize_with = "crate::text::serialize")]
+        from: Colour,
+        #[serde(serialize_with = "crate::text::serialize")]
+        to: Colour,
     },
     Free {
         object: Name,
@@ -146,8 +162,10 @@ pub enum Fact {
         object: Name,
     },
     Phase {
-        from: &'static str,
-        to: &'static str,
+        #[serde(serialize_with = "crate::text::serialize")]
+        from: Phase,
+        #[serde(serialize_with = "crate::text::serialize")]
+        to: Phase,
     },
     /// `freed`: objects freed in the cycle, shown or not. `bytes`: in use.
     Cycle {
@@ -158,7 +176,8 @@ pub enum Fact {
     Step {
         edge: Boundary,
         step: u64,
-        kind: &'static str,
+        #[serde(serialize_with = "crate::text::serialize")]
+        kind: StepKind,
     },
     Print {
         text: String,
@@ -215,7 +234,8 @@ pub struct Record {
     /// The cycle of the collector; 0 before the first one.
     pub cycle: u64,
     /// Where the collector was.
-    pub phase: &'static str,
+    #[serde(serialize_with = "crate::text::serialize")]
+    pub phase: Phase,
     /// The chunk that ran; null outside of one.
     pub chunk: Option<String>,
     /// The line that ran.

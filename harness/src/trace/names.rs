@@ -8,7 +8,7 @@ use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::rc::Rc;
 
-use moonphase_heap::{Edge, Heap, Kind, Label, Location, NamedLabel, Names, Root};
+use moonphase_heap::{Colour, Edge, Heap, Kind, Label, Location, NamedLabel, Names, Root};
 use moonphase_invariants::excerpt;
 use serde::{Serialize, Serializer};
 
@@ -53,7 +53,7 @@ struct Entry {
     base: Option<Rc<str>>,
     candidate: Candidate,
     /// Its colour when it was last told of.
-    colour: &'static str,
+    colour: Colour,
 }
 
 /// The names of all objects that live.
@@ -161,7 +161,7 @@ impl NameTable {
             self.first.push(unnumbered);
         }
         let candidate = Candidate { kind, foreign, chosen };
-        let colour = heap.colour(object).name();
+        let colour = heap.colour(object);
         let base = (kind == Kind::Prototype).then(|| base.into());
         self.objects.insert(heap.id(object), Entry { name: name.clone(), base, candidate, colour });
         name
@@ -234,7 +234,7 @@ impl NameTable {
     }
 
     /// Notes the colour of an object. Gives the one before.
-    pub fn recolour<H: Heap>(&mut self, heap: H, object: H::Object, colour: &'static str) -> &'static str {
+    pub fn recolour<H: Heap>(&mut self, heap: H, object: H::Object, colour: Colour) -> Colour {
         match self.objects.get_mut(&heap.id(object)) {
             Some(entry) => std::mem::replace(&mut entry.colour, colour),
             None => colour,

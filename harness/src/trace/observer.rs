@@ -8,7 +8,7 @@ use std::io;
 use std::ops::ControlFlow;
 
 use moonphase_heap::{
-    CaptureOrigin, Direction, Event, Heap, Interests, Kind, Label, Names, Observer, Phase, StepKind, Strength,
+    CaptureOrigin, Colour, Event, Heap, Interests, Kind, Label, Names, Observer, Phase, StepKind, Strength,
 };
 
 use super::Traced;
@@ -22,12 +22,6 @@ use super::page::Page;
 const LISTED: usize = 8;
 /// The upvalue through which functions reach the globals. Nearly all have it, so it says little.
 const ENVIRONMENT: &str = "_ENV";
-/// The word for the current white.
-const WHITE: &str = "white";
-/// The word for gray.
-const GRAY: &str = "gray";
-/// The word for black.
-const BLACK: &str = "black";
 
 /// How far a cycle of the collector is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,7 +142,7 @@ impl Tracer {
             number: self.number,
             event: fact.kind(),
             cycle: self.cycle,
-            phase: heap.phase().name(),
+            phase: heap.phase(),
             line: place.as_ref().map(|place| place.line),
             chunk: place.map(|place| self.names.place(&moonphase_heap::Location { line: 0, ..place })),
             depth: heap.depth(),
@@ -209,7 +203,7 @@ impl Tracer {
         if self.wants(heap, EventKind::Allocate, &[object]) {
             let fact = Fact::Allocate {
                 object: self.names.name(heap, object),
-                colour: heap.colour(object).name(),
+                colour: heap.colour(object),
                 prototype: prototype.map(|prototype| self.names.name(heap, prototype)),
                 parent: parent.map(|parent| self.names.name(heap, parent)),
             };
@@ -289,7 +283,7 @@ impl Tracer {
     }
 
     fn closed<H: Names>(&mut self, heap: H, upvalue: H::Object) {
-        let colour = heap.colour(upvalue).name();
+        let colour = heap.colour(upvalue);
         self.names.recolour(heap, upvalue, colour);
         if self.wants(heap, EventKind::Close, &[upvalue]) {
             let mut value = None;
@@ -328,7 +322,7 @@ impl Tracer {
             Kind::Userdata => !has_user_values(heap, object),
             _ => false,
         };
-        let to = if at_once && !heap.is_open_upvalue(object) { BLACK } else { GRAY };
+        let to = if at_once && !heap.is_open_upvalue(object) { Colour::Black } else { Colour::Gray };
         let from = self.names.recolour(heap, object, to);
         let through = |traversal: &&Traversal| {
             traversal.targets.as_ref().is_none_or(|targets| targets.contains(&heap.id(object)))
@@ -349,10 +343,10 @@ impl Tracer {
             Phase::Propagate => Traversal { id: heap.id(object), targets: None },
             _ => Traversal::with_targets(heap, object),
         });
-        let from = self.names.recolour(heap, object, BLACK);
+        let from = self.names.recolour(heap, object, Colour::Black);
         if self.wants(heap, EventKind::Blacken, &[object]) {
             let few = self.few(heap, object);
-            let fact = Fact::Blacken { object: self.names.name(heap, object), from, to: BLACK, few };
+            let fact = Fact::Blacken { object: self.names.name(heap, object), from, to: Colour::Black, few };
             self.write(heap, fact);
         }
     }
@@ -363,7 +357,7 @@ impl Tracer {
             self.cycle(heap, Boundary::Begin);
         }
         if self.wants(heap, EventKind::Phase, &[]) {
-            self.write(heap, Fact::Phase { from: before.name(), to: now.name() });
+            self.write(heap, Fact::Phase { from: before, to: now });
         }
         match (self.stage, now) {
             (CycleState::Marking | CycleState::Sweeping, Phase::Pause) | (CycleState::Sweeping, Phase::Propagate) => {
@@ -391,7 +385,7 @@ impl Tracer {
         self.in_step = edge == Boundary::Begin;
         self.steps += u64::from(self.in_step);
         if self.wants(heap, EventKind::Step, &[]) {
-            self.write(heap, Fact::Step { edge, step: self.steps, kind: kind.name() });
+            self.write(heap, Fact::Step { edge, step: self.steps, kind });
         }
     }
 
@@ -429,25 +423,22 @@ impl Tracer {
             Event::Store { site, holder, old, new, .. } if self.wants(heap, EventKind::Store, &[new, holder]) => {
                 let fact = Fact::Store {
                     object: self.names.name(heap, holder),
-                    site: site.name(),
+                    site,
                     old: old.map(|old| self.names.name(heap, old)),
                     new: self.names.name(heap, new),
                 };
                 self.write(heap, fact);
             }
             Event::Barrier { site, direction, parent, child, acted } => {
-                let colours = [parent, child].map(|object| heap.colour(object).name());
+                let colours = [parent, child].map(|object| heap.colour(object));
                 self.names.recolour(heap, parent, colours[0]);
                 self.names.recolour(heap, child, colours[1]);
                 let kind = if acted { EventKind::Barrier } else { EventKind::IdleBarrier };
                 if self.wants(heap, kind, &[child, parent]) {
                     let fact = Fact::Barrier {
                         object: self.names.name(heap, parent),
-                        site: site.name(),
-                        direction: match direction {
-                            Direction::Forward => "forward",
-                            Direction::Backward => "backward",
-                        },
+                        site,
+                        direction,
                         child: self.names.name(heap, child),
                         acted,
                         colour: colours[0],
@@ -464,17 +455,17 @@ impl Tracer {
             Event::Traversed(object) => {
                 self.traversing = None;
                 if heap.is_gray(object) {
-                    let from = self.names.recolour(heap, object, GRAY);
+                    let from = self.names.recolour(heap, object, Colour::Gray);
                     if self.wants(heap, EventKind::GrayAgain, &[object]) {
-                        let fact = Fact::GrayAgain { object: self.names.name(heap, object), from, to: GRAY };
+                        let fact = Fact::GrayAgain { object: self.names.name(heap, object), from, to: Colour::Gray };
                         self.write(heap, fact);
                     }
                 }
             }
             Event::SweepAlive(object) => {
-                let to = heap.colour(object).name();
+                let to = heap.colour(object);
                 let from = self.names.recolour(heap, object, to);
-                if from != WHITE && from != to && self.wants(heap, EventKind::Whiten, &[object]) {
+                if from != Colour::White && from != to && self.wants(heap, EventKind::Whiten, &[object]) {
                     let fact = Fact::Whiten { object: self.names.name(heap, object), from, to };
                     self.write(heap, fact);
                 }

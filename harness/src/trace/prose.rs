@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use anstyle::AnsiColor;
+use moonphase_heap::{Colour, Direction, Phase};
 
 use super::fact::{Boundary, Fact, Few, Origin};
 use super::names::Name;
@@ -13,8 +14,8 @@ const FAULT: anstyle::Style = AnsiColor::Red.on_default().bold();
 
 /// What happened, in words. The kind of event stands before it.
 pub fn text(fact: &Fact, style: Style) -> String {
-    let shade = |word: &str| shade(word, style);
-    let change = |from: &str, to: &str| format!("{} → {}", shade(from), shade(to));
+    let shade = |colour: &Colour| style.paint(Shade::Of(*colour).style(), colour.name());
+    let change = |from: &Colour, to: &Colour| format!("{} → {}", shade(from), shade(to));
     match fact {
         Fact::Allocate { object, colour, prototype, parent } => {
             let mut text = format!("{object}, {}", shade(colour));
@@ -70,10 +71,10 @@ pub fn text(fact: &Fact, style: Style) -> String {
         Fact::Barrier { object, site, direction, child, acted, colour, child_colour } => {
             let parties =
                 format!("{} ({}) refers to {} ({})", object.short, shade(colour), child.short, shade(child_colour));
-            match (acted, *direction) {
+            match (acted, direction) {
                 (false, _) => format!("{direction} at {site}: {parties}; nothing to do"),
-                (true, "backward") => format!("{direction} at {site}: {parties}; to be traversed again"),
-                (true, _) => format!("{direction} at {site}: {parties}"),
+                (true, Direction::Backward) => format!("{direction} at {site}: {parties}; to be traversed again"),
+                (true, Direction::Forward) => format!("{direction} at {site}: {parties}"),
             }
         }
         Fact::Mark { object, from, to, by, few } => {
@@ -86,10 +87,7 @@ pub fn text(fact: &Fact, style: Style) -> String {
         }
         Fact::Whiten { object, from, to } => format!("{} {}: it lives", object.short, change(from, to)),
         Fact::Free { object } | Fact::Finalize { object } => object.to_string(),
-        Fact::Phase { from, to } => match phase(from, to) {
-            "" => (*to).to_owned(),
-            words => format!("{to}: {words}"),
-        },
+        Fact::Phase { from, to } => format!("{to}: {}", purpose(*from, *to)),
         Fact::Cycle { edge: Boundary::Begin, .. } => style.paint(COUNT, "begins: the roots are marked"),
         Fact::Cycle { edge: Boundary::End, freed, .. } => {
             let objects = if *freed == 1 { "object" } else { "objects" };
@@ -108,16 +106,6 @@ pub fn text(fact: &Fact, style: Style) -> String {
     }
 }
 
-fn shade(word: &str, style: Style) -> String {
-    let shade = match word {
-        "white" => Shade::White,
-        "gray" => Shade::Gray,
-        "black" => Shade::Black,
-        _ => Shade::OtherWhite,
-    };
-    style.paint(shade.style(), word)
-}
-
 fn list(names: &[Name], more: usize) -> String {
     let mut text = names.iter().map(|name| &*name.short).collect::<Vec<_>>().join(", ");
     if more > 0 {
@@ -134,25 +122,21 @@ fn refers(few: &Few) -> String {
 }
 
 /// What a phase is for.
-fn phase(from: &str, to: &str) -> &'static str {
-    if from == "pause" && to.starts_with("sweep") {
-        return "a full collection first makes all white; nothing is freed";
-    }
-    if from == "propagate" && to.starts_with("sweep") {
-        return "marking is given up; the sweep undoes its marks and frees nothing";
-    }
-    match to {
-        "propagate" => "gray objects are traversed, one a step",
-        "enter-atomic" => "what is left of marking is done in one go",
-        "atomic" => "the end of marking; nothing of the script runs in it",
-        "sweep-strings" => "dead strings are freed, living ones become white",
-        "sweep-all" => "the dead are freed, the living become white",
-        "sweep-userdata" => "the same for userdata",
-        "sweep-finalizable" => "the same for objects with finalizers",
-        "sweep-to-be-finalized" => "the same for objects that wait for their finalizers",
-        "sweep-end" => "all is swept",
-        "call-finalizers" => "finalizers of dead objects are called",
-        "pause" => "the collector rests",
-        _ => "",
+fn purpose(from: Phase, to: Phase) -> &'static str {
+    match (from, to) {
+        (Phase::Pause, to) if to.is_sweeping() => "a full collection first makes all white; nothing is freed",
+        (Phase::Propagate, to) if to.is_sweeping() => {
+            "marking is given up; the sweep undoes its marks and frees nothing"
+        }
+        (_, Phase::Propagate) => "gray objects are traversed, one a step",
+        (_, Phase::EnterAtomic) => "what is left of marking is done in one go",
+        (_, Phase::Atomic) => "the end of marking; nothing of the script runs in it",
+        (_, Phase::SweepStrings) => "dead strings are freed, living ones become white",
+        (_, Phase::SweepAll) => "the dead are freed, the living become white",
+        (_, Phase::SweepFinalizable) => "the same for objects with finalizers",
+        (_, Phase::SweepToBeFinalized) => "the same for objects that wait for their finalizers",
+        (_, Phase::SweepEnd) => "all is swept",
+        (_, Phase::CallFinalizers) => "finalizers of dead objects are called",
+        (_, Phase::Pause) => "the collector rests",
     }
 }
