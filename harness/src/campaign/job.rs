@@ -39,14 +39,17 @@ pub struct Job {
     pub purpose: Purpose,
     /// The only oracle that is asked, `None` for all.
     pub alone: Option<Oracle>,
-    /// Whether only what the same collector without its fault does not show counts.
+    /// Whether a finding counts only where the collector without its fault, and with sound rules, does not show it.
     pub controlled: bool,
 }
 
 impl Job {
-    /// A job about given scripts.
+    /// A job about given scripts. What the minimizer looks for by outputs must not be there when nothing is wrong with the
+    /// collector: a candidate may differ for another reason than the finding does.
     pub fn of_given(settings: Settings, limits: Limits, purpose: Purpose) -> Job {
+        let by_outputs = matches!(purpose, Purpose::Minimize(Oracle::Differential | Oracle::Schedule));
         Job {
+            controlled: by_outputs && !settings.is_sound(),
             settings,
             limits,
             scripts: Scripts::default(),
@@ -54,7 +57,6 @@ impl Job {
             disabled: BTreeSet::new(),
             purpose,
             alone: None,
-            controlled: false,
         }
     }
 }
@@ -88,7 +90,7 @@ pub struct CaseReport {
 /// Runs the cases of a [`Job`].
 pub struct Runner {
     oracles: Oracles,
-    /// The same without the fault.
+    /// The same with a sound collector.
     control: Option<Oracles>,
     schedules: Schedules,
     generator: Generator,
@@ -108,7 +110,7 @@ impl CaseRunner for Runner {
         Ok(Runner {
             generator: Generator::new(job.scripts, job.seed, settings.lua, job.disabled),
             schedules: settings.schedules.clone(),
-            control: job.controlled.then(|| oracles(&Settings { fault: None, ..settings.clone() })),
+            control: job.controlled.then(|| oracles(&settings.sound())),
             oracles: oracles(&settings),
             purpose: job.purpose,
         })

@@ -85,7 +85,7 @@ impl Shrinker<'_> {
     fn run(&mut self, shrinkable: Shrinkable, detected: &Signature) -> Result<Option<Minimized>, IsolationError> {
         // Without a schedule there is no other one to differ from.
         if self.judge.schedule == Schedule::None || detected.oracle() == Oracle::Schedule {
-            return self.minimize(shrinkable).map(|minimized| self.with_fewer_turns(minimized)).transpose();
+            return self.minimize(shrinkable).map(|minimized| self.with_few_turns(minimized)).transpose();
         }
         // Both ways to reduce a script need it to show the finding after many a change. The quick one comes before the
         // schedule is replaced, the thorough one after, or else under the schedule.
@@ -110,7 +110,7 @@ impl Shrinker<'_> {
         if let Some(unscheduled) = self.without_schedule(&minimized.text, true)? {
             return Ok(Some(unscheduled));
         }
-        self.with_fewer_turns(minimized).map(Some)
+        self.with_few_turns(minimized).map(Some)
     }
 
     /// Lets the text make the schedule's turns itself, and minimizes that; `None` where it shows something else then, and
@@ -182,7 +182,25 @@ impl Shrinker<'_> {
         Ok(ended.report.map(|report| report.turned).unwrap_or_default())
     }
 
-    /// Puts the few turns that are needed in the place of a schedule.
+    /// Puts the few turns that are needed in the place of a schedule. Where the schedule's other turns are gone, more of the
+    /// text may go, and then more turns.
+    fn with_few_turns(&mut self, minimized: Minimized) -> Result<Minimized, IsolationError> {
+        let mut best = self.with_fewer_turns(minimized)?;
+        while matches!(self.judge.schedule, Schedule::Steps(_)) {
+            let schedule = self.judge.schedule.clone();
+            let Some(smaller) = self.minimize(Shrinkable::Text(best.text.clone())) else { break };
+            if smaller.text == best.text {
+                break;
+            }
+            best = self.with_fewer_turns(smaller)?;
+            if self.judge.schedule == schedule {
+                break;
+            }
+        }
+        Ok(best)
+    }
+
+    /// Puts explicit turns in the place of a schedule, and takes away those that are not needed.
     fn with_fewer_turns(&mut self, minimized: Minimized) -> Result<Minimized, IsolationError> {
         if matches!(self.judge.schedule, Schedule::None | Schedule::Generational) {
             return Ok(minimized);

@@ -64,6 +64,18 @@ fn simpler(kind: &ExpressionKind) -> Vec<ExpressionKind> {
 
 /// Drops an argument of a call or a field of a table constructor, the last ones first.
 pub(super) fn drop_parts(chunk: &Chunk, site: usize) -> Option<Vec<Chunk>> {
+    drop_each(chunk, site, droppable)
+}
+
+/// Drops an argument of a call that chooses the collector's mode or numbers, where no number is needed.
+pub(super) fn drop_numbers_of_the_collector(chunk: &Chunk, site: usize) -> Option<Vec<Chunk>> {
+    drop_each(chunk, site, |expression| match call_of(expression, "collectgarbage") {
+        Some(arguments) => 0..arguments.len(),
+        None => 0..0,
+    })
+}
+
+fn drop_each(chunk: &Chunk, site: usize, droppable: fn(&Expression) -> Range<usize>) -> Option<Vec<Chunk>> {
     let mut scratch = chunk.clone();
     let parts = edit_expression(&mut scratch, site, |expression| droppable(expression))?;
     Some(

@@ -10,6 +10,7 @@
 
 mod expressions;
 mod inline;
+mod lists;
 mod model;
 mod schedule;
 mod statements;

@@ -10,7 +10,7 @@ use moonphase_vm::syntax::ast::{Chunk, Expression, ExpressionKind};
 use moonphase_vm::syntax::print_chunk;
 
 use super::tree::{edit_block, for_each_expression};
-use super::{Session, expressions, inline, statements, timing, variables};
+use super::{Session, expressions, inline, lists, statements, timing, variables};
 
 /// Proposes candidates for the site of that number; `None` if there are fewer sites.
 type Pass = fn(&Chunk, usize) -> Option<Vec<Chunk>>;
@@ -26,6 +26,7 @@ const REDUCTIONS: &[Pass] = &[
     expressions::simplify,
     expressions::drop_parts,
     expressions::drop_parameters,
+    lists::drop_items,
     variables::fields_to_variables,
     variables::merge_declarations,
 ];
@@ -38,6 +39,7 @@ const POLISH: &[Pass] = &[
     variables::renumber,
     timing::one_step,
     expressions::smaller_numbers,
+    expressions::drop_numbers_of_the_collector,
 ];
 
 /// How many lines a text may have for the costly searches to be worth it.

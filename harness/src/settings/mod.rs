@@ -154,6 +154,11 @@ impl Settings {
         Ok(Settings { gc: fault.policy().parse()?, fault: Some(fault), ..Settings::default() })
     }
 
+    /// The same settings without what is wrong with the collector: no fault, and the rules put right.
+    pub fn sound(&self) -> Settings {
+        Settings { fault: None, gc: self.gc.corrected(), ..self.clone() }
+    }
+
     /// Whether nothing living ever refers to a freed object.
     pub fn is_sound(&self) -> bool {
         self.fault.is_none() && self.gc.is_sound()

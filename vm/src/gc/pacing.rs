@@ -268,7 +268,8 @@ impl Heap {
     pub(crate) fn rest(&mut self) {
         let threshold = (self.pacing.estimate / 100).saturating_mul(self.pacing.pause);
         let threshold = isize::try_from(threshold).unwrap_or(isize::MAX);
-        self.set_debt((self.pacing.bytes as isize - threshold).min(0));
+        // A faulty collector may have counted below zero.
+        self.set_debt((self.pacing.bytes as isize).saturating_sub(threshold).min(0));
     }
 
     /// First part of a full collection. From the middle of marking it goes straight to sweep, which undoes the marks
