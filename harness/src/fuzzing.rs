@@ -100,7 +100,7 @@ fn run_limited(chunk: &[u8]) -> Fate {
         let options = vm::options(&settings, &schedule);
         let mut vm = Vm::new(vm::limited(options, &limits)).expect("the default policy is sound");
         vm.set_input(INPUT);
-        let ended = vm.run_traced(chunk, CHUNK_NAME.as_bytes(), &[]);
+        let ended = vm.run_traced(chunk, CHUNK_NAME.as_bytes());
         let closed = vm.close();
         if [ended, closed].iter().any(|end| matches!(end, Err(ScriptError::Limit(_)))) {
             fate = Fate::Inconclusive;

@@ -210,11 +210,12 @@ fn the_standard_streams_are_the_hosts() {
 #[test]
 fn output_is_flushed_before_waiting_for_input_and_as_the_program_asks() {
     let flushes = |source| answer(source, "a\nb\n").flushes;
-    assert_eq!(flushes("io.write('no newline') print('line')"), 0);
+    assert_eq!(flushes("io.write('no newline', 'and a newline\\n')"), 0);
+    assert_eq!(flushes("print('line') print('line')"), 2);
     assert_eq!(flushes("io.write('question') io.read() io.write('again') io.read()"), 1);
     assert_eq!(flushes("io.flush() io.stdout:flush()"), 2);
-    assert_eq!(flushes("io.stdout:setvbuf('line') io.write('a') print('b') io.write('c')"), 1);
-    assert_eq!(flushes("io.stdout:setvbuf('no') io.write('a', 'b')"), 2);
+    assert_eq!(flushes("io.stdout:setvbuf('line') io.write('a') io.write('b\\n') io.write('c')"), 1);
+    assert_eq!(flushes("io.stdout:setvbuf('no') io.write('a', 'b')"), 3);
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod fuzz;
 mod input;
 mod minimize;
 mod options;
+mod output;
 mod progress;
 mod run;
 mod trace;

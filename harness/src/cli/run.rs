@@ -1,9 +1,12 @@
 //! `moonphase run`.
+//!
+//! It does what `lua.c` does: the words of the command line, code and script are run one after the other until one fails, and
+//! the state is closed in any case, unless the program ended itself and did not ask for that.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::io::{self, BufWriter, Read};
+use std::io::{self, IsTerminal, Read, Write};
 
 use moonphase::engine::vm::{options, unobserved};
 use moonphase::settings::{Check, Settings};
@@ -12,10 +15,11 @@ use moonphase_vm::{Limit, ScriptError, System, Vm, syntax};
 
 use super::args::RunArgs;
 use super::fuzz::{only_schedule, refuse_dangling};
+use super::output::StandardOutput;
 use super::{Done, Failure, complain};
 
 pub fn main(args: &RunArgs) -> Result<Done, Failure> {
-    let usual = Settings { check: Check::Off, system: System::Full, ..Settings::default() };
+    let usual = Settings { check: Check::Off, system: System::Full, ..Settings::stand_alone() };
     let settings = args.settings.over(usual)?;
     refuse_dangling(&settings)?;
     let script = args.script.first().map(|file| read(file)).transpose()?;
@@ -25,28 +29,42 @@ pub fn main(args: &RunArgs) -> Result<Done, Failure> {
         None => unobserved(&settings, options).ok_or_else(|| unsound(&settings))?,
     };
     vm.set_input(io::stdin());
-    vm.set_output(BufWriter::with_capacity(1 << 16, io::stdout()));
+    vm.set_standard_output(StandardOutput::default(), io::stdout().is_terminal());
     vm.set_error_output(io::stderr());
     let words: Vec<_> = env::args_os().map(OsString::into_encoded_bytes).collect();
     let words: Vec<_> = words.iter().map(Vec::as_slice).collect();
     // Where there is no script it is that of the command itself, as in `lua`.
     let script_at = if args.script.is_empty() { 0 } else { words.len() - args.script.len() };
     vm.set_arguments(&words, script_at);
-    let mut result = Ok(());
-    let pieces = args.execute.iter().map(|code| (b"=(command line)".to_vec(), code.as_encoded_bytes(), &[][..]));
-    let script =
-        script.as_ref().map(|(name, source)| (name.clone(), syntax::skip_shebang(source), &words[script_at + 1..]));
-    for (name, source, arguments) in pieces.chain(script) {
-        result = result.and_then(|()| vm.run_traced(source, &name, arguments));
+    let mut code = args.execute.iter().map(|code| code.as_encoded_bytes());
+    let mut result = code.try_for_each(|code| vm.run_traced(code, b"=(command line)"));
+    if let Some((name, source)) = &script {
+        result = result.and_then(|()| vm.run_script(syntax::skip_shebang(source), name));
     }
-    if result.is_ok() {
-        result = vm.close();
+    end(vm, result)
+}
+
+/// Reports how the program ended, and closes the state. What is kept back of the output goes out when the VM is dropped, after
+/// what is in the files that the program has left open; nobody hears of a failure, as in C.
+fn end(mut vm: Vm, result: Result<(), ScriptError>) -> Result<Done, Failure> {
+    let mut failed = false;
+    let mut end = result;
+    if let Err(ScriptError::Error(message)) = &end {
+        failed = true;
+        report(message);
+        end = Ok(());
     }
-    let flushed = vm.flush_output();
-    match result {
-        Ok(()) => flushed.map(|()| Done::Clean).map_err(super::output_failure),
+    if end.is_ok() {
+        end = vm.close();
+    }
+    if !matches!(end, Ok(()) | Err(ScriptError::Exit(_))) {
+        // Whoever ended it is heard after it; what cannot be written any more is lost.
+        let _ = vm.flush_output();
+    }
+    match end {
+        Ok(()) => Ok(if failed { Done::Found } else { Done::Clean }),
         // As the system does with what `exit` is given.
-        Err(ScriptError::Exit(status)) => flushed.map(|()| Done::Exit(status as u8)).map_err(super::output_failure),
+        Err(ScriptError::Exit(status)) => Ok(Done::Exit(status as u8)),
         Err(ScriptError::Limit(Limit::Output)) => Err(Failure::OutputClosed),
         Err(ScriptError::Halted) => {
             let found = vm
@@ -62,6 +80,13 @@ pub fn main(args: &RunArgs) -> Result<Done, Failure> {
             Ok(Done::Found)
         }
     }
+}
+
+/// Prints the message of an error, byte by byte up to the first zero, as C does.
+fn report(message: &[u8]) {
+    let message = message.split(|&byte| byte == 0).next().unwrap_or_default();
+    // Where errors cannot be printed the exit code tells.
+    let _ = io::stderr().write_all(&[b"moonphase: ", message, b"\n"].concat());
 }
 
 fn unsound(settings: &Settings) -> Failure {

@@ -159,6 +159,13 @@ impl Settings {
         Settings { fault: None, gc: self.gc.corrected(), ..self.clone() }
     }
 
+    /// Settings under which a script runs as under the stand-alone `lua` of the version, where nothing else is asked for:
+    /// `lua.c` of 5.4 starts the collector in generational mode before it runs anything. A state that a host makes starts in
+    /// incremental mode, which the default settings have.
+    pub fn stand_alone() -> Settings {
+        Settings { gc: Policy::GENERATIONAL, ..Settings::default() }
+    }
+
     /// Whether nothing living ever refers to a freed object.
     pub fn is_sound(&self) -> bool {
         self.fault.is_none() && self.gc.is_sound()

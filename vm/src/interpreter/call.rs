@@ -46,18 +46,26 @@ impl Vm {
         self.heap.current().frames.last().map_or(0, |frame| frame.nesting)
     }
 
-    /// [`Frame::nesting`] of a call with these flags that no call expression makes.
+    /// [`Frame::nesting`] of a call that no call expression makes.
     ///
     /// # Errors
     /// There are too many inside each other.
-    pub(super) fn nesting_inside(&mut self, flags: u8) -> Result<u16, Throw> {
-        let limit = self.options.nesting_limit;
-        let nesting = self.nesting() + 1;
-        // The message handler that sees the error gets some more.
-        if nesting == limit && flags & flags::HANDLER == 0 {
+    pub(super) fn nesting_inside(&mut self) -> Result<u16, Throw> {
+        if self.nesting() + 1 == self.options.nesting_limit {
             return Err(self.nesting_error());
         }
-        match self.frame_nesting().checked_add(1) {
+        self.nesting_of_handler(1)
+    }
+
+    /// [`Frame::nesting`] of a call so much deeper: inside the message handler that sees the error of too many calls, some more
+    /// are allowed.
+    ///
+    /// # Errors
+    /// There are too many even for that.
+    pub(super) fn nesting_of_handler(&mut self, deeper: u16) -> Result<u16, Throw> {
+        let limit = self.options.nesting_limit;
+        let nesting = self.nesting() + u32::from(deeper);
+        match self.frame_nesting().checked_add(deeper) {
             Some(inside) if nesting < limit.saturating_add(limit / 10) => Ok(inside),
             _ => Err(self.handler_error()),
         }
@@ -66,7 +74,7 @@ impl Vm {
     /// Calls the value in slot `func` with the `args` values above it, up to the top, for an instruction or a function that is
     /// no call expression.
     pub(super) fn precall_inside(&mut self, func: usize, args: usize, wanted: i32, flags: u8) -> Result<Next, Throw> {
-        let nesting = self.nesting_inside(flags)?;
+        let nesting = self.nesting_inside()?;
         self.precall(func, args, wanted, flags, nesting)
     }
 
@@ -407,7 +415,19 @@ impl Vm {
         wanted: Option<usize>,
         flags: u8,
     ) -> NativeResult {
-        let nesting = self.nesting_inside(flags)?;
+        let nesting = self.nesting_inside()?;
+        self.call_nested_at(function, args, wanted, flags, nesting)
+    }
+
+    /// The same, with the [`Frame::nesting`] of the call.
+    pub(super) fn call_nested_at(
+        &mut self,
+        function: Value,
+        args: &[Value],
+        wanted: Option<usize>,
+        flags: u8,
+        nesting: u16,
+    ) -> NativeResult {
         let thread = self.heap.current();
         let func = thread.top;
         self.ensure_stack(func, args.len() + 1 + NATIVE_SLOTS)?;
@@ -441,7 +461,7 @@ impl Vm {
     }
 
     /// [`Vm::call_nested_as`], after whose error nothing that it opened is left open.
-    pub(super) fn call_closing(
+    pub(crate) fn call_closing(
         &mut self,
         function: Value,
         args: &[Value],
@@ -449,7 +469,11 @@ impl Vm {
         flags: u8,
     ) -> NativeResult {
         let level = self.top();
-        self.call_nested_as(function, args, wanted, flags).map_err(|throw| self.close_after(level, throw))
+        self.call_nested_as(function, args, wanted, flags).map_err(|throw| {
+            // Where the call itself is one too many, no handler has seen the error.
+            let throw = self.handle_error(throw).map_or_else(|other| other, Throw::Handled);
+            self.close_after(level, throw)
+        })
     }
 
     /// Calls a function in protected mode from a native one, with the message handler in force. The inner result: how many

@@ -797,7 +797,7 @@ impl Vm {
                     }
                     let func = slot!(a + 4);
                     self.set_top(func + 3);
-                    let nesting = self.nesting_inside(0)?;
+                    let nesting = self.nesting_inside()?;
                     let next = self.call_other(func, 2, i.c() as i32, nesting)?;
                     proceed!(next)
                 }

@@ -55,7 +55,8 @@ impl Vm {
         let result = self.call_nested_as(function, &[event, line], Some(0), flags::HOOK);
         // SAFETY: as above.
         let data = unsafe { self.thread_mut() };
-        data.hook.suspended = false;
+        // Where the hook ends the program, the state is closed inside of the hook.
+        data.hook.suspended = matches!(result, Err(Throw::Exit { .. }));
         if let Some(frame) = data.frames.last_mut() {
             frame.flags &= !flags::TRANSFER;
         }

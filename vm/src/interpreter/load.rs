@@ -8,7 +8,7 @@ use crate::bytecode::{Constant, Instruction, LocalVariable, Template, UndumpErro
 use crate::compiler;
 use crate::gc::{CaptureOrigin, Event, Field, Gc, Header, ObjectView, Site};
 use crate::interpreter::names::CodeView;
-use crate::interpreter::{Limit, Throw, Vm};
+use crate::interpreter::{Limit, ScriptError, Throw, Vm};
 use crate::syntax::SyntaxError;
 use crate::value::{Closure, LocalName, MAX_SHORT, Prototype, Str, UpvalueName, Value, before_zero};
 use crate::version::LuaVersion;
@@ -65,6 +65,12 @@ impl LoadError {
             }
             LoadError::Limit(limit) => Err(limit),
         }
+    }
+}
+
+impl From<LoadError> for ScriptError {
+    fn from(error: LoadError) -> ScriptError {
+        error.into_message().map_or_else(ScriptError::Limit, ScriptError::Error)
     }
 }
 

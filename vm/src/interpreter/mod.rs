@@ -264,7 +264,7 @@ impl Vm {
     /// The chunk is not Lua, raised an error that it did not catch, or hit a limit; or an observer ended it.
     pub fn run(&mut self, source: &[u8], chunk_name: &[u8], arguments: &[&[u8]]) -> Result<(), ScriptError> {
         let loaded = self.load(source, chunk_name);
-        self.run_loaded(loaded, arguments, false)
+        self.run_loaded(loaded, arguments)
     }
 
     /// As [`Vm::run`], of a text that was compiled before, for this VM's version.
@@ -273,46 +273,56 @@ impl Vm {
     /// As [`Vm::run`].
     pub fn run_compiled(&mut self, compiled: &Compiled, arguments: &[&[u8]]) -> Result<(), ScriptError> {
         let loaded = self.load_compiled(compiled);
-        self.run_loaded(loaded, arguments, false)
+        self.run_loaded(loaded, arguments)
     }
 
-    /// As [`Vm::run`], with a traceback in the message of an error, as `lua` prints it.
+    /// As [`Vm::run`], as `lua` runs the code that its words have: with a traceback in the message of an error.
     ///
     /// # Errors
     /// As [`Vm::run`].
-    pub fn run_traced(&mut self, source: &[u8], chunk_name: &[u8], arguments: &[&[u8]]) -> Result<(), ScriptError> {
+    pub fn run_traced(&mut self, source: &[u8], chunk_name: &[u8]) -> Result<(), ScriptError> {
         let loaded = self.load(source, chunk_name);
-        self.run_loaded(loaded, arguments, true)
+        self.run_stand_alone(loaded, false)
     }
 
-    fn run_loaded(
-        &mut self,
-        loaded: Result<Gc<Closure>, LoadError>,
-        arguments: &[&[u8]],
-        traced: bool,
-    ) -> Result<(), ScriptError> {
-        let closure = match loaded {
-            Ok(closure) => Value::Closure(closure),
-            Err(error) => return Err(error.into_message().map_or_else(ScriptError::Limit, ScriptError::Error)),
-        };
+    /// As [`Vm::run_traced`], as `lua` runs its script: the arguments are those that the global table `arg` has when the script
+    /// begins.
+    ///
+    /// # Errors
+    /// As [`Vm::run`]; or `arg` is not a table any more.
+    pub fn run_script(&mut self, source: &[u8], chunk_name: &[u8]) -> Result<(), ScriptError> {
+        let loaded = self.load(source, chunk_name);
+        self.run_stand_alone(loaded, true)
+    }
+
+    fn run_loaded(&mut self, loaded: Result<Gc<Closure>, LoadError>, arguments: &[&[u8]]) -> Result<(), ScriptError> {
+        let closure = Value::Closure(loaded.map_err(ScriptError::from)?);
         let arguments = arguments.iter().map(|bytes| Value::String(self.heap.new_string(bytes)));
         let words: Vec<Value> = std::iter::once(closure).chain(arguments).collect();
-        // No step runs before the call, which puts closure and arguments on the stack.
-        let slot = self.top();
-        if traced {
-            self.push(Value::Builtin(&library::TRACEBACK_HANDLER));
-            // SAFETY: the reference ends here.
-            unsafe { self.thread_mut() }.message_handler = slot as u32;
-        }
-        let result = self.call_closing(Value::Builtin(&library::MAIN), &words, Some(0), 0);
+        self.run_main(&library::MAIN, &words)
+    }
+
+    fn run_stand_alone(&mut self, loaded: Result<Gc<Closure>, LoadError>, is_script: bool) -> Result<(), ScriptError> {
+        let closure = Value::Closure(loaded.map_err(ScriptError::from)?);
+        // There is no host that calls: the main function is the outermost call.
         // SAFETY: the reference ends here.
-        unsafe { self.thread_mut() }.message_handler = 0;
-        self.set_top(slot);
-        self.heap.let_go_from(0);
+        unsafe { self.heap.main_thread().as_mut() }.nesting = 0;
+        self.run_main(&library::STAND_ALONE, &[closure, Value::Boolean(is_script)])
+    }
+
+    /// Calls a main function. No step runs before the call, which puts the arguments on the stack.
+    fn run_main(&mut self, main: &'static Builtin, arguments: &[Value]) -> Result<(), ScriptError> {
+        let level = self.top();
+        let suspended = self.heap.current().hook.suspended;
+        let mut result = self.call_nested(Value::Builtin(main), arguments, Some(0)).map(drop);
         if let Err(Throw::Exit { close: true, .. }) = result {
-            self.finalize_everything().map_err(|throw| self.script_error(throw))?;
+            result = self.close_state(level, result);
         }
-        result.map(drop).map_err(|throw| self.script_error(throw))
+        // SAFETY: the reference ends here.
+        unsafe { self.thread_mut() }.hook.suspended = suspended;
+        self.set_top(level);
+        self.heap.let_go_from(0);
+        result.map_err(|throw| self.script_error(throw))
     }
 
     /// Makes the global table `arg`, as `lua` does: the script, which is the word at `script`, at 0, its arguments from 1, and
@@ -351,12 +361,14 @@ impl Vm {
         Ok(())
     }
 
-    /// Calls all finalizers that are left, in the order in which closing a state calls them (manual §2.5.3).
+    /// Calls all finalizers that are left, in the order in which closing a state calls them (manual §2.5.3). A program that
+    /// failed wants that as well; one that ended itself has had its state closed, if it asked for that.
+    ///
+    /// # Errors
+    /// A finalizer ended the program or hit a limit, or the observer ended it.
     pub fn close(&mut self) -> Result<(), ScriptError> {
-        match self.finalize_everything() {
-            Ok(()) => Ok(()),
-            Err(throw) => Err(self.script_error(throw)),
-        }
+        let level = self.top();
+        self.close_state(level, Ok(())).map_err(|throw| self.script_error(throw))
     }
 
     /// Chooses the loop after a change of limits, observer or hooks.

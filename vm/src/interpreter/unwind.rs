@@ -1,7 +1,7 @@
 //! Errors on their way to whoever catches them.
 
 use crate::interpreter::call::Next;
-use crate::interpreter::{Throw, Vm};
+use crate::interpreter::{NativeResult, Throw, Vm};
 use crate::value::{FrameKind, Metamethod, ThreadStatus, Value, flags};
 
 impl Vm {
@@ -47,7 +47,7 @@ impl Vm {
     }
 
     /// Calls the message handler in force, if there is one. Gives the error to go on with.
-    fn handle_message(&mut self, value: Value) -> Result<Value, Throw> {
+    fn handle_message(&mut self, mut value: Value) -> Result<Value, Throw> {
         let thread = self.heap.current();
         if thread.message_handler == 0 {
             return Ok(value);
@@ -56,7 +56,17 @@ impl Vm {
         // Above everything that the failing function may have in use.
         let top = thread.frames.last().map_or(0, |frame| frame.top as usize).max(thread.top);
         self.set_top(top);
-        let result = self.call_nested_as(handler, &[value], Some(1), flags::HANDLER);
+        let mut deeper = 1;
+        if self.nesting() + 1 == self.options.nesting_limit {
+            // The handler's call is the one that is too many, or the error is of such a call, and the same. The handler is
+            // called again for it, and gets some more calls, of which the one that failed counts as one.
+            let Throw::Error(overflow) = self.nesting_error() else { unreachable!("it can be caught") };
+            value = overflow;
+            deeper = 2;
+        }
+        let result = self
+            .nesting_of_handler(deeper)
+            .and_then(|nesting| self.call_nested_at(handler, &[value], Some(1), flags::HANDLER, nesting));
         self.passed.clear();
         match result {
             Ok(_) => Ok(self.pop()),
@@ -64,6 +74,30 @@ impl Vm {
             Err(Throw::Error(value) | Throw::Handled(value)) => Ok(value),
             Err(other) => Err(other),
         }
+    }
+
+    /// What the message handler in force makes of an error that a native function catches before it is raised.
+    pub(crate) fn handle_error(&mut self, error: Throw) -> Result<Value, Throw> {
+        let top = self.top();
+        let handled = match error {
+            Throw::Error(value) => self.handle_message(value),
+            Throw::Handled(value) => Ok(value),
+            other => Err(other),
+        };
+        if handled.is_ok() {
+            self.set_top(top);
+        }
+        handled
+    }
+
+    /// Does work with the value in a slot as the message handler in force.
+    pub(crate) fn with_message_handler<T>(&mut self, slot: usize, work: impl FnOnce(&mut Vm) -> T) -> T {
+        // SAFETY: the reference ends here.
+        let before = std::mem::replace(&mut unsafe { self.thread_mut() }.message_handler, slot as u32);
+        let result = work(self);
+        // SAFETY: as above.
+        unsafe { self.thread_mut() }.message_handler = before;
+        result
     }
 
     /// Makes the protected call in the frame at `index` the innermost one, with the error it caught.
@@ -143,38 +177,73 @@ impl Vm {
     }
 
     /// Closes what a call that failed has left open at and above `level`: upvalues, and to-be-closed variables, whose
-    /// methods may replace the error. Those methods run for errors and where `os.exit` closes the state, whose main thread has
-    /// its variables closed; not where the program is being ended otherwise.
+    /// methods may replace the error. Those methods run for errors only. Where the program ends and its state is to be closed,
+    /// the main thread's variables stay as they are until then ([`Vm::close_state`]).
     pub(super) fn close_after(&mut self, level: usize, throw: Throw) -> Throw {
         self.passed.clear();
         let mut throw = throw;
-        // What the methods are given where the state is closed: the last error among themselves.
-        let mut closing_error = Value::Nil;
         loop {
             let thread = self.heap.current();
+            if matches!(throw, Throw::Exit { close: true, .. }) && thread == self.heap.main_thread() {
+                return throw;
+            }
             self.heap.close_upvalues(thread, level);
             let Some(slot) = self.pop_to_be_closed(level) else { break };
-            let error = match throw {
-                Throw::Error(error) | Throw::Handled(error) => error,
-                Throw::Exit { close: true, .. } if thread == self.heap.main_thread() => closing_error,
-                _ => continue,
-            };
-            let variable = self.slot(slot);
-            self.set_top(slot + 1);
-            // What is to be given back must survive the call.
-            self.push(error);
-            let handler = self.heap.metamethod_of(variable, Metamethod::Close);
-            match (self.call_nested(handler, &[variable, error], Some(0)), throw) {
-                (Ok(_), _) => {}
-                // An exit goes on.
-                (Err(Throw::Error(error) | Throw::Handled(error)), Throw::Exit { .. }) => closing_error = error,
-                (Err(other), _) => throw = other,
+            let (Throw::Error(error) | Throw::Handled(error)) = throw else { continue };
+            if let Err(other) = self.close_variable(slot, error) {
+                throw = other;
             }
         }
         self.set_top(level);
         self.leave_overflow();
         self.passed.clear();
         throw
+    }
+
+    /// Calls the `__close` method of the variable in a slot, above which nothing is in use any more.
+    fn close_variable(&mut self, slot: usize, error: Value) -> NativeResult {
+        let variable = self.slot(slot);
+        self.set_top(slot + 1);
+        // What is to be given back must survive the call.
+        self.push(error);
+        let handler = self.heap.metamethod_of(variable, Metamethod::Close);
+        self.call_nested(handler, &[variable, error], Some(0))
+    }
+
+    /// Closes the state, as `lua_close` does: the main thread's variables from `level` on, and then all objects that have
+    /// finalizers. No message handler sees an error of either. Where one of them ends the program, what is left is closed all the
+    /// same if that is asked for, and the program ends as the last one says.
+    pub(super) fn close_state(&mut self, level: usize, mut end: Result<(), Throw>) -> Result<(), Throw> {
+        let thread = self.heap.main_thread();
+        debug_assert!(thread == self.heap.current());
+        // SAFETY: the reference ends here.
+        unsafe { self.thread_mut() }.message_handler = 0;
+        // What the methods are given: the last error among themselves.
+        let mut last_error = Value::Nil;
+        loop {
+            self.passed.clear();
+            self.heap.close_upvalues(thread, level);
+            let Some(slot) = self.pop_to_be_closed(level) else { break };
+            match self.close_variable(slot, last_error) {
+                Ok(_) => {}
+                Err(Throw::Error(error) | Throw::Handled(error)) => last_error = error,
+                Err(exit @ Throw::Exit { close: true, .. }) => {
+                    // The state is closed anew.
+                    last_error = Value::Nil;
+                    end = Err(exit);
+                }
+                Err(other) => return Err(other),
+            }
+        }
+        self.set_top(level);
+        self.leave_overflow();
+        loop {
+            match self.finalize_everything() {
+                Ok(()) => return end,
+                Err(exit @ Throw::Exit { close: true, .. }) => end = Err(exit),
+                Err(other) => return Err(other),
+            }
+        }
     }
 
     /// The running coroutine dies of an error. It goes to whoever resumed it: as the results of `coroutine.resume`, or on

@@ -82,7 +82,9 @@ impl Activation {
         if called & flags::FINALIZER != 0 {
             return Some(("metamethod", b"__gc".to_vec()));
         }
-        let caller = Activation { thread: self.thread, index: self.index.checked_sub(1)? };
+        // A message handler is called for the instruction that failed, with a boundary in between.
+        let distance = if called & flags::HANDLER != 0 { 2 } else { 1 };
+        let caller = Activation { thread: self.thread, index: self.index.checked_sub(distance)? };
         let prototype = caller.prototype()?;
         let (kind, name) = function_name(&*prototype, caller.pc())?;
         Some((kind, name.to_vec()))

@@ -2,12 +2,10 @@
 //!
 //! A chunk that a reader function gives is read to its end before it is looked at.
 
-use super::{
-    add_functions, check_function, check_metatable, control, plain, registry_table, set_field, system, write_output,
-};
+use super::{add_functions, check_function, check_metatable, control, plain, registry_table, set_field, system};
 use crate::bytecode::is_binary;
 use crate::gc::Mode;
-use crate::interpreter::{Builtin, Call, Control, NativeResult, System, Throw, Vm};
+use crate::interpreter::{Builtin, Call, Control, LoadError, NativeResult, System, Throw, Vm};
 use crate::value::{Metamethod, Value, format_number};
 
 pub(crate) static FUNCTIONS: &[Builtin] = &[
@@ -238,6 +236,7 @@ fn ipairs_next(call: &mut Call<'_>) -> NativeResult {
     if value.is_nil() { call.ret(Value::Nil) } else { call.ret_all(&[Value::Integer(index), value]) }
 }
 
+/// `print`. As in Lua nobody hears of a failure to write, and each line is flushed.
 fn print(call: &mut Call<'_>) -> NativeResult {
     let mut line = Vec::new();
     for index in 0..call.arg_count() {
@@ -245,7 +244,7 @@ fn print(call: &mut Call<'_>) -> NativeResult {
         match value {
             Value::String(_) | Value::Integer(_) | Value::Float(_) | Value::Boolean(_) | Value::Nil => {}
             // A metamethod may print, too, or fail: what is before it comes first.
-            _ => write_output(call, &std::mem::take(&mut line))?,
+            _ => drop(call.vm.write_output(&std::mem::take(&mut line))?),
         }
         let text = call.to_string(value)?;
         if index > 0 {
@@ -254,7 +253,8 @@ fn print(call: &mut Call<'_>) -> NativeResult {
         line.extend_from_slice(text.as_bytes());
     }
     line.push(b'\n');
-    write_output(call, &line)?;
+    let _ = call.vm.write_output(&line)?;
+    let _ = call.vm.flush_for_program()?;
     Ok(0)
 }
 
@@ -355,7 +355,7 @@ fn return_mode(call: &mut Call<'_>, mode: Mode) -> NativeResult {
 // Loading.
 
 /// A text argument: a string, or a number as one.
-fn text_of(value: Value) -> Option<Vec<u8>> {
+pub(super) fn text_of(value: Value) -> Option<Vec<u8>> {
     match value {
         Value::String(text) => Some(text.as_bytes().to_vec()),
         Value::Integer(_) | Value::Float(_) => {
@@ -408,10 +408,10 @@ fn read_all(call: &mut Call<'_>) -> Result<Result<Vec<u8>, Value>, Throw> {
             Some(text) if text.is_empty() => return Ok(Ok(source)),
             Some(text) => source.extend_from_slice(&text),
             None if piece.is_nil() => return Ok(Ok(source)),
-            None => match call.error("reader function must return a string") {
-                Throw::Error(error) => return Ok(Err(error)),
-                throw => return Err(throw),
-            },
+            None => {
+                let error = call.error("reader function must return a string");
+                return call.vm.handle_error(error).map(Err);
+            }
         }
         call.reserve(source.len())?;
     }
@@ -434,29 +434,33 @@ fn load_text(
             }
             call.ret(function)
         }
-        Err(message) => {
-            let message = call.new_string(&message)?;
-            call.ret_all(&[Value::Nil, Value::String(message)])
-        }
+        Err(error) => call.ret_all(&[Value::Nil, error]),
     }
 }
 
-/// Makes a function of a chunk, or says why not.
+/// Makes a function of a chunk, or gives the error, which handlers have seen that are to see it.
 fn compile(
     call: &mut Call<'_>,
     source: &[u8],
     name: &[u8],
     mode: Option<&[u8]>,
-) -> Result<Result<Value, Vec<u8>>, Throw> {
+) -> Result<Result<Value, Value>, Throw> {
     let kind = if is_binary(source) { "binary" } else { "text" };
     let mode = super::before_zero(mode.unwrap_or(b"bt"));
     if !mode.contains(&kind.as_bytes()[0]) {
         let message = [b"attempt to load a ".as_slice(), kind.as_bytes(), b" chunk (mode is '", mode, b"')"].concat();
-        return Ok(Err(message));
+        return Ok(Err(Value::String(call.new_string(&message)?)));
     }
     match call.vm.load(source, name) {
         Ok(closure) => Ok(Ok(Value::Closure(closure))),
-        Err(error) => error.into_message().map(Err).map_err(Throw::Limit),
+        Err(LoadError::Syntax(error)) if error.too_deep => {
+            let error = call.vm.string_error(&error.message);
+            call.vm.handle_error(error).map(Err)
+        }
+        Err(error) => {
+            let message = error.into_message().map_err(Throw::Limit)?;
+            Ok(Err(Value::String(call.new_string(&message)?)))
+        }
     }
 }
 
@@ -496,18 +500,18 @@ pub(super) fn read_file(call: &mut Call<'_>, name: Option<&[u8]>) -> Result<Vec<
     Ok(text)
 }
 
-/// Makes a function of a file, or says why not.
+/// Makes a function of a file, or gives the error.
 pub(super) fn compile_file(
     call: &mut Call<'_>,
     name: Option<&[u8]>,
     mode: Option<&[u8]>,
-) -> Result<Result<Value, Vec<u8>>, Throw> {
+) -> Result<Result<Value, Value>, Throw> {
     match read_file(call, name) {
         Ok(text) => {
             let chunk_name = name.map_or_else(|| b"=stdin".to_vec(), |name| [b"@", name].concat());
             compile(call, &text, &chunk_name, mode)
         }
-        Err(message) => Ok(Err(message)),
+        Err(message) => Ok(Err(Value::String(call.new_string(&message)?))),
     }
 }
 
@@ -535,5 +539,5 @@ fn loadfile(call: &mut Call<'_>) -> NativeResult {
 /// The chunk that `dofile` runs.
 pub(crate) fn load_file(call: &mut Call<'_>) -> Result<Value, Throw> {
     let name = file_argument(call, 0)?;
-    compile_file(call, name.as_deref(), None)?.map_err(|message| call.vm.string_error(&message))
+    compile_file(call, name.as_deref(), None)?.map_err(Throw::Error)
 }

@@ -22,10 +22,10 @@ mod utf8;
 
 pub(crate) use base::{NEXT, load_file};
 pub(crate) use debug::hook_function;
-pub(crate) use traceback::{MAIN, TRACEBACK_HANDLER, global_function_name, traceback};
+pub(crate) use traceback::{MAIN, STAND_ALONE, global_function_name, traceback};
 
 use crate::gc::Gc;
-use crate::interpreter::{Builtin, Call, Control, Function, Limit, NativeResult, Throw, Vm};
+use crate::interpreter::{Builtin, Call, Control, Function, NativeResult, Throw, Vm};
 use crate::value::{Table, Value, before_zero};
 
 /// Makes all libraries.
@@ -116,9 +116,4 @@ fn check_metatable(call: &mut Call<'_>, index: usize) -> Result<Option<Gc<Table>
         Value::Nil if index < call.arg_count() => Ok(None),
         _ => Err(call.type_error(index, "nil or table")),
     }
-}
-
-/// Sends bytes to the program's output.
-fn write_output(call: &mut Call<'_>, bytes: &[u8]) -> Result<(), Throw> {
-    call.vm.write_output(bytes).map_err(|_| Throw::Limit(Limit::Output))
 }

@@ -3,6 +3,7 @@
 //! Modules come from `package.preload` and, where the host lets the program read files, from `package.path`. No library of C
 //! is loaded: the searchers look for them as in Lua, and what they find is an error.
 
+use super::base::{compile_file, text_of};
 use super::{LOADED, before_zero, field, is_function, plain, register, registry_table, set_field, system};
 use crate::interpreter::{Builtin, Call, NativeResult, System, Throw, Vm};
 use crate::value::Value;
@@ -156,13 +157,17 @@ fn search_path(call: &mut Call<'_>) -> NativeResult {
         Ok(file) => file,
         Err(message) => return call.ret_bytes(&message),
     };
-    match super::base::compile_file(call, Some(&file), None)? {
+    match compile_file(call, Some(&file), None)? {
         Ok(function) => {
             call.push(function);
             call.ret_bytes(&file)?;
             Ok(2)
         }
-        Err(message) => Err(loading_error(call, &name, &file, &message)),
+        Err(error) => {
+            // What a message handler has made of the error may be anything.
+            let message = text_of(error).unwrap_or_else(|| b"(null)".to_vec());
+            Err(loading_error(call, &name, &file, &message))
+        }
     }
 }
 

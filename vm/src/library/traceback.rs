@@ -3,7 +3,7 @@
 use super::activation::Activation;
 use super::{LOADED, before_zero, field, plain};
 use crate::gc::Gc;
-use crate::interpreter::{Builtin, Call, NativeResult, Vm};
+use crate::interpreter::{Builtin, Call, NativeResult, Throw, Vm};
 use crate::syntax::chunk_id;
 use crate::value::{Metamethod, Table, Thread, Value};
 
@@ -11,30 +11,66 @@ use crate::value::{Metamethod, Table, Thread, Value};
 const FIRST_LEVELS: i64 = 10;
 const LAST_LEVELS: i64 = 11;
 
-/// The message handler of a stand-alone interpreter: adds a traceback to the message.
-pub(crate) static TRACEBACK_HANDLER: Builtin = plain("traceback handler", add_traceback);
+/// Arguments that a script takes at most: they have to fit on the stack.
+const MOST_ARGUMENTS: usize = 900_000;
 
-/// Calls a chunk with the other arguments, as the main function of `lua` does, which its scripts see as the outermost level.
+/// The message handler of a stand-alone interpreter: adds a traceback to the message.
+static TRACEBACK_HANDLER: Builtin = plain("traceback handler", add_traceback);
+
+/// Calls a chunk with the other arguments in protected mode, as a host does. Scripts see it as the outermost level.
 pub(crate) static MAIN: Builtin = plain("main", run_chunk);
+
+/// As the main function of `lua` does: with a message handler, and where the second argument says so with the arguments that
+/// are in the global table `arg`.
+pub(crate) static STAND_ALONE: Builtin = plain("main", run_stand_alone);
 
 fn run_chunk(call: &mut Call<'_>) -> NativeResult {
     let chunk = call.arg(0);
     let arguments = call.args()[1..].to_vec();
-    call.vm.call_nested(chunk, &arguments, Some(0))
+    call.vm.call_closing(chunk, &arguments, Some(0), 0)
+}
+
+fn run_stand_alone(call: &mut Call<'_>) -> NativeResult {
+    let chunk = call.arg(0);
+    let arguments = if call.arg(1).is_falsy() { Vec::new() } else { script_arguments(call)? };
+    // As many slots as in `lua` are in use where the chunk begins, so that it overflows the stack at the same depth.
+    let handler = call.base + 2;
+    call.vm.set_top(handler);
+    call.push(Value::Builtin(&TRACEBACK_HANDLER));
+    call.vm.with_message_handler(handler, |vm| vm.call_closing(chunk, &arguments, Some(0), 0))
+}
+
+/// What is in the global table `arg` from 1 on.
+fn script_arguments(call: &mut Call<'_>) -> Result<Vec<Value>, Throw> {
+    let globals = Value::Table(call.vm.globals());
+    let name = Value::String(call.new_string(b"arg")?);
+    let Value::Table(table) = call.index(globals, name)? else { return Err(call.error("'arg' is not a table")) };
+    // Its length may be what a metamethod says.
+    call.push(Value::Table(table));
+    let count = call.length(Value::Table(table))?;
+    call.pop();
+    let fits = |&count: &usize| count < MOST_ARGUMENTS;
+    let Some(count) = usize::try_from(count.max(0)).ok().filter(fits) else {
+        return Err(call.error("stack overflow (too many arguments to script)"));
+    };
+    Ok((1..=count as i64).map(|index| table.get_integer(index)).collect())
 }
 
 fn add_traceback(call: &mut Call<'_>) -> NativeResult {
     let error = call.arg(0);
-    let has_text = !call.vm.heap.metamethod_of(error, Metamethod::ToString).is_nil();
     let message = match error {
         Value::String(text) => text.as_bytes().to_vec(),
         Value::Integer(_) | Value::Float(_) => call.to_string(error)?.as_bytes().to_vec(),
-        // An error object that can tell what it is gets no traceback.
-        _ if has_text => {
-            let text = call.to_string(error)?;
-            return call.ret(text);
+        _ => {
+            // An error object that can tell what it is gets no traceback.
+            let tell = call.vm.heap.metamethod_of(error, Metamethod::ToString);
+            if !tell.is_nil()
+                && let text @ Value::String(_) = call.call1(tell, &[error])?
+            {
+                return call.ret(text);
+            }
+            format!("(error object is a {} value)", error.type_name()).into_bytes()
         }
-        _ => format!("(error object is a {} value)", error.type_name()).into_bytes(),
     };
     let thread = call.vm.heap.current();
     let text = traceback(call.vm, thread, Some(&message), 1);

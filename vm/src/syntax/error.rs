@@ -15,6 +15,8 @@ pub struct SyntaxError {
     pub line: u32,
     /// Whether the source only ended too early, so that more text could make it right.
     pub incomplete: bool,
+    /// Whether constructs are nested too deep. That is a runtime error of what loads the chunk, so message handlers see it.
+    pub too_deep: bool,
 }
 
 impl SyntaxError {
@@ -26,7 +28,7 @@ impl SyntaxError {
             message.extend_from_slice(b" near ");
             message.extend_from_slice(token);
         }
-        SyntaxError { incomplete: message.ends_with(b"<eof>"), message, line }
+        SyntaxError { incomplete: message.ends_with(b"<eof>"), message, line, too_deep: false }
     }
 }
 

@@ -11,7 +11,7 @@ use super::string::charge_bytes;
 use super::system::{bad_descriptor, exec_result, file_result, illegal_seek, path, permit, words};
 use super::{before_zero, field, plain, register, set_field};
 use crate::gc::{Gc, Object};
-use crate::interpreter::{Buffering, Builtin, Call, Limit, NativeResult, Throw, Vm};
+use crate::interpreter::{Buffering, Builtin, Call, NativeResult, Throw, Vm};
 use crate::value::{Userdata, Value, format_g};
 use file::{Mode, OpenFile};
 use moonphase_heap::Heap as _;
@@ -217,7 +217,7 @@ fn popen(call: &mut Call<'_>) -> NativeResult {
 }
 
 /// Flushes everything that the program has written: a process that it starts may look at it, or write to the same place.
-pub(super) fn flush_all(vm: &mut Vm) {
+fn flush_all(vm: &mut Vm) {
     // Who wrote it will hear of an error that lasts.
     let _ = vm.flush_output();
     for object in vm.heap.view().objects().filter(|object| !object.is_freed()) {
@@ -335,15 +335,14 @@ fn output(call: &mut Call<'_>) -> NativeResult {
 
 // Reading.
 
-/// Reads one item. Before it waits for standard input, what was written is shown: it may be the question.
+/// Reads one item.
 fn read_item(call: &mut Call<'_>, file: Gc<Userdata>, format: Format) -> Result<Item, Failure> {
     let Some(handle) = handle(&file) else { return Err(bad_descriptor().into()) };
     match &mut *handle.borrow_mut() {
         Stream::Input => {
             let mut input = call.vm.take_input();
             if input.buffer().is_empty() {
-                // An error that lasts comes back when something is written.
-                let _ = call.vm.flush_output();
+                call.vm.flush_before_input();
             }
             let item = format.read(call, &mut input as &mut dyn BufRead);
             call.vm.give_input(input);
@@ -459,8 +458,7 @@ fn write_bytes(call: &mut Call<'_>, file: Gc<Userdata>, bytes: &[u8]) -> Result<
     charge_bytes(call, bytes.len())?;
     let Some(handle) = handle(&file) else { return Ok(Err(bad_descriptor())) };
     Ok(match &mut *handle.borrow_mut() {
-        // A host whose output is closed has no use for more.
-        Stream::Output => return call.vm.write_output(bytes).map(Ok).map_err(|_| Throw::Limit(Limit::Output)),
+        Stream::Output => call.vm.write_output(bytes)?,
         Stream::Error => call.vm.write_error(bytes),
         Stream::Open(open) => open.write_all(bytes),
         Stream::Input | Stream::Closed => Err(bad_descriptor()),
@@ -504,7 +502,7 @@ fn write_default(call: &mut Call<'_>) -> NativeResult {
 
 fn flush_file(call: &mut Call<'_>, file: Gc<Userdata>) -> NativeResult {
     let result = match handle(&file).map(|handle| handle.borrow_mut()).as_deref_mut() {
-        Some(Stream::Output) => call.vm.flush_output(),
+        Some(Stream::Output) => call.vm.flush_for_program()?,
         Some(Stream::Open(open)) => open.flush(),
         _ => Ok(()),
     };
@@ -530,7 +528,7 @@ fn setvbuf(call: &mut Call<'_>) -> NativeResult {
     let result = match handle(&file).map(|handle| handle.borrow_mut()).as_deref_mut() {
         Some(Stream::Output) => {
             call.vm.set_output_buffering(buffering);
-            Ok(())
+            if buffering == Buffering::No { call.vm.flush_for_program()? } else { Ok(()) }
         }
         Some(Stream::Open(open)) => open.set_buffering(buffering),
         _ => Ok(()),

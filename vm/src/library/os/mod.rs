@@ -8,7 +8,7 @@ mod zone;
 
 use super::string::Buffer;
 use super::system::{exec_result, file_result, path, permit, processor_seconds, shell, variable};
-use super::{before_zero, io, plain, register};
+use super::{before_zero, plain, register};
 use crate::interpreter::{Builtin, Call, NativeResult, System, Throw, Vm, to_integer};
 use crate::value::Value;
 use date::Date;
@@ -39,10 +39,8 @@ pub(crate) fn open(vm: &mut Vm) {
 fn execute(call: &mut Call<'_>) -> NativeResult {
     let permitted = permit(call);
     let Some(command) = call.opt_string(0)? else { return call.ret(permitted.is_ok()) };
-    let status = permitted.and_then(|()| {
-        io::flush_all(call.vm);
-        shell(command.as_bytes()).status()
-    });
+    // Unlike `io.popen` it flushes nothing, as in Lua on POSIX systems.
+    let status = permitted.and_then(|()| shell(command.as_bytes()).status());
     exec_result(call, status)
 }
 

@@ -293,7 +293,7 @@ impl<'s> Parser<'s> {
     fn enter_level(&mut self) -> Result<()> {
         if self.levels == MAX_LEVELS {
             let message = b"C stack overflow".to_vec();
-            return Err(Box::new(SyntaxError { message, line: self.line(), incomplete: false }));
+            return Err(Box::new(SyntaxError { message, line: self.line(), incomplete: false, too_deep: true }));
         }
         self.levels += 1;
         Ok(())

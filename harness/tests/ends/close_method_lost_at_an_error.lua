@@ -1,0 +1,3 @@
+local x <close> = setmetatable({}, {__close = print})
+getmetatable(x).__close = nil
+error("first")

@@ -1,0 +1,3 @@
+local a <close> = setmetatable({}, {__close = function(_, e) print(debug.traceback("closing")) end})
+local function f() error("main") end
+f()

@@ -1,0 +1,2 @@
+local x <close> = setmetatable({}, {__close = function(_, e) print("closing", e) error("from close") end})
+print("end")

@@ -1,0 +1,2 @@
+local x <close> = setmetatable({}, {__close = print})
+getmetatable(x).__close = nil

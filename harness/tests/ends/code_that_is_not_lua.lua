@@ -1,0 +1,1 @@
+-- command: lua -e 'kept = setmetatable({}, {__gc = function() print("collected") end})' -e 'x ='

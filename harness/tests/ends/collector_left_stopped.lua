@@ -1,0 +1,2 @@
+collectgarbage("stop")
+kept = setmetatable({}, {__gc = function() print("collected", collectgarbage("isrunning")) end})

@@ -1,0 +1,5 @@
+local co = coroutine.wrap(function()
+  local x <close> = setmetatable({}, {__close = function(_, e) print("closed", e) end})
+  error("inside")
+end)
+co()

@@ -1,0 +1,3 @@
+local function last() error("last") end
+local function first() return last() end
+first()

@@ -1,0 +1,2 @@
+package.preload.broken = function(...) print(...) error("cannot be loaded") end
+require("broken")

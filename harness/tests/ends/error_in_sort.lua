@@ -1,0 +1,1 @@
+table.sort({1, 2, 3}, function(a, b) return a.x < b end)

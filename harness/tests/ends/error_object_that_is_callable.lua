@@ -1,0 +1,1 @@
+error(setmetatable({}, {__tostring = setmetatable({}, {__call = function(self, object) return "called" end})}))

@@ -1,0 +1,1 @@
+coroutine.wrap(function() error(setmetatable({}, {__tostring = function() coroutine.yield() end})) end)()

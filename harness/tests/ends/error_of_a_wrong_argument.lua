@@ -1,0 +1,4 @@
+local s = "text"
+print(pcall(s.rep))
+print(pcall(("x").bad))
+s:rep({})

@@ -1,0 +1,3 @@
+io.stderr:close()
+print(io.type(io.stderr))
+error("nobody hears")

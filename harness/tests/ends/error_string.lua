@@ -1,0 +1,4 @@
+print("before")
+local function f() error("plain") end
+local function g() f() end
+g()

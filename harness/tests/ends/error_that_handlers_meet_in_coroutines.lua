@@ -1,0 +1,13 @@
+local co = coroutine.create(function()
+  return xpcall(function()
+    coroutine.yield(1)
+    local x <close> = setmetatable({}, {__close = function(_, e) coroutine.yield("closing", e) error("while closing", 0) end})
+    error("body", 0)
+  end, function(m) return "handled " .. m end)
+end)
+for _ = 1, 4 do print(coroutine.resume(co)) end
+print(coroutine.status(co))
+co = coroutine.create(function() local x <close> = setmetatable({}, {__close = function() error("closing", 0) end}) error("body", 0) end)
+print(xpcall(coroutine.resume, print, co))
+print(coroutine.close(co))
+print(xpcall(coroutine.wrap(function() error("wrapped", 0) end), function(m) return "handled " .. m end))

@@ -1,0 +1,5 @@
+local ok, message = pcall(error, "inner", 0)
+local co = coroutine.create(function() error({code = 2}) end)
+print(ok, message, coroutine.resume(co) == false, coroutine.status(co))
+print(select(2, coroutine.close(co)).code)
+error(message .. " and outer", 2)

@@ -1,0 +1,1 @@
+error("one\0two")

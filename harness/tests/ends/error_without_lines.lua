@@ -1,0 +1,1 @@
+-- command: lua -e 'f = load(string.dump(load("local x = nil; x()", "=x"), true)) f()'

@@ -1,0 +1,1 @@
+error("bare", 0)

@@ -1,0 +1,1 @@
+-- command: for code in '' true false 0 3 256+4 -1 nil '"5"' 2^40; do lua -e "io.write('<') os.exit($code)"; echo ">$?"; done

@@ -1,0 +1,5 @@
+collectgarbage("stop")
+setmetatable({}, {__gc = function() print("first") os.exit(8, true) end})
+setmetatable({}, {__gc = function() print("second") end})
+collectgarbage()
+print("not reached")

@@ -1,0 +1,8 @@
+kept = setmetatable({}, {__gc = function() print("collected") end})
+local x <close> = setmetatable({}, {__close = function()
+  coroutine.wrap(function()
+    local y <close> = setmetatable({}, {__close = function() print("y closed") end})
+    os.exit(21, true)
+  end)()
+end})
+error("lost")

@@ -1,0 +1,7 @@
+warn("@on")
+local x <close> = setmetatable({}, {__close = function(_, e)
+  print("closing", e)
+  print(xpcall(error, function(m) return "handled " .. m end, "inside"))
+  error("lost")
+end})
+xpcall(os.exit, function(m) print("handler", m) return m end, 23, true)

@@ -1,0 +1,2 @@
+print(collectgarbage("incremental"))
+print(collectgarbage("generational"))

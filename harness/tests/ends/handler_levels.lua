@@ -1,0 +1,5 @@
+print(xpcall(function() local x = nil + 1 end, function(m) return debug.traceback(m, 1) end))
+print(xpcall(function() local t = setmetatable({}, {__index = function() error("deep") end}) return t.x end, debug.traceback))
+print(xpcall(string.rep, debug.traceback))
+print(xpcall(string.rep, function(m) return debug.getinfo(1, "n").name, debug.getinfo(2, "S").what end))
+print(select(2, xpcall(error, function(m) return select(2, xpcall(error, debug.traceback, "inner")) end, "outer")))

@@ -1,0 +1,11 @@
+print(xpcall(error, function(m) error(m) end, "x"))
+print(xpcall(error, function(m) error() end, "x"))
+print(xpcall(error, function(m) if m then error() end return "nothing" end, "x"))
+print(xpcall(error, function(m) local x = m.y.z end, "x"))
+print(xpcall(error, error, "x"))
+print(xpcall(error, print, "x"))
+print(xpcall(error, function() coroutine.yield() end, "x"))
+print(pcall(xpcall, error, nil, "x"))
+local calls = 0
+print(xpcall(error, function(m) calls = calls + 1 error(m, 0) end, "x"))
+print(calls)

@@ -1,0 +1,1 @@
+return false, 5

@@ -1,0 +1,1 @@
+-- command: lua -e 'io.open(arg[1], "wb"):write(string.dump(load("print(...) error([[from a chunk]])", "=dumped"))):close()' - chunk.luac </dev/null; lua chunk.luac a b; code=$?; rm chunk.luac; exit $code
