@@ -9,11 +9,16 @@
 //!
 //! The first line makes it a header; the others are optional. `finding` says what must be found under the settings of the
 //! first line (nothing, where there is no such line), and each `clean` names a policy under which nothing may be found.
+//! `fails: MESSAGE` says that the script ends with this error. A script that fails without such a line was not tested to its end.
 //! A `fault=` is planted into the collector of the first line alone, and lives in its own policy where no `gc=` is given.
 //! `system=full` lets the script use the files and processes of the machine, and `reference=none` compares it with no other Lua.
 //! The header is a comment to every Lua.
+//!
+//! The lines stand anywhere before the first line of code: a byte order mark, a line for the shell (`#!`), other comments and
+//! blank lines may be before and between them. A first line behind code is an error, since nobody would obey it.
 
 use std::fmt::Write;
+use std::ops::Range;
 
 use moonphase_vm::gc::Policy;
 
@@ -22,6 +27,10 @@ use crate::settings::{Given, Setting, Settings};
 const MARK: &str = "-- moonphase:";
 const FINDING: &str = "-- finding:";
 const CLEAN: &str = "-- clean:";
+const FAILS: &str = "-- fails:";
+
+/// What some editors put at the beginning of UTF-8 text.
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// What the header of a file says.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -32,6 +41,8 @@ pub struct Header {
     pub findings: Vec<String>,
     /// Policies under which nothing may be found.
     pub clean: Vec<Policy>,
+    /// The error with which the script must end, without its place.
+    pub fails: Option<String>,
 }
 
 /// A header that cannot be understood.
@@ -45,37 +56,48 @@ pub struct HeaderError {
 }
 
 impl Header {
-    /// Whether a text begins with a header.
+    /// Whether a text has a header.
     pub fn is_in(text: &[u8]) -> bool {
-        text.starts_with(MARK.as_bytes())
+        Lines::before_code(text).any(|line| line.text.starts_with(MARK))
     }
 
     /// Reads the header of a text; `None` where it has none. What the header does not say is as in `usual`.
     ///
     /// # Errors
-    /// A line of the header cannot be understood.
+    /// A line of the header cannot be understood, or stands behind code.
     pub fn parse(text: &[u8], usual: Settings) -> Result<Option<Header>, HeaderError> {
         if !Header::is_in(text) {
-            return Ok(None);
+            return match late(text) {
+                Some(line) => {
+                    Err(HeaderError { line, reason: "the header stands behind the first line of code".into() })
+                }
+                None => Ok(None),
+            };
         }
         let mut header = Header { settings: usual, ..Header::default() };
-        for (index, line) in text.split(|&byte| byte == b'\n').enumerate() {
-            let line = String::from_utf8_lossy(line);
-            let line = line.trim_end();
-            let error = |reason: String| HeaderError { line: index + 1, reason };
-            if let (0, Some(words)) = (index, line.strip_prefix(MARK)) {
+        let mut marks = 0;
+        for Line { number, text, .. } in Lines::before_code(text) {
+            let error = |reason: String| HeaderError { line: number, reason };
+            if let Some(words) = text.strip_prefix(MARK) {
+                marks += 1;
+                if marks > 1 {
+                    return Err(error(format!("a second line that begins with '{MARK}'")));
+                }
                 let given = words.split_whitespace().map(given).collect::<Result<Vec<_>, _>>().map_err(error)?;
                 header.settings = header.settings.with(&given).map_err(|reason| error(reason.to_string()))?;
-            } else if let Some(signature) = line.strip_prefix(FINDING) {
+            } else if let Some(signature) = text.strip_prefix(FINDING) {
                 match signature.trim() {
                     "" => return Err(error("a finding needs a signature".to_owned())),
                     signature => header.findings.push(signature.to_owned()),
                 }
-            } else if let Some(words) = line.strip_prefix(CLEAN) {
+            } else if let Some(words) = text.strip_prefix(CLEAN) {
                 let policy = words.trim().strip_prefix("gc=").unwrap_or_default();
                 header.clean.push(policy.parse().map_err(|reason| error(format!("{reason}")))?);
-            } else {
-                break;
+            } else if let Some(message) = text.strip_prefix(FAILS) {
+                header.fails = match message.trim() {
+                    "" => return Err(error("a failure needs the message of its error".to_owned())),
+                    message => Some(message.to_owned()),
+                };
             }
         }
         Ok(Some(header))
@@ -91,6 +113,9 @@ impl Header {
         for policy in &self.clean {
             let _ = writeln!(text, "{CLEAN} gc={policy}");
         }
+        if let Some(message) = &self.fails {
+            let _ = writeln!(text, "{FAILS} {message}");
+        }
         text
     }
 }
@@ -101,13 +126,90 @@ fn given(word: &str) -> Result<Given, String> {
     Setting::named(name).and_then(|setting| Given::new(setting, value)).map_err(|error| error.to_string())
 }
 
-/// A text without the lines of its header.
-pub fn body(text: &str) -> &str {
-    let mut rest = text;
-    while [MARK, FINDING, CLEAN].iter().any(|mark| rest.starts_with(mark)) {
-        rest = rest.split_once('\n').map_or("", |(_, rest)| rest);
+/// A text without the lines of its header, and without what comes before the text for an editor or a shell.
+pub fn body(text: &[u8]) -> Vec<u8> {
+    let mut body = Vec::with_capacity(text.len());
+    let mut from = if text.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
+    let has_header = Header::is_in(text);
+    for line in Lines::before_code(text) {
+        let is_header = [MARK, FINDING, CLEAN, FAILS].iter().any(|mark| line.text.starts_with(mark));
+        if line.is_for_shell || (has_header && is_header) {
+            body.extend_from_slice(&text[from..line.bytes.start.max(from)]);
+            from = line.bytes.end;
+        }
     }
-    rest
+    body.extend_from_slice(&text[from..]);
+    body
+}
+
+/// A line before the first one of code.
+struct Line {
+    /// From 1.
+    number: usize,
+    /// Where it is, its end included.
+    bytes: Range<usize>,
+    /// The line without blanks around it; empty in a long comment.
+    text: String,
+    /// Whether it is the line that names the program for the shell.
+    is_for_shell: bool,
+}
+
+/// The lines of a text up to its first one of code.
+struct Lines<'a> {
+    text: &'a [u8],
+    at: usize,
+    number: usize,
+    /// What ends the long comment that a line before has begun.
+    comment_end: Option<Vec<u8>>,
+}
+
+impl<'a> Lines<'a> {
+    fn before_code(text: &'a [u8]) -> Lines<'a> {
+        let at = if text.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
+        Lines { text, at, number: 0, comment_end: None }
+    }
+}
+
+impl Iterator for Lines<'_> {
+    type Item = Line;
+
+    fn next(&mut self) -> Option<Line> {
+        let rest = self.text.get(self.at..).filter(|rest| !rest.is_empty())?;
+        let length = rest.iter().position(|&byte| byte == b'\n').map_or(rest.len(), |end| end + 1);
+        let line = rest[..length].trim_ascii();
+        let bytes = self.at..self.at + length;
+        let is_for_shell = self.number == 0 && rest.starts_with(b"#");
+        let in_comment = self.comment_end.is_some();
+        if self.comment_end.is_none() && !is_for_shell && !line.is_empty() {
+            let comment = line.strip_prefix(b"--")?;
+            self.comment_end = long_comment_end(comment);
+        }
+        if let Some(end) = &self.comment_end
+            && let Some(at) = line.windows(end.len()).position(|part| part == end)
+        {
+            if at + end.len() < line.len() {
+                // Something follows the comment, which may be code.
+                return None;
+            }
+            self.comment_end = None;
+        }
+        self.at = bytes.end;
+        self.number += 1;
+        let text = if in_comment { String::new() } else { String::from_utf8_lossy(line).into_owned() };
+        Some(Line { number: self.number, bytes, text, is_for_shell })
+    }
+}
+
+/// What ends a long comment whose text after the dashes begins like this (manual §3.1); `None` where it is a short one.
+fn long_comment_end(comment: &[u8]) -> Option<Vec<u8>> {
+    let rest = comment.strip_prefix(b"[")?;
+    let level = rest.iter().take_while(|&&byte| byte == b'=').count();
+    (rest.get(level) == Some(&b'[')).then(|| [&b"]"[..], &rest[..level], b"]"].concat())
+}
+
+/// The number of the first line behind code that looks like the first one of a header.
+fn late(text: &[u8]) -> Option<usize> {
+    text.split(|&byte| byte == b'\n').position(|line| line.starts_with(MARK.as_bytes())).map(|index| index + 1)
 }
 
 #[cfg(test)]
@@ -133,8 +235,8 @@ mod tests {
         let header = parse(TEXT).unwrap().unwrap();
         assert_eq!(header.findings, ["black-to-white setupvalue upvalue->table"]);
         assert_eq!(header.clean.len(), 2);
-        assert_eq!(header.to_text() + body(TEXT), TEXT);
-        assert_eq!(body(TEXT), "print(1)\n");
+        assert_eq!(body(TEXT.as_bytes()), b"print(1)\n");
+        assert_eq!(header.to_text() + "print(1)\n", TEXT);
     }
 
     #[cfg(feature = "faults")]
@@ -206,11 +308,12 @@ mod tests {
             settings in settings(),
             findings in prop::collection::vec("[!-~][ -~]{0,40}[!-~]", 0..3),
             clean in prop::collection::vec(policy(), 0..3),
+            fails in prop::option::of("[!-~][ -~]{0,40}[!-~]"),
         ) {
-            let header = Header { settings, findings, clean };
+            let header = Header { settings, findings, clean, fails };
             let text = header.to_text() + "print(1)\n";
             prop_assert_eq!(parse(&text), Ok(Some(header)), "{}", text);
-            prop_assert_eq!(body(&text), "print(1)\n");
+            prop_assert_eq!(body(text.as_bytes()), b"print(1)\n");
         }
     }
 
@@ -226,7 +329,40 @@ mod tests {
     fn text_without_a_header_is_no_error() {
         assert_eq!(parse("print(1)"), Ok(None));
         assert_eq!(parse(""), Ok(None));
-        assert_eq!(body("print(1)"), "print(1)");
+        assert_eq!(body(b"print(1)"), b"print(1)");
+    }
+
+    #[test]
+    fn a_header_stands_anywhere_before_the_first_line_of_code() {
+        for (before, after) in [
+            ("\u{feff}", "print(1)\n"),
+            ("#!/usr/bin/env lua\n", "print(1)\n"),
+            ("\u{feff}#!/usr/bin/env lua\n", "print(1)\n"),
+            ("\n\n  \n", "print(1)\n"),
+            ("-- Copyright\n-- All rights reserved\n\n", "-- more\nprint(1)\n"),
+            ("--[[ Copyright\n-- moonphase: gc=9\n]]\n", "print(1)\n"),
+            ("--[==[ one ]] line ]==]\n\t", "--[[ open\n"),
+        ] {
+            let text = format!("{before}-- moonphase: gc=5.1\r\n-- finding: a b\r\n{after}");
+            let header = parse(&text).unwrap().unwrap();
+            assert_eq!((header.settings.gc.to_string().as_str(), &header.findings[..]), ("5.1", &["a b".into()][..]));
+            let kept = before.trim_start_matches('\u{feff}').trim_start_matches("#!/usr/bin/env lua\n");
+            assert_eq!(body(text.as_bytes()), format!("{}{after}", kept.trim_end_matches('\t')).as_bytes(), "{text}");
+        }
+        let scattered = parse("-- moonphase: gc=5.1\n\n-- words\n-- finding: a b\n-- fails: oh\n").unwrap().unwrap();
+        assert_eq!((&scattered.findings[..], scattered.fails.as_deref()), (&["a b".into()][..], Some("oh")));
+    }
+
+    #[test]
+    fn a_header_that_nobody_would_obey_is_an_error() {
+        let reason = |text| parse(text).unwrap_err().to_string();
+        assert_eq!(reason("print(1)\n-- moonphase: gc=5.1"), "line 2: the header stands behind the first line of code");
+        assert_eq!(
+            reason("--[[ x ]] print(1)\n-- moonphase:"),
+            "line 2: the header stands behind the first line of code"
+        );
+        let twice = reason("-- moonphase: gc=5.1\n\n-- moonphase: gc=5.2\n");
+        assert_eq!(twice, "line 3: a second line that begins with '-- moonphase:'");
     }
 
     #[test]

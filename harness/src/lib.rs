@@ -14,6 +14,7 @@ pub mod finding;
 pub mod free;
 pub mod fuzzing;
 pub mod header;
+pub mod known;
 pub mod language;
 pub mod limits;
 pub mod minimize;

@@ -246,7 +246,7 @@ fn ctrl_c_ends_a_campaign_in_order() {
     let workers = running.children();
     running.signal("INT");
     let ran = running.finish();
-    ran.assert_quiet(0);
+    ran.assert_quiet(130);
     assert!(ran.stdout.contains(" cases in ") && ran.stdout.contains("stopped before its end"), "{}", ran.stdout);
     assert!(ran.stdout.ends_with("nothing found\n"), "{}", ran.stdout);
     wait_until_gone(&workers);

@@ -82,11 +82,19 @@ fn run_gives_the_script_the_system_and_ends_as_it_says() {
 fn run_checks_where_it_is_asked_to() {
     let scratch = Scratch::new();
     scratch.write("a.lua", FAULTY);
-    let ran = scratch.run(&["run", "--check", "barrier", "a.lua"]);
+    let ran = scratch.run(&["run", "--gc", "5.4", "a.lua"]);
     assert_eq!(ran.assert_quiet(0).stdout, "kept\tkept\n");
-    let ran = scratch.run(&["run", "--gc", "5.1", "--check", "barrier", "a.lua"]);
-    assert_eq!(ran.code, 1);
-    assert!(ran.stderr.contains("black-to-white"), "{}", ran.stderr);
+    // The header says under which rules, and that they are checked.
+    for words in [&["run", "a.lua"][..], &["run", "--check", "barrier", "a.lua"], &["run", "--check", "full", "a.lua"]]
+    {
+        let ran = scratch.run(words);
+        assert_eq!(ran.code, 1);
+        assert!(ran.stderr.starts_with(&format!("moonphase: {SETUPVALUE}\n")), "{}", ran.stderr);
+    }
+    scratch.write("b.lua", FAULTY.split_once("collectgarbage").unwrap().1.replacen("", "collectgarbage", 1));
+    assert_eq!(scratch.run(&["run", "b.lua"]).assert_quiet(0).stdout, "kept\tkept\n");
+    let ran = scratch.run(&["run", "--gc", "5.1", "--check", "barrier", "b.lua"]);
+    assert!(ran.code == 1 && ran.stderr.contains(SETUPVALUE), "{}", ran.stderr);
 }
 
 #[test]
@@ -141,7 +149,7 @@ fn check_prints_json_with_all_the_fields_of_the_contract() {
     assert_eq!((code, fields(&json)), (1, vec!["files", "schema", "version"]));
     let files = json["files"].as_array().unwrap();
     for (file, name, findings) in [(&files[0], "a.lua", 1), (&files[1], "b.lua", 0)] {
-        assert_eq!(fields(file), ["expected", "file", "findings"]);
+        assert_eq!(fields(file), ["complete", "end", "error", "expected", "file", "findings", "reason"]);
         assert_eq!((file["file"].as_str(), file["expected"].is_null()), (Some(name), true));
         assert_eq!(file["findings"].as_array().unwrap().len(), findings);
     }
@@ -203,6 +211,126 @@ fn fuzz_inputs_are_checked_and_minimized_like_scripts() {
     assert_eq!(faulty, 1, "none of the inputs shows the fault");
 }
 
+#[test]
+fn check_says_of_a_script_that_fails_where_it_did_and_that_nothing_behind_was_tested() {
+    let scratch = Scratch::new();
+    scratch.write("a.lua", format!("print(1)\nlocal t\nt.x = 1\n{}", FAULTY.replace("-- moonphase: ", "-- ")));
+    let ran = scratch.run(&["check", "--gc", "5.1", "a.lua"]);
+    let why = "the script failed at line 3: attempt to index a nil value (local 't')";
+    let line = format!("a.lua: nothing found, but not tested to its end: {why}; nothing behind that was tested\n");
+    assert_eq!(ran.assert_quiet(2).stdout, line);
+    let (code, json) = scratch.json(&["check", "--format", "json", "a.lua"]);
+    let file = &json["files"][0];
+    assert_eq!((code, &file["complete"], &file["reason"]), (2, &false.into(), &why.into()));
+    assert_eq!((&file["end"]["how"], &file["end"]["line"]), (&"error".into(), &3.into()));
+    assert_eq!(file["end"]["message"], "attempt to index a nil value (local 't')");
+    // What was found elsewhere has the first word.
+    scratch.write("b.lua", FAULTY);
+    assert_eq!(scratch.run(&["check", "a.lua", "b.lua"]).code, 1);
+}
+
+#[test]
+fn check_says_of_a_script_that_never_ends_which_limit_it_hit() {
+    let scratch = Scratch::new();
+    scratch.write("endless.lua", "while true do end");
+    scratch.write("late.lua", FAULTY.replace("clean: gc=5.4\n", "clean: gc=5.4\nfor _ = 1, 1e7 do end\n"));
+    for file in ["endless.lua", "late.lua"] {
+        let ran = scratch.run(&["check", file]);
+        let why = "not tested to its end: the script was stopped at the instruction limit (5000000)";
+        assert!(ran.assert_quiet(2).stdout.starts_with(&format!("{file}: nothing found, but {why}")), "{}", ran.stdout);
+        let (code, json) = scratch.json(&["check", "--format", "json", file]);
+        assert_eq!((code, &json["files"][0]["end"]["how"]), (2, &"limit".into()));
+    }
+    let ran = scratch.run(&["check", "--expect", "late.lua"]);
+    assert!(ran.assert_quiet(1).stdout.contains("stopped at the instruction limit"), "{}", ran.stdout);
+    let ran = scratch.run(&["minimize", "endless.lua"]);
+    assert!(ran.code == 1 && ran.stderr.contains("stopped at the instruction limit"), "{ran:?}");
+}
+
+#[test]
+fn an_error_that_the_header_expects_is_no_reason_to_complain() {
+    let scratch = Scratch::new();
+    scratch.write("a.lua", "-- moonphase: gc=5.4\n-- fails: oh no\nprint(1)\nerror('oh no')\n");
+    assert_eq!(scratch.run(&["check", "a.lua"]).assert_quiet(0).stdout, "a.lua: nothing found\n");
+    scratch.run(&["check", "--expect", "a.lua"]).assert_quiet(0);
+    scratch.write("b.lua", "-- moonphase: gc=5.4\nerror('oh no')\n");
+    let ran = scratch.run(&["check", "--expect", "b.lua"]);
+    assert!(ran.assert_quiet(1).stdout.contains("the script failed at line 2: oh no"), "{}", ran.stdout);
+    scratch.write("c.lua", "-- moonphase: gc=5.4\n-- fails: oh no\nprint(1)\n");
+    let ran = scratch.run(&["check", "--expect", "c.lua"]);
+    assert!(ran.assert_quiet(1).stdout.contains("expected the error 'oh no'"), "{}", ran.stdout);
+}
+
+#[test]
+fn a_header_is_obeyed_behind_whatever_comes_before_code() {
+    let scratch = Scratch::new();
+    for before in ["\u{feff}", "#!/usr/bin/env lua\n", "-- Copyright\n\n", "\n \n", "--[[\nLicence\n]]\n"] {
+        scratch.write("a.lua", format!("{before}{FAULTY}"));
+        scratch.run(&["check", "--expect", "a.lua"]).assert_quiet(0);
+        let ran = scratch.run(&["minimize", "a.lua"]);
+        assert!(ran.code == 0 && ran.stdout.matches("moonphase").count() == 1, "{before:?}: {ran:?}");
+        let ran = scratch.run(&["run", "a.lua"]);
+        assert!(ran.code == 1 && ran.stderr.contains(SETUPVALUE), "{before:?}: {ran:?}");
+        let ran = scratch.run(&["trace", "--events", "violation", "a.lua"]);
+        assert!(ran.code == 1 && ran.stdout.contains(SETUPVALUE), "{before:?}: {ran:?}");
+    }
+    scratch.write("a.lua", "print(1)\n-- moonphase: gc=5.1\n");
+    for command in ["check", "minimize", "run", "trace"] {
+        scratch.run(&[command, "a.lua"]).assert_refused(&["a.lua: damaged header: line 2: ", "behind the first line"]);
+    }
+}
+
+#[test]
+fn check_checks_the_other_files_where_one_cannot_be_read() {
+    let scratch = Scratch::new();
+    scratch.write("good.lua", "print(1)");
+    scratch.write("bad.lua", "print(");
+    scratch.write("faulty.lua", FAULTY);
+    let ran = scratch.run(&["check", "good.lua", "missing.lua", "bad.lua"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (2, "good.lua: nothing found\n"));
+    let complaints: Vec<&str> = ran.stderr.lines().collect();
+    assert!(complaints[0].starts_with("moonphase: cannot read missing.lua: "), "{complaints:?}");
+    assert!(complaints[1].starts_with("moonphase: bad.lua:1: "), "{complaints:?}");
+    let ran = scratch.run(&["check", "--format", "json", "missing.lua", "faulty.lua"]);
+    let json: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!((ran.code, json["files"][1]["findings"].as_array().map(Vec::len)), (1, Some(1)));
+    assert!(json["files"][0]["error"].as_str().unwrap().starts_with("cannot read missing.lua: "), "{json}");
+    assert_eq!(scratch.run(&["check", "--expect", "missing.lua", "faulty.lua"]).code, 2);
+}
+
+#[test]
+fn a_script_that_is_no_utf_8_is_a_script() {
+    let scratch = Scratch::new();
+    // GBK for "moon", in a comment and in a string.
+    let text = [b"-- \xd4\xc2\n".as_slice(), FAULTY.as_bytes(), b"\nprint('\xd4\xc2', #'\xd4\xc2')\n"].concat();
+    scratch.write("a.lua", text);
+    scratch.run(&["check", "--expect", "a.lua"]).assert_quiet(0);
+    let ran = scratch.run(&["check", "a.lua"]);
+    assert!(ran.assert_quiet(1).stdout.contains("What would mend it"), "{}", ran.stdout);
+    let ran = scratch.run(&["minimize", "a.lua", "-o", "small.lua"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    scratch.run(&["check", "--expect", "small.lua"]).assert_quiet(0);
+    scratch.write("b.lua", b"print('\xd4\xc2')");
+    scratch.run(&["check", "b.lua"]).assert_quiet(0);
+}
+
+#[test]
+fn check_takes_accepted_signatures_and_standard_input() {
+    let scratch = Scratch::new();
+    scratch.write("a.lua", FAULTY);
+    scratch.write("known", "black-to-white setupvalue upvalue->*\n");
+    let ran = scratch.run(&["check", "--known", "known", "a.lua"]);
+    assert_eq!(ran.assert_quiet(0).stdout, format!("a.lua: {SETUPVALUE} (known)\n"));
+    let (code, json) = scratch.json(&["check", "--known", "known", "--format", "json", "a.lua"]);
+    assert_eq!((code, &json["files"][0]["findings"][0]["known"]), (0, &true.into()));
+    scratch.write("typo", "# accepted\nblack-to-white setupvalue upvalue->tabel\n");
+    for words in [&["check", "--known", "typo", "a.lua"][..], &["fuzz", "--known", "typo", "--runs", "1"]] {
+        scratch.run(words).assert_refused(&["typo: line 2: no signature can be ", "upvalue->tabel"]);
+    }
+    let ran = scratch.run_with_input(&["check", "-"], FAULTY);
+    assert!(ran.assert_quiet(1).stdout.starts_with(&format!("stdin: {SETUPVALUE}\n")), "{}", ran.stdout);
+}
+
 // --- minimize ---
 
 #[test]
@@ -259,10 +387,6 @@ fn a_file_that_cannot_be_read_is_named_in_one_line() {
         scratch.run(&[command, "missing.lua"]).assert_refused(&["cannot read missing.lua: ", "No such file"]);
         scratch.run(&[command, "folder.lua"]).assert_refused(&["cannot read folder.lua: "]);
     }
-    // A wrong name is known before anything is run.
-    let ran = scratch.run(&["check", "good.lua", "missing.lua"]);
-    ran.assert_refused(&["cannot read missing.lua"]);
-    assert_eq!(ran.stdout, "");
     scratch.run(&["fuzz", "--runs", "1", "--known", "missing"]).assert_refused(&["cannot read missing: "]);
 }
 
@@ -277,8 +401,6 @@ fn invalid_lua_is_refused_with_its_line() {
         scratch.run(&[command, "b.lua"]).assert_refused(&["b.lua:", "no visible label 'nowhere'", "line 2"]);
         scratch.run(&[command, "c.lua"]).assert_refused(&["c.lua:1: hexadecimal digit expected"]);
     }
-    scratch.write("d.lua", b"print('\xff')");
-    scratch.run(&["check", "d.lua"]).assert_refused(&["d.lua: ", "not UTF-8"]);
 }
 
 #[test]
@@ -337,6 +459,9 @@ fn wrong_words_are_refused_in_one_line() {
         ("fuzz --time soon", &["'soon' is not a time such as 30s"]),
         ("fuzz --runs many", &["invalid value 'many' for '--runs"]),
         ("fuzz --jobs 0", &["invalid value '0' for '--jobs"]),
+        ("fuzz --runs 0", &["nothing to do: --runs and --time must be more than 0"]),
+        ("fuzz --time 0", &["nothing to do: --runs and --time must be more than 0"]),
+        ("faults --runs 0", &["nothing to do: --runs must be more than 0"]),
     ] {
         let ran = scratch.run(&words.split(' ').collect::<Vec<_>>());
         ran.assert_refused(reason);

@@ -30,7 +30,11 @@ impl Minimized {
         let text = scratch.read(&path);
         let header = Header::parse(text.as_bytes(), Settings::default()).unwrap().unwrap();
         let [signature] = &header.findings[..] else { panic!("{text}") };
-        Some(Minimized { signature: signature.clone(), settings: header.settings, code: body(&text).to_owned() })
+        Some(Minimized {
+            signature: signature.clone(),
+            settings: header.settings,
+            code: String::from_utf8(body(text.as_bytes())).unwrap(),
+        })
     }
 
     /// Whether a text shows the same finding; one by outputs only if nothing is wrong without the fault.

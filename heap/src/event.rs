@@ -176,6 +176,15 @@ pub enum Event<'e, O> {
     FindUpvalue(O),
     /// An upvalue was closed.
     CloseUpvalue(O),
+    /// An entry of a weak table is cleared, since its key or value is dead.
+    ClearWeak {
+        /// The table.
+        table: O,
+        /// The key, if it is an object.
+        key: Option<O>,
+        /// The value, if it is an object.
+        value: Option<O>,
+    },
     /// A sweep met a living object and made it white.
     SweepAlive(O),
     /// A sweep frees an object. It is the last event that may look at it.

@@ -51,7 +51,7 @@ impl FindingsFolder {
     ///
     /// # Errors
     /// It cannot be written.
-    pub fn add(&self, signature: &str, original: &str) -> Result<FindingFolder, FolderError> {
+    pub fn add(&self, signature: &str, original: &[u8]) -> Result<FindingFolder, FolderError> {
         let name = match slug(signature) {
             empty if empty.is_empty() => "finding".to_owned(),
             name => name,
@@ -104,7 +104,7 @@ impl FindingFolder {
     ///
     /// # Errors
     /// It cannot be written.
-    pub fn write(&self, name: &str, text: &str) -> Result<(), FolderError> {
+    pub fn write(&self, name: &str, text: impl AsRef<[u8]>) -> Result<(), FolderError> {
         if self.known {
             return Ok(());
         }
@@ -135,7 +135,7 @@ fn folder_of(path: &Path) -> &Path {
 ///
 /// # Errors
 /// It cannot be written.
-pub fn write_atomically(path: &Path, text: &str) -> Result<(), FolderError> {
+pub fn write_atomically(path: &Path, text: impl AsRef<[u8]>) -> Result<(), FolderError> {
     let error = |source| FolderError { path: path.to_owned(), source };
     let mut builder = tempfile::Builder::new();
     #[cfg(unix)]
@@ -144,7 +144,7 @@ pub fn write_atomically(path: &Path, text: &str) -> Result<(), FolderError> {
         builder.permissions(fs::Permissions::from_mode(0o644));
     }
     let mut file = builder.prefix(".new-").tempfile_in(folder_of(path)).map_err(error)?;
-    file.write_all(text.as_bytes()).map_err(error)?;
+    file.write_all(text.as_ref()).map_err(error)?;
     file.persist(path).map_err(|failed| error(failed.error))?;
     Ok(())
 }
@@ -157,9 +157,9 @@ mod tests {
     fn a_finding_is_written_whole_and_never_overwritten() {
         let root = tempfile::tempdir().unwrap();
         let findings = FindingsFolder::open(&root.path().join("a/b")).unwrap();
-        let first = findings.add("black-to-white x", "one").unwrap();
+        let first = findings.add("black-to-white x", b"one").unwrap();
         first.write("report.txt", "r").unwrap();
-        let second = findings.add("black-to-white x", "two").unwrap();
+        let second = findings.add("black-to-white x", b"two").unwrap();
         second.write("report.txt", "other").unwrap();
         assert!(!first.is_known() && second.is_known());
         let read = |name| fs::read_to_string(first.path_of(name)).unwrap();

@@ -19,6 +19,7 @@ use crate::coverage::{Coverage, CoverageSummary};
 use crate::engine;
 use crate::finding::{FindingKind, Oracle, Signature};
 use crate::free::{Census, CensusSummary};
+use crate::known::Known;
 use crate::limits::Limits;
 use crate::minimize::Shrinkable;
 use crate::oracle::{Purpose, Times};
@@ -50,7 +51,7 @@ pub struct Campaign {
     /// Whether to stop at the first finding.
     pub first: bool,
     /// Signatures that are accepted.
-    pub known: BTreeSet<String>,
+    pub known: Known,
     /// Where findings go.
     pub findings: PathBuf,
     /// Operations that the generator must not use.
@@ -318,7 +319,7 @@ struct Waiting {
     settings: Settings,
     shrinkable: Shrinkable,
     /// The text of `original.lua`.
-    original: String,
+    original: Vec<u8>,
     folder: FindingFolder,
     summary: FindingSummary,
 }
@@ -339,7 +340,7 @@ impl State<'_> {
         self.counts.reachable = self.coverage.reachable();
         let mut flow = ControlFlow::Continue(());
         if let Some(detected) = &ended.detected {
-            let accepted = self.campaign.known.contains(detected.as_str());
+            let accepted = self.campaign.known.accepts(detected);
             if !accepted && self.seen.insert(detected.to_string()) {
                 flow = self.found(case, detected, &ended);
             }
@@ -378,7 +379,7 @@ impl State<'_> {
         let triage = self.triage();
         let triage = triage.with_schedule_of(ended, text.as_bytes(), &schedules)?;
         let settings = triage.settings.clone();
-        let original = triage.with_header(&text, detected);
+        let original = triage.with_header(text.as_bytes(), detected);
         let folder = self.folder.add(detected.as_str(), &original)?;
         let summary = FindingSummary {
             oracle: detected.oracle(),
@@ -420,14 +421,14 @@ impl State<'_> {
                 summary.minimize_seconds = Some(shrunk.time.as_secs_f64());
                 summary.minimize_calls = Some(shrunk.calls);
                 triage.settings = shrunk.settings.clone();
-                (shrunk.text.clone(), path)
+                (shrunk.text.clone().into_bytes(), path)
             }
             None => (original, folder.path_of("original.lua")),
         };
         let file = shown(&path);
         let explanation = triage.explain(&text)?;
         let page = |style| triage.page(&explanation, &text, &file, &detected, style);
-        folder.write("report.txt", &page(Style::Plain))?;
+        folder.write("report.txt", page(Style::Plain))?;
         let colourful = page(Style::Colour);
         let json = serde_json::to_string_pretty(&FindingFile {
             schema: SCHEMA,

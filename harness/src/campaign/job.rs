@@ -1,6 +1,7 @@
 //! What worker processes do: make scripts or take given ones, and put them before the oracles.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::time::Instant;
 
 use moonphase_vm::Schedule;
@@ -11,12 +12,12 @@ use super::process::Death;
 use super::protocol::CaseInput;
 use super::worker::CaseRunner;
 use crate::cases::{Generator, Scripts};
-use crate::engine::{Activity, Role};
+use crate::engine::{Activity, Role, puc};
 use crate::finding::{FindingKind, Oracle, Signature};
 use crate::free::Use;
 use crate::limits::Limits;
-use crate::oracle::{Judgement, Oracles, Purpose, Times};
-use crate::outcome::{End, Inconclusive};
+use crate::oracle::{CHUNK_NAME, Judgement, Oracles, Purpose, Times};
+use crate::outcome::{End, Inconclusive, LimitKind};
 use crate::report::Explanation;
 use crate::schedule::{Schedules, TurnsAt};
 use crate::script::OpKind;
@@ -68,6 +69,8 @@ pub struct CaseReport {
     pub detected: Option<Signature>,
     /// Why the outcomes could not be compared.
     pub inconclusive: Option<Inconclusive>,
+    /// How the script ended on the subject: under the schedule that shows a finding, or else without one.
+    pub subject_end: End,
     /// How the script ended on each reference that was asked.
     pub reference_ends: Vec<End>,
     /// The schedule under which something is wrong; `None` where none was needed.
@@ -153,6 +156,7 @@ impl Runner {
         CaseReport {
             detected: judgement.detected,
             inconclusive: judgement.inconclusive,
+            subject_end: judgement.subject.outcome.end,
             reference_ends: judgement.references.into_iter().map(|outcome| outcome.end).collect(),
             schedule: Some(judgement.schedule).filter(|schedule| *schedule != Schedule::None),
             turned: judgement.subject.turned,
@@ -161,6 +165,33 @@ impl Runner {
             uses: Vec::new(),
             executions: judgement.executions,
             times: judgement.times,
+        }
+    }
+}
+
+/// Why a script that shows nothing was not tested to its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Untested {
+    /// It ended with an error: nothing behind that ran.
+    Failed(String),
+    /// The subject stopped it at a limit.
+    Stopped(LimitKind),
+    /// Outcomes could not be compared to their ends.
+    Compared(Inconclusive),
+    /// A reference had not come to an end when time was up; what the other engines saw is lost with it.
+    Unended,
+}
+
+impl fmt::Display for Untested {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Untested::Failed(message) => match puc::place(message, CHUNK_NAME) {
+                Some((line, message)) => write!(f, "the script failed at line {line}: {message}"),
+                None => write!(f, "the script failed: {message}"),
+            },
+            Untested::Stopped(kind) => write!(f, "the script was stopped at the {kind}"),
+            Untested::Compared(reason) => reason.fmt(f),
+            Untested::Unended => f.write_str("the reference did not come to an end before the deadline"),
         }
     }
 }
@@ -175,6 +206,36 @@ pub struct Ended {
     pub crash: Option<Crash>,
     /// What the worker reported, if it lived.
     pub report: Option<CaseReport>,
+}
+
+impl Ended {
+    /// Why the script was not tested to its end; `None` where it was, or where it shows something. `fails` is the error that it is
+    /// meant to end with, without its place.
+    pub fn untested(&self, fails: Option<&str>) -> Option<Untested> {
+        if self.detected.is_some() {
+            return None;
+        }
+        let Some(report) = &self.report else { return Some(Untested::Unended) };
+        match (&report.subject_end, report.inconclusive) {
+            (End::Limit(kind), _) => Some(Untested::Stopped(*kind)),
+            (_, Some(reason)) => Some(Untested::Compared(reason)),
+            (End::Error(message), None) if !is_error(message, fails) => Some(Untested::Failed(message.clone())),
+            _ => None,
+        }
+    }
+
+    /// Whether the script ended with this error, whose place is not given.
+    pub fn fails_with(&self, message: &str) -> bool {
+        let end = self.report.as_ref().map(|report| &report.subject_end);
+        matches!(end, Some(End::Error(error)) if is_error(error, Some(message)))
+    }
+}
+
+/// Whether the message of an error is this one, aside from its place.
+fn is_error(message: &str, wanted: Option<&str>) -> bool {
+    let bare = puc::place(message, CHUNK_NAME).map_or(message, |(_, bare)| bare);
+    // A header has one line for it.
+    wanted.is_some_and(|wanted| bare.lines().next().unwrap_or_default().trim() == wanted)
 }
 
 impl From<CaseEnd<CaseReport>> for Ended {

@@ -70,7 +70,9 @@ fn shrink_within(
     }
     let Some(minimized) = minimized else { return Ok(None) };
     let settings = Settings { schedules: Schedules::Only(shrinker.judge.schedule), ..triage.settings.clone() };
-    let text = Triage { settings: settings.clone(), ..triage.clone() }.with_header(&minimized.text, detected);
+    let text = Triage { settings: settings.clone(), ..triage.clone() }.with_header(minimized.text.as_bytes(), detected);
+    // A header before text that is UTF-8 is.
+    let text = String::from_utf8_lossy(&text).into_owned();
     Ok(Some(Shrunk { text, settings, lines: minimized.code_lines, time: start.elapsed(), calls: shrinker.calls }))
 }
 

@@ -102,25 +102,25 @@ impl Triage<'_> {
     }
 
     /// A script as a file that says how to run it and what it shows.
-    pub fn with_header(&self, text: &str, detected: &Signature) -> String {
-        let header =
-            Header { settings: self.settings.clone(), findings: vec![detected.to_string()], clean: Vec::new() };
-        header.to_text() + body(text)
+    pub fn with_header(&self, text: &[u8], detected: &Signature) -> Vec<u8> {
+        let findings = vec![detected.to_string()];
+        let header = Header { settings: self.settings.clone(), findings, ..Header::default() };
+        [header.to_text().into_bytes(), body(text)].concat()
     }
 
     /// What explains a script that shows something: it is run once more, with its history recorded.
     ///
     /// # Errors
     /// Workers do not work.
-    pub fn explain(&self, text: &str) -> Result<Explanation, IsolationError> {
-        let ended = self.examine(text.as_bytes(), Purpose::Explain)?;
+    pub fn explain(&self, text: &[u8]) -> Result<Explanation, IsolationError> {
+        let ended = self.examine(text, Purpose::Explain)?;
         Ok(match (ended.report, &ended.crash) {
             (Some(CaseReport { explanation: Some(explanation), .. }), _) => *explanation,
             (_, Some(crash)) => explain_crash(crash),
             // It was found, and is not found again. Where an engine reads memory that is not its own, what comes of that
             // depends on what else is in memory: history, for instance. If it is not that, only a defect of ours does it.
             _ => {
-                let ended = self.examine(text.as_bytes(), Purpose::Detect)?;
+                let ended = self.examine(text, Purpose::Detect)?;
                 match (ended.report.and_then(|report| report.explanation), &ended.crash) {
                     (Some(death), _) => *death,
                     (None, Some(crash)) => explain_crash(crash),
@@ -134,13 +134,13 @@ impl Triage<'_> {
     pub fn page(
         &self,
         explanation: &Explanation,
-        text: &str,
+        text: &[u8],
         file: &str,
         detected: &Signature,
         style: Style,
     ) -> String {
         let context = Context {
-            script: text,
+            script: &String::from_utf8_lossy(text),
             file,
             command: &format!("moonphase check {file}"),
             signature: detected.as_str(),

@@ -26,6 +26,10 @@ pub enum Command {
     /// Generate scripts, run, compare, check; save and minimize findings
     Fuzz(FuzzArgs),
     /// Put given scripts (or libFuzzer artifacts) before every oracle
+    ///
+    /// Exits with 1 where something is found (with --expect: where a file does something else than its header says), else with 2
+    /// where a file could not be read, or its script was not tested to its end since it failed or hit a limit, else with 0. The
+    /// other files are checked all the same.
     Check(CheckArgs),
     /// Shrink a finding
     Minimize(MinimizeArgs),
@@ -92,7 +96,7 @@ pub struct FuzzArgs {
     /// Stop at the finding with the lowest case number
     #[arg(long)]
     pub first: bool,
-    /// File with accepted signatures, one a line
+    /// File with accepted signatures, one a line; `*` stands for any text
     #[arg(long, value_name = "FILE")]
     pub known: Option<PathBuf>,
     /// Folder where findings are saved
@@ -110,12 +114,15 @@ pub struct FuzzArgs {
 pub struct CheckArgs {
     #[command(flatten)]
     pub settings: SettingsArgs,
-    /// Scripts or libFuzzer artifacts
+    /// Scripts or libFuzzer artifacts, - for standard input
     #[arg(required = true)]
     pub files: Vec<PathBuf>,
     /// Succeed when every file does exactly what its header says
     #[arg(long)]
     pub expect: bool,
+    /// File with accepted signatures, one a line; `*` stands for any text
+    #[arg(long, value_name = "FILE", conflicts_with = "expect")]
+    pub known: Option<PathBuf>,
     /// Worker processes; as many as there are cores if not given
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub jobs: Option<u16>,
@@ -128,7 +135,7 @@ pub struct CheckArgs {
 pub struct MinimizeArgs {
     #[command(flatten)]
     pub settings: SettingsArgs,
-    /// The script or libFuzzer artifact
+    /// The script or libFuzzer artifact, - for standard input
     pub file: PathBuf,
     /// Where to write the result; standard output if not given
     #[arg(short, long, value_name = "OUT")]
@@ -148,10 +155,13 @@ pub struct TraceArgs {
     /// Object to show, as f, 'closure f' or f#2; may be given more than once
     #[arg(long, value_name = "NAME")]
     pub object: Vec<String>,
+    /// How many lines to print before the last ones, or `all`
+    #[arg(long, value_name = "LINES", default_value = "10000", value_parser = lines)]
+    pub limit: Lines,
     /// How to print the trace; json is one object a line
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
-    /// The script
+    /// The script, - for standard input
     pub file: PathBuf,
 }
 
@@ -178,6 +188,17 @@ pub struct FaultsArgs {
     /// How to print the result
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
+}
+
+/// How many lines may be printed; `None` for all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lines(pub Option<u64>);
+
+fn lines(text: &str) -> Result<Lines, String> {
+    if text == "all" {
+        return Ok(Lines(None));
+    }
+    text.parse().map(|lines| Lines(Some(lines))).map_err(|_| format!("'{text}' is neither a number of lines nor all"))
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -1,22 +1,26 @@
 //! `moonphase check`.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use moonphase::campaign::in_order;
-use moonphase::campaign::job::Ended;
+use moonphase::campaign::job::{Ended, Untested};
 use moonphase::campaign::triage::Triage;
+use moonphase::engine::puc;
 use moonphase::finding::Oracle;
-use moonphase::limits::Limits;
-use moonphase::oracle::Purpose;
+use moonphase::known::Known;
+use moonphase::limits::{LimitKind, Limits};
+use moonphase::oracle::{CHUNK_NAME, Purpose};
+use moonphase::outcome::End;
 use moonphase::report::Style;
 use moonphase::settings::{self, Settings};
 use moonphase_vm::Schedule;
 use serde::{Serialize, Serializer};
 
 use super::args::{CheckArgs, Format};
-use super::fuzz::{jobs, json, refuse_dangling};
+use super::fuzz::{jobs, json, read_known, refuse_dangling};
 use super::input::Input;
-use super::{Done, Failure, print, stop_flag, worker_command};
+use super::{Done, Failure, complain, print, stop_flag, worker_command};
 
 /// What `--format json` prints.
 #[derive(Serialize)]
@@ -32,6 +36,25 @@ struct FileResult {
     /// Whether the file does what its header says; null where that was not asked.
     expected: Option<bool>,
     findings: Vec<Found>,
+    /// How the script ended under the settings of its header; null where nobody knows.
+    end: Option<Ending>,
+    /// Whether the script was tested to its end, or shows something.
+    complete: bool,
+    /// Why it was not tested to its end.
+    reason: Option<String>,
+    /// Why the file was not run at all.
+    error: Option<String>,
+}
+
+/// How a script ended.
+#[derive(Serialize)]
+struct Ending {
+    /// `returned`, `error`, `limit` or `died`.
+    how: &'static str,
+    /// The line of the error, where its message begins with one.
+    line: Option<u32>,
+    /// The message of the error, the limit, or how the engine died.
+    message: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -44,42 +67,104 @@ struct Found {
     settings: Settings,
     /// The collector's schedule that was needed; null where the script alone was enough.
     schedule: Option<String>,
+    /// Whether `--known` accepts it: then it counts for nothing.
+    known: bool,
 }
 
 fn policy_field<S: Serializer>(settings: &Settings, serializer: S) -> Result<S::Ok, S::Error> {
     settings.fields(&[&settings::GC]).serialize(serializer)
 }
 
+/// What came of a file: the text for people, and the rest.
+struct Report {
+    text: String,
+    result: FileResult,
+    /// What could not be done with the file, for standard error.
+    complaint: Option<String>,
+    interrupted: bool,
+}
+
 pub fn main(args: &CheckArgs) -> Result<Done, Failure> {
-    // Every file is read before one is run: a wrong name is known at once.
-    let inputs = args
-        .files
-        .iter()
-        .map(|path| Input::read(path, &args.settings).map(|input| (path.as_path(), input)))
-        .collect::<Result<Vec<_>, _>>()?;
-    for (_, input) in &inputs {
-        refuse_dangling(&input.header.settings)?;
-    }
-    let look = if args.expect { expect } else { check };
-    let mut results = Vec::new();
+    let known = args.known.as_deref().map(read_known).transpose()?.unwrap_or_default();
+    // Flags that do not fit are known before anything runs.
+    refuse_dangling(&args.settings.over(Settings::default())?)?;
+    let stop = stop_flag()?;
+    let mut reports = Vec::new();
     in_order(
-        &inputs,
+        &args.files,
         jobs(args.jobs),
-        |(path, input)| look(path, input),
-        |(text, result)| {
-            results.push(result);
-            if args.format == Format::Human { print(&text) } else { Ok(()) }
+        |path| look(path, args, &known, stop),
+        |report| {
+            if let Some(complaint) = &report.complaint {
+                complain(complaint);
+            }
+            let printed = if args.format == Format::Human { print(&report.text) } else { Ok(()) };
+            reports.push(report);
+            printed
         },
     )?;
-    let done = if args.expect {
-        results.iter().all(|result| result.expected == Some(true))
-    } else {
-        results.iter().all(|result| result.findings.is_empty())
-    };
+    let done = done(&reports);
     if args.format == Format::Json {
-        print(&json(&Checked { schema: 1, version: env!("CARGO_PKG_VERSION"), files: results })?)?;
+        let files = reports.into_iter().map(|report| report.result).collect();
+        print(&json(&Checked { schema: 1, version: env!("CARGO_PKG_VERSION"), files })?)?;
     }
-    Ok(if done { Done::Clean } else { Done::Found })
+    Ok(done)
+}
+
+/// What all files together come to. What was found has the first word, and then what was not tested.
+fn done(reports: &[Report]) -> Done {
+    let any = |of: fn(&Report) -> bool| reports.iter().any(of);
+    let found = |report: &Report| match report.result.expected {
+        Some(expected) => !expected,
+        None => report.result.findings.iter().any(|found| !found.known),
+    };
+    if any(found) {
+        Done::Found
+    } else if any(|report| report.result.error.is_some() && !report.interrupted) {
+        Done::Untested
+    } else if any(|report| report.result.expected.is_none() && !report.result.complete && !report.interrupted) {
+        Done::Untested
+    } else if any(|report| report.interrupted) {
+        Done::Interrupted
+    } else {
+        Done::Clean
+    }
+}
+
+/// Runs a file, if it can be read and nobody wishes to stop.
+fn look(path: &Path, args: &CheckArgs, known: &Known, stop: &'static AtomicBool) -> Result<Report, Failure> {
+    if stop.load(Ordering::Relaxed) {
+        let why = "not checked: stopped before its turn".to_owned();
+        let file = path.display().to_string();
+        let text = format!("{file}: {why}\n");
+        return Ok(Report { text, result: FileResult::unread(file, why), complaint: None, interrupted: true });
+    }
+    let input = Input::read(path, &args.settings, &Settings::default());
+    match input.and_then(|input| input.check_syntax().map(|()| input)) {
+        Ok(input) if args.expect => expect(&input),
+        Ok(input) => check(&input, known),
+        Err(Failure::Usage(error)) => Ok(Report {
+            text: String::new(),
+            result: FileResult::unread(path.display().to_string(), error.clone()),
+            complaint: Some(error),
+            interrupted: false,
+        }),
+        Err(failure) => Err(failure),
+    }
+}
+
+impl FileResult {
+    fn unread(file: String, error: String) -> FileResult {
+        FileResult {
+            file,
+            expected: None,
+            findings: Vec::new(),
+            end: None,
+            complete: false,
+            reason: None,
+            error: Some(error),
+        }
+    }
 }
 
 fn triage(settings: Settings) -> Result<Triage<'static>, Failure> {
@@ -87,7 +172,7 @@ fn triage(settings: Settings) -> Result<Triage<'static>, Failure> {
 }
 
 /// What a run under these settings showed.
-fn found(ended: &Ended, settings: &Settings) -> Option<Found> {
+fn found(ended: &Ended, settings: &Settings, known: &Known) -> Option<Found> {
     let detected = ended.detected.as_ref()?;
     Some(Found {
         oracle: detected.oracle(),
@@ -95,65 +180,112 @@ fn found(ended: &Ended, settings: &Settings) -> Option<Found> {
         signature: detected.to_string(),
         settings: settings.clone(),
         schedule: ended.report.as_ref().and_then(|report| report.schedule.as_ref()).map(Schedule::to_string),
+        known: known.accepts(detected),
     })
 }
 
-/// Runs a file: what it shows, for people and as a result.
-fn check(path: &Path, input: &Input) -> Result<(String, FileResult), Failure> {
-    let file = path.display().to_string();
-    let settings = &input.header.settings;
-    let triage = triage(settings.clone())?;
-    let ended = triage.examine(input.text.as_bytes(), Purpose::Detect)?;
-    let text = match &ended.detected {
-        None => format!("{file}: {}\n", quiet(&ended)),
-        Some(detected) => {
-            let schedules = settings.schedules.of_script();
-            let triage = triage.with_schedule_of(&ended, input.text.as_bytes(), &schedules)?;
-            let explanation = triage.explain(&input.text)?;
-            let report = triage.page(&explanation, &input.text, &file, detected, Style::Colour);
-            format!("{file}: {detected}\n\n{report}\n")
-        }
+fn ending(ended: &Ended) -> Option<Ending> {
+    let report = ended.report.as_ref()?;
+    let (how, line, message) = match &report.subject_end {
+        End::Returned => ("returned", None, None),
+        End::Error(message) => match puc::place(message, CHUNK_NAME) {
+            Some((line, rest)) => ("error", Some(line), Some(rest.to_owned())),
+            None => ("error", None, Some(message.clone())),
+        },
+        End::Limit(kind) => ("limit", None, Some(kind.to_string())),
+        End::Died(how) => ("died", None, Some(how.clone())),
     };
-    let findings = found(&ended, settings).into_iter().collect();
-    Ok((text, FileResult { file, expected: None, findings }))
+    Some(Ending { how, line, message })
 }
 
-fn quiet(ended: &Ended) -> String {
-    match ended.report.as_ref().and_then(|report| report.inconclusive) {
-        Some(reason) => format!("nothing found (inconclusive: {reason})"),
-        None if ended.inconclusive => "nothing found (inconclusive: the reference did not come to an end)".to_owned(),
-        None => "nothing found".to_owned(),
+/// Runs a file: what it shows.
+fn check(input: &Input, known: &Known) -> Result<Report, Failure> {
+    let file = &input.file;
+    let settings = input.settings();
+    let triage = triage(settings.clone())?;
+    let ended = triage.examine(&input.source, Purpose::Detect)?;
+    let untested = ended.untested(input.header.fails.as_deref());
+    let text = match (&ended.detected, &untested) {
+        (Some(detected), _) if known.accepts(detected) => format!("{file}: {detected} (known)\n"),
+        (Some(detected), _) => {
+            let schedules = settings.schedules.of_script();
+            let triage = triage.with_schedule_of(&ended, &input.source, &schedules)?;
+            let explanation = triage.explain(&input.source)?;
+            let report = triage.page(&explanation, &input.source, file, detected, Style::Colour);
+            format!("{file}: {detected}\n\n{report}\n")
+        }
+        (None, Some(untested)) => format!("{file}: {}\n", incomplete(untested, file)),
+        (None, None) => format!("{file}: nothing found\n"),
+    };
+    let result = FileResult {
+        file: file.clone(),
+        expected: None,
+        findings: found(&ended, settings, known).into_iter().collect(),
+        end: ending(&ended),
+        complete: untested.is_none(),
+        reason: untested.as_ref().map(Untested::to_string),
+        error: None,
+    };
+    Ok(Report { text, result, complaint: None, interrupted: false })
+}
+
+/// What is said of a script that shows nothing and was not tested to its end.
+fn incomplete(untested: &Untested, file: &str) -> String {
+    let text = format!("nothing found, but not tested to its end: {untested}");
+    match untested {
+        Untested::Failed(_) => text + "; nothing behind that was tested",
+        Untested::Stopped(LimitKind::Instructions) => {
+            let Limits { instructions, .. } = Limits::default();
+            format!("{text} ({instructions}); moonphase run --check barrier {file} has no limit")
+        }
+        _ => text,
     }
 }
 
 /// Runs a file under its settings and under each policy that its header calls clean.
-fn expect(path: &Path, input: &Input) -> Result<(String, FileResult), Failure> {
-    let file = path.display().to_string();
-    let header = &input.header;
+fn expect(input: &Input) -> Result<Report, Failure> {
+    let (file, header, known) = (&input.file, &input.header, Known::default());
     let mut findings = Vec::new();
     let mut complaints = Vec::new();
-    let settings = &header.settings;
-    let ended = triage(settings.clone())?.examine(input.text.as_bytes(), Purpose::Detect)?;
+    let settings = input.settings();
+    let fails = header.fails.as_deref();
+    let ended = triage(settings.clone())?.examine(&input.source, Purpose::Detect)?;
+    let (end, untested) = (ending(&ended), ended.untested(fails));
     let seen: Vec<&str> = ended.detected.iter().map(|detected| detected.as_str()).collect();
     if seen != header.findings {
         complaints.push(format!("gc {}: expected {}, found {}", settings.gc, list(&header.findings), list(&seen)));
     }
-    findings.extend(found(&ended, settings));
+    complaints.extend(untested.as_ref().map(|untested| format!("gc {}: {}", settings.gc, incomplete(untested, file))));
+    if let (Some(message), None, None) = (fails, &ended.detected, &untested)
+        && !ended.fails_with(message)
+    {
+        complaints.push(format!("gc {}: expected the error '{message}', but the script returned", settings.gc));
+    }
+    findings.extend(found(&ended, settings, &known));
     for &gc in &header.clean {
         let clean = Settings { gc, fault: None, ..settings.clone() };
-        let ended = triage(clean.clone())?.examine(input.text.as_bytes(), Purpose::Detect)?;
+        let ended = triage(clean.clone())?.examine(&input.source, Purpose::Detect)?;
         if let Some(detected) = &ended.detected {
             complaints.push(format!("gc {gc}: expected nothing, found {detected}"));
-            findings.extend(found(&ended, &clean));
-        } else if ended.inconclusive {
-            complaints.push(format!("gc {gc}: {}", quiet(&ended)));
+            findings.extend(found(&ended, &clean, &known));
+        } else if let Some(untested) = ended.untested(fails) {
+            complaints.push(format!("gc {gc}: {}", incomplete(&untested, file)));
         }
     }
     let text = match complaints.as_slice() {
         [] => format!("{file}: as expected\n"),
         complaints => format!("{file}: {}\n", complaints.join("; ")),
     };
-    Ok((text, FileResult { file, expected: Some(complaints.is_empty()), findings }))
+    let result = FileResult {
+        file: file.clone(),
+        expected: Some(complaints.is_empty()),
+        findings,
+        end,
+        complete: untested.is_none(),
+        reason: untested.as_ref().map(Untested::to_string),
+        error: None,
+    };
+    Ok(Report { text, result, complaint: None, interrupted: false })
 }
 
 fn list(signatures: &[impl AsRef<str>]) -> String {

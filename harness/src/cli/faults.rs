@@ -51,6 +51,9 @@ pub fn main(args: &FaultsArgs) -> Result<Done, Failure> {
         print(&fault::catalogue())?;
         return Ok(Done::Clean);
     }
+    if args.runs == 0 {
+        return Err(Failure::Usage("nothing to do: --runs must be more than 0".to_owned()));
+    }
     let chosen = |fault: &Fault| args.only.is_empty() || args.only.contains(fault);
     let faults: Vec<Fault> = Fault::ALL.iter().copied().filter(chosen).collect();
     let campaign = FaultCampaign {
@@ -84,6 +87,7 @@ pub fn main(args: &FaultsArgs) -> Result<Done, Failure> {
     line.clear();
     let seconds = start.elapsed().as_secs_f64();
     let all_found = results.len() == faults.len() && results.iter().all(|result| result.found);
+    let missed = results.iter().any(|result| !result.found);
     let interrupted = results.len() < faults.len();
     if human {
         print(&closing(&results, seconds, interrupted))?;
@@ -99,7 +103,13 @@ pub fn main(args: &FaultsArgs) -> Result<Done, Failure> {
             faults: results,
         })?)?;
     }
-    Ok(if all_found { Done::Clean } else { Done::Found })
+    Ok(if all_found {
+        Done::Clean
+    } else if missed {
+        Done::Found
+    } else {
+        Done::Interrupted
+    })
 }
 
 /// The head of the table, which is Markdown.

@@ -1,6 +1,6 @@
 //! `moonphase fuzz`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::sync::atomic::Ordering;
@@ -12,6 +12,7 @@ use moonphase::campaign::supervisor::StoppedBy;
 use moonphase::cases::Scripts;
 use moonphase::coverage::CoverageSummary;
 use moonphase::free::CensusSummary;
+use moonphase::known::Known;
 use moonphase::limits::Limits;
 use moonphase::schedule::Schedules;
 use moonphase::settings::{CHECK, FAULT, GC, LUA, REFERENCE, SCHEDULE, Settings};
@@ -34,6 +35,9 @@ pub fn main(args: &FuzzArgs) -> Result<Done, Failure> {
         return Err(Failure::Usage("--without names operations, which free scripts do not have".to_owned()));
     }
     refuse_dangling(&settings)?;
+    if args.runs == Some(0) || args.time == Some(Duration::ZERO) {
+        return Err(Failure::Usage("nothing to do: --runs and --time must be more than 0".to_owned()));
+    }
     let campaign = Campaign {
         command: worker_command()?,
         settings,
@@ -96,7 +100,20 @@ pub fn main(args: &FuzzArgs) -> Result<Done, Failure> {
         Format::Human => print(&closing(&summary))?,
         Format::Json => print(&json(&summary)?)?,
     }
-    Ok(if summary.findings.is_empty() { Done::Clean } else { Done::Found })
+    Ok(done(&summary))
+}
+
+/// What a campaign comes to.
+fn done(summary: &Summary) -> Done {
+    if !summary.findings.is_empty() {
+        Done::Found
+    } else if summary.stopped_by == StoppedBy::Request {
+        Done::Interrupted
+    } else if summary.inconclusive == summary.runs {
+        Done::Untested
+    } else {
+        Done::Clean
+    }
 }
 
 /// Dangling references can only be allowed where nothing looks at them.
@@ -133,11 +150,11 @@ pub fn chosen_seed() -> u64 {
     (now.as_nanos() as u64 ^ u64::from(std::process::id())).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32
 }
 
-fn read_known(path: &Path) -> Result<BTreeSet<String>, Failure> {
-    let text =
-        fs::read_to_string(path).map_err(|error| Failure::Usage(format!("cannot read {}: {error}", path.display())))?;
-    let lines = text.lines().map(str::trim);
-    Ok(lines.filter(|line| !line.is_empty() && !line.starts_with('#')).map(str::to_owned).collect())
+/// Reads a file of accepted signatures.
+pub fn read_known(path: &Path) -> Result<Known, Failure> {
+    let shown = path.display();
+    let text = fs::read_to_string(path).map_err(|error| Failure::Usage(format!("cannot read {shown}: {error}")))?;
+    Known::parse(&text).map_err(|error| Failure::Usage(format!("{shown}: {error}")))
 }
 
 fn heading(campaign: &Campaign) -> String {
@@ -200,6 +217,8 @@ fn closing(summary: &Summary) -> String {
         text.push_str("stopped before its end\n");
     }
     match summary.findings.len() {
+        0 if summary.runs == 0 => text.push_str("nothing tested: no case came to its end\n"),
+        0 if summary.inconclusive == summary.runs => text.push_str("nothing tested: no case could be compared\n"),
         0 => text.push_str("nothing found\n"),
         1 => text.push_str("1 finding\n"),
         count => text.push_str(&format!("{count} findings\n")),

@@ -6,6 +6,7 @@ use moonphase::campaign::folder::{try_to_write, write_atomically};
 use moonphase::campaign::triage::Triage;
 use moonphase::limits::Limits;
 use moonphase::oracle::Purpose;
+use moonphase::settings::Settings;
 
 use super::args::MinimizeArgs;
 use super::fuzz::refuse_dangling;
@@ -13,18 +14,20 @@ use super::input::Input;
 use super::{Done, Failure, print, stop_flag, worker_command};
 
 pub fn main(args: &MinimizeArgs) -> Result<Done, Failure> {
-    let input = Input::read(&args.file, &args.settings)?;
+    let input = Input::read(&args.file, &args.settings, &Settings::default())?;
     let settings = input.header.settings.clone();
     refuse_dangling(&settings)?;
+    input.check_syntax()?;
     if let Some(path) = &args.output {
         try_to_write(path)?;
     }
     let schedules = settings.schedules.of_script();
     let triage = Triage { command: worker_command()?, settings, limits: Limits::default(), stop: stop_flag()? };
-    let shown = args.file.display();
-    let ended = triage.examine(input.text.as_bytes(), Purpose::Detect)?;
+    let shown = &input.file;
+    let ended = triage.examine(&input.source, Purpose::Detect)?;
     let Some(detected) = &ended.detected else {
-        note(&format!("{shown}: nothing found ({}), so there is nothing to shrink", triage.settings));
+        let untested = ended.untested(None).map(|untested| format!("; {untested}")).unwrap_or_default();
+        note(&format!("{shown}: nothing found ({}), so there is nothing to shrink{untested}", triage.settings));
         return Ok(Done::Found);
     };
     if let Some(wanted) = input.header.findings.first()
@@ -33,7 +36,7 @@ pub fn main(args: &MinimizeArgs) -> Result<Done, Failure> {
         note(&format!("{shown}: its header says '{wanted}', but it shows '{detected}'"));
         return Ok(Done::Found);
     }
-    let triage = triage.with_schedule_of(&ended, input.text.as_bytes(), &schedules)?;
+    let triage = triage.with_schedule_of(&ended, &input.source, &schedules)?;
     let Some(shrunk) = triage.shrink(&input.shrinkable(), detected)? else {
         note(&format!("{shown}: '{detected}' does not show a second time"));
         return Ok(Done::Found);

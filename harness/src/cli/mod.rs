@@ -1,7 +1,8 @@
 //! The command line: what the words mean, and what comes back.
 //!
-//! Exit codes: 0 nothing found (or done), 1 something found (or not reproduced), 2 wrong use or a file that cannot be read or
-//! written, 3 an internal failure.
+//! Exit codes: 0 nothing found (or done), 1 something found (or not reproduced), 2 wrong use, a file that cannot be read or
+//! written, nothing to do, or a script that was not tested to its end, 3 an internal failure, 130 interrupted with nothing found.
+//! Where several would fit, 1 comes before 2, and 2 before 130.
 
 mod args;
 mod check;
@@ -31,6 +32,9 @@ use moonphase::campaign::worker;
 use moonphase::settings::SettingError;
 
 use args::{Cli, Command};
+
+/// The exit code of what a person has stopped, as shells have it.
+const INTERRUPTED: u8 = 130;
 
 /// Why the command failed.
 #[derive(Debug, thiserror::Error)]
@@ -81,6 +85,10 @@ pub enum Done {
     Clean,
     /// Exit 1: something was found, or a finding was not reproduced, or a script failed.
     Found,
+    /// Exit 2: nothing was found, and not all was tested. What was not is said before.
+    Untested,
+    /// Exit 130: interrupted before anything was found.
+    Interrupted,
     /// The script chose its exit code.
     Exit(u8),
 }
@@ -105,6 +113,8 @@ pub fn main() -> ExitCode {
     match result {
         Ok(Done::Clean) => ExitCode::SUCCESS,
         Ok(Done::Found) => ExitCode::from(1),
+        Ok(Done::Untested) => ExitCode::from(2),
+        Ok(Done::Interrupted) => ExitCode::from(INTERRUPTED),
         Ok(Done::Exit(code)) => ExitCode::from(code),
         Err(Failure::OutputClosed) => ExitCode::from(1),
         Err(failure) => {
@@ -175,7 +185,7 @@ pub fn stop_flag() -> Result<&'static AtomicBool, Failure> {
     let installed = INSTALLED.get_or_init(|| {
         ctrlc::set_handler(|| {
             if STOP.swap(true, Ordering::Relaxed) {
-                std::process::exit(130);
+                std::process::exit(INTERRUPTED.into());
             }
         })
         .map_err(|error| error.to_string())

@@ -129,7 +129,10 @@ mod tests {
         let names = |command: Command| -> Vec<String> {
             command.get_arguments().map(|argument| argument.get_id().to_string()).collect()
         };
-        assert_eq!(names(CollectorArgs::augment_args(Command::new("test"))), ["lua", "gc", "schedule", "fault"]);
+        assert_eq!(
+            names(CollectorArgs::augment_args(Command::new("test"))),
+            ["lua", "gc", "check", "schedule", "fault"]
+        );
         let all = ["lua", "gc", "check", "schedule", "fault", "reference", "allow-dangling"];
         assert_eq!(names(SettingsArgs::augment_args(Command::new("test"))), all);
     }

@@ -1,32 +1,39 @@
 //! `moonphase run`.
 //!
 //! It does what `lua.c` does: the words of the command line, code and script are run one after the other until one fails, and
-//! the state is closed in any case, unless the program ended itself and did not ask for that.
+//! the state is closed in any case, unless the program ended itself and did not ask for that. A case is run as the oracles run
+//! it.
 
 use std::env;
-use std::ffi::{OsStr, OsString};
-use std::fs;
-use std::io::{self, IsTerminal, Read, Write};
+use std::ffi::OsString;
+use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 
-use moonphase::engine::vm::{options, unobserved};
+use moonphase::engine::Case;
+use moonphase::engine::vm::{VmEngine, VmRun, Watch, options, unobserved};
+use moonphase::limits::Limits;
+use moonphase::oracle::CHUNK_NAME;
 use moonphase::settings::{Check, Settings};
-use moonphase_invariants::Checker;
-use moonphase_vm::{Limit, ScriptError, System, Vm, syntax};
+use moonphase_vm::{Limit, ScriptError, System, Vm};
 
 use super::args::RunArgs;
 use super::fuzz::{only_schedule, refuse_dangling};
+use super::input::Input;
 use super::output::StandardOutput;
 use super::{Done, Failure, complain};
 
 pub fn main(args: &RunArgs) -> Result<Done, Failure> {
     let usual = Settings { check: Check::Off, system: System::Full, ..Settings::stand_alone() };
-    let settings = args.settings.over(usual)?;
+    let input = args.script.first().map(|file| Input::read(Path::new(file), &args.settings, &usual)).transpose()?;
+    let settings = match &input {
+        Some(input) => input.settings().clone(),
+        None => args.settings.over(usual)?,
+    };
     refuse_dangling(&settings)?;
-    let script = args.script.first().map(|file| read(file)).transpose()?;
     let options = options(&settings, &only_schedule(&settings)?);
-    let mut vm = match settings.check.level() {
-        Some(level) => Vm::observed(options, Box::new(Checker::new(level))),
-        None => unobserved(&settings, options).ok_or_else(|| unsound(&settings))?,
+    let mut vm = match settings.check {
+        Check::At(_) => Vm::observed(options, Box::new(Watch::new(&settings))),
+        Check::Off => unobserved(&settings, options).ok_or_else(|| unsound(&settings))?,
     };
     vm.set_input(io::stdin());
     vm.set_standard_output(StandardOutput::default(), io::stdout().is_terminal());
@@ -35,24 +42,41 @@ pub fn main(args: &RunArgs) -> Result<Done, Failure> {
     let words: Vec<_> = words.iter().map(Vec::as_slice).collect();
     // Where there is no script it is that of the command itself, as in `lua`.
     let script_at = if args.script.is_empty() { 0 } else { words.len() - args.script.len() };
-    vm.set_arguments(&words, script_at);
-    let mut code = args.execute.iter().map(|code| code.as_encoded_bytes());
-    let mut result = code.try_for_each(|code| vm.run_traced(code, b"=(command line)"));
-    if let Some((name, source)) = &script {
-        result = result.and_then(|()| vm.run_script(syntax::skip_shebang(source), name));
-    }
-    end(vm, result)
+    // A case has no arguments unless it is given some: their objects would change the collector's pace.
+    let case = input.as_ref().filter(|input| input.is_case && args.script.len() == 1 && args.execute.is_empty());
+    let result = match (case, &input) {
+        (Some(case), _) => vm.run(&case.source, CHUNK_NAME.as_bytes(), &[]),
+        (None, input) => {
+            vm.set_arguments(&words, script_at);
+            let mut code = args.execute.iter().map(|code| code.as_encoded_bytes());
+            let code = code.try_for_each(|code| vm.run_traced(code, b"=(command line)"));
+            let script = input.as_ref().zip(args.script.first());
+            code.and_then(|()| match script {
+                Some((input, file)) => vm.run_script(&input.source, &input.chunk_name(Path::new(file))),
+                None => Ok(()),
+            })
+        }
+    };
+    end(vm, result, &settings, case)
 }
 
 /// Reports how the program ended, and closes the state. What is kept back of the output goes out when the VM is dropped, after
 /// what is in the files that the program has left open; nobody hears of a failure, as in C.
-fn end(mut vm: Vm, result: Result<(), ScriptError>) -> Result<Done, Failure> {
+fn end(
+    mut vm: Vm,
+    result: Result<(), ScriptError>,
+    settings: &Settings,
+    case: Option<&Input>,
+) -> Result<Done, Failure> {
     let mut failed = false;
     let mut end = result;
     if let Err(ScriptError::Error(message)) = &end {
         failed = true;
         report(message);
         end = Ok(());
+    }
+    if end.is_ok() && settings.check != Check::Off {
+        end = look_at_end(&mut vm, case.is_some() && !failed);
     }
     if end.is_ok() {
         end = vm.close();
@@ -67,12 +91,18 @@ fn end(mut vm: Vm, result: Result<(), ScriptError>) -> Result<Done, Failure> {
         Err(ScriptError::Exit(status)) => Ok(Done::Exit(status as u8)),
         Err(ScriptError::Limit(Limit::Output)) => Err(Failure::OutputClosed),
         Err(ScriptError::Halted) => {
-            let found = vm
-                .take_observer()
-                .and_then(|observer| observer.into_any().downcast::<Checker>().ok())
-                .and_then(|checker| checker.into_violation());
-            let text = found.map_or_else(|| "ended by the observer".to_owned(), |violation| violation.to_string());
-            complain(&text);
+            // What the usual check sees may have been wrong for some time. The oracles look for the first event.
+            let first = case.filter(|_| settings.system == System::None).map(|input| {
+                let schedule = settings.schedules.only().cloned().unwrap_or_default();
+                let case = Case { schedule: &schedule, ..Case::new(&input.source, CHUNK_NAME) };
+                VmEngine::new(settings.clone()).observe(&case, &Limits::default())
+            });
+            let watch = vm.take_observer().and_then(|observer| observer.into_any().downcast::<Watch>().ok());
+            let seen = first.as_ref().and_then(VmRun::seen);
+            match seen.or(watch.as_ref().and_then(|watch| watch.seen())) {
+                Some(seen) => complain(&format!("{}\n{seen}", seen.signature())),
+                None => complain("ended by the observer"),
+            }
             Ok(Done::Found)
         }
         Err(error) => {
@@ -97,15 +127,14 @@ fn unsound(settings: &Settings) -> Failure {
     Failure::Usage(format!("{what} is unsound: run it with --check barrier, or with --check off --allow-dangling"))
 }
 
-/// The name of a script for messages, and its text.
-fn read(file: &OsStr) -> Result<(Vec<u8>, Vec<u8>), Failure> {
-    let shown = file.display();
-    let (name, source) = if file == "-" {
-        let mut source = Vec::new();
-        (b"=stdin".to_vec(), io::stdin().read_to_end(&mut source).map(|_| source))
-    } else {
-        ([b"@", file.as_encoded_bytes()].concat(), fs::read(file))
-    };
-    let source = source.map_err(|error| Failure::Usage(format!("cannot read {shown}: {error}")))?;
-    Ok((name, source))
+/// Takes the looks that are due at the end of a script. The oracles collect before the last of them, so a case does too; for other
+/// scripts that would change what their finalizers do.
+fn look_at_end(vm: &mut Vm, is_case: bool) -> Result<(), ScriptError> {
+    let collected = is_case && vm.collect().is_ok();
+    let Some(observer) = vm.take_observer() else { return Ok(()) };
+    let Ok(mut watch) = observer.into_any().downcast::<Watch>() else { return Ok(()) };
+    watch.look_at_end(vm, collected);
+    let found = watch.seen().is_some();
+    vm.set_observer(watch);
+    if found { Err(ScriptError::Halted) } else { Ok(()) }
 }

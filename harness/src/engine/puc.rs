@@ -16,10 +16,25 @@ pub static WORDS: Words = Words {
     before_address: &[": ", "("],
 };
 
+/// The line of a chunk that the message of an error begins with, and the rest of the message (`luaL_where` in `lauxlib.c`). The
+/// chunk is called as in [`Case::chunk_name`](super::Case::chunk_name).
+pub fn place<'m>(message: &'m str, chunk_name: &str) -> Option<(u32, &'m str)> {
+    let shown = chunk_name.strip_prefix(['@', '=']).unwrap_or(chunk_name);
+    let (line, rest) = message.strip_prefix(shown)?.strip_prefix(':')?.split_once(':')?;
+    Some((line.parse().ok()?, rest.trim_start()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::outcome::End;
+
+    #[test]
+    fn a_message_begins_with_its_place() {
+        assert_eq!(place("case.lua:3: oh: no", "@case.lua"), Some((3, "oh: no")));
+        assert_eq!(place("other.lua:3: oh", "@case.lua"), None);
+        assert_eq!(place("case.lua: oh", "@case.lua"), None);
+    }
 
     #[test]
     fn addresses_are_normalized_in_messages() {

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::cell::RefCell;
+use std::fmt;
 use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::rc::Rc;
@@ -60,7 +61,7 @@ pub fn unobserved(settings: &Settings, options: Options) -> Option<Vm> {
 /// Our VM under a policy and a check level.
 pub struct VmEngine {
     settings: Settings,
-    /// The cells that all runs covered. Those that are known to be out of reach are so for scripts that have no files.
+    /// The cells that all runs covered.
     coverage: Option<Coverage>,
     /// The script that ran last: one runs several times in a row.
     last: Option<Loaded>,
@@ -105,8 +106,7 @@ pub struct VmRun {
 impl VmEngine {
     /// An engine with these settings.
     pub fn new(settings: Settings) -> VmEngine {
-        let coverage = (settings.system == System::None).then(|| Coverage::new(&settings.gc));
-        VmEngine { coverage, settings, last: None }
+        VmEngine { coverage: coverage_of(&settings), settings, last: None }
     }
 
     /// Runs a script, and gives all that is known of it afterwards.
@@ -138,6 +138,20 @@ impl VmEngine {
         run
     }
 
+    /// What sees in another run of a script what the oracles see, at the same event; and whether they see something.
+    pub fn watch_at(&mut self, case: &Case<'_>, limits: &Limits) -> (Watch, bool) {
+        let run = self.observe(case, limits);
+        let checker = match (&run.violation, self.settings.check.level()) {
+            (Some(found), Some(Level::Barrier)) => {
+                let start = found.event.saturating_sub(NEAR);
+                Some(Checker::new(Level::Full).starting_at(start))
+            }
+            (_, level) => level.map(Checker::new),
+        };
+        let found = run.violation.is_some() || run.unreachable.is_some();
+        (Watch::with(checker, coverage_of(&self.settings)), found)
+    }
+
     fn load(&mut self, source: &[u8], chunk_name: &str) -> &Loaded {
         let same = self.last.take().filter(|last| last.source == source && last.chunk_name == chunk_name);
         self.last.insert(same.unwrap_or_else(|| Loaded {
@@ -155,10 +169,7 @@ impl VmEngine {
         let unchecked = if checker.is_none() { unobserved(&self.settings, options.clone()) } else { None };
         let mut vm = unchecked.unwrap_or_else(|| {
             let observer = CaseObserver {
-                checker,
-                dangling: None,
-                coverage: self.coverage.take(),
-                unreachable: None,
+                watch: Watch::with(checker, self.coverage.take()),
                 pictured: look.history,
                 snapshot: None,
                 timed: look.timed,
@@ -190,23 +201,19 @@ impl VmEngine {
         if let Some(observer) = vm.take_observer().and_then(|observer| observer.into_any().downcast().ok()) {
             let observer: Box<CaseObserver> = observer;
             run.checking = observer.spent;
-            self.coverage = observer.coverage;
-            run.unreachable = observer.unreachable;
             run.snapshot = observer.snapshot;
-            if let Some(mut checker) = observer.checker {
-                if run.unreachable.is_none() {
-                    checker.look(vm.heap().view());
-                }
-                if collected {
-                    checker.look_complete(vm.heap().view());
-                }
+            let mut watch = observer.watch;
+            watch.look_at_end(&vm, collected);
+            self.coverage = watch.coverage;
+            run.unreachable = watch.unreachable;
+            if let Some(checker) = watch.checker {
                 run.sound_until = checker.sound_until();
                 (run.violation, run.history) = checker.into_parts();
                 if look.history && run.violation.is_some() && run.snapshot.is_none() {
                     run.snapshot = Some(Box::new(Snapshot::of(vm.heap().view())));
                 }
             } else {
-                run.violation = observer.dangling;
+                run.violation = watch.dangling;
             }
         }
         run
@@ -227,6 +234,10 @@ fn end_of(result: Result<(), ScriptError>) -> End {
 
 impl VmRun {
     /// What was seen to go wrong. A broken invariant says more than a store that cannot be.
+    pub fn seen(&self) -> Option<Seen<'_>> {
+        self.violation.as_deref().map(Seen::Broken).or(self.unreachable.as_ref().map(Seen::Unreachable))
+    }
+
     fn sighting(&self, case: &Case<'_>) -> Option<Sighting> {
         let (signature, explanation) = match (&self.violation, &self.unreachable) {
             (Some(violation), _) => {
@@ -311,48 +322,96 @@ impl Write for SharedOutput {
     }
 }
 
-/// The checker, and what else listens to a case.
-struct CaseObserver {
+/// What looks for something wrong while our VM runs a script: the checker, or where nothing is checked the quarantine alone,
+/// and whether each store meets a state that it can meet.
+pub struct Watch {
     checker: Option<Checker>,
     /// What the quarantine alone saw, where nothing is checked.
     dangling: Option<Box<Violation>>,
     coverage: Option<Coverage>,
     unreachable: Option<Unreachable>,
-    /// Whether the heap is to be kept as it is when the checker ends the script.
-    pictured: bool,
-    snapshot: Option<Box<Snapshot>>,
-    timed: bool,
-    spent: Duration,
 }
 
-impl<H: Names> Observer<H> for CaseObserver {
-    fn interests(&self) -> Interests {
-        match &self.checker {
-            Some(checker) => checker.interests(),
-            None => Interests { stores: false, steps: false, idle: false, fine: false },
+/// What a [`Watch`] has seen.
+pub enum Seen<'w> {
+    /// An invariant does not hold.
+    Broken(&'w Violation),
+    /// A store met a state that it cannot meet.
+    Unreachable(&'w Unreachable),
+}
+
+impl fmt::Display for Seen<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Seen::Broken(violation) => violation.fmt(f),
+            Seen::Unreachable(Unreachable { cell, rule }) => write!(f, "a store met {cell}, but {}", rule.sentence()),
+        }
+    }
+}
+
+impl Seen<'_> {
+    /// What is wrong, in a sentence for a person that does not name the invariant.
+    pub fn detail(&self) -> String {
+        match self {
+            Seen::Broken(violation) => violation.detail.clone(),
+            Seen::Unreachable(_) => self.to_string(),
         }
     }
 
-    fn event(&mut self, heap: H, event: &Event<'_, H::Object>) -> ControlFlow<()> {
-        let Some(checker) = &mut self.checker else {
-            return match event {
-                Event::Dangling(object) => {
-                    self.dangling = Some(moonphase_invariants::dangling_met(heap, *object));
-                    ControlFlow::Break(())
-                }
-                _ => ControlFlow::Continue(()),
-            };
-        };
-        let flow =
-            if self.timed { timed(&mut self.spent, || checker.event(heap, event)) } else { checker.event(heap, event) };
-        if flow.is_break() && self.pictured && self.snapshot.is_none() {
-            self.snapshot = Some(Box::new(Snapshot::of(heap)));
+    /// The finding that it is.
+    pub fn signature(&self) -> Signature {
+        match self {
+            Seen::Broken(violation) => Signature::of_violation(violation),
+            Seen::Unreachable(unreachable) => Signature::of_unreachable(unreachable),
         }
-        if flow.is_break() || self.unreachable.is_some() {
+    }
+}
+
+impl Watch {
+    /// What looks on where scripts run under these settings.
+    pub fn new(settings: &Settings) -> Watch {
+        Watch::with(settings.check.level().map(Checker::new), coverage_of(settings))
+    }
+
+    fn with(checker: Option<Checker>, coverage: Option<Coverage>) -> Watch {
+        Watch { checker, dangling: None, coverage, unreachable: None }
+    }
+
+    /// Takes the looks that are due when the script has ended. `collected`: a full collection was made since, and ended.
+    pub fn look_at_end(&mut self, vm: &Vm, collected: bool) {
+        let Some(checker) = &mut self.checker else { return };
+        if self.unreachable.is_none() {
+            checker.look(vm.heap().view());
+        }
+        if collected {
+            checker.look_complete(vm.heap().view());
+        }
+    }
+
+    /// What was seen. A broken invariant says more than a store that cannot be.
+    pub fn seen(&self) -> Option<Seen<'_>> {
+        let violation = self.checker.as_ref().and_then(Checker::violation).or(self.dangling.as_deref());
+        violation.map(Seen::Broken).or(self.unreachable.as_ref().map(Seen::Unreachable))
+    }
+
+    /// The checker's part of an event.
+    fn check<H: Names>(&mut self, heap: H, event: &Event<'_, H::Object>) -> ControlFlow<()> {
+        match (&mut self.checker, event) {
+            (Some(checker), _) => checker.event(heap, event),
+            (None, Event::Dangling(object)) => {
+                self.dangling = Some(moonphase_invariants::dangling_met(heap, *object));
+                ControlFlow::Break(())
+            }
+            (None, _) => ControlFlow::Continue(()),
+        }
+    }
+
+    /// The rest of an event that the checker has let pass: a broken invariant says more, so it has the first word.
+    fn note<H: Names>(&mut self, heap: H, event: &Event<'_, H::Object>) -> ControlFlow<()> {
+        if self.unreachable.is_some() {
             return ControlFlow::Break(());
         }
-        // A broken invariant says more, so the checker has the first word.
-        let (Some(coverage), Event::Store { .. }) = (&mut self.coverage, event) else {
+        let (Some(_), Some(coverage), Event::Store { .. }) = (&self.checker, &mut self.coverage, event) else {
             return ControlFlow::Continue(());
         };
         match coverage.note(heap, event) {
@@ -362,6 +421,57 @@ impl<H: Names> Observer<H> for CaseObserver {
                 ControlFlow::Break(())
             }
         }
+    }
+}
+
+impl<H: Names> Observer<H> for Watch {
+    fn interests(&self) -> Interests {
+        match &self.checker {
+            Some(checker) => checker.interests(),
+            None => Interests { stores: false, steps: false, idle: false, fine: false },
+        }
+    }
+
+    fn event(&mut self, heap: H, event: &Event<'_, H::Object>) -> ControlFlow<()> {
+        self.check(heap, event)?;
+        self.note(heap, event)
+    }
+
+    fn into_any(self: Box<Self>) -> Box<dyn Any> {
+        self
+    }
+}
+
+/// The cells of state coverage. Those that are known to be out of reach are so for scripts that have no files.
+fn coverage_of(settings: &Settings) -> Option<Coverage> {
+    (settings.system == System::None).then(|| Coverage::new(&settings.gc))
+}
+
+/// The watch, and what else listens to a case.
+struct CaseObserver {
+    watch: Watch,
+    /// Whether the heap is to be kept as it is when the checker ends the script.
+    pictured: bool,
+    snapshot: Option<Box<Snapshot>>,
+    timed: bool,
+    spent: Duration,
+}
+
+impl<H: Names> Observer<H> for CaseObserver {
+    fn interests(&self) -> Interests {
+        Observer::<H>::interests(&self.watch)
+    }
+
+    fn event(&mut self, heap: H, event: &Event<'_, H::Object>) -> ControlFlow<()> {
+        let watch = &mut self.watch;
+        let timed_here = self.timed && watch.checker.is_some();
+        let flow =
+            if timed_here { timed(&mut self.spent, || watch.check(heap, event)) } else { watch.check(heap, event) };
+        if flow.is_break() && self.pictured && self.snapshot.is_none() && watch.checker.is_some() {
+            self.snapshot = Some(Box::new(Snapshot::of(heap)));
+        }
+        flow?;
+        watch.note(heap, event)
     }
 
     fn into_any(self: Box<Self>) -> Box<dyn Any> {

@@ -74,7 +74,7 @@ pub static GC: Setting = Setting {
 /// When the invariants are checked.
 pub static CHECK: Setting = Setting {
     name: "check",
-    offered: Offered::WhereScriptsAreJudged,
+    offered: Offered::Everywhere,
     value_name: "CHECK",
     help: "When to check the invariants",
     known: || Check::all().map(|check| check.to_string()).collect(),

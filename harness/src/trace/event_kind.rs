@@ -57,6 +57,10 @@ event_kinds! {
     Blacken = "blacken", true;
     /// Back to gray, to be traversed again in the atomic phase.
     GrayAgain = "gray-again", true;
+    /// An entry of a weak table was cleared.
+    Clear = "clear", true;
+    /// A collection of generational mode, or a barrier, changed an object's age.
+    Age = "age", true;
     /// A sweep met a living object and made it white.
     Whiten = "whiten", true;
     /// A sweep freed an object.
@@ -73,6 +77,10 @@ event_kinds! {
     Print = "print", true;
     /// The collector met a freed object that is in use.
     Dangling = "dangling", true;
+    /// Something is wrong in the heap: a finding.
+    Violation = "violation", true;
+    /// Lines were left out.
+    LeftOut = "left-out", true;
     /// The script ended.
     End = "end", true;
 }

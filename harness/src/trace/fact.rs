@@ -1,6 +1,6 @@
 //! What a trace tells, as plain data: the fields of its JSON lines.
 
-use moonphase_heap::{Colour, Direction, Phase, Site, StepKind};
+use moonphase_heap::{Age, Colour, Direction, Phase, Site, StepKind};
 use serde::Serialize;
 
 use super::event_kind::EventKind;
@@ -132,6 +132,7 @@ pub enum Fact {
         #[serde(flatten)]
         few: Few,
     },
+    /// `weakly`: what it refers to without keeping it alive, the first few.
     Blacken {
         object: Name,
         #[serde(serialize_with = "crate::text::serialize")]
@@ -140,6 +141,8 @@ pub enum Fact {
         to: Colour,
         #[serde(flatten)]
         few: Few,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        weakly: Vec<Name>,
     },
     GrayAgain {
         object: Name,
@@ -147,6 +150,19 @@ pub enum Fact {
         from: Colour,
         #[serde(serialize_with = "crate::text::serialize")]
         to: Colour,
+    },
+    /// `key` and `value`: where they are objects.
+    Clear {
+        object: Name,
+        key: Option<Name>,
+        value: Option<Name>,
+    },
+    Age {
+        object: Name,
+        #[serde(serialize_with = "crate::text::serialize")]
+        from: Age,
+        #[serde(serialize_with = "crate::text::serialize")]
+        to: Age,
     },
     Whiten {
         object: Name,
@@ -185,7 +201,17 @@ pub enum Fact {
     Dangling {
         object: Name,
     },
-    /// `how`: `returned`, `error`, `limit`, `dangling` or `halted`.
+    /// `object`: what is wrong, or must not be referred to; `holder`: what refers to it.
+    Violation {
+        signature: String,
+        detail: String,
+        object: Option<Name>,
+        holder: Option<Name>,
+    },
+    LeftOut {
+        lines: u64,
+    },
+    /// `how`: `returned`, `error`, `limit`, `violation`, `dangling` or `halted`.
     End {
         how: &'static str,
         message: Option<String>,
@@ -211,6 +237,8 @@ impl Fact {
             Fact::Mark { .. } => EventKind::Mark,
             Fact::Blacken { .. } => EventKind::Blacken,
             Fact::GrayAgain { .. } => EventKind::GrayAgain,
+            Fact::Clear { .. } => EventKind::Clear,
+            Fact::Age { .. } => EventKind::Age,
             Fact::Whiten { .. } => EventKind::Whiten,
             Fact::Free { .. } => EventKind::Free,
             Fact::Finalize { .. } => EventKind::Finalize,
@@ -219,6 +247,8 @@ impl Fact {
             Fact::Step { .. } => EventKind::Step,
             Fact::Print { .. } => EventKind::Print,
             Fact::Dangling { .. } => EventKind::Dangling,
+            Fact::Violation { .. } => EventKind::Violation,
+            Fact::LeftOut { .. } => EventKind::LeftOut,
             Fact::End { .. } => EventKind::End,
         }
     }

@@ -82,7 +82,7 @@ impl Filter {
 
     /// Whether an event is shown that concerns these objects, of which the first one is what it is about.
     pub fn shows(&self, event: EventKind, candidates: &[Candidate]) -> bool {
-        if event == EventKind::End {
+        if [EventKind::Violation, EventKind::End].contains(&event) {
             return true;
         }
         let wanted = match &self.events {

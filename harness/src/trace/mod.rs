@@ -20,11 +20,15 @@ pub use names::Name;
 
 use std::io::{self, Write};
 
-use moonphase_vm::{Limit, Schedule, ScriptError, System, Vm, syntax};
+use moonphase_vm::{Limit, Schedule, ScriptError, System, Vm};
 
-use crate::engine::vm;
+use crate::engine::Case;
+use crate::engine::vm::{self, VmEngine, Watch};
+use crate::limits::Limits;
+use crate::oracle::CHUNK_NAME;
 use crate::report::Style;
 use crate::settings::Settings;
+use names::NameTable;
 use observer::Tracer;
 use page::Page;
 
@@ -43,7 +47,11 @@ pub struct Request<'a> {
     pub source: &'a [u8],
     /// Its file, as the user named it.
     pub file: &'a str,
-    /// The language and the collector's rules; the rest is of no concern.
+    /// What the chunk is called, as Lua takes it.
+    pub chunk_name: &'a [u8],
+    /// Whether it is run as the oracles run it, without arguments. What they find is told where it happens then.
+    pub is_case: bool,
+    /// How it is run. No reference is asked.
     pub settings: Settings,
     /// When the collector turns besides what the script asks for.
     pub schedule: Schedule,
@@ -51,14 +59,18 @@ pub struct Request<'a> {
     pub filter: Filter,
     /// How to show it.
     pub layout: Layout,
+    /// How many lines to write before the last ones; `None` for all.
+    pub limit: Option<u64>,
     /// Whether somebody waits for each line.
     pub interactive: bool,
 }
 
 /// What came of a trace.
 pub struct Traced {
-    /// Whether the script ran to its end.
+    /// Whether the script ran to its end, and nothing was wrong.
     pub completed: bool,
+    /// Lines that were left out.
+    pub left_out: u64,
     /// Object names that were asked for and that no object had.
     pub unseen: Vec<String>,
     /// Names that objects had, for those who asked for a wrong one: the first few.
@@ -70,23 +82,47 @@ pub struct Traced {
 /// # Errors
 /// The trace could not be written.
 pub fn trace(request: Request<'_>, out: Box<dyn Write>) -> io::Result<Traced> {
-    let settings = Settings { system: System::Full, ..request.settings };
-    let options = vm::options(&settings, &request.schedule);
-    let chunk = format!("@{}", request.file);
-    let page = Page::new(out, request.layout, request.source, chunk.as_bytes(), request.interactive);
-    let tracer = Tracer::new(page, request.filter, request.file, settings.is_sound());
-    let mut vm = Vm::observed(options, Box::new(tracer));
-    vm.set_arguments(&[request.file.as_bytes()], 0);
+    let Request { source, file, chunk_name, settings, .. } = &request;
+    let (watch, found) = watch(&request);
+    let page = Page::new(out, request.layout, source, file, request.limit, request.interactive);
+    let names = NameTable::new(file, chunk_name, request.filter.objects(), settings.is_sound());
+    let patience = if found { None } else { request.limit.map(|_| PATIENCE) };
+    let tracer = Tracer::new(page, request.filter.clone(), names, watch, patience);
+    let mut vm = Vm::observed(vm::options(settings, &request.schedule), Box::new(tracer));
+    if !request.is_case {
+        vm.set_arguments(&[file.as_bytes()], 0);
+    }
     change(&mut vm, |tracer, vm| tracer.begin(vm.heap().view()));
-    let mut result = vm.run(syntax::skip_shebang(request.source), chunk.as_bytes(), &[]);
+    let mut result = vm.run(source, chunk_name, &[]);
     if result.is_ok() {
-        result = vm.close();
+        // As the oracles end a case. Where they found nothing, nobody needs a collection that the script does not make.
+        let collected = found && vm.collect().is_ok();
+        let mut seen = false;
+        change(&mut vm, |tracer, vm| {
+            tracer.look_at_end(vm, collected);
+            seen = tracer.has_seen();
+        });
+        result = if seen { Err(ScriptError::Halted) } else { vm.close() };
     }
     let completed = result.is_ok();
     let end = ending(result);
-    let mut outcome = Ok(Traced { completed, unseen: Vec::new(), seen: Vec::new() });
+    let mut outcome = Ok(Traced { completed, left_out: 0, unseen: Vec::new(), seen: Vec::new() });
     change(&mut vm, |tracer, vm| outcome = tracer.finish(vm.heap().view(), completed, end));
     outcome
+}
+
+/// A script of which so many lines were left out is stopped: it may have no end.
+const PATIENCE: u64 = 1_000_000;
+
+/// What looks for something wrong in a script, and whether it is known that there is something. A script that may use the machine
+/// runs once only; what is wrong with it may be told some events late.
+fn watch(request: &Request<'_>) -> (Watch, bool) {
+    let settings = &request.settings;
+    if !request.is_case || settings.system != System::None {
+        return (Watch::new(settings), false);
+    }
+    let case = Case { schedule: &request.schedule, ..Case::new(request.source, CHUNK_NAME) };
+    VmEngine::new(settings.clone()).watch_at(&case, &Limits::default())
 }
 
 /// Takes the tracer out of its VM, and puts it back. No step of the collector runs meanwhile.

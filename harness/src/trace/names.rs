@@ -8,7 +8,7 @@ use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::rc::Rc;
 
-use moonphase_heap::{Colour, Edge, Heap, Kind, Label, Location, NamedLabel, Names, Root};
+use moonphase_heap::{Age, Colour, Edge, Heap, Kind, Label, Location, NamedLabel, Names, Root};
 use moonphase_invariants::excerpt;
 use serde::{Serialize, Serializer};
 
@@ -54,6 +54,8 @@ struct Entry {
     candidate: Candidate,
     /// Its colour when it was last told of.
     colour: Colour,
+    /// Its age when it was last told of.
+    age: Age,
 }
 
 /// The names of all objects that live.
@@ -77,12 +79,12 @@ pub struct NameTable {
 const GRAVES: usize = 100_000;
 
 impl NameTable {
-    /// No names yet. `sound` says that no freed object will be met.
-    pub fn new(file: &str, wanted: &[String], sound: bool) -> NameTable {
+    /// No names yet. The script of `file` runs as this chunk. `sound` says that no freed object will be met.
+    pub fn new(file: &str, chunk: &[u8], wanted: &[String], sound: bool) -> NameTable {
         NameTable {
             objects: HashMap::new(),
             counts: HashMap::new(),
-            source: format!("@{file}").into_bytes(),
+            source: chunk.to_vec(),
             file: file.rsplit('/').next().unwrap_or(file).to_owned(),
             wanted: wanted.iter().map(|name| (name.clone(), false)).collect(),
             first: Vec::new(),
@@ -161,9 +163,9 @@ impl NameTable {
             self.first.push(unnumbered);
         }
         let candidate = Candidate { kind, foreign, chosen };
-        let colour = heap.colour(object);
+        let (colour, age) = (heap.colour(object), heap.age(object));
         let base = (kind == Kind::Prototype).then(|| base.into());
-        self.objects.insert(heap.id(object), Entry { name: name.clone(), base, candidate, colour });
+        self.objects.insert(heap.id(object), Entry { name: name.clone(), base, candidate, colour, age });
         name
     }
 
@@ -238,6 +240,15 @@ impl NameTable {
         match self.objects.get_mut(&heap.id(object)) {
             Some(entry) => std::mem::replace(&mut entry.colour, colour),
             None => colour,
+        }
+    }
+
+    /// Notes the age of an object. Gives the one before.
+    pub fn grow<H: Heap>(&mut self, heap: H, object: H::Object) -> Age {
+        let age = heap.age(object);
+        match self.objects.get_mut(&heap.id(object)) {
+            Some(entry) => std::mem::replace(&mut entry.age, age),
+            None => age,
         }
     }
 

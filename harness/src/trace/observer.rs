@@ -10,13 +10,15 @@ use std::ops::ControlFlow;
 use moonphase_heap::{
     CaptureOrigin, Colour, Event, Heap, Interests, Kind, Label, Names, Observer, Phase, StepKind, Strength,
 };
+use moonphase_vm::Vm;
 
 use super::Traced;
 use super::event_kind::EventKind;
 use super::fact::{Boundary, Fact, Few, Origin, Record};
 use super::filter::Filter;
-use super::names::NameTable;
+use super::names::{Name, NameTable};
 use super::page::Page;
+use crate::engine::vm::{Seen, Watch};
 
 /// Objects of a list that are named; of more there is the number.
 const LISTED: usize = 8;
@@ -64,14 +66,18 @@ pub struct Tracer {
     /// What the script has written of a line.
     line: Vec<u8>,
     dangling: bool,
+    watch: Watch,
+    /// Lines that may be left out before the script is stopped; `None` where its end is known to be near.
+    patience: Option<u64>,
     failure: Option<io::Error>,
 }
 
 impl Tracer {
-    /// A tracer of a script in this file. `sound` says that no freed object will be met.
-    pub fn new(page: Page, filter: Filter, file: &str, sound: bool) -> Tracer {
+    /// A tracer that calls objects by these names. `watch` looks for what is wrong. A script of which more than `patience` lines
+    /// were left out is stopped.
+    pub fn new(page: Page, filter: Filter, names: NameTable, watch: Watch, patience: Option<u64>) -> Tracer {
         Tracer {
-            names: NameTable::new(file, filter.objects(), sound),
+            names,
             filter,
             page,
             running: false,
@@ -86,8 +92,37 @@ impl Tracer {
             marked: None,
             line: Vec::new(),
             dangling: false,
+            watch,
+            patience,
             failure: None,
         }
+    }
+
+    /// Whether something was seen to be wrong.
+    pub fn has_seen(&self) -> bool {
+        self.dangling || self.watch.seen().is_some()
+    }
+
+    /// The script has ended by itself: takes the looks that are due then, and tells what they show.
+    pub fn look_at_end(&mut self, vm: &Vm, collected: bool) {
+        if !self.has_seen() {
+            self.watch.look_at_end(vm, collected);
+            self.tell_violation(vm.heap().view());
+        }
+    }
+
+    fn tell_violation<H: Names>(&mut self, heap: H) {
+        let Some(seen) = self.watch.seen() else { return };
+        let signature = seen.signature().to_string();
+        let name = |id: Option<u32>| id.and_then(|id| self.names.known(id));
+        let (object, holder) = match seen {
+            Seen::Broken(violation) => {
+                (violation.child.as_ref().map(|child| child.id), violation.parent.as_ref().map(|parent| parent.id))
+            }
+            Seen::Unreachable(_) => (None, None),
+        };
+        let fact = Fact::Violation { signature, detail: seen.detail(), object: name(object), holder: name(holder) };
+        self.write(heap, fact);
     }
 
     /// The script's run begins.
@@ -110,7 +145,14 @@ impl Tracer {
             let text = String::from_utf8_lossy(&std::mem::take(&mut self.line)).into_owned();
             self.write(heap, Fact::Print { text });
         }
-        let how = if self.dangling { "dangling" } else { how };
+        let seen = self.watch.seen().map(|seen| seen.signature().to_string());
+        let impatient = self.is_impatient();
+        let (how, message) = match seen {
+            _ if self.dangling => ("dangling", None),
+            Some(signature) => ("violation", Some(signature)),
+            None if impatient => ("limit", Some("too many lines are left out; --limit all goes on".to_owned())),
+            None => (how, message),
+        };
         let message = match how {
             "dangling" => Some("a freed object is in use".to_owned()),
             "halted" => Some("too many freed objects are kept for an unsound policy".to_owned()),
@@ -119,9 +161,15 @@ impl Tracer {
         self.write(heap, Fact::End { how, message });
         match self.failure.take() {
             Some(error) => return Err(error),
-            None => self.page.flush()?,
+            None => self.page.finish()?,
         }
-        Ok(Traced { completed, unseen: self.names.unseen(), seen: self.names.first() })
+        let completed = completed && !self.has_seen();
+        let left_out = self.page.left_out();
+        Ok(Traced { completed, left_out, unseen: self.names.unseen(), seen: self.names.first() })
+    }
+
+    fn is_impatient(&self) -> bool {
+        self.patience.is_some_and(|patience| self.page.left_out() > patience)
     }
 
     fn wants<H: Heap>(&self, heap: H, event: EventKind, objects: &[H::Object]) -> bool {
@@ -150,7 +198,7 @@ impl Tracer {
             fact,
         };
         if self.failure.is_none()
-            && let Err(error) = self.page.write(&record)
+            && let Err(error) = self.page.write(record)
         {
             self.failure = Some(error);
         }
@@ -309,6 +357,32 @@ impl Tracer {
         few
     }
 
+    /// The first few of the objects that this one refers to without keeping them alive.
+    fn weakly<H: Names>(&self, heap: H, object: H::Object) -> Vec<Name> {
+        let mut names = Vec::new();
+        heap.references(object, |edge| {
+            if edge.strength != Strength::Strong && names.len() < LISTED {
+                names.push(self.names.name(heap, edge.target));
+            }
+        });
+        names
+    }
+
+    /// Tells the objects whose ages have changed.
+    fn ages<H: Names>(&mut self, heap: H) {
+        for object in heap.objects() {
+            self.age(heap, object);
+        }
+    }
+
+    fn age<H: Names>(&mut self, heap: H, object: H::Object) {
+        let (from, to) = (self.names.grow(heap, object), heap.age(object));
+        if from != to && self.wants(heap, EventKind::Age, &[object]) {
+            let object = self.names.name(heap, object);
+            self.write(heap, Fact::Age { object, from, to });
+        }
+    }
+
     fn marked<H: Names>(&mut self, heap: H, object: H::Object) {
         if self.in_step && self.stage != CycleState::Marking {
             if self.stage == CycleState::Sweeping {
@@ -345,8 +419,8 @@ impl Tracer {
         });
         let from = self.names.recolour(heap, object, Colour::Black);
         if self.wants(heap, EventKind::Blacken, &[object]) {
-            let few = self.few(heap, object);
-            let fact = Fact::Blacken { object: self.names.name(heap, object), from, to: Colour::Black, few };
+            let (few, weakly) = (self.few(heap, object), self.weakly(heap, object));
+            let fact = Fact::Blacken { object: self.names.name(heap, object), from, to: Colour::Black, few, weakly };
             self.write(heap, fact);
         }
     }
@@ -431,6 +505,10 @@ impl Tracer {
             }
             Event::Barrier { site, direction, parent, child, acted } => {
                 let colours = [parent, child].map(|object| heap.colour(object));
+                if acted {
+                    self.age(heap, parent);
+                    self.age(heap, child);
+                }
                 self.names.recolour(heap, parent, colours[0]);
                 self.names.recolour(heap, child, colours[1]);
                 let kind = if acted { EventKind::Barrier } else { EventKind::IdleBarrier };
@@ -446,6 +524,11 @@ impl Tracer {
                     };
                     self.write(heap, fact);
                 }
+            }
+            Event::ClearWeak { table, key, value } if self.wants(heap, EventKind::Clear, &[table]) => {
+                let name = |object: Option<H::Object>| object.map(|object| self.names.name(heap, object));
+                let fact = Fact::Clear { object: self.names.name(heap, table), key: name(key), value: name(value) };
+                self.write(heap, fact);
             }
             Event::Mark(object) => {
                 self.marked = marked;
@@ -484,7 +567,12 @@ impl Tracer {
             }
             Event::PhaseChange(before) => self.phase_changed(heap, before),
             Event::StepBegin(kind) => self.step(heap, Boundary::Begin, kind),
-            Event::StepEnd(kind, _) => self.step(heap, Boundary::End, kind),
+            Event::StepEnd(kind, _) => {
+                if matches!(kind, StepKind::Minor | StepKind::Major | StepKind::EnterIncremental) {
+                    self.ages(heap);
+                }
+                self.step(heap, Boundary::End, kind);
+            }
             Event::Output(bytes) => self.printed(heap, bytes),
             Event::Dangling(object) => {
                 self.dangling = true;
@@ -526,7 +614,12 @@ impl<H: Names> Observer<H> for Tracer {
             self.number += 1;
             self.tell(heap, event);
         }
-        if self.failure.is_some() || self.dangling { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        if self.watch.event(heap, event).is_break() {
+            self.tell_violation(heap);
+            return ControlFlow::Break(());
+        }
+        let ends = self.failure.is_some() || self.dangling || self.is_impatient();
+        if ends { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
     fn into_any(self: Box<Self>) -> Box<dyn Any> {

@@ -1,14 +1,13 @@
 //! Lines of a trace: columns for people, or JSON.
 
+use std::collections::VecDeque;
 use std::io::{self, BufWriter, Write};
-
-use anstyle::AnsiColor;
-use moonphase_heap::Location;
 
 use super::event_kind::EventKind;
 use super::fact::{Fact, Record};
 use super::{Layout, prose};
 use crate::report::{Style, printable};
+use anstyle::AnsiColor;
 
 /// Columns for the event's text before the script's line.
 const TEXT_WIDTH: usize = 80;
@@ -38,32 +37,86 @@ pub struct Page {
     /// The line of the script that was shown last.
     shown: Option<u32>,
     interactive: bool,
+    /// How many lines may be written before the last ones; `None` for all.
+    limit: Option<u64>,
+    written: u64,
+    /// The last lines, of which nobody knows yet whether more come.
+    tail: VecDeque<Record>,
+    left_out: u64,
 }
 
+/// So many lines before the end of a trace are written in any case.
+const TAIL: usize = 200;
+
 impl Page {
-    /// A page for the trace of a script. `interactive`: each line is written at once.
-    pub fn new(out: Box<dyn Write>, layout: Layout, source: &[u8], chunk: &[u8], interactive: bool) -> Page {
-        let path = Location { source: chunk.to_vec(), line: 0 }.to_string();
-        let chunk = path.rsplit('/').next().unwrap_or(&path).to_owned();
+    /// A page for the trace of a script in this file. `interactive`: each line is written at once. Of more lines than `limit`
+    /// the first ones are written, and some of the last ones.
+    pub fn new(
+        out: Box<dyn Write>,
+        layout: Layout,
+        source: &[u8],
+        file: &str,
+        limit: Option<u64>,
+        interactive: bool,
+    ) -> Page {
+        let chunk = file.rsplit('/').next().unwrap_or(file).to_owned();
         let lines = match layout {
             Layout::Json => Vec::new(),
             Layout::Human(_) => String::from_utf8_lossy(source).lines().map(shortened).collect(),
         };
-        Page { out: BufWriter::with_capacity(1 << 16, out), layout, lines, chunk, shown: None, interactive }
+        Page {
+            out: BufWriter::with_capacity(1 << 16, out),
+            layout,
+            lines,
+            chunk,
+            shown: None,
+            interactive,
+            limit,
+            written: 0,
+            tail: VecDeque::new(),
+            left_out: 0,
+        }
     }
 
-    /// Writes a line.
-    pub fn write(&mut self, record: &Record) -> io::Result<()> {
+    /// Lines that were left out so far.
+    pub fn left_out(&self) -> u64 {
+        self.left_out
+    }
+
+    /// Writes a line, or keeps it in case that it is one of the last.
+    pub fn write(&mut self, record: Record) -> io::Result<()> {
+        if self.limit.is_none_or(|limit| self.written < limit) {
+            self.written += 1;
+            return self.put(&record);
+        }
+        if self.tail.len() == TAIL {
+            self.tail.pop_front();
+            self.left_out += 1;
+        }
+        self.tail.push_back(record);
+        Ok(())
+    }
+
+    /// Writes the last lines, after how many were left out before them.
+    pub fn finish(&mut self) -> io::Result<()> {
+        if let (Some(next), true) = (self.tail.front(), self.left_out > 0) {
+            let fact = Fact::LeftOut { lines: self.left_out };
+            let record = Record { event: fact.kind(), fact, ..next.clone() };
+            self.put(&record)?;
+        }
+        while let Some(record) = self.tail.pop_front() {
+            self.put(&record)?;
+        }
+        self.out.flush()
+    }
+
+    fn put(&mut self, record: &Record) -> io::Result<()> {
         match self.layout {
             Layout::Json => serde_json::to_writer(&mut self.out, record)?,
             Layout::Human(style) => self.human(record, style)?,
         }
         self.out.write_all(b"\n")?;
         if self.interactive { self.out.flush() } else { Ok(()) }
-    }
-
-    pub fn flush(&mut self) -> io::Result<()> {
-        self.out.flush()
     }
 
     fn human(&mut self, record: &Record, style: Style) -> io::Result<()> {
@@ -120,10 +173,11 @@ fn shortened(line: &str) -> String {
 fn event_style(event: EventKind) -> anstyle::Style {
     match event {
         EventKind::Print => OUTPUT,
-        EventKind::Dangling => FAULT,
+        EventKind::Dangling | EventKind::Violation => FAULT,
         EventKind::Cycle | EventKind::Phase | EventKind::Step => COLLECTOR.bold(),
         EventKind::Mark | EventKind::Blacken | EventKind::GrayAgain | EventKind::Whiten | EventKind::Free => COLLECTOR,
         EventKind::Barrier | EventKind::IdleBarrier | EventKind::Finalize => COLLECTOR,
+        EventKind::Clear | EventKind::Age => COLLECTOR,
         _ => SCRIPT,
     }
 }

@@ -81,7 +81,21 @@ pub fn text(fact: &Fact, style: Style) -> String {
             let by = by.as_ref().map(|by| format!(", found through {}", by.short)).unwrap_or_default();
             format!("{} {}{by}{}", object.short, change(from, to), refers(few))
         }
-        Fact::Blacken { object, from, to, few } => format!("{} {}{}", object.short, change(from, to), refers(few)),
+        Fact::Blacken { object, from, to, few, weakly } => {
+            let weakly = match weakly.as_slice() {
+                [] => String::new(),
+                names => format!("; refers weakly to {}", list(names, 0)),
+            };
+            format!("{} {}{}{weakly}", object.short, change(from, to), refers(few))
+        }
+        Fact::Clear { object, key, value } => {
+            let short = |name: &Option<Name>| {
+                name.as_ref().map_or_else(|| "a plain value".to_owned(), |name| name.short.to_string())
+            };
+            let key = key.as_ref().map(|key| format!(" with the key {}", key.short)).unwrap_or_default();
+            format!("{} loses an entry{key}, whose value is {}", object.short, short(value))
+        }
+        Fact::Age { object, from, to } => format!("{} {from} → {to}", object.short),
         Fact::GrayAgain { object, from, to } => {
             format!("{} {}: the atomic phase traverses it again", object.short, change(from, to))
         }
@@ -99,6 +113,12 @@ pub fn text(fact: &Fact, style: Style) -> String {
         },
         Fact::Print { text } => text.clone(),
         Fact::Dangling { object } => style.paint(FAULT, &format!("{} was freed, and is in use", object.short)),
+        Fact::Violation { signature, detail, .. } => style.paint(FAULT, &format!("{signature}: {detail}")),
+        Fact::LeftOut { lines } => {
+            format!(
+                "{lines} lines are left out here; --limit all shows them, --only, --events and --object narrow them"
+            )
+        }
         Fact::End { how, message } => match message {
             Some(message) => style.paint(FAULT, &format!("{how}: {message}")),
             None => "the script ran to its end".to_owned(),

@@ -1,7 +1,9 @@
 //! Weak tables: ephemerons and clearing (manual §2.5.4).
 
+use crate::gc::view::ObjectView;
 use crate::gc::{Gc, Heap};
 use crate::value::{Table, Value};
+use moonphase_heap::Event;
 
 impl Heap {
     /// Whether a weak entry with this key or value is to be cleared. Strings are values rather than objects: they are
@@ -75,6 +77,7 @@ impl Heap {
         }
         for index in 0..table.array().len() {
             if self.is_cleared(table.array()[index]) {
+                self.note_cleared(table, Value::Nil, table.array()[index]);
                 // SAFETY: no other reference to the table is held here.
                 unsafe { table.object_mut() }.array_mut()[index] = Value::Nil;
             }
@@ -91,8 +94,20 @@ impl Heap {
 
     /// Removes an entry: its value goes, and its key is no reference any more.
     fn clear_node(&mut self, table: Gc<Table>, index: usize) {
+        if let Some((key, value)) = table.entry(index) {
+            self.note_cleared(table, key, value);
+        }
         // SAFETY: no other reference to the table is held here.
         unsafe { table.object_mut() }.set_node_value(index, Value::Nil);
         self.bury_key(table, index);
+    }
+
+    fn note_cleared(&mut self, table: Gc<Table>, key: Value, value: Value) {
+        let object = |value: Value| value.object().map(ObjectView::new);
+        self.note(|| Event::ClearWeak {
+            table: ObjectView::new(table.erase()),
+            key: object(key),
+            value: object(value),
+        });
     }
 }
