@@ -118,11 +118,13 @@ fn done(reports: &[Report]) -> Done {
         Some(expected) => !expected,
         None => report.result.findings.iter().any(|found| !found.known),
     };
+    let untested = |report: &Report| {
+        let FileResult { error, expected, complete, .. } = &report.result;
+        !report.interrupted && (error.is_some() || expected.is_none() && !complete)
+    };
     if any(found) {
         Done::Found
-    } else if any(|report| report.result.error.is_some() && !report.interrupted) {
-        Done::Untested
-    } else if any(|report| report.result.expected.is_none() && !report.result.complete && !report.interrupted) {
+    } else if any(untested) {
         Done::Untested
     } else if any(|report| report.interrupted) {
         Done::Interrupted
