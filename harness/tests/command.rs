@@ -79,6 +79,14 @@ fn run_gives_the_script_the_system_and_ends_as_it_says() {
 }
 
 #[test]
+fn run_starts_in_generational_mode_as_lua_does_unless_a_policy_is_given() {
+    let scratch = Scratch::new();
+    scratch.write("a.lua", "print(collectgarbage('incremental'))");
+    assert_eq!(scratch.run(&["run", "a.lua"]).assert_quiet(0).stdout, "generational\n");
+    assert_eq!(scratch.run(&["run", "--gc", "5.4", "a.lua"]).assert_quiet(0).stdout, "incremental\n");
+}
+
+#[test]
 fn run_checks_where_it_is_asked_to() {
     let scratch = Scratch::new();
     scratch.write("a.lua", FAULTY);

@@ -3,6 +3,7 @@
 mod common;
 
 use common::{check, error_of};
+use moonphase_vm::ScriptError;
 
 #[test]
 fn messages_name_the_value_that_is_to_blame() {
@@ -266,4 +267,47 @@ fn what_errors_leave_behind_is_collected() {
         print(collectgarbage('count') < 10000)",
     );
     assert_eq!(printed, "true\n");
+}
+
+#[test]
+fn a_message_handler_sees_the_runtime_errors_of_load_and_no_others() {
+    check(
+        "local function try(...) print(xpcall(load, function(m) return 'handled ' .. m end, ...)) end
+        try(function() error('reader', 0) end)
+        try(function() return {} end)
+        try(('('):rep(5000))
+        try('x = = 1', '=chunk')
+        try('x = 1', '=chunk', 'b')
+        try('\\27Lua')",
+        "true\tnil\thandled reader\ntrue\tnil\thandled reader function must return a string\n\
+        true\tnil\thandled C stack overflow\ntrue\tnil\tchunk:1: unexpected symbol near '='\n\
+        true\tnil\tattempt to load a text chunk (mode is 'b')\n\
+        true\tnil\tbinary string: bad binary format (truncated chunk)\n",
+    );
+}
+
+#[test]
+fn no_message_handler_sees_what_goes_wrong_while_the_state_is_closed() {
+    let (printed, result) = common::run_with(
+        Default::default(),
+        "kept = setmetatable({}, {__gc = function() print('collected') error('lost') end})
+        local function closer(name) return setmetatable({}, {__close = function(_, e) print(name, e) error(name, 0) end}) end
+        local a <close> = closer('a')
+        xpcall(function() local b <close> = closer('b') os.exit(3, true) end, function() print('handled') end)",
+    );
+    assert_eq!(printed, "b\tnil\na\tb\ncollected\n");
+    assert_eq!(result, Err(ScriptError::Exit(3)));
+}
+
+#[test]
+fn a_program_that_ends_itself_again_while_it_is_closed_is_closed_to_the_end() {
+    let (printed, result) = common::run_with(
+        Default::default(),
+        "for i = 1, 3 do kept = {kept, setmetatable({}, {__gc = function() print(i) os.exit(i, true) end})} end
+        local a <close> = setmetatable({}, {__close = function(_, e) print('a', e) end})
+        local b <close> = setmetatable({}, {__close = function() coroutine.wrap(function() os.exit(8, true) end)() end})
+        error('lost')",
+    );
+    assert_eq!(printed, "a\tnil\n3\n2\n1\n");
+    assert_eq!(result, Err(ScriptError::Exit(1)));
 }
