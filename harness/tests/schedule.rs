@@ -142,3 +142,40 @@ fn a_script_runs_the_same_under_any_schedule_and_only_under_one() {
     scratch.run(&["run", "--schedule", "all", "hello.lua"]).assert_refused(&["under one schedule", "'all'"]);
     scratch.run(&["run", "--schedule", "now", "hello.lua"]).assert_refused(&["unknown schedule 'now'"]);
 }
+
+/// A script without its calls of the collector, and without its header.
+fn without_steps(text: &str) -> String {
+    let lines = text.lines().filter(|line| !line.trim_start().starts_with("--"));
+    lines.filter(|line| !line.contains("collectgarbage")).map(|line| format!("{line}\n")).collect()
+}
+
+#[test]
+fn a_schedule_is_found_for_a_script_that_makes_no_steps() {
+    let scratch = Scratch::new();
+    for (name, gc) in [
+        ("double-reload", "5.1"),
+        ("sharing-only", "5.1"),
+        ("join-then-set", "5.1"),
+        ("setupvalue-without-steps", "5.1"),
+        ("joined-value-left-young", "generational,old0=child"),
+    ] {
+        let text = fs::read_to_string(format!("{}/../corpus/{name}.lua", env!("CARGO_MANIFEST_DIR"))).unwrap();
+        let script = without_steps(&text);
+        let file = format!("{name}.lua");
+        scratch.write(&file, &script);
+        let words = ["check", "--gc", gc, "--time", "60s", "--format", "json", &file];
+        let (code, json) = scratch.json(&words);
+        assert_eq!(code, 1, "{name}: {json}\n{script}");
+        let found = &json["files"][0];
+        let schedule = found["findings"][0]["schedule"].as_str().unwrap_or("none").to_owned();
+        // What was found is shown again by the schedule alone.
+        let (code, again) = scratch.json(&["check", "--gc", gc, "--schedule", &schedule, "--format", "json", &file]);
+        assert_eq!((code, &again["files"][0]["findings"]), (1, &found["findings"]), "{name}");
+        println!("{name}: {} after {} schedules, by {schedule}", found["findings"][0]["signature"], found["searched"]);
+    }
+    // Where there is nothing to find, the search says so.
+    scratch.write("quiet.lua", "print(1)\n");
+    let ran = scratch.run(&["check", "--time", "100ms", "quiet.lua"]);
+    let text = &ran.assert_quiet(0).stdout;
+    assert!(text.starts_with("quiet.lua: nothing found (nor under "), "{text}");
+}

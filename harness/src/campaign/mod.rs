@@ -7,6 +7,7 @@ pub mod job;
 pub mod lane;
 pub mod process;
 pub mod protocol;
+pub mod search;
 mod shrink;
 mod side_by_side;
 pub mod supervisor;

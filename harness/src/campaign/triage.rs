@@ -61,7 +61,7 @@ pub enum TriageError {
 }
 
 impl Triage<'_> {
-    fn isolated(&self, purpose: Purpose) -> Result<Isolated<CaseReport>, IsolationError> {
+    pub(super) fn isolated(&self, purpose: Purpose) -> Result<Isolated<CaseReport>, IsolationError> {
         let job = Job::of_given(self.settings.clone(), self.limits, purpose);
         Isolated::new(self.command.clone(), isolation(&self.settings, &self.limits), &job)
     }

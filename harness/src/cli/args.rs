@@ -123,6 +123,9 @@ pub struct CheckArgs {
     /// File with accepted signatures, one a line; `*` stands for any text
     #[arg(long, value_name = "FILE", conflicts_with = "expect")]
     pub known: Option<PathBuf>,
+    /// Where a script shows nothing: look so long for a schedule of the collector under which it does, as 30s, 5m
+    #[arg(long, value_parser = duration, conflicts_with = "expect")]
+    pub time: Option<Duration>,
     /// Worker processes; as many as there are cores if not given
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub jobs: Option<u16>,

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use moonphase::campaign::in_order;
 use moonphase::campaign::job::{Ended, Untested};
@@ -13,6 +14,7 @@ use moonphase::limits::{LimitKind, Limits};
 use moonphase::oracle::{CHUNK_NAME, Purpose};
 use moonphase::outcome::End;
 use moonphase::report::Style;
+use moonphase::schedule::Schedules;
 use moonphase::settings::{self, Settings};
 use moonphase_vm::Schedule;
 use serde::{Serialize, Serializer};
@@ -38,6 +40,8 @@ struct FileResult {
     findings: Vec<Found>,
     /// How the script ended under the settings of its header; null where nobody knows.
     end: Option<Ending>,
+    /// How many schedules were tried to find one that shows something; null where none was searched for.
+    searched: Option<u64>,
     /// Whether the script was tested to its end, or shows something.
     complete: bool,
     /// Why it was not tested to its end.
@@ -144,7 +148,7 @@ fn look(path: &Path, args: &CheckArgs, known: &Known, stop: &'static AtomicBool)
     let input = Input::read(path, &args.settings, &Settings::default());
     match input.and_then(|input| input.check_syntax().map(|()| input)) {
         Ok(input) if args.expect => expect(&input),
-        Ok(input) => check(&input, known),
+        Ok(input) => check(&input, known, args.time),
         Err(Failure::Usage(error)) => Ok(Report {
             text: String::new(),
             result: FileResult::unread(path.display().to_string(), error.clone()),
@@ -162,6 +166,7 @@ impl FileResult {
             expected: None,
             findings: Vec::new(),
             end: None,
+            searched: None,
             complete: false,
             reason: None,
             error: Some(error),
@@ -200,12 +205,29 @@ fn ending(ended: &Ended) -> Option<Ending> {
     Some(Ending { how, line, message })
 }
 
-/// Runs a file: what it shows.
-fn check(input: &Input, known: &Known) -> Result<Report, Failure> {
+/// Runs a file: what it shows, if need be under a schedule that is searched for so long.
+fn check(input: &Input, known: &Known, time: Option<Duration>) -> Result<Report, Failure> {
     let file = &input.file;
-    let settings = input.settings();
-    let triage = triage(settings.clone())?;
-    let ended = triage.examine(&input.source, Purpose::Detect)?;
+    let mut triage = triage(input.settings().clone())?;
+    let mut ended = triage.examine(&input.source, Purpose::Detect)?;
+    let mut searched = None;
+    if let (Some(time), None) = (time, &ended.detected) {
+        let search = triage.search(&input.source, time)?;
+        searched = Some(search.tried);
+        if let Some((schedule, shown)) = search.found {
+            triage.settings.schedules = Schedules::Only(schedule);
+            ended = shown;
+        }
+    }
+    let settings = &triage.settings;
+    let tried = match (searched, settings.schedules.only()) {
+        (None, _) => String::new(),
+        (Some(tried), Some(schedule)) if ended.detected.is_some() => format!(
+            " (under the schedule {schedule}, number {tried} of those that were tried; \
+             `moonphase check --schedule {schedule} {file}` shows it again)"
+        ),
+        (Some(tried), _) => format!(" (nor under {tried} schedules)"),
+    };
     let untested = ended.untested(input.header.fails.as_deref());
     let text = match (&ended.detected, &untested) {
         (Some(detected), _) if known.accepts(detected) => format!("{file}: {detected} (known)\n"),
@@ -214,16 +236,17 @@ fn check(input: &Input, known: &Known) -> Result<Report, Failure> {
             let triage = triage.with_schedule_of(&ended, &input.source, &schedules)?;
             let explanation = triage.explain(&input.source)?;
             let report = triage.page(&explanation, &input.source, file, detected, Style::Colour);
-            format!("{file}: {detected}\n\n{report}\n")
+            format!("{file}: {detected}{tried}\n\n{report}\n")
         }
-        (None, Some(untested)) => format!("{file}: {}\n", incomplete(untested, file)),
-        (None, None) => format!("{file}: nothing found\n"),
+        (None, Some(untested)) => format!("{file}: {}{tried}\n", incomplete(untested, file)),
+        (None, None) => format!("{file}: nothing found{tried}\n"),
     };
     let result = FileResult {
         file: file.clone(),
         expected: None,
         findings: found(&ended, settings, known).into_iter().collect(),
         end: ending(&ended),
+        searched,
         complete: untested.is_none(),
         reason: untested.as_ref().map(Untested::to_string),
         error: None,
@@ -283,6 +306,7 @@ fn expect(input: &Input) -> Result<Report, Failure> {
         expected: Some(complaints.is_empty()),
         findings,
         end,
+        searched: None,
         complete: untested.is_none(),
         reason: untested.as_ref().map(Untested::to_string),
         error: None,
