@@ -90,22 +90,32 @@ impl fmt::Display for FindingKind {
 pub struct Signature {
     kind: FindingKind,
     text: String,
+    /// How much of the text says what caused it.
+    cause: usize,
 }
 
 impl Signature {
     /// A finding of some kind, with what tells it from others of that kind.
     pub fn new(kind: FindingKind, particulars: &str) -> Signature {
-        Signature { kind, text: format!("{kind} {particulars}") }
+        let text = format!("{kind} {particulars}");
+        Signature { kind, cause: text.len(), text }
     }
 
     /// The finding that a broken invariant is.
     pub fn of_violation(violation: &Violation) -> Signature {
-        Signature { kind: FindingKind::Invariant(violation.invariant), text: violation.signature() }
+        let text = violation.signature();
+        // The barrier of a site is wrong whatever is stored there.
+        let child = match (violation.site, &violation.parent, &violation.child) {
+            (Some(_), Some(_), Some(child)) => child.kind.name().len(),
+            _ => 0,
+        };
+        Signature { kind: FindingKind::Invariant(violation.invariant), cause: text.len() - child, text }
     }
 
     /// The finding that a store is which cannot be.
     pub fn of_unreachable(unreachable: &Unreachable) -> Signature {
-        Signature { kind: FindingKind::UnreachableState, text: unreachable.signature() }
+        let text = unreachable.signature();
+        Signature { kind: FindingKind::UnreachableState, cause: text.len(), text }
     }
 
     /// The finding that the death of an engine is. `who` is the word for what ran, and `how` says how it died, in a few words.
@@ -121,6 +131,11 @@ impl Signature {
     /// The oracle that speaks of it.
     pub fn oracle(&self) -> Oracle {
         self.kind.oracle()
+    }
+
+    /// What findings of one cause have in common: the text, without the kind of the object that was stored where a site is wrong.
+    pub fn cause(&self) -> &str {
+        &self.text[..self.cause]
     }
 
     /// Its text.

@@ -101,8 +101,8 @@ fn a_seed_is_chosen_and_said_where_none_is_given() {
 fn the_summary_has_all_the_fields_of_the_contract() {
     let scratch = Scratch::new();
     let json = faulty(&scratch, &["--first", "--runs", "1000", "--jobs", "1"]);
-    let expected = "census coverage executions fault findings gc inconclusive lua reference runs runs_per_second schema scripts seconds seconds_in seed \
-                    stopped_by version";
+    let expected = "census coverage executions failed fault findings gc inconclusive lua next reference runs runs_per_second schema \
+                    scripts seconds seconds_in seed start stopped_by version";
     assert_eq!(fields(&json), expected.split(' ').collect::<Vec<_>>());
     assert_eq!(fields(&json["seconds_in"]), ["check", "compare", "generate", "minimize", "reference", "vm"]);
     assert_eq!(fields(&json["reference"]), ["name", "version"]);
@@ -114,8 +114,8 @@ fn the_summary_has_all_the_fields_of_the_contract() {
     assert!(json["reference"]["version"].as_str().unwrap().starts_with("Lua 5.4."), "{}", json["reference"]);
     assert_eq!(json["stopped_by"], "first");
     let finding = &json["findings"][0];
-    let expected = "kind minimize_calls minimize_seconds minimized minimized_lines oracle run schedule script seconds \
-                    signature";
+    let expected = "cause folder kind minimize_calls minimize_seconds minimized minimized_lines oracle run saved schedule script \
+                    seconds signature";
     assert_eq!(fields(finding), expected.split(' ').collect::<Vec<_>>());
     assert_eq!((&finding["oracle"], &finding["kind"]), (&"invariant".into(), &"black-to-white".into()));
     // Cases are counted from 0, and nothing runs beside the case that ends the campaign.
@@ -221,8 +221,10 @@ fn what_is_in_the_findings_folder_is_never_overwritten_and_still_counts() {
     }
     let json = faulty(&scratch, &["--first"]);
     assert_eq!(signatures(&json), [SETUPVALUE]);
-    // There is no minimized file, and none is made up.
-    assert!(json["findings"][0]["minimized"].is_null());
+    // The folder is another one's. The finding has one of its own.
+    let own = format!("{folder}-2");
+    assert_eq!((&json["findings"][0]["folder"], &json["findings"][0]["saved"]), (&own.clone().into(), &"new".into()));
+    assert_eq!(scratch.list(&own), ["finding.json", "minimized.lua", "original.lua", "report.txt"]);
     assert_eq!(scratch.list(&folder), ["notes", "original.lua", "report.txt"]);
     for name in ["original.lua", "report.txt", "notes"] {
         assert_eq!(scratch.read(&format!("{folder}/{name}")), "mine");
@@ -230,11 +232,110 @@ fn what_is_in_the_findings_folder_is_never_overwritten_and_still_counts() {
 }
 
 #[test]
-fn time_ends_a_campaign() {
+fn the_same_finding_under_other_settings_has_a_folder_of_its_own() {
+    let scratch = Scratch::new();
+    let first = faulty(&scratch, &["--first"])["findings"][0].clone();
+    let script = scratch.read(first["script"].as_str().unwrap());
+    // The same settings: what is there is shown as what it is.
+    let again = faulty(&scratch, &["--first"])["findings"][0].clone();
+    assert_eq!((&again["saved"], &again["folder"]), (&"before".into(), &first["folder"]));
+    assert_eq!((&again["minimized"], &again["minimized_lines"]), (&first["minimized"], &first["minimized_lines"]));
+    // Other settings.
+    let words = ["fuzz", "--gc", "5.4,setupvalue=closure", "--seed", "2", "--first", "--format", "json"];
+    let (_, json) = scratch.json(&words);
+    let other = &json["findings"][0];
+    assert_eq!((&other["signature"], &other["saved"]), (&first["signature"], &"new".into()));
+    assert_eq!(other["folder"], format!("findings/{}-2", slug(SETUPVALUE)));
+    let minimized = scratch.read(other["minimized"].as_str().unwrap());
+    assert!(minimized.contains("gc=5.4,setupvalue=closure"), "{minimized}");
+    assert_eq!(scratch.read(first["script"].as_str().unwrap()), script);
+}
+
+#[test]
+fn a_finding_that_was_half_written_is_completed() {
+    let scratch = Scratch::new();
+    let first = faulty(&scratch, &["--first"])["findings"][0].clone();
+    let folder = first["folder"].as_str().unwrap().to_owned();
+    let whole = files(&scratch.path(&folder));
+    for name in ["finding.json", "minimized.lua", "report.txt"] {
+        fs::remove_file(scratch.path(&format!("{folder}/{name}"))).unwrap();
+    }
+    let again = faulty(&scratch, &["--first"])["findings"][0].clone();
+    assert_eq!((&again["saved"], &again["folder"]), (&"completed".into(), &first["folder"]));
+    let names = |files: &[(String, String)]| files.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+    let completed = files(&scratch.path(&folder));
+    assert_eq!(names(&completed), names(&whole));
+    // All but the word for what became of the folder.
+    assert_eq!(completed[1..], whole[1..]);
+}
+
+#[test]
+fn a_finding_that_cannot_be_saved_is_named() {
+    let scratch = Scratch::new();
+    let mut running = scratch.start(&["fuzz", "--gc", "5.1", "--seed", "1", "--time", "1h", "--jobs", "1"]);
+    running.line_beginning("found: ");
+    fs::remove_dir_all(scratch.path("findings")).unwrap();
+    scratch.write("findings", "a file");
+    let ran = running.finish();
+    assert_eq!(ran.code, 2);
+    let told = ran.stderr.strip_prefix("moonphase: found 'black-to-white ").unwrap_or_default();
+    assert!(told.contains("' (case ") && told.contains("), but cannot write findings/"), "{}", ran.stderr);
+}
+
+#[test]
+fn the_end_of_a_campaign_names_what_it_found() {
+    let scratch = Scratch::new();
+    let ran = scratch.run(&["fuzz", "--gc", "5.1", "--seed", "2", "--runs", CASES]);
+    let (_, end) = ran.assert_quiet(1).stdout.rsplit_once(" findings:\n").unwrap();
+    let (_, json) = scratch.json(&["fuzz", "--gc", "5.1", "--seed", "2", "--runs", CASES, "--format", "json"]);
+    let found = signatures(&json);
+    assert!(found.len() > 1);
+    for finding in json["findings"].as_array().unwrap() {
+        let [signature, minimized] = ["signature", "minimized"].map(|field| finding[field].as_str().unwrap());
+        assert!(end.contains(&format!("  {signature} (case {}): {minimized}\n", finding["run"])), "{end}");
+        assert!(signature.starts_with(finding["cause"].as_str().unwrap()), "{finding}");
+    }
+    // What is stored says nothing of the barrier that is wrong.
+    let setupvalue =
+        found.iter().filter(|signature| signature.starts_with("black-to-white setupvalue upvalue->")).count();
+    let together = end.contains(&format!("  {setupvalue} of one cause:\n    black-to-white setupvalue upvalue->"));
+    assert!(together || setupvalue == 1, "{end}");
+    // Cases take their time while findings are looked into.
+    assert!(json["runs_per_second"].as_f64().unwrap() < 5000.0, "{}", json["runs_per_second"]);
+}
+
+#[test]
+fn a_worker_that_somebody_kills_is_no_finding() {
+    let scratch = Scratch::new();
+    let running = scratch.start(&["fuzz", "--seed", "1", "--runs", "3000", "--jobs", "1"]);
+    for signal in ["KILL", "TERM", "KILL"] {
+        thread::sleep(Duration::from_millis(400));
+        for worker in running.children() {
+            // It may have ended by itself.
+            let _ = std::process::Command::new("kill").args(["-s", signal, &worker.to_string()]).status();
+        }
+    }
+    let ran = running.finish();
+    assert_eq!((ran.code, ran.stdout.lines().last()), (0, Some("nothing found")), "{ran:?}");
+    assert!(ran.stdout.contains("\n3000 cases in "), "{}", ran.stdout);
+}
+
+#[test]
+fn time_ends_a_campaign_and_another_one_goes_on() {
     let scratch = Scratch::new();
     let (code, json) = scratch.json(&["fuzz", "--seed", "1", "--time", "1s", "--format", "json"]);
     assert_eq!((code, &json["stopped_by"]), (0, &"time".into()));
     assert!(json["seconds"].as_f64().unwrap() >= 1.0);
+    assert!(json["next"].as_u64().unwrap() > 0 && json["next"].as_u64() <= json["runs"].as_u64(), "{}", json["next"]);
+    let ran = scratch.run(&["fuzz", "--seed=3", "--start", "5", "--time", "1s", "--runs", "1000000", "--gc", "5.4"]);
+    let line = ran.assert_quiet(0).stdout.lines().find(|line| line.starts_with("to go on: ")).unwrap();
+    let words: Vec<&str> = line.trim_start_matches("to go on: ").split(' ').collect();
+    let [.., "--runs", left, "--seed", "3", "--start", next] = words[..] else { panic!("{line}") };
+    assert_eq!(words[..6], ["moonphase", "fuzz", "--time", "1s", "--gc", "5.4"]);
+    let [left, next]: [u64; 2] = [left, next].map(|number| number.parse().unwrap());
+    assert_eq!(left + next, 1_000_005);
+    // A campaign in which no case came to its end has tested nothing.
+    assert_eq!(scratch.run(&["fuzz", "--time", "1ms", "--jobs", "1"]).code, 2);
 }
 
 #[test]

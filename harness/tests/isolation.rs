@@ -36,11 +36,18 @@ struct TestJob {
     limits: Limits,
     refuse: Option<String>,
     die_at_start: bool,
+    /// A file that is not there before a worker was killed.
+    marker: std::path::PathBuf,
 }
 
 impl Default for TestJob {
     fn default() -> Self {
-        TestJob { limits: Limits { memory_bytes: 8 << 20, ..Limits::default() }, refuse: None, die_at_start: false }
+        TestJob {
+            limits: Limits { memory_bytes: 8 << 20, ..Limits::default() },
+            refuse: None,
+            die_at_start: false,
+            marker: "/nonexistent/marker".into(),
+        }
     }
 }
 
@@ -82,6 +89,18 @@ impl CaseRunner for TestRunner {
             "!panic" => panic!("the engine\nfell over"),
             "!exit" => std::process::exit(7),
             "!memory" => drop(std::hint::black_box(vec![1_u8; 3 << 30])),
+            "!killed" => {
+                let this = std::process::id().to_string();
+                Command::new("kill").args(["-s", "KILL", &this]).status().unwrap();
+            }
+            "!killed once" if !self.job.marker.exists() => {
+                fs::write(&self.job.marker, "").unwrap();
+                std::process::Command::new("kill")
+                    .args(["-s", "TERM", &std::process::id().to_string()])
+                    .status()
+                    .unwrap();
+                thread::sleep(Duration::from_secs(10));
+            }
             "!hang" => loop {
                 thread::sleep(Duration::from_secs(1));
             },
@@ -93,7 +112,13 @@ impl CaseRunner for TestRunner {
             _ => {}
         }
         announce(REFERENCE);
-        let source = if source.starts_with('!') { "" } else { &source };
+        let source = if source == "!killed once" {
+            "print('again')"
+        } else if source.starts_with('!') {
+            ""
+        } else {
+            &source
+        };
         let outcome = self.engine.run(&Case::new(source.as_bytes(), "@case.lua"), &self.job.limits).outcome;
         TestReport { worker: std::process::id(), outcome }
     }
@@ -233,6 +258,21 @@ fn an_engine_that_exits_or_passes_the_memory_cap_costs_one_case() {
     assert_eq!(crash(&ends[1]).death, Death::Signal("SIGABRT".into()));
     assert!(crash(&ends[1]).stderr.contains("memory allocation"), "{}", crash(&ends[1]).stderr);
     assert_eq!(printed(&ends[2]), "1");
+}
+
+#[test]
+fn a_case_whose_worker_is_killed_from_outside_is_run_again_a_few_times() {
+    let ends = run_scripts(&["print(1)", "!killed", "print(2)"]);
+    assert_eq!((printed(&ends[0]), printed(&ends[2])), ("1".into(), "2".into()));
+    assert_eq!(crash(&ends[1]).death, Death::Signal("SIGKILL".into()));
+    assert!(crash(&ends[1]).death.is_from_outside());
+
+    let folder = tempfile::tempdir().unwrap();
+    let job = TestJob { marker: folder.path().join("killed"), ..TestJob::default() };
+    let Supervisor { command, options, .. } = supervisor(1);
+    let mut isolated = Isolated::<TestReport>::new(command, options, &job).unwrap();
+    let end = isolated.run_one(CaseInput::Bytes(b"!killed once".to_vec())).unwrap();
+    assert_eq!(printed(&end), "again");
 }
 
 #[test]

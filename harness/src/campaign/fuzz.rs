@@ -1,19 +1,22 @@
 //! A campaign: generate, run, compare, check; save and shrink what is found.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::fs;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use moonphase_vm::Schedule;
+use moonphase_vm::syntax::code_lines;
 use serde::{Serialize, Serializer};
 
-use super::folder::{FindingFolder, FindingsFolder};
+use super::folder::{FindingFolder, FindingsFolder, FolderError, Standing};
 use super::job::{Ended, Job};
-use super::process::WorkerCommand;
+use super::process::{Death, WorkerCommand};
 use super::supervisor::{Control, Numbers, StoppedBy, Supervisor};
-use super::triage::{Triage, TriageError, isolation};
+use super::triage::{Listener, Shrinking, Triage, TriageError, isolation};
 use crate::cases::{Generated, Generator, Scripts};
 use crate::coverage::{Coverage, CoverageSummary};
 use crate::engine;
@@ -23,6 +26,7 @@ use crate::known::Known;
 use crate::limits::Limits;
 use crate::minimize::Shrinkable;
 use crate::oracle::{Purpose, Times};
+use crate::outcome::End;
 use crate::report::Style;
 use crate::script::OpKind;
 use crate::settings::{self, Settings};
@@ -64,6 +68,8 @@ pub enum Progress<'a> {
     Counts(&'a Counts),
     /// Something new was found, and its script is saved.
     Found(&'a FindingSummary),
+    /// A finding is being shrunk.
+    Shrinking(&'a FindingSummary, Shrinking),
     /// A finding has been shrunk and explained; the report in colour.
     Explained(&'a FindingSummary, &'a str),
 }
@@ -77,6 +83,8 @@ pub struct Counts {
     pub executions: u64,
     /// Cases whose outcomes could not be compared.
     pub inconclusive: u64,
+    /// Cases whose script ended with an error: nothing behind that was tested.
+    pub failed: u64,
     /// Distinct findings.
     pub findings: usize,
     /// States of the collector that stores have met.
@@ -96,6 +104,8 @@ pub struct Summary {
     pub scripts: Scripts,
     /// Seed of the generator.
     pub seed: u64,
+    /// Number of the first case.
+    pub start: u64,
     /// Language, collector's rules and what was wrong with the collector on purpose: `lua`, `gc`, `fault`.
     #[serde(flatten, serialize_with = "campaign_fields")]
     pub settings: Settings,
@@ -107,6 +117,10 @@ pub struct Summary {
     pub executions: u64,
     /// Cases whose outcomes could not be compared.
     pub inconclusive: u64,
+    /// Cases whose script ended with an error: nothing behind that was tested.
+    pub failed: u64,
+    /// The case with which another campaign goes on: the first one that was not run.
+    pub next: u64,
     /// Which states of the collector stores have met, of those that they can meet under the policy; null for free programs.
     pub coverage: Option<CoverageSummary>,
     /// What free programs were sure to do; null for operations.
@@ -116,7 +130,7 @@ pub struct Summary {
     pub stopped_by: StoppedBy,
     /// From the start to the end, seconds.
     pub seconds: f64,
-    /// Cases a second, minimizing aside.
+    /// Cases a second, while cases ran.
     pub runs_per_second: f64,
     /// Where the time went, summed over workers.
     pub seconds_in: SecondsIn,
@@ -155,6 +169,8 @@ pub struct FindingSummary {
     pub kind: FindingKind,
     /// The signature.
     pub signature: String,
+    /// What findings with one cause have in common: the site and the holder, whatever is stored.
+    pub cause: String,
     /// Number of the first case that showed it.
     pub run: u64,
     /// The collector's schedule that was needed; null where the script alone was enough.
@@ -162,6 +178,10 @@ pub struct FindingSummary {
     pub schedule: Option<Schedule>,
     /// From the start to the detection.
     pub seconds: f64,
+    /// Its folder.
+    pub folder: PathBuf,
+    /// What became of the folder: it is `new`, was `completed`, was there `before`, or another campaign is `busy` with it.
+    pub saved: Standing,
     /// The script as generated.
     pub script: PathBuf,
     /// The script as shrunk; null where that failed.
@@ -244,6 +264,8 @@ impl Campaign {
             minimizing: Duration::ZERO,
             seen: BTreeSet::new(),
             findings: Vec::new(),
+            next: self.start,
+            unreported: Duration::ZERO,
             waiting: Vec::new(),
             failure: None,
         };
@@ -256,14 +278,19 @@ impl Campaign {
         for waiting in std::mem::take(&mut state.waiting) {
             state.look_into(waiting)?;
         }
-        let running = running.saturating_sub(if self.first { Duration::ZERO } else { state.minimizing });
         let counts = state.counts;
         let times = state.times;
+        // Workers go on while a finding is looked into, but not for ever: what they did then took its time, too.
+        let Times { generate, vm, check, reference, compare } = times;
+        let busy = generate + vm + check + reference + compare + state.unreported.as_secs_f64();
+        let minimizing = if self.first { Duration::ZERO } else { state.minimizing };
+        let running = running.saturating_sub(minimizing).as_secs_f64().max(busy / self.jobs.max(1) as f64);
         Ok(Summary {
             schema: SCHEMA,
             version: VERSION,
             scripts: self.scripts,
             seed: self.seed,
+            start: self.start,
             settings: self.settings.clone(),
             reference: ReferenceSummary {
                 name: self.settings.reference.to_string(),
@@ -272,11 +299,13 @@ impl Campaign {
             runs: counts.runs,
             executions: counts.executions,
             inconclusive: counts.inconclusive,
+            failed: counts.failed,
+            next: state.next,
             coverage: (self.scripts == Scripts::Operations).then(|| state.coverage.summary()),
             census: (self.scripts == Scripts::Free).then(|| state.census.summary()),
             stopped_by: stopped,
             seconds: start.elapsed().as_secs_f64(),
-            runs_per_second: counts.runs as f64 / running.as_secs_f64().max(1e-9),
+            runs_per_second: counts.runs as f64 / running.max(1e-9),
             seconds_in: SecondsIn {
                 generate: times.generate,
                 vm: times.vm,
@@ -308,6 +337,10 @@ struct State<'a> {
     minimizing: Duration,
     seen: BTreeSet<String>,
     findings: Vec<FindingSummary>,
+    /// The first case that has not ended.
+    next: u64,
+    /// What cases took that no worker has reported.
+    unreported: Duration,
     waiting: Vec<Waiting>,
     failure: Option<TriageError>,
 }
@@ -327,14 +360,19 @@ struct Waiting {
 impl State<'_> {
     fn case_ended(&mut self, case: u64, ended: Ended) -> ControlFlow<()> {
         self.counts.runs += 1;
+        self.next += u64::from(case == self.next);
         self.counts.inconclusive += u64::from(ended.inconclusive);
         if let Some(report) = &ended.report {
             self.counts.executions += u64::from(report.executions);
+            self.counts.failed += u64::from(matches!(report.subject_end, End::Error(_)));
             self.times.add(&report.times);
             self.coverage.add(&report.cells);
             self.census.add(&report.uses);
         } else {
             self.counts.executions += 1;
+            if ended.crash.as_ref().is_some_and(|crash| crash.death == Death::Deadline) {
+                self.unreported += isolation(&self.campaign.settings, &self.campaign.limits).deadline;
+            }
         }
         self.counts.covered = self.coverage.covered();
         self.counts.reachable = self.coverage.reachable();
@@ -380,14 +418,17 @@ impl State<'_> {
         let triage = triage.with_schedule_of(ended, text.as_bytes(), &schedules)?;
         let settings = triage.settings.clone();
         let original = triage.with_header(text.as_bytes(), detected);
-        let folder = self.folder.add(detected.as_str(), &original)?;
+        let folder = self.folder.add(detected, &settings, &original).map_err(unsaved(detected, case))?;
         let summary = FindingSummary {
             oracle: detected.oracle(),
             kind: detected.kind(),
             signature: detected.to_string(),
+            cause: detected.cause().to_owned(),
             run: case,
             schedule: settings.schedules.one().cloned(),
             seconds,
+            folder: folder.path().to_owned(),
+            saved: folder.standing(),
             script: folder.path_of("original.lua"),
             minimized: None,
             minimized_lines: None,
@@ -397,26 +438,25 @@ impl State<'_> {
         Ok(Waiting { detected: detected.clone(), settings, shrinkable, original, folder, summary })
     }
 
-    fn triage(&self) -> Triage<'_> {
-        Triage {
-            command: self.campaign.command.clone(),
-            settings: self.campaign.settings.clone(),
-            limits: self.campaign.limits,
-            stop: self.stop,
-        }
-    }
-
     fn look_into(&mut self, waiting: Waiting) -> Result<(), TriageError> {
         let Waiting { detected, settings, shrinkable, original, folder, mut summary } = waiting;
+        if folder.is_of_another() {
+            self.tell_of_another(&folder, summary);
+            return Ok(());
+        }
         let start = Instant::now();
         let mut triage = Triage { settings, ..self.triage() };
-        let shrunk = triage.shrink(&shrinkable, &detected)?;
+        let shrunk = {
+            let progress = RefCell::new(&mut self.progress);
+            let tell = |shrinking| (progress.borrow_mut())(Progress::Shrinking(&summary, shrinking));
+            Triage { listener: Listener(Some(&tell)), ..triage.clone() }.shrink(&shrinkable, &detected)?
+        };
+        let unsaved = || unsaved(&detected, summary.run);
         let (text, path) = match &shrunk {
             Some(shrunk) => {
-                folder.write("minimized.lua", &shrunk.text)?;
+                folder.write("minimized.lua", &shrunk.text).map_err(unsaved())?;
                 let path = folder.path_of("minimized.lua");
-                // A folder that was there before may lack it: its campaign was killed.
-                summary.minimized = path.exists().then(|| path.clone());
+                summary.minimized = Some(path.clone());
                 summary.minimized_lines = Some(shrunk.lines);
                 summary.minimize_seconds = Some(shrunk.time.as_secs_f64());
                 summary.minimize_calls = Some(shrunk.calls);
@@ -428,7 +468,7 @@ impl State<'_> {
         let file = shown(&path);
         let explanation = triage.explain(&text)?;
         let page = |style| triage.page(&explanation, &text, &file, &detected, style);
-        folder.write("report.txt", page(Style::Plain))?;
+        folder.write("report.txt", page(Style::Plain)).map_err(unsaved())?;
         let colourful = page(Style::Colour);
         let json = serde_json::to_string_pretty(&FindingFile {
             schema: SCHEMA,
@@ -439,13 +479,46 @@ impl State<'_> {
         });
         // Paths are the only thing that JSON may refuse, where they are not Unicode.
         if let Ok(json) = json {
-            folder.write("finding.json", &(json + "\n"))?;
+            folder.write("finding.json", json + "\n").map_err(unsaved())?;
         }
         self.minimizing += start.elapsed();
         (self.progress)(Progress::Explained(&summary, &colourful));
         self.findings.push(summary);
         Ok(())
     }
+}
+
+impl<'a> State<'a> {
+    fn triage(&self) -> Triage<'a> {
+        Triage {
+            command: self.campaign.command.clone(),
+            settings: self.campaign.settings.clone(),
+            limits: self.campaign.limits,
+            stop: self.stop,
+            listener: Listener::default(),
+        }
+    }
+}
+
+impl State<'_> {
+    /// A finding whose folder another campaign has written, or writes now: what is there is told.
+    fn tell_of_another(&mut self, folder: &FindingFolder, mut summary: FindingSummary) {
+        let minimized = folder.path_of("minimized.lua");
+        if let Ok(text) = fs::read(&minimized) {
+            let chunk = self.campaign.settings.lua.parse(&text, b"=minimized");
+            summary.minimized_lines = chunk.ok().map(|chunk| code_lines(&chunk));
+            summary.minimized = Some(minimized);
+        }
+        let report = fs::read(folder.path_of("report.txt")).unwrap_or_default();
+        (self.progress)(Progress::Explained(&summary, &String::from_utf8_lossy(&report)));
+        self.findings.push(summary);
+    }
+}
+
+/// What a finding that cannot be saved makes of the reason.
+fn unsaved(detected: &Signature, case: u64) -> impl FnOnce(FolderError) -> TriageError + use<> {
+    let signature = detected.to_string();
+    move |source| TriageError::Unsaved { signature, case, source }
 }
 
 fn shown(path: &Path) -> String {

@@ -180,6 +180,8 @@ pub enum Untested {
     Compared(Inconclusive),
     /// A reference had not come to an end when time was up; what the other engines saw is lost with it.
     Unended,
+    /// Its worker processes were killed from outside, again and again.
+    Killed(Death),
 }
 
 impl fmt::Display for Untested {
@@ -191,6 +193,9 @@ impl fmt::Display for Untested {
             },
             Untested::Stopped(kind) => write!(f, "the script was stopped at the {kind}"),
             Untested::Compared(reason) => reason.fmt(f),
+            Untested::Killed(death) => {
+                write!(f, "its worker processes were killed from outside ({death}): by somebody, or for lack of memory")
+            }
             Untested::Unended => f.write_str("the reference did not come to an end before the deadline"),
         }
     }
@@ -215,7 +220,10 @@ impl Ended {
         if self.detected.is_some() {
             return None;
         }
-        let Some(report) = &self.report else { return Some(Untested::Unended) };
+        let Some(report) = &self.report else {
+            let killed = self.crash.as_ref().map(|crash| &crash.death).filter(|death| death.is_from_outside());
+            return Some(killed.map_or(Untested::Unended, |death| Untested::Killed(death.clone())));
+        };
         match (&report.subject_end, report.inconclusive) {
             (End::Limit(kind), _) => Some(Untested::Stopped(*kind)),
             (_, Some(reason)) => Some(Untested::Compared(reason)),
@@ -261,6 +269,7 @@ fn detected_in(crash: &Crash) -> Option<Signature> {
     let how = match (&crash.death, crash.panic()) {
         (Death::Deadline, _) if matches!(crash.activity, Activity::Run(Role::Reference(_))) => return None,
         (Death::Deadline, _) => "hang".to_owned(),
+        (death, _) if death.is_from_outside() => return None,
         // The place without its column and the machine's folders.
         (_, Some((place, _))) => {
             let file = place.split(':').next().unwrap_or(place);
@@ -296,6 +305,13 @@ mod tests {
         assert_eq!(text(subject, Death::Exit(7), "").as_deref(), Some("crash vm exit-code-7"));
         let panic = "thread 'main' panicked at vm/src/gc/mark.rs:3:5:\nnot so\n";
         assert_eq!(text(subject, Death::Exit(101), panic).as_deref(), Some("crash vm panic mark.rs"));
+    }
+
+    #[test]
+    fn a_worker_that_somebody_kills_is_no_finding() {
+        for name in ["SIGKILL", "SIGTERM"] {
+            assert_eq!(text(Activity::Run(Role::Subject), Death::Signal(name.to_owned()), ""), None);
+        }
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! One place where cases run: a worker process, and another one when that dies.
 //!
 //! A lane takes cases in order and gives back an end for each, whatever happens to its workers. A death belongs to the
-//! case that the worker had announced; cases that it had not begun, or whose reports were lost with it, are run again.
+//! case that the worker had announced; cases that it had not begun, or whose reports were lost with it, are run again. So is,
+//! a few times, a case whose worker was killed from outside.
 //! A worker that dies before any case is a failure to start, and ends the campaign after a few attempts.
 
 use std::collections::VecDeque;
@@ -19,6 +20,9 @@ use crate::outcome::{End, LimitKind};
 
 /// How often in a row a worker may die before it begins a case.
 const START_ATTEMPTS: u32 = 3;
+
+/// How often a case is run whose workers are killed from outside.
+const KILLED_ATTEMPTS: u32 = 3;
 
 /// How a case ended for the supervisor.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,6 +119,8 @@ pub(super) struct Lane<R> {
     /// The last change that was seen in what the worker does, and when.
     progress: (Option<Progress>, Instant),
     failed_starts: u32,
+    /// The case whose worker was killed from outside last, and how often in a row.
+    killed: (u64, u32),
     report: PhantomData<fn() -> R>,
 }
 
@@ -138,6 +144,7 @@ impl<R: DeserializeOwned> Lane<R> {
             pending: VecDeque::new(),
             progress: (None, Instant::now()),
             failed_starts: 0,
+            killed: (0, 0),
             report: PhantomData,
         })
     }
@@ -272,6 +279,7 @@ impl<R: DeserializeOwned> Lane<R> {
             Some((at, key, activity))
         });
         match guilty {
+            Some((_, key, _)) if death.is_from_outside() && self.is_tried_again(key) => Ok(()),
             Some((at, key, activity)) => {
                 self.pending.remove(at);
                 self.failed_starts = 0;
@@ -288,6 +296,15 @@ impl<R: DeserializeOwned> Lane<R> {
                 Err(IsolationError::Start { death, stderr })
             }
         }
+    }
+}
+
+impl<R> Lane<R> {
+    /// Whether a case whose worker was killed from outside has another attempt.
+    fn is_tried_again(&mut self, key: u64) -> bool {
+        let attempts = if self.killed.0 == key { self.killed.1 + 1 } else { 1 };
+        self.killed = (key, attempts);
+        attempts < KILLED_ATTEMPTS
     }
 }
 

@@ -46,6 +46,16 @@ pub enum Death {
     Garbled(String),
 }
 
+/// Signals that no defect of a program sends: a person does, or the system where memory is short.
+const FROM_OUTSIDE: [&str; 5] = ["SIGKILL", "SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT"];
+
+impl Death {
+    /// Whether somebody else has killed it. What it was doing has no part in that.
+    pub fn is_from_outside(&self) -> bool {
+        matches!(self, Death::Signal(name) if FROM_OUTSIDE.contains(&name.as_str()))
+    }
+}
+
 impl std::fmt::Display for Death {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

@@ -12,7 +12,7 @@ use super::job::{CaseReport, Ended, Job};
 use super::lane::IsolationError;
 use super::protocol::CaseInput;
 use super::supervisor::Isolated;
-use super::triage::{Shrunk, Triage, isolation};
+use super::triage::{Listener, Shrinking, Shrunk, Triage, isolation};
 use crate::finding::{Oracle, Signature};
 use crate::minimize::{
     Answer, Budget, Judge, Minimized, Shrinkable, generational, minimize, minimize_model, one_statement_a_line,
@@ -268,6 +268,9 @@ struct IsolatedJudge<'a> {
     /// Whether a candidate may end with an error on a reference: only if the first one does, which is the original.
     may_fail: Option<bool>,
     stop: &'a AtomicBool,
+    listener: Listener<'a>,
+    /// Scripts judged, and the lines of the smallest that was kept.
+    shrinking: Shrinking,
     failure: Option<IsolationError>,
 }
 
@@ -283,6 +286,8 @@ impl<'a> IsolatedJudge<'a> {
             compares: triage.settings.reference != Reference::None,
             may_fail: None,
             stop: triage.stop,
+            listener: triage.listener,
+            shrinking: Shrinking { judged: 0, lines: usize::MAX },
             failure: None,
         })
     }
@@ -334,6 +339,13 @@ impl Judge for IsolatedJudge<'_> {
             if answer == Answer::Keeps {
                 std::mem::swap(&mut self.schedule, &mut self.others[other]);
             }
+        }
+        self.shrinking.judged += 1;
+        if answer == Answer::Keeps {
+            self.shrinking.lines = self.shrinking.lines.min(text.lines().count());
+        }
+        if let Listener(Some(listener)) = self.listener {
+            listener(self.shrinking);
         }
         answer
     }

@@ -31,6 +31,27 @@ pub struct Triage<'a> {
     pub limits: Limits,
     /// The user's wish to stop.
     pub stop: &'a AtomicBool,
+    /// Who is told how shrinking gets on.
+    pub listener: Listener<'a>,
+}
+
+/// How shrinking gets on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shrinking {
+    /// Scripts judged so far.
+    pub judged: u64,
+    /// Lines of the smallest one that was kept.
+    pub lines: usize,
+}
+
+/// Somebody who is told how shrinking gets on, or nobody.
+#[derive(Clone, Copy, Default)]
+pub struct Listener<'a>(pub Option<&'a dyn Fn(Shrinking)>);
+
+impl std::fmt::Debug for Listener<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.0.is_some() { "Listener" } else { "Nobody" })
+    }
 }
 
 /// A finding that was shrunk.
@@ -58,6 +79,16 @@ pub enum TriageError {
     /// A file cannot be written.
     #[error(transparent)]
     Folder(#[from] FolderError),
+    /// Something was found and cannot be written down.
+    #[error("found '{signature}' (case {case}), but {source}")]
+    Unsaved {
+        /// What was found.
+        signature: String,
+        /// The case that shows it.
+        case: u64,
+        /// Why it is not saved.
+        source: FolderError,
+    },
 }
 
 impl Triage<'_> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use moonphase::campaign::in_order;
 use moonphase::campaign::job::{Ended, Untested};
-use moonphase::campaign::triage::Triage;
+use moonphase::campaign::triage::{Listener, Triage};
 use moonphase::engine::puc;
 use moonphase::finding::Oracle;
 use moonphase::known::Known;
@@ -175,7 +175,13 @@ impl FileResult {
 }
 
 fn triage(settings: Settings) -> Result<Triage<'static>, Failure> {
-    Ok(Triage { command: worker_command()?, settings, limits: Limits::default(), stop: stop_flag()? })
+    Ok(Triage {
+        command: worker_command()?,
+        settings,
+        limits: Limits::default(),
+        stop: stop_flag()?,
+        listener: Listener::default(),
+    })
 }
 
 /// What a run under these settings showed.

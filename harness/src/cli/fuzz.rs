@@ -1,13 +1,15 @@
 //! `moonphase fuzz`.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use moonphase::campaign::folder::FindingsFolder;
-use moonphase::campaign::fuzz::{Campaign, Progress, Summary};
+use moonphase::campaign::folder::{FindingsFolder, Standing};
+use moonphase::campaign::fuzz::{Campaign, FindingSummary, Progress, Summary};
 use moonphase::campaign::supervisor::StoppedBy;
 use moonphase::cases::Scripts;
 use moonphase::coverage::CoverageSummary;
@@ -68,18 +70,27 @@ pub fn main(args: &FuzzArgs) -> Result<Done, Failure> {
                 line.show(counts);
                 Ok(())
             }
+            Progress::Shrinking(_, shrinking) => {
+                line.shrinking(shrinking);
+                Ok(())
+            }
             Progress::Found(finding) if human => line.suspend(|| {
                 print(&format!("found: {} (case {}, {:.1} s)\n", finding.signature, finding.run, finding.seconds))
             }),
             Progress::Explained(finding, report) if human => line.suspend(|| {
                 let what = match (&finding.minimized, finding.minimized_lines) {
+                    _ if finding.saved == Standing::Before => {
+                        format!("found before, and left as it is: {}\n", finding.folder.display())
+                    }
+                    _ if finding.saved == Standing::Busy => {
+                        format!("left to another campaign, which has found it too: {}\n", finding.folder.display())
+                    }
                     (Some(path), Some(lines)) => format!(
                         "minimized to {lines} code lines in {:.1} s ({} scripts judged): {}\n",
                         finding.minimize_seconds.unwrap_or_default(),
                         finding.minimize_calls.unwrap_or_default(),
                         path.display()
                     ),
-                    (None, Some(_)) => format!("left as it was before: {}\n", finding.script.display()),
                     _ => format!("could not be minimized: {}\n", finding.script.display()),
                 };
                 print(&format!("{what}\n{report}\n"))
@@ -203,25 +214,89 @@ fn uses(census: &CensusSummary) -> String {
 fn closing(summary: &Summary) -> String {
     let runs = summary.runs.max(1) as f64;
     let mut text = format!(
-        "{} cases in {:.1} s ({:.0} a second), {} engine runs, {} inconclusive ({:.2}%)\n{}",
+        "{} cases in {:.1} s ({:.0} a second), {} engine runs, {} inconclusive ({:.2}%), {} ended with an error\n{}",
         summary.runs,
         summary.seconds,
         summary.runs_per_second,
         summary.executions,
         summary.inconclusive,
         summary.inconclusive as f64 * 100.0 / runs,
+        summary.failed,
         summary.coverage.as_ref().map(states).unwrap_or_default()
             + &summary.census.as_ref().map(uses).unwrap_or_default()
     );
     if summary.stopped_by == StoppedBy::Request {
         text.push_str("stopped before its end\n");
     }
+    if [StoppedBy::Request, StoppedBy::Time].contains(&summary.stopped_by) {
+        let words: Vec<OsString> = std::env::args_os().skip(2).collect();
+        text.push_str(&format!("to go on: {}\n", continuation(&words, summary)));
+    }
     match summary.findings.len() {
         0 if summary.runs == 0 => text.push_str("nothing tested: no case came to its end\n"),
         0 if summary.inconclusive == summary.runs => text.push_str("nothing tested: no case could be compared\n"),
         0 => text.push_str("nothing found\n"),
-        1 => text.push_str("1 finding\n"),
-        count => text.push_str(&format!("{count} findings\n")),
+        1 => text.push_str("1 finding:\n"),
+        count => text.push_str(&format!("{count} findings:\n")),
+    }
+    text + &listed(&summary.findings)
+}
+
+/// The findings, those with one cause together: one a line, with the file to look at.
+fn listed(findings: &[FindingSummary]) -> String {
+    let mut text = String::new();
+    let mut causes: Vec<&str> = Vec::new();
+    for finding in findings {
+        if !causes.contains(&finding.cause.as_str()) {
+            causes.push(&finding.cause);
+        }
+    }
+    for cause in causes {
+        let of_cause: Vec<_> = findings.iter().filter(|finding| finding.cause == cause).collect();
+        let indent = if of_cause.len() > 1 { "    " } else { "  " };
+        if of_cause.len() > 1 {
+            text.push_str(&format!("  {} of one cause:\n", of_cause.len()));
+        }
+        for FindingSummary { signature, run, minimized, script, .. } in of_cause {
+            let path = minimized.as_ref().unwrap_or(script).display();
+            text.push_str(&format!("{indent}{signature} (case {run}): {path}\n"));
+        }
     }
     text
+}
+
+/// The command that goes on where a campaign was stopped. `words` are those of its own, behind `fuzz`.
+fn continuation(words: &[OsString], summary: &Summary) -> String {
+    let mut text = "moonphase fuzz".to_owned();
+    let mut words = words.iter().map(|word| word.to_string_lossy());
+    let mut left = None;
+    while let Some(word) = words.next() {
+        let (name, value) = match word.split_once('=') {
+            Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
+            None => (word.clone().into_owned(), None),
+        };
+        match name.as_str() {
+            "--start" | "--seed" if value.is_none() => drop(words.next()),
+            "--start" | "--seed" => {}
+            "--runs" => {
+                let runs = value.or_else(|| words.next().map(Cow::into_owned)).and_then(|runs| runs.parse().ok());
+                left = runs.map(|runs: u64| runs.saturating_sub(summary.next - summary.start));
+            }
+            _ => text.push_str(&format!(" {}", quoted(&word))),
+        }
+    }
+    if let Some(left) = left {
+        text.push_str(&format!(" --runs {left}"));
+    }
+    text + &format!(" --seed {} --start {}", summary.seed, summary.next)
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let is_plain = |character: char| character.is_ascii_alphanumeric() || "-_./=,:+@%".contains(character);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
 }

@@ -1,9 +1,10 @@
 //! `moonphase minimize`.
 
 use std::io::Write;
+use std::sync::atomic::Ordering;
 
 use moonphase::campaign::folder::{try_to_write, write_atomically};
-use moonphase::campaign::triage::Triage;
+use moonphase::campaign::triage::{Listener, Triage};
 use moonphase::limits::Limits;
 use moonphase::oracle::Purpose;
 use moonphase::settings::Settings;
@@ -11,6 +12,7 @@ use moonphase::settings::Settings;
 use super::args::MinimizeArgs;
 use super::fuzz::refuse_dangling;
 use super::input::Input;
+use super::progress::Line;
 use super::{Done, Failure, print, stop_flag, worker_command};
 
 pub fn main(args: &MinimizeArgs) -> Result<Done, Failure> {
@@ -22,7 +24,11 @@ pub fn main(args: &MinimizeArgs) -> Result<Done, Failure> {
         try_to_write(path)?;
     }
     let schedules = settings.schedules.of_script();
-    let triage = Triage { command: worker_command()?, settings, limits: Limits::default(), stop: stop_flag()? };
+    let stop = stop_flag()?;
+    let mut line = Line::new();
+    let tell = |shrinking| line.shrinking(shrinking);
+    let listener = Listener(Some(&tell));
+    let triage = Triage { command: worker_command()?, settings, limits: Limits::default(), stop, listener };
     let shown = &input.file;
     let ended = triage.examine(&input.source, Purpose::Detect)?;
     let Some(detected) = &ended.detected else {
@@ -41,15 +47,17 @@ pub fn main(args: &MinimizeArgs) -> Result<Done, Failure> {
         note(&format!("{shown}: '{detected}' does not show a second time"));
         return Ok(Done::Found);
     };
+    line.clear();
     match &args.output {
         Some(path) => write_atomically(path, &shrunk.text)?,
         None => print(&shrunk.text)?,
     }
     note(&format!(
-        "{detected}: {} code lines after {:.1} s and {} scripts judged",
+        "{detected}: {} code lines after {:.1} s and {} scripts judged{}",
         shrunk.lines,
         shrunk.time.as_secs_f64(),
-        shrunk.calls
+        shrunk.calls,
+        if stop.load(Ordering::Relaxed) { "; stopped before it was as small as it gets" } else { "" }
     ));
     Ok(Done::Clean)
 }

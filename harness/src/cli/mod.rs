@@ -54,6 +54,7 @@ impl From<TriageError> for Failure {
     fn from(error: TriageError) -> Self {
         match error {
             TriageError::Folder(error) => error.into(),
+            unsaved @ TriageError::Unsaved { .. } => Failure::Usage(unsaved.to_string()),
             TriageError::Isolation(error) => error.into(),
             other => Failure::Internal(other.to_string()),
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use moonphase::campaign::fuzz::Counts;
+use moonphase::campaign::triage::Shrinking;
 
 /// A line at the bottom of the terminal; nothing on a pipe.
 pub struct Line {
@@ -39,6 +40,14 @@ impl Line {
             return;
         }
         self.bar.set_message(message(runs as f64 / self.bar.elapsed().as_secs_f64().max(0.001)));
+    }
+
+    /// Shows how shrinking a finding gets on.
+    pub fn shrinking(&self, Shrinking { judged, lines }: Shrinking) {
+        if self.bar.is_hidden() || lines == usize::MAX {
+            return;
+        }
+        self.bar.set_message(format!("minimizing: {lines} lines left, {judged} scripts judged"));
     }
 
     /// Prints something above the line.
