@@ -838,6 +838,23 @@ pub enum Finalizer {
     Throw,
 }
 
+impl Finalizer {
+    /// Whether the object, with all that it holds, is reachable again after the finalizer, or at least until it is finalized
+    /// once more.
+    pub(super) fn keeps_alive(self) -> bool {
+        match self {
+            Finalizer::Save
+            | Finalizer::Again
+            | Finalizer::SaveAgain
+            | Finalizer::Assign
+            | Finalizer::SetUpvalue
+            | Finalizer::UpvalueJoin
+            | Finalizer::Reload => true,
+            Finalizer::Count | Finalizer::Allocate | Finalizer::Create | Finalizer::Collect | Finalizer::Throw => false,
+        }
+    }
+}
+
 /// Who holds the first key of a chain.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, Arbitrary, Mutate)]
 pub enum Holder {

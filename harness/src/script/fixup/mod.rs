@@ -11,8 +11,9 @@
 //!   fresh objects as keys;
 //! - list items have no holes, since `#` may then be any border;
 //! - a variable is released or moved only where no coroutine may still use it by its old name;
-//! - what finalizers do is settled after two full collections: an object that is set up for its finalizer again holds
-//!   nothing that a weak table may hold, and is no key of one;
+//! - what finalizers do is settled after two full collections: an object that is set up for its finalizer again is no key of
+//!   a weak table, and an object that its finalizer keeps alive holds nothing of which anybody counts the end. A variable that
+//!   such an object held would end or not, as the object was finalized before the variable was released or after;
 //! - once an error may have ended a coroutine, survivors of a collection are not counted: whether the stack of a dead
 //!   coroutine keeps its values alive is up to the implementation.
 
@@ -570,13 +571,11 @@ impl Fixer {
                 {
                     *table = None;
                 }
-                self.value(content);
-                if *finalizer == Finalizer::Again {
-                    *as_key = false;
-                    if matches!(content, Value::Table(_) | Value::Function(_)) {
-                        *content = Value::NewTable;
-                    }
+                *as_key &= *finalizer != Finalizer::Again;
+                if finalizer.keeps_alive() && matches!(content, Value::Table(_) | Value::Function(_)) {
+                    *content = Value::NewTable;
                 }
+                self.value(content);
             }
             Operation::FinalizeMany(FinalizeMany { count, steps, swept }) => {
                 *count = (*count).clamp(1, MAX_FINALIZED);
