@@ -101,7 +101,7 @@ fn a_seed_is_chosen_and_said_where_none_is_given() {
 fn the_summary_has_all_the_fields_of_the_contract() {
     let scratch = Scratch::new();
     let json = faulty(&scratch, &["--first", "--runs", "1000", "--jobs", "1"]);
-    let expected = "census coverage executions failed fault findings gc inconclusive lua next reference runs runs_per_second schema \
+    let expected = "census coverage executions failed fault findings gc inconclusive known lua next reference runs runs_per_second schema \
                     scripts seconds seconds_in seed start stopped_by version";
     assert_eq!(fields(&json), expected.split(' ').collect::<Vec<_>>());
     assert_eq!(fields(&json["seconds_in"]), ["check", "compare", "generate", "minimize", "reference", "vm"]);
@@ -206,6 +206,7 @@ fn accepted_signatures_are_not_findings() {
     let known = ["fuzz", "--gc", "5.1", "--seed", "2", "--runs", CASES, "--format", "json", "--known"];
     let (code, json) = scratch.json(&[&known[..], &["all"]].concat());
     assert_eq!((code, signatures(&json).len(), scratch.list("findings").len()), (0, 0, 0));
+    assert!(json["known"].as_u64().unwrap() >= found.len() as u64, "{}", json["known"]);
     scratch.write("one", &found[0]);
     let (code, json) = scratch.json(&[&known[..], &["one"]].concat());
     assert_eq!((code, signatures(&json)), (1, found[1..].to_vec()));

@@ -249,6 +249,10 @@ fn check_says_of_a_script_that_never_ends_which_limit_it_hit() {
         let (code, json) = scratch.json(&["check", "--format", "json", file]);
         assert_eq!((code, &json["files"][0]["end"]["how"]), (2, &"limit".into()));
     }
+    // The reference alone has no end: the VM counts what a pattern takes.
+    scratch.write("pattern.lua", "string.find(('a'):rep(200), ('a-'):rep(60) .. 'b')");
+    let ran = scratch.run(&["check", "--reference", "none", "pattern.lua"]);
+    assert!(ran.assert_quiet(2).stdout.contains("stopped at the instruction limit"), "{}", ran.stdout);
     let ran = scratch.run(&["check", "--expect", "late.lua"]);
     assert!(ran.assert_quiet(1).stdout.contains("stopped at the instruction limit"), "{}", ran.stdout);
     let ran = scratch.run(&["minimize", "endless.lua"]);
@@ -323,12 +327,24 @@ fn a_script_that_is_no_utf_8_is_a_script() {
 }
 
 #[test]
+fn a_check_that_is_interrupted_names_what_it_did_not_check() {
+    let scratch = Scratch::new();
+    scratch.write("a.lua", "for _ = 1, 2e6 do end");
+    let files = vec!["a.lua"; 200];
+    let mut running = scratch.start(&[&["check", "--jobs", "1"][..], &files].concat());
+    assert_eq!(running.line().as_deref(), Some("a.lua: nothing found"));
+    running.signal("INT");
+    let ran = running.finish();
+    assert_eq!(ran.assert_quiet(130).stdout.lines().last(), Some("a.lua: not checked: stopped before its turn"));
+}
+
+#[test]
 fn check_takes_accepted_signatures_and_standard_input() {
     let scratch = Scratch::new();
     scratch.write("a.lua", FAULTY);
     scratch.write("known", "black-to-white setupvalue upvalue->*\n");
     let ran = scratch.run(&["check", "--known", "known", "a.lua"]);
-    assert_eq!(ran.assert_quiet(0).stdout, format!("a.lua: {SETUPVALUE} (known)\n"));
+    assert_eq!(ran.assert_quiet(0).stdout, format!("a.lua: {SETUPVALUE} (known; nothing behind it was tested)\n"));
     let (code, json) = scratch.json(&["check", "--known", "known", "--format", "json", "a.lua"]);
     assert_eq!((code, &json["files"][0]["findings"][0]["known"]), (0, &true.into()));
     scratch.write("typo", "# accepted\nblack-to-white setupvalue upvalue->tabel\n");

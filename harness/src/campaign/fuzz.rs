@@ -85,6 +85,8 @@ pub struct Counts {
     pub inconclusive: u64,
     /// Cases whose script ended with an error: nothing behind that was tested.
     pub failed: u64,
+    /// Cases that showed an accepted signature: nothing behind that was tested.
+    pub known: u64,
     /// Distinct findings.
     pub findings: usize,
     /// States of the collector that stores have met.
@@ -119,6 +121,8 @@ pub struct Summary {
     pub inconclusive: u64,
     /// Cases whose script ended with an error: nothing behind that was tested.
     pub failed: u64,
+    /// Cases that showed an accepted signature: nothing behind that was tested.
+    pub known: u64,
     /// The case with which another campaign goes on: the first one that was not run.
     pub next: u64,
     /// Which states of the collector stores have met, of those that they can meet under the policy; null for free programs.
@@ -300,6 +304,7 @@ impl Campaign {
             executions: counts.executions,
             inconclusive: counts.inconclusive,
             failed: counts.failed,
+            known: counts.known,
             next: state.next,
             coverage: (self.scripts == Scripts::Operations).then(|| state.coverage.summary()),
             census: (self.scripts == Scripts::Free).then(|| state.census.summary()),
@@ -379,6 +384,7 @@ impl State<'_> {
         let mut flow = ControlFlow::Continue(());
         if let Some(detected) = &ended.detected {
             let accepted = self.campaign.known.accepts(detected);
+            self.counts.known += u64::from(accepted);
             if !accepted && self.seen.insert(detected.to_string()) {
                 flow = self.found(case, detected, &ended);
             }

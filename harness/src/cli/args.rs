@@ -22,8 +22,13 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run a script on the VM, as `lua` would
+    ///
+    /// A script with a header is run as its header says, checks included, and as `check` runs it: what `check` finds is found here.
     Run(RunArgs),
     /// Generate scripts, run, compare, check; save and minimize findings
+    ///
+    /// Exits with 1 where something is found, with 130 where it was interrupted before, with 2 where no case came to its end, else
+    /// with 0.
     Fuzz(FuzzArgs),
     /// Put given scripts (or libFuzzer artifacts) before every oracle
     ///
@@ -34,6 +39,8 @@ pub enum Command {
     /// Shrink a finding
     Minimize(MinimizeArgs),
     /// Print what the collector does, event by event
+    ///
+    /// A script with a header is run as its header says; what `check` finds in it is told where it happens, and ends the trace.
     Trace(TraceArgs),
     /// Plant each known fault in the VM and measure how soon each oracle finds it
     Faults(FaultsArgs),

@@ -236,7 +236,9 @@ fn check(input: &Input, known: &Known, time: Option<Duration>) -> Result<Report,
     };
     let untested = ended.untested(input.header.fails.as_deref());
     let text = match (&ended.detected, &untested) {
-        (Some(detected), _) if known.accepts(detected) => format!("{file}: {detected} (known)\n"),
+        (Some(detected), _) if known.accepts(detected) => {
+            format!("{file}: {detected} (known; nothing behind it was tested)\n")
+        }
         (Some(detected), _) => {
             let schedules = settings.schedules.of_script();
             let triage = triage.with_schedule_of(&ended, &input.source, &schedules)?;
@@ -269,6 +271,7 @@ fn incomplete(untested: &Untested, file: &str) -> String {
             let Limits { instructions, .. } = Limits::default();
             format!("{text} ({instructions}); moonphase run --check barrier {file} has no limit")
         }
+        Untested::Unended => format!("{text}; moonphase check --reference none {file} asks the VM alone"),
         _ => text,
     }
 }

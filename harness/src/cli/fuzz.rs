@@ -214,7 +214,7 @@ fn uses(census: &CensusSummary) -> String {
 fn closing(summary: &Summary) -> String {
     let runs = summary.runs.max(1) as f64;
     let mut text = format!(
-        "{} cases in {:.1} s ({:.0} a second), {} engine runs, {} inconclusive ({:.2}%), {} ended with an error\n{}",
+        "{} cases in {:.1} s ({:.0} a second), {} engine runs, {} inconclusive ({:.2}%), {} ended with an error{}\n{}",
         summary.runs,
         summary.seconds,
         summary.runs_per_second,
@@ -222,6 +222,7 @@ fn closing(summary: &Summary) -> String {
         summary.inconclusive,
         summary.inconclusive as f64 * 100.0 / runs,
         summary.failed,
+        if summary.known > 0 { format!(", {} known", summary.known) } else { String::new() },
         summary.coverage.as_ref().map(states).unwrap_or_default()
             + &summary.census.as_ref().map(uses).unwrap_or_default()
     );
