@@ -7,6 +7,7 @@
 
 pub mod campaign;
 pub mod cases;
+pub mod circumstance;
 pub mod coverage;
 pub mod engine;
 pub mod fault;

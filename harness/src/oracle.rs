@@ -5,6 +5,10 @@
 //! oracle speaks where an engine with a process of its own dies; where an engine dies that is in this process, the
 //! supervisor speaks in its place.
 //!
+//! Where two outcomes differ, the references are asked once more, in other circumstances (`circumstance`): a script that makes
+//! a reference differ from itself at the same place or before is no finding, since it depends on what correct Luas do each
+//! in their own way.
+//!
 //! The oracles know engines by their trait alone.
 
 use std::time::{Duration, Instant};
@@ -13,11 +17,12 @@ use moonphase_heap::Abilities;
 use moonphase_vm::Schedule;
 use serde::{Deserialize, Serialize};
 
+use crate::circumstance::{Circumstance, Dependence};
 use crate::engine::{self, Activity, Case, Engine, Engines, Look, Role, Run};
 use crate::finding::{FindingKind, Oracle, Signature};
 use crate::limits::Limits;
 use crate::outcome::{Comparison, Difference, End, Inconclusive, Outcome, Told, compare};
-use crate::report::Explanation;
+use crate::report::{Between, Explanation};
 use crate::settings::{Check, Reference, Settings};
 
 /// The name under which every engine sees the script.
@@ -101,6 +106,9 @@ struct CheckerShare {
 /// One case in so many is measured inside.
 const MEASURED: u64 = 32;
 
+/// So many runs show what differs from run to run; two may well put few keys in the same order.
+const RUNS: usize = 5;
+
 impl Oracles {
     /// Oracles with the engines that the settings ask for.
     pub fn new(settings: &Settings, limits: Limits) -> Oracles {
@@ -176,7 +184,7 @@ impl Oracles {
             let run = self.run(source, schedule, purpose, &mut judgement.times);
             judgement.executions += 1;
             announce(Activity::Compare);
-            self.add_scheduled(run, schedule, purpose, &mut judgement);
+            self.add_scheduled(source, run, schedule, purpose, &mut judgement, announce);
         }
         let shows = matches!(purpose, Purpose::Minimize(_)) && judgement.detected.is_some();
         if shows && judgement.references.is_empty() {
@@ -194,21 +202,23 @@ impl Oracles {
         announce: &mut dyn FnMut(Activity),
     ) {
         let shown = judgement.detected.is_some();
-        for (number, reference) in self.references.iter_mut().enumerate() {
-            // There are not so many references.
-            let role = Role::Reference(u8::try_from(number).unwrap_or(u8::MAX));
+        for number in 0..self.references.len() {
+            let role = role(number);
             announce(Activity::Run(role));
-            let case = Case::new(source, CHUNK_NAME);
-            let (run, time) = measure(|| reference.run(&case, &self.limits));
-            judgement.executions += 1;
-            judgement.times.reference += time.as_secs_f64();
+            let run = self.run_reference(number, source, Circumstance::Usual, judgement);
             announce(Activity::Compare);
             if judgement.detected.is_none() {
                 let ours = judgement.subject.outcome.in_words_of(self.subject.words());
-                let theirs = run.outcome.in_words_of(reference.words());
-                let contrast = contrast(FindingKind::Differential, ours, theirs);
-                let names = || (self.subject.name(), reference.name());
-                judgement.add_contrast(contrast, purpose, names);
+                let theirs = run.outcome.in_words_of(self.references[number].words());
+                let mut contrast = contrast(FindingKind::Differential, ours, theirs);
+                if let Comparison::Differ(difference) = &contrast.comparison
+                    && let Some(dependence) =
+                        self.dependence(number, source, difference, &run.outcome, |_| true, judgement, announce)
+                {
+                    contrast.excuse(dependence);
+                }
+                let names = || (self.subject.name(), self.references[number].name());
+                judgement.add_contrast(contrast, Between::Engines, purpose, names);
                 // The subject lives, or its death was found before.
                 if self.alone.is_none() && judgement.detected.is_none() {
                     judgement.add(death(&run, role));
@@ -221,25 +231,113 @@ impl Oracles {
         }
     }
 
+    /// Runs a reference, and adds the time that it takes.
+    fn run_reference(
+        &mut self,
+        number: usize,
+        source: &[u8],
+        circumstance: Circumstance,
+        judgement: &mut Judgement,
+    ) -> Run {
+        let case = Case { circumstance, ..Case::new(source, CHUNK_NAME) };
+        let (run, time) = measure(|| self.references[number].run(&case, &self.limits));
+        judgement.executions += 1;
+        judgement.times.reference += time.as_secs_f64();
+        run
+    }
+
+    /// What the script depends on, where that may be why two outcomes differ: a reference differs from itself no later. `usual`
+    /// is what the reference makes of the script in the usual circumstances.
+    #[expect(clippy::too_many_arguments, reason = "a question with all that it is about")]
+    fn dependence(
+        &mut self,
+        number: usize,
+        source: &[u8],
+        difference: &Difference,
+        usual: &Outcome,
+        may_be: impl Fn(Dependence) -> bool,
+        judgement: &mut Judgement,
+        announce: &mut dyn FnMut(Activity),
+    ) -> Option<Dependence> {
+        announce(Activity::Run(role(number)));
+        let words = self.references[number].words();
+        let differ = |one: &Outcome, other: &Outcome| match compare(one.in_words_of(words), other.in_words_of(words)) {
+            Comparison::Differ(its) => its.place() <= difference.place(),
+            Comparison::Agree | Comparison::Inconclusive(_) => false,
+        };
+        let circumstances = self.references[number].circumstances();
+        if circumstances.is_empty() {
+            return None;
+        }
+        let mut run = |circumstance| self.run_reference(number, source, circumstance, judgement).outcome;
+        let found = if (1..RUNS).any(|_| differ(&run(Circumstance::Usual), usual)) {
+            // It differs from run to run: by what, if not where that is held still.
+            let cause = circumstances.iter().copied().filter(|circumstance| circumstance.is_steady()).find(|&steady| {
+                let first = run(steady);
+                (1..RUNS).all(|_| !differ(&run(steady), &first))
+            });
+            Some(cause.and_then(Circumstance::dependence).unwrap_or(Dependence::Run))
+        } else {
+            let mut asked = circumstances.iter().filter(|circumstance| circumstance.dependence().is_some_and(&may_be));
+            asked.find(|&&circumstance| differ(&run(circumstance), usual)).and_then(|found| found.dependence())
+        };
+        found.filter(|&dependence| may_be(dependence))
+    }
+
     /// Takes in what the subject made of the script under a schedule, where nothing had been found before. What is kept is
     /// the run that shows something.
-    fn add_scheduled(&self, run: Run, schedule: &Schedule, purpose: Purpose, judgement: &mut Judgement) {
+    fn add_scheduled(
+        &mut self,
+        source: &[u8],
+        run: Run,
+        schedule: &Schedule,
+        purpose: Purpose,
+        judgement: &mut Judgement,
+        announce: &mut dyn FnMut(Activity),
+    ) {
         let before = std::mem::replace(&mut judgement.subject, run);
         self.hear(judgement);
         if judgement.detected.is_none() && self.alone.is_none_or(|oracle| oracle == Oracle::Schedule) {
             let told = |outcome| Outcome::in_words_of(outcome, self.subject.words());
-            let contrast = contrast(FindingKind::Schedule, told(&judgement.subject.outcome), told(&before.outcome));
+            let mut contrast = contrast(FindingKind::Schedule, told(&judgement.subject.outcome), told(&before.outcome));
+            if let Comparison::Differ(difference) = &contrast.comparison
+                && let Some(dependence) = self.dependence_of_subject(source, difference, judgement, announce)
+            {
+                contrast.excuse(dependence);
+            }
             let names = || {
                 let name = self.subject.name();
                 (format!("{name} with schedule {schedule}"), format!("{name} without"))
             };
-            judgement.add_contrast(contrast, purpose, names);
+            judgement.add_contrast(contrast, Between::Schedules, purpose, names);
         }
         if judgement.detected.is_some() {
             judgement.schedule = schedule.clone();
         } else {
             judgement.subject = before;
         }
+    }
+
+    /// What the script depends on, where that may be why two runs of the subject differ. All else that circumstances are about
+    /// is the same in each run of an engine.
+    fn dependence_of_subject(
+        &mut self,
+        source: &[u8],
+        difference: &Difference,
+        judgement: &mut Judgement,
+        announce: &mut dyn FnMut(Activity),
+    ) -> Option<Dependence> {
+        let may_be = |dependence| matches!(dependence, Dependence::Timing | Dependence::Clock | Dependence::Run);
+        (0..self.references.len()).find_map(|number| {
+            let usual = match judgement.references.get(number) {
+                Some(outcome) => outcome.clone(),
+                None => {
+                    announce(Activity::Run(role(number)));
+                    self.run_reference(number, source, Circumstance::Usual, judgement).outcome
+                }
+            };
+            self.dependence(number, source, difference, &usual, may_be, judgement, announce)
+        })
     }
 
     /// Takes in what the subject saw, or else that it died: if all oracles are asked, or the one alone that speaks of it. What
@@ -286,7 +384,13 @@ impl Judgement {
     }
 
     /// Takes in how two outcomes compare. `names` are those of the two runs, for an explanation.
-    fn add_contrast(&mut self, contrast: Contrast, purpose: Purpose, names: impl FnOnce() -> (String, String)) {
+    fn add_contrast(
+        &mut self,
+        contrast: Contrast,
+        between: Between,
+        purpose: Purpose,
+        names: impl FnOnce() -> (String, String),
+    ) {
         self.times.compare += contrast.seconds;
         self.detected = contrast.detected;
         match contrast.comparison {
@@ -294,7 +398,7 @@ impl Judgement {
             Comparison::Inconclusive(reason) => self.inconclusive = Some(reason),
             Comparison::Differ(difference) if purpose == Purpose::Explain => {
                 let (ours, other) = names();
-                self.explanation = Some(Box::new(Explanation::of_difference(&difference, &ours, &other)));
+                self.explanation = Some(Box::new(Explanation::of_difference(&difference, between, &ours, &other)));
             }
             Comparison::Differ(_) => {}
         }
@@ -306,6 +410,20 @@ struct Contrast {
     comparison: Comparison,
     detected: Option<Signature>,
     seconds: f64,
+}
+
+impl Contrast {
+    /// The difference is none of the engines' making.
+    fn excuse(&mut self, dependence: Dependence) {
+        self.comparison = Comparison::Inconclusive(Inconclusive::DependsOn(dependence));
+        self.detected = None;
+    }
+}
+
+/// The role of a reference.
+fn role(number: usize) -> Role {
+    // There are not so many references.
+    Role::Reference(u8::try_from(number).unwrap_or(u8::MAX))
 }
 
 fn contrast(kind: FindingKind, ours: Told<'_>, other: Told<'_>) -> Contrast {
@@ -339,6 +457,7 @@ fn differing(kind: FindingKind, difference: &Difference, ours: &Outcome, other: 
         End::Error(_) => "error",
         End::Limit(_) => "limit",
         End::Died(_) => "died",
+        End::Exit(_) => "exit",
     };
     let what = if difference.line.is_some() { "output" } else { "end" };
     let probe = match (probe(&difference.ours), probe(&difference.reference)) {
@@ -362,6 +481,7 @@ mod tests {
     use moonphase_invariants::Invariant;
 
     use super::*;
+    use crate::circumstance::Timing;
     use crate::engine::{Sighting, puc};
     use crate::language::Language;
     use crate::words::Words;
@@ -375,6 +495,9 @@ mod tests {
         plain: Run,
         /// The schedule that it follows, and what comes of it.
         scheduled: Option<(Schedule, Run)>,
+        /// The circumstances that it makes, and what comes of each.
+        otherwise: &'static [Circumstance],
+        other: Run,
         log: Log,
     }
 
@@ -399,11 +522,16 @@ mod tests {
             self.scheduled.as_ref().is_some_and(|(followed, _)| followed == schedule)
         }
 
+        fn circumstances(&self) -> &'static [Circumstance] {
+            self.otherwise
+        }
+
         fn run(&mut self, case: &Case<'_>, _: &Limits) -> Run {
             assert_eq!((case.source, case.chunk_name), (&b"print(1)"[..], CHUNK_NAME));
             self.log.borrow_mut().push(format!("{} {}", self.name, case.schedule));
             let run = match &self.scheduled {
                 Some((schedule, run)) if schedule == case.schedule => run,
+                _ if case.circumstance != Circumstance::Usual => &self.other,
                 _ => &self.plain,
             };
             let mut run = run.clone();
@@ -437,8 +565,9 @@ mod tests {
 
     fn bench(subject: Run, scheduled: Option<(Schedule, Run)>, references: Vec<Run>) -> Bench {
         let log = Log::default();
-        let engine = |name, plain, scheduled| -> Box<dyn Engine> {
-            Box::new(Fake { name, plain, scheduled, log: Rc::clone(&log) })
+        let engine = |name, plain: Run, scheduled| -> Box<dyn Engine> {
+            let other = plain.clone();
+            Box::new(Fake { name, plain, scheduled, otherwise: &[], other, log: Rc::clone(&log) })
         };
         let engines = Engines {
             subject: engine("subject", subject, scheduled),
@@ -513,6 +642,54 @@ mod tests {
         assert_eq!(judgement.subject.outcome, printing("2").outcome);
         let Some(Explanation::Disagreement(disagreement)) = judgement.explanation.as_deref() else { panic!() };
         assert_eq!(disagreement.our_name, "subject with schedule stress");
+    }
+
+    /// What is said where the reference prints these lines, and others in these circumstances.
+    fn judge_with(
+        subject: Run,
+        scheduled: Option<Run>,
+        plain: Run,
+        other: Run,
+        may: &'static [Circumstance],
+    ) -> Judgement {
+        let scheduled = scheduled.map(|run| (Schedule::Stress, run));
+        let mut bench = bench(subject, scheduled, vec![plain.clone()]);
+        let log = Log::default();
+        bench.oracles.references =
+            vec![Box::new(Fake { name: "first", plain, scheduled: None, otherwise: may, other, log })];
+        bench.judge(Purpose::Detect)
+    }
+
+    const TIMING: &[Circumstance] = &[Circumstance::Timing(Timing::Never)];
+
+    #[test]
+    fn where_the_reference_differs_from_itself_no_difference_is_a_finding() {
+        let [one, two, three] = ["1", "2", "3"].map(printing);
+        let depends = |dependence| Some(Inconclusive::DependsOn(dependence));
+        let judgement = judge_with(one.clone(), None, two.clone(), three.clone(), TIMING);
+        assert_eq!((text(&judgement), judgement.inconclusive), (None, depends(Dependence::Timing)));
+        let judgement = judge_with(one.clone(), Some(two.clone()), one.clone(), three.clone(), TIMING);
+        assert_eq!((text(&judgement), judgement.inconclusive), (None, depends(Dependence::Timing)));
+        let judgement = judge_with(one.clone(), None, two.clone(), three.clone(), &[Circumstance::Descending]);
+        assert_eq!((text(&judgement), judgement.inconclusive), (None, depends(Dependence::Order)));
+        // The order is the same under every schedule of the subject.
+        let judgement = judge_with(one.clone(), Some(two.clone()), one.clone(), three, &[Circumstance::Descending]);
+        assert_eq!(text(&judgement), Some("schedule output returned/returned"));
+        let judgement = judge_with(one, None, two.clone(), two, TIMING);
+        assert_eq!(text(&judgement), Some("differential output returned/returned"));
+    }
+
+    #[test]
+    fn a_reference_that_differs_from_itself_later_on_excuses_nothing() {
+        let lines = |lines: &[&str]| {
+            let lines = lines.iter().map(|line| line.as_bytes().to_vec()).collect();
+            Run::of_outcome(Outcome { lines, end: End::Returned })
+        };
+        let [plain, other] = [lines(&["a", "b"]), lines(&["a", "c"])];
+        let judgement = judge_with(lines(&["x", "b"]), None, plain.clone(), other.clone(), TIMING);
+        assert_eq!(text(&judgement), Some("differential output returned/returned"));
+        let judgement = judge_with(lines(&["a", "x"]), None, plain, other, TIMING);
+        assert_eq!(text(&judgement), None);
     }
 
     #[test]

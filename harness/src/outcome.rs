@@ -9,6 +9,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::circumstance::Dependence;
 pub use crate::limits::LimitKind;
 use crate::words::Words;
 
@@ -48,6 +49,8 @@ pub enum End {
     Limit(LimitKind),
     /// The engine's process died, for example "SIGSEGV".
     Died(String),
+    /// The script ended itself, with this status.
+    Exit(i32),
 }
 
 impl fmt::Display for End {
@@ -57,6 +60,7 @@ impl fmt::Display for End {
             End::Error(message) => write!(f, "error: {message}"),
             End::Limit(kind) => write!(f, "stopped at the {kind}"),
             End::Died(how) => write!(f, "died: {how}"),
+            End::Exit(status) => write!(f, "exited with status {status}"),
         }
     }
 }
@@ -146,6 +150,13 @@ pub struct Difference {
     pub reference: String,
 }
 
+impl Difference {
+    /// Where it is: differences in a line come before those in how a script ended.
+    pub fn place(&self) -> usize {
+        self.line.unwrap_or(usize::MAX)
+    }
+}
+
 /// Why two outcomes could not be compared to the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Inconclusive {
@@ -159,6 +170,8 @@ pub enum Inconclusive {
     SubjectDied,
     /// The reference died, which is a finding too.
     ReferenceDied,
+    /// They differ where the reference differs from itself: the script depends on what correct Luas do each in their own way.
+    DependsOn(Dependence),
 }
 
 impl fmt::Display for Inconclusive {
@@ -169,6 +182,7 @@ impl fmt::Display for Inconclusive {
             Inconclusive::LimitCaught(kind) => write!(f, "the script caught the error of the {kind}"),
             Inconclusive::SubjectDied => f.write_str("the engine under test died"),
             Inconclusive::ReferenceDied => f.write_str("the reference died"),
+            Inconclusive::DependsOn(what) => write!(f, "what the script does depends on {what}"),
         }
     }
 }

@@ -75,20 +75,44 @@ fn a_minimized_script_makes_the_steps_of_its_schedule_itself() {
 }
 
 #[test]
-fn an_outcome_that_depends_on_the_schedule_is_a_finding() {
+fn an_outcome_that_depends_on_the_schedule_is_a_finding_where_no_reference_can_be_asked() {
     let scratch = Scratch::new();
     scratch.write("telltale.lua", TELLTALE);
     scratch.run(&["check", "telltale.lua"]).assert_quiet(0);
-    let (code, json) = scratch.json(&["check", "--schedule", "all", "--format", "json", "telltale.lua"]);
+    let (code, json) =
+        scratch.json(&["check", "--reference", "none", "--schedule", "all", "--format", "json", "telltale.lua"]);
     let finding = &json["files"][0]["findings"][0];
     assert_eq!((code, &finding["oracle"], &finding["kind"]), (1, &"schedule".into(), &"schedule".into()));
     assert_eq!(
         (&finding["schedule"], finding["signature"].as_str()),
         (&"stress".into(), Some("schedule output returned/returned"))
     );
-    let report = scratch.run(&["check", "--schedule", "stress", "telltale.lua"]).assert_quiet(1).stdout.clone();
+    let report = ["check", "--reference", "none", "--schedule", "stress", "telltale.lua"];
+    let report = scratch.run(&report).assert_quiet(1).stdout.clone();
     for words in ["schedule=stress", "moonphase with schedule stress", "not finalized"] {
         assert!(report.contains(words), "{words}: {report}");
+    }
+}
+
+#[test]
+fn a_script_that_asks_when_it_is_collected_is_told_so() {
+    let scratch = Scratch::new();
+    scratch.write("finalizer.lua", TELLTALE);
+    scratch.write("step.lua", "for i = 1, 30 do print(collectgarbage('step')) end");
+    scratch.write("mode.lua", "print(collectgarbage('incremental'))");
+    scratch.write(
+        "weak.lua",
+        "local w = setmetatable({ {} }, { __mode = 'v' }) for i = 1, 200 do local t = {} end print(#w)",
+    );
+    for (file, schedule) in
+        [("finalizer.lua", "all"), ("step.lua", "all"), ("mode.lua", "generational"), ("weak.lua", "stress")]
+    {
+        let words = ["check", "--schedule", schedule, "--format", "json", file];
+        let (code, json) = scratch.json(&words);
+        let what = &json["files"][0]["depends"];
+        assert_eq!((code, what), (0, &"timing".into()), "{file}: {json}");
+        let said = scratch.run(&["check", "--schedule", schedule, file]).assert_quiet(0).stdout.clone();
+        assert!(said.contains("depends on when the collector runs"), "{said}");
     }
 }
 
@@ -96,7 +120,7 @@ fn an_outcome_that_depends_on_the_schedule_is_a_finding() {
 fn what_cannot_be_said_in_statements_stays_in_the_header_as_a_few_turns() {
     let scratch = Scratch::new();
     scratch.write("telltale.lua", TELLTALE);
-    scratch.run(&["minimize", "--schedule", "stress", "telltale.lua", "-o", "small.lua"]);
+    scratch.run(&["minimize", "--reference", "none", "--schedule", "stress", "telltale.lua", "-o", "small.lua"]);
     let small = scratch.read("small.lua");
     let (first, _) = small.split_once('\n').unwrap();
     let (_, steps) = first.split_once(" schedule=steps:").unwrap_or_else(|| panic!("{small}"));

@@ -12,6 +12,7 @@ use super::process::Death;
 use super::protocol::CaseInput;
 use super::worker::CaseRunner;
 use crate::cases::{Generator, Scripts};
+use crate::circumstance::Dependence;
 use crate::engine::{Activity, Role, puc};
 use crate::finding::{FindingKind, Oracle, Signature};
 use crate::free::Use;
@@ -226,8 +227,18 @@ impl Ended {
         };
         match (&report.subject_end, report.inconclusive) {
             (End::Limit(kind), _) => Some(Untested::Stopped(*kind)),
+            (End::Error(message), None | Some(Inconclusive::DependsOn(_))) if !is_error(message, fails) => {
+                Some(Untested::Failed(message.clone()))
+            }
+            (_, None | Some(Inconclusive::DependsOn(_))) => None,
             (_, Some(reason)) => Some(Untested::Compared(reason)),
-            (End::Error(message), None) if !is_error(message, fails) => Some(Untested::Failed(message.clone())),
+        }
+    }
+
+    /// What correct Luas each do in their own way in a script that shows nothing: from there on its output was not compared.
+    pub fn dependence(&self) -> Option<Dependence> {
+        match self.report.as_ref()?.inconclusive {
+            Some(Inconclusive::DependsOn(what)) if self.detected.is_none() => Some(what),
             _ => None,
         }
     }

@@ -2,8 +2,8 @@
 //!
 //! An engine gets a [`Case`] and limits, and returns a [`Run`]: what the script did, and what the engine itself saw go wrong
 //! meanwhile. It knows nothing of scripts as models, of oracles or of worker processes. Every engine offers a script the
-//! same library: no files, no processes, nothing that could harm the machine or leave the engine's control, unless the
-//! settings permit it, and every run starts from a fresh state.
+//! same library, to the function. Those that reach files, processes or whatever else could harm the machine or leave the
+//! engine's control are refused unless the settings permit them, and every run starts from a fresh state.
 //!
 //! An engine may hang or die all the same (that is what is looked for); isolation is the business of `campaign`. An engine
 //! with a process of its own says so in its [`Run`].
@@ -19,6 +19,7 @@ use moonphase_heap::{Abilities, Snapshot};
 use moonphase_vm::Schedule;
 use serde::{Deserialize, Serialize};
 
+use crate::circumstance::Circumstance;
 use crate::finding::Signature;
 use crate::language::Language;
 use crate::limits::Limits;
@@ -54,6 +55,11 @@ pub trait Engine {
         *schedule == Schedule::None
     }
 
+    /// In which circumstances it can run a script, besides the usual ones.
+    fn circumstances(&self) -> &'static [Circumstance] {
+        &[]
+    }
+
     /// Runs a script from a fresh state.
     fn run(&mut self, case: &Case<'_>, limits: &Limits) -> Run;
 
@@ -79,14 +85,16 @@ pub struct Case<'a> {
     pub chunk_name: &'a str,
     /// When the collector turns besides what the script asks for; a schedule that the engine follows.
     pub schedule: &'a Schedule,
+    /// What is otherwise than usual; circumstances that the engine can make.
+    pub circumstance: Circumstance,
     /// How closely the run is looked at.
     pub look: Look,
 }
 
 impl<'a> Case<'a> {
-    /// A script that is run without a schedule, and looked at no closer than the settings say.
+    /// A script that is run without a schedule, in the usual circumstances, and looked at no closer than the settings say.
     pub fn new(source: &'a [u8], chunk_name: &'a str) -> Case<'a> {
-        Case { source, chunk_name, schedule: &Schedule::None, look: Look::default() }
+        Case { source, chunk_name, schedule: &Schedule::None, circumstance: Circumstance::Usual, look: Look::default() }
     }
 }
 

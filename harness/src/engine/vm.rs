@@ -163,7 +163,7 @@ impl VmEngine {
 
     /// Runs a script under a checker.
     fn run_under(&mut self, checker: Option<Checker>, case: &Case<'_>, limits: &Limits) -> VmRun {
-        let Case { source, chunk_name, schedule, look } = *case;
+        let Case { source, chunk_name, schedule, look, circumstance: _ } = *case;
         let options = limited(options(&self.settings, schedule), limits);
         let checker = checker.map(|checker| if look.history { checker.with_history() } else { checker });
         let unchecked = if checker.is_none() { unobserved(&self.settings, options.clone()) } else { None };
@@ -224,6 +224,7 @@ fn end_of(result: Result<(), ScriptError>) -> End {
     match result {
         Ok(()) => End::Returned,
         Err(ScriptError::Error(message)) => End::of_error(&message, &puc::WORDS),
+        Err(ScriptError::Exit(status)) => End::Exit(status),
         Err(ScriptError::Limit(Limit::Instructions)) => End::Limit(LimitKind::Instructions),
         Err(ScriptError::Limit(Limit::Output)) => End::Limit(LimitKind::Output),
         // Where nothing was found, the quarantine is full.

@@ -156,9 +156,20 @@ pub struct Barrier {
     pub link: Option<Link>,
 }
 
+/// What is different about two runs that should do the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Between {
+    /// The engine.
+    Engines,
+    /// The schedule of the collector.
+    Schedules,
+}
+
 /// Two runs that did not do the same: of two engines, or of one under two schedules.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Disagreement {
+    /// What is different about the runs.
+    pub between: Between,
     /// The name of our run.
     pub our_name: String,
     /// The name of the run that it was compared with.
@@ -187,8 +198,14 @@ impl Explanation {
     }
 
     /// A difference between what the named runs did.
-    pub fn of_difference(difference: &Difference, our_name: &str, reference_name: &str) -> Explanation {
+    pub fn of_difference(
+        difference: &Difference,
+        between: Between,
+        our_name: &str,
+        reference_name: &str,
+    ) -> Explanation {
         Explanation::Disagreement(Disagreement {
+            between,
             our_name: our_name.to_owned(),
             reference_name: reference_name.to_owned(),
             difference: difference.clone(),

@@ -7,7 +7,7 @@ use moonphase_heap::{Colour, Direction, Kind, Site};
 use moonphase_invariants::Invariant;
 use moonphase_vm::gc::Policy;
 
-use super::explanation::{Barrier, Broken, Crash, Disagreement, Link, Place, Shade, Store, Thing, When};
+use super::explanation::{Barrier, Between, Broken, Crash, Disagreement, Link, Place, Shade, Store, Thing, When};
 use crate::coverage::Rule;
 
 /// A line of the script, and what happened there.
@@ -340,7 +340,7 @@ fn holders(broken: &Broken) -> Vec<(&Thing, &Link)> {
 
 /// A difference in one sentence.
 pub(super) fn difference_headline(disagreement: &Disagreement) -> String {
-    let Disagreement { our_name, reference_name, difference } = disagreement;
+    let Disagreement { between: _, our_name, reference_name, difference } = disagreement;
     match difference.line {
         Some(line) => format!("{our_name} and {reference_name} differ in line {} of what they print.", line + 1),
         None => format!("{our_name} and {reference_name} print the same and end differently."),
@@ -348,9 +348,18 @@ pub(super) fn difference_headline(disagreement: &Disagreement) -> String {
 }
 
 /// What a difference means.
-pub(super) const DIFFERENCE_RULE: &str = "A script prints only what every correct Lua must print, and ends in the \
-same way in all of them. The collector must not show: where a policy or a fault of the collector is under test, an \
-object was likely taken from the program while it was in use.";
+pub(super) fn difference_rule(between: Between) -> &'static str {
+    match between {
+        Between::Engines => {
+            "A script does the same in every correct Lua, unless it asks for what each does in its own way. One of the two \
+             is wrong: its library, its compiler, its interpreter or its collector."
+        }
+        Between::Schedules => {
+            "The collector must not show: a script does the same whenever it runs. An object was likely taken from the \
+             program while it was in use, unless the script asks when it is collected."
+        }
+    }
+}
 
 /// A crash in one sentence.
 pub(super) fn crash_headline(crash: &Crash) -> String {

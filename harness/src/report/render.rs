@@ -142,9 +142,9 @@ impl Page {
     fn disagreement(&mut self, disagreement: &Disagreement) -> Vec<Mark> {
         self.headline(&prose::difference_headline(disagreement));
         self.heading("What must hold");
-        self.paragraph(prose::DIFFERENCE_RULE);
+        self.paragraph(prose::difference_rule(disagreement.between));
         self.heading("The difference");
-        let Disagreement { our_name, reference_name, difference } = disagreement;
+        let Disagreement { between: _, our_name, reference_name, difference } = disagreement;
         let width = our_name.chars().count().max(reference_name.chars().count());
         for (name, did) in [(our_name, &difference.ours), (reference_name, &difference.reference)] {
             self.line(&format!("  {name:width$}  {}", printable(did)));

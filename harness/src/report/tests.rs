@@ -182,7 +182,7 @@ fn the_report_of_a_freed_table_says_when_it_was_freed_and_who_stored_it() {
 #[test]
 fn the_report_of_a_difference_shows_both_sides() {
     let difference = outcome::Difference { line: Some(2), ours: "a\x1b[2Jb".into(), reference: "c".into() };
-    let explanation = Explanation::of_difference(&difference, "moonphase", "lua54");
+    let explanation = Explanation::of_difference(&difference, super::Between::Engines, "moonphase", "lua54");
     let text = render(&explanation, &context("print('a')\nprint('b')\n", "differential output"), Style::Plain);
     insta::assert_snapshot!("difference", text);
 }
@@ -242,7 +242,7 @@ fn an_explanation_survives_the_way_between_processes() {
     for explanation in [
         find(SHARED).explanation,
         Explanation::Unreachable(unreachable()),
-        Explanation::of_difference(&difference, "moonphase", "lua54"),
+        Explanation::of_difference(&difference, super::Between::Engines, "moonphase", "lua54"),
         Explanation::of_crash(Activity::Compare, None, "its last words"),
         Explanation::NotRepeated,
     ] {

@@ -6,9 +6,9 @@
 //!
 //! - its text is valid Lua in each version that it claims, and stays below Lua's limits of locals and registers;
 //! - it ends by itself: loops are bounded, and no function calls what an upvalue happens to hold;
-//! - it prints only what every correct Lua must print. Finalizers count instead of printing, weak tables and that
-//!   count are looked at only after two full collections, and no address, order of `pairs`, byte count or step
-//!   result is printed;
+//! - it prints only what every correct Lua must print, whenever its collector runs. Finalizers count instead of printing,
+//!   weak tables and that count are looked at only after two full collections, and no address, order of `pairs`, byte
+//!   count or step result is printed;
 //! - the weakness of a table never changes, and no native function gets its upvalues set or joined.
 //!
 //! The model has no operation that is a recipe for a bug: reload is one reload and a step is one step; what makes a

@@ -1,47 +1,71 @@
 //! Reference Lua 5.4, embedded through mlua with its vendored sources.
 //!
-//! Every run gets a state of its own, set up by a small Lua prelude (`prelude.lua`) that is compiled once. The script
-//! sees the stock `pcall`, `xpcall`, `load`, `collectgarbage`, `coroutine` and `debug` functions: mlua must not put
-//! itself between a script and what is compared. Output is captured; what finalizers print while the state closes is
-//! not part of the outcome, because hosts differ in what they still collect before closing.
+//! Every run gets a state of its own. The script sees the stock library: mlua must not put itself between a script and what is
+//! compared. What captures the output or keeps the machine away are C functions that look and behave as the stock ones do
+//! (`library`), and a small Lua prelude that is compiled once loads the script. Output is captured; what finalizers print
+//! while the state closes is not part of the outcome, because hosts differ in what they still collect before closing.
 //!
 //! Limits: instructions by a count hook, in steps of a thousand; it does not fire inside finalizers, library functions
-//! and the message handler that the limit's own error runs, and a script can replace it by `debug.sethook`, so only the
+//! and the message handler that the limit's own error runs, and not while a hook of the script is set, so only the
 //! deadline of the worker process is sure to end a script. The memory limit is twice the given one: a script that
 //! catches Lua's "not enough memory" goes on, and no one can tell from outside, so the engine under test, which does
 //! not let its limit be caught, has to hit first.
+//!
+//! The same hook runs the collector where a case asks for another timing. A hook may, at any instruction: Lua takes all
+//! registers of the running function for used there.
 
-use std::cell::{Cell, RefCell};
+mod host;
+mod library;
+mod stock;
+
 use std::ffi::c_int;
-use std::rc::Rc;
 
 use mlua::chunk::ChunkMode;
-use mlua::{FromLua, Function, HookTriggers, Lua, LuaOptions, LuaString, StdLib, Value, VmState, ffi};
+use mlua::{FromLua, Function, Lua, LuaOptions, LuaString, StdLib, Value, ffi};
 use moonphase_vm::System;
 
+use self::host::{Host, Present};
 use super::puc::WORDS;
 use super::{Case, Engine, Run};
+use crate::circumstance::{Circumstance, Timing};
 use crate::language::Language;
-use crate::limits::Limits;
-use crate::outcome::{End, LimitKind, Outcome, Output};
+use crate::limits::{LimitKind, Limits};
+use crate::outcome::{End, Outcome, Output};
 use crate::words::Words;
-
-/// Instructions between two looks at the instruction budget.
-const HOOK_PERIOD: u32 = 1000;
 
 /// The source of the prelude.
 const PRELUDE: &str = include_str!("prelude.lua");
 
-/// What the script may use. Without `io` the prelude supplies `io.write`.
-const LIBRARIES: [StdLib; 8] = [
+/// What the script may use.
+const LIBRARIES: [StdLib; 9] = [
     StdLib::COROUTINE,
     StdLib::TABLE,
+    StdLib::IO,
     StdLib::OS,
     StdLib::STRING,
     StdLib::UTF8,
     StdLib::MATH,
     StdLib::PACKAGE,
     StdLib::DEBUG,
+];
+
+/// The circumstances in which a script can run. The first timings show most; those that follow are for what shows at a few
+/// instructions only.
+const CIRCUMSTANCES: &[Circumstance] = &[
+    Circumstance::Timing(Timing::Full(100)),
+    Circumstance::Timing(Timing::Never),
+    Circumstance::Timing(Timing::Step(1)),
+    Circumstance::Timing(Timing::Generational(64)),
+    Circumstance::Timing(Timing::Hasty(1)),
+    Circumstance::Timing(Timing::Full(1)),
+    Circumstance::Clock,
+    Circumstance::Seed,
+    Circumstance::Addresses,
+    Circumstance::Chunks,
+    Circumstance::Instructions,
+    // These run instructions of their own.
+    Circumstance::Ascending,
+    Circumstance::Descending,
 ];
 
 /// Reference Lua 5.4.
@@ -51,37 +75,9 @@ pub struct ReferenceEngine {
     /// The prelude as stripped bytecode: loading that is cheaper than parsing, and it has no line numbers that could
     /// get into a script's error messages.
     prelude: Vec<u8>,
-}
-
-/// What the callbacks of one run share.
-struct Capture {
-    output: RefCell<Output>,
-    /// The limit that ended the script. While it is set, every further callback raises it again, so that `pcall` in the
-    /// script does not hide it for good.
-    stopped: Cell<Option<LimitKind>>,
-    /// The script has ended; finalizers may still run.
-    ended: Cell<bool>,
-}
-
-impl Capture {
-    fn stop(&self, kind: LimitKind) -> mlua::Error {
-        if self.stopped.get().is_none() {
-            self.stopped.set(Some(kind));
-        }
-        mlua::Error::runtime(kind)
-    }
-
-    fn emit(&self, text: &[u8], end_of_line: bool) -> mlua::Result<()> {
-        if self.ended.get() {
-            return Ok(());
-        }
-        if let Some(kind) = self.stopped.get() {
-            return Err(self.stop(kind));
-        }
-        let mut output = self.output.borrow_mut();
-        let written = output.write(text).and_then(|()| if end_of_line { output.write(b"\n") } else { Ok(()) });
-        written.map_err(|_| self.stop(LimitKind::Output))
-    }
+    /// The state of the next run. It was made while the one of the last run was there: a state's seeds are made of its address,
+    /// and what differs from run to run is to differ between each two.
+    next: Option<Lua>,
 }
 
 impl ReferenceEngine {
@@ -90,8 +86,8 @@ impl ReferenceEngine {
         ReferenceEngine::with_system(System::None)
     }
 
-    /// Prepares an engine that lets scripts use so much of the machine. What they write to standard output by other ways than
-    /// `print` and `io.write` is not part of the outcome.
+    /// Prepares an engine that lets scripts use so much of the machine. What processes that they start write to standard output
+    /// is not part of the outcome.
     pub fn with_system(system: System) -> ReferenceEngine {
         let prelude = Lua::new()
             .load(PRELUDE)
@@ -99,33 +95,22 @@ impl ReferenceEngine {
             .into_function()
             .expect("the prelude is part of this program and valid Lua")
             .dump(true);
-        ReferenceEngine { system, prelude }
+        ReferenceEngine { system, prelude, next: None }
     }
 
-    fn run_in(
-        &self,
-        lua: &Lua,
-        capture: &Rc<Capture>,
-        source: &[u8],
-        name: &str,
-        limits: &Limits,
-    ) -> mlua::Result<End> {
+    fn run_in(&self, lua: &Lua, host: &Host, case: &Case<'_>, limits: &Limits) -> mlua::Result<End> {
         let prelude = lua.load(&self.prelude[..]).set_mode(ChunkMode::Binary).into_function()?;
-        let emit = lua.create_function({
-            let capture = Rc::clone(capture);
-            move |_, (text, end_of_line): (LuaString, bool)| capture.emit(&text.as_bytes(), end_of_line)
-        })?;
         let memory = usize::try_from(limits.memory_bytes.saturating_mul(2)).unwrap_or(usize::MAX);
         lua.set_memory_limit(memory)?;
-        limit_instructions(lua, capture, limits.instructions)?;
-        let source = lua.create_string(source)?;
-        let machine = self.system == System::Full;
-        let (chunk, describe): (Option<Function>, Value) = prelude.call((emit, source, name, machine))?;
+        prepare(lua, host)?;
+        let source = lua.create_string(case.source)?;
+        let circumstance = word_for_prelude(case.circumstance);
+        let (chunk, describe): (Option<Function>, Value) = prelude.call((source, case.chunk_name, circumstance))?;
         let Some(chunk) = chunk else {
             let message = LuaString::from_lua(describe, lua)?;
             return Ok(End::of_error(&message.as_bytes(), &WORDS));
         };
-        let (returned, error) = call_as_host(lua, chunk)?;
+        let (returned, error) = call_as_host(lua, host, chunk)?;
         if returned {
             return Ok(End::Returned);
         }
@@ -140,13 +125,35 @@ impl Default for ReferenceEngine {
     }
 }
 
+/// What the prelude calls the circumstances that it makes.
+fn word_for_prelude(circumstance: Circumstance) -> Option<&'static str> {
+    match circumstance {
+        Circumstance::Usual | Circumstance::Timing(_) => None,
+        Circumstance::Clock => Some("clock"),
+        Circumstance::Ascending => Some("ascending"),
+        Circumstance::Descending => Some("descending"),
+        Circumstance::Seed => Some("seed"),
+        Circumstance::Addresses => Some("addresses"),
+        Circumstance::Chunks => Some("chunks"),
+        Circumstance::Instructions => Some("instructions"),
+    }
+}
+
+/// Puts our functions into a fresh state.
+#[allow(unsafe_code)]
+fn prepare(lua: &Lua, host: &Host) -> mlua::Result<()> {
+    // SAFETY: the state has the whole library, and nothing is left on its stack.
+    unsafe { lua.exec_raw((), |state| library::install(state, host)) }
+}
+
 /// Calls a chunk in protected mode from a C function, as the stand-alone interpreter does, so that levels and tracebacks
 /// end as they do there. Gives whether it returned, and its error.
 #[allow(unsafe_code)]
-fn call_as_host(lua: &Lua, chunk: Function) -> mlua::Result<(bool, Value)> {
+fn call_as_host(lua: &Lua, host: &Host, chunk: Function) -> mlua::Result<(bool, Value)> {
     // SAFETY: the stack holds the function alone, and one value takes its place; `lua_pcall` raises no error.
     unsafe {
         lua.exec_raw(chunk, |state| {
+            host.start(state);
             let status = ffi::lua_pcall(state, 0, 0, 0);
             ffi::lua_pushboolean(state, c_int::from(status == ffi::LUA_OK));
             ffi::lua_insert(state, 1);
@@ -154,36 +161,13 @@ fn call_as_host(lua: &Lua, chunk: Function) -> mlua::Result<(bool, Value)> {
     }
 }
 
-/// Raises [`LimitKind::Instructions`] once the budget is used up, and then at every further instruction.
-fn limit_instructions(lua: &Lua, capture: &Rc<Capture>, budget: u64) -> mlua::Result<()> {
-    if budget == u64::MAX {
-        return Ok(());
-    }
-    let period = u32::try_from(budget).unwrap_or(HOOK_PERIOD).clamp(1, HOOK_PERIOD);
-    let left = Cell::new(budget);
-    let capture = Rc::clone(capture);
-    lua.set_global_hook(HookTriggers::new().every_nth_instruction(period), move |lua, _| {
-        left.set(left.get().saturating_sub(u64::from(period)));
-        if capture.ended.get() || (left.get() > 0 && capture.stopped.get().is_none()) {
-            return Ok(VmState::Continue);
-        }
-        let capture = Rc::clone(&capture);
-        let error = capture.stop(LimitKind::Instructions);
-        lua.set_global_hook(HookTriggers::new().every_nth_instruction(1), move |_, _| {
-            if capture.ended.get() { Ok(VmState::Continue) } else { Err(capture.stop(LimitKind::Instructions)) }
-        })?;
-        Err(error)
-    })
-}
-
 #[allow(unsafe_code)]
-fn new_state(system: System) -> Lua {
-    let files = if system == System::Full { StdLib::IO } else { StdLib::NONE };
-    let libraries = LIBRARIES.into_iter().fold(files, |all, one| all | one);
+fn new_state() -> Lua {
+    let libraries = LIBRARIES.into_iter().fold(StdLib::NONE, |all, one| all | one);
     // `catch_rust_panics` is mlua's word for leaving `pcall` and `xpcall` as they are.
     let options = LuaOptions::new().catch_rust_panics(true);
-    // SAFETY: mlua asks for `unsafe` because a script that has the `debug` library can break mlua's own guarantees. The
-    // prelude takes the registry and native modules away from scripts; where a script breaks reference Lua all the
+    // SAFETY: mlua asks for `unsafe` because a script that has the `debug` library can break mlua's own guarantees. Scripts
+    // that are kept from the machine see neither the registry nor native modules; where a script breaks reference Lua all the
     // same, the worker process is what contains it.
     unsafe { Lua::unsafe_new_with(libraries, options) }
 }
@@ -214,23 +198,29 @@ impl Engine for ReferenceEngine {
         &WORDS
     }
 
+    fn circumstances(&self) -> &'static [Circumstance] {
+        CIRCUMSTANCES
+    }
+
     fn run(&mut self, case: &Case<'_>, limits: &Limits) -> Run {
-        let capture = Rc::new(Capture {
-            output: RefCell::new(Output::new(limits.output_bytes)),
-            stopped: Cell::new(None),
-            ended: Cell::new(false),
-        });
-        let lua = new_state(self.system);
-        let result = self.run_in(&lua, &capture, case.source, case.chunk_name, limits);
-        capture.ended.set(true);
-        let end = match (capture.stopped.get(), result) {
-            (Some(kind), _) => End::Limit(kind),
+        let timing = match case.circumstance {
+            Circumstance::Timing(timing) => Some(timing),
+            _ => None,
+        };
+        let instructions = (limits.instructions < u64::MAX).then_some(limits.instructions);
+        let host = Host::new(self.system, Output::new(limits.output_bytes), instructions, timing);
+        let _present = Present::new(&host);
+        let lua = self.next.take().unwrap_or_else(new_state);
+        self.next = Some(new_state());
+        let result = self.run_in(&lua, &host, case, limits);
+        let (lines, stopped) = host.end();
+        let end = match (stopped, result) {
+            (Some(end), _) => end,
             (None, Ok(end)) => end,
             (None, Err(mlua::Error::MemoryError(_))) => End::Limit(LimitKind::Memory),
-            // The prelude handles the script's errors; what gets here is mlua's own failure to set up or to call.
             (None, Err(error)) => End::of_error(error.to_string().as_bytes(), &WORDS),
         };
-        let lines = capture.output.borrow_mut().take_lines();
+        drop(lua);
         Run::of_outcome(Outcome { lines, end })
     }
 }
@@ -238,6 +228,8 @@ impl Engine for ReferenceEngine {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::vm::VmEngine;
+    use crate::settings::Settings;
 
     fn run_limited(source: &str, limits: &Limits) -> (Vec<String>, End) {
         let outcome = ReferenceEngine::new().run(&Case::new(source.as_bytes(), "@case.lua"), limits).outcome;
@@ -302,11 +294,23 @@ mod tests {
     }
 
     #[test]
-    fn nothing_that_reaches_the_machine_is_offered() {
-        let (lines, _) =
-            run("print(os.exit, os.remove, os.execute, io.open, io.popen, io.stdout, package.loadlib, dofile,
-            loadfile, debug.getregistry, require 'io' == io, require 'os' == os, (pcall(require, 'x')))");
-        assert_eq!(lines, ["nil\tnil\tnil\tnil\tnil\tnil\tnil\tnil\tnil\tnil\ttrue\ttrue\tfalse"]);
+    fn what_reaches_the_machine_is_refused_as_by_our_vm() {
+        let source = "print(io.open('x', 'r+')) print(pcall(io.open, 'x', 'rw')) print(io.popen('true')) print(io.tmpfile())
+            print(pcall(io.popen, 'true', 'r+')) print(pcall(io.open, 'x', 'ab+x')) print(pcall(io.open))
+            print(pcall(io.lines, 'x')) print(pcall(io.input, 'x')) print(pcall(io.output, 'x')) print(io.input() == io.stdin)
+            print(os.execute(), os.execute('true')) print(os.remove('x')) print(os.rename('x', 'y')) print(pcall(os.tmpname))
+            print(os.getenv('PATH'), os.time(), os.date('!%c')) print(os.setlocale('de_DE'), pcall(os.setlocale, 'C', 'x'))
+            print(loadfile('x')) print(pcall(dofile, 'x')) print(pcall(dofile)) print(package.loadlib('x', 'y'))
+            print(package.searchpath('a.b', './?;?/?')) print(package.searchpath('a-b', '?', '-', '+')) print(package.searchpath('a.b', '?', ''))
+            print(pcall(require, 'x.y')) print(package.path, package.cpath) print(debug.getregistry()[2] == _G, debug.debug())
+            package.path = nil print(pcall(require, 'x'))";
+        let case = Case::new(source.as_bytes(), "@case.lua");
+        let ours = VmEngine::new(Settings::default()).run(&case, &Limits::default()).outcome;
+        let reference = ReferenceEngine::new().run(&case, &Limits::default()).outcome;
+        assert_eq!(reference.end, End::Returned);
+        let text = |outcome: &Outcome| String::from_utf8(outcome.lines.join(&b'\n')).unwrap();
+        assert_eq!(text(&reference), text(&ours));
+        assert!(text(&ours).starts_with("nil\tx: Operation not permitted\t1\n"), "{}", text(&ours));
     }
 
     #[test]
