@@ -94,7 +94,9 @@ impl Heap {
 
     /// Removes an entry: its value goes, and its key is no reference any more.
     fn clear_node(&mut self, table: Gc<Table>, index: usize) {
-        if let Some((key, value)) = table.entry(index) {
+        if self.interests.fine
+            && let Some((key, value)) = table.entry(index)
+        {
             self.note_cleared(table, key, value);
         }
         // SAFETY: no other reference to the table is held here.
