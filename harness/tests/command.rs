@@ -193,8 +193,8 @@ fn a_script_on_which_the_reference_does_something_else_is_a_finding() {
     let scratch = Scratch::new();
     scratch.write("a.lua", "print(collectgarbage('count') * 0 + (_VERSION == 'Lua 5.4' and 1 or 2))");
     scratch.run(&["check", "a.lua"]).assert_quiet(0);
-    // Byte counts are what no two Luas agree about.
-    scratch.write("b.lua", "print(collectgarbage('count'))");
+    // One of the differences that there are on purpose: the line of the name, or that of the token behind it.
+    scratch.write("b.lua", "print(load('local x <const> = 1; x\\n= 2'))");
     let ran = scratch.run(&["check", "b.lua"]);
     assert!(ran.assert_quiet(1).stdout.starts_with("b.lua: differential output returned/returned\n"));
     scratch.run(&["check", "--reference", "none", "b.lua"]).assert_quiet(0);
