@@ -90,6 +90,15 @@ impl Circumstance {
         matches!(self, Circumstance::Clock | Circumstance::Ascending | Circumstance::Seed | Circumstance::Addresses)
     }
 
+    /// The circumstance with which it is compared: of two that differ in one thing alone, where the usual one differs in more.
+    pub fn opposite(self) -> Circumstance {
+        match self {
+            Circumstance::Ascending => Circumstance::Descending,
+            Circumstance::Descending => Circumstance::Ascending,
+            _ => Circumstance::Usual,
+        }
+    }
+
     /// What a script depends on that prints something else then. Nothing differs in the usual circumstances.
     pub fn dependence(self) -> Option<Dependence> {
         Some(match self {

@@ -157,7 +157,10 @@ fn check_prints_json_with_all_the_fields_of_the_contract() {
     assert_eq!((code, fields(&json)), (1, vec!["files", "schema", "version"]));
     let files = json["files"].as_array().unwrap();
     for (file, name, findings) in [(&files[0], "a.lua", 1), (&files[1], "b.lua", 0)] {
-        assert_eq!(fields(file), ["complete", "depends", "end", "error", "expected", "file", "findings", "reason", "searched"]);
+        assert_eq!(
+            fields(file),
+            ["complete", "depends", "end", "error", "expected", "file", "findings", "reason", "searched"]
+        );
         assert_eq!((file["file"].as_str(), file["expected"].is_null()), (Some(name), true));
         assert_eq!(file["findings"].as_array().unwrap().len(), findings);
     }

@@ -254,7 +254,9 @@ fn check(input: &Input, known: &Known, time: Option<Duration>) -> Result<Report,
         (None, Some(untested)) => format!("{file}: {}{tried}\n", incomplete(untested, file)),
         (None, None) => match ended.dependence() {
             None => format!("{file}: nothing found{tried}\n"),
-            Some(what) => format!("{file}: nothing found{tried}; output was compared in part, since it depends on {what}\n"),
+            Some(what) => {
+                format!("{file}: nothing found{tried}; output was compared in part, since it depends on {what}\n")
+            }
         },
     };
     let result = FileResult {
