@@ -177,7 +177,7 @@ fn nothing_in_the_minimized_script_of_a_planted_fault_can_be_dropped() {
     for &fault in Fault::ALL {
         let Some(minimized) = Minimized::of(fault, &[]) else { continue };
         found += 1;
-        if minimized.settings.schedules.of_script() != [] {
+        if !minimized.settings.schedules.of_script().is_empty() {
             scheduled.push(fault.name());
         }
         // A long one is what was left when the time for minimizing was over.
