@@ -209,7 +209,8 @@ pub trait Heap: Copy {
     }
 
     /// What an object refers to. Keys of entries without a value, and stack slots above the live top, are no references. A
-    /// freed object refers to nothing.
+    /// freed object refers to nothing. The key of a table entry comes right before its value, and in two walks over a table that
+    /// was not written to in between the entries come in the same order.
     fn references(self, object: Self::Object, visit: impl FnMut(Edge<Self::Object>));
 
     /// The key of a table's entry. `entry` is the place in a [`Label::Entry`](crate::Label::Entry); `None` where the entry is

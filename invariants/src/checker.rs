@@ -5,16 +5,17 @@
 //!
 //! - at each store and barrier: the one reference (`store`, `barrier`), and the top of the stack (`signs`);
 //! - at each traversal: the object's references (`traversed`);
-//! - before the atomic phase: all objects, by their headers (`step_begins`);
+//! - before the atomic phase: all objects, by their headers; the entries of weak tables are remembered (`step_begins`);
+//! - after the atomic phase: whether an entry of a weak table is gone that had to stay (`step_ended`);
 //! - when marking has ended: whether anything reachable is dead, unless sweeping ends before the program goes on
 //!   (`marking_ended`);
 //! - when sweeping has ended: all objects by their headers, and their references (`sweeping_ended`).
 
 use crate::breach::{Breach, Verdict};
-use crate::checks::{ages, complete, dangling, finalizers, gray_lists, tricolour};
+use crate::checks::{ages, complete, dangling, finalizers, gray_lists, kept_entries, tricolour};
 use crate::last_cycle::LastCycle;
 use crate::scratch::Scratch;
-use crate::walk::{any_in_whole_stack, holders, is_dead};
+use crate::walk::{any_in_whole_stack, is_dead};
 use crate::{History, Level, Violation, looks, signs};
 use moonphase_heap::{Direction, Event, Heap, Interests, ListName, Mode, Names, Observer, Phase, Site, StepKind};
 use std::any::Any;
@@ -53,6 +54,7 @@ pub struct Checker {
     sound: u64,
     last_cycle: LastCycle,
     finalizers: finalizers::Order,
+    weak_entries: kept_entries::WeakEntries,
     /// The step that is under way.
     step: Option<StepKind>,
     /// Whether a run of steps is under way. What only the program can change is looked at before and after a run.
@@ -87,6 +89,7 @@ impl Checker {
             sound: 0,
             last_cycle: LastCycle::default(),
             finalizers: finalizers::Order::default(),
+            weak_entries: kept_entries::WeakEntries::default(),
             step: None,
             in_run: false,
             sweeping_unseen: false,
@@ -265,8 +268,8 @@ impl Checker {
     /// Keeps what later looks need to know of a step that begins.
     fn enter_step<H: Heap>(&mut self, heap: H, kind: StepKind) {
         self.step = Some(kind);
-        if kind == StepKind::Turn && heap.phase() == Phase::EnterAtomic && self.finalizers.before_atomic(heap) {
-            holders(heap).for_each(|object| self.finalizers.remember_keys(heap, object));
+        if kept_entries::clears(kind, heap.phase()) {
+            self.weak_entries.remember_all(heap);
         }
     }
 
@@ -278,16 +281,11 @@ impl Checker {
             return if self.level == Level::Step && !goes_on { self.whole(heap, true) } else { Ok(()) };
         }
         self.step = Some(kind);
-        let Checker { scratch, finalizers, .. } = self;
+        let Checker { scratch, weak_entries, .. } = self;
         match (kind, heap.phase()) {
-            // The colours of marking: the atomic phase will complete them. Keys are remembered in the same walk.
+            // The colours of marking: the atomic phase will complete them. Weak entries are remembered in the same walk.
             (StepKind::Turn, Phase::EnterAtomic) => {
-                let has_finalizers = finalizers.before_atomic(heap);
-                return looks::members(heap, scratch, |object| {
-                    if has_finalizers {
-                        finalizers.remember_keys(heap, object);
-                    }
-                });
+                return looks::members(heap, scratch, |object| weak_entries.remember(heap, object));
             }
             // The colours of marking, which will be undone.
             (StepKind::AbandonMarking, Phase::EnterAtomic | Phase::Propagate) => {
@@ -297,7 +295,12 @@ impl Checker {
         }
         // The program may have moved objects between lists since the last collection. Everything else was looked at then.
         if heap.mode() == Mode::Generational && std::mem::take(&mut self.moved) {
-            return looks::young_members(heap, &mut self.scratch);
+            looks::young_members(heap, &mut self.scratch)?;
+        }
+        match kind {
+            StepKind::Minor => self.scratch.old.changeable(heap, |object| self.weak_entries.remember(heap, object)),
+            StepKind::Major => self.weak_entries.remember_all(heap),
+            _ => {}
         }
         Ok(())
     }
@@ -318,7 +321,8 @@ impl Checker {
             self.finalizers.after_usual_step(heap);
             return Ok(());
         }
-        self.finalizers.after_step(heap)
+        self.finalizers.after_step(heap)?;
+        self.weak_entries.check(heap, &mut self.scratch.ids)
     }
 
     fn look_after_step<H: Heap>(&mut self, heap: H, kind: StepKind, before: Phase) -> Verdict<H::Object> {
@@ -399,6 +403,7 @@ impl Checker {
                 self.clean = Clean::None;
                 // What is wrong is not to be told yet.
                 let _ = self.finalizers.after_step(heap);
+                self.weak_entries.forget();
             }
             Event::Store { holder, .. } => self.scratch.known.touch(heap, holder),
             Event::Finalizable(object) => self.finalizers.mark(heap, object),

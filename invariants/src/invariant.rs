@@ -24,7 +24,7 @@ pub enum Invariant {
     Strings,
     /// Objects with finalizers are listed as such, and finalized in the reverse of the order of marking.
     Finalizers,
-    /// After atomic no weak entry refers to a dead object.
+    /// After atomic no weak entry refers to a dead object, and no other entry of a weak table is gone.
     Weak,
     /// After atomic nothing reachable is dead, and nothing reachable is ever freed.
     Reachable,
@@ -106,7 +106,7 @@ impl Invariant {
             }
             Invariant::Weak => {
                 "an entry of a weak table must be removed before what it refers to is freed; a value that is about to be \
-                 finalized before its finalizer runs, a key only when it is dead"
+                 finalized before its finalizer runs, a key only when it is dead; all other entries must stay"
             }
             Invariant::Reachable => "what the program can reach must not be freed, nor be about to be",
             Invariant::Lists => "every object must be in one of the collector's lists, once",

@@ -15,6 +15,8 @@ pub enum Level {
     /// - after a traversal, at the object's references;
     /// - before the atomic phase, before marking is abandoned, and after finalizers were called, at all objects by their
     ///   headers;
+    /// - after the atomic phase and after a collection of generational mode, at the entries that weak tables have lost; in a minor
+    ///   collection, of the tables that it may change;
     /// - when marking has ended and the program goes on before sweeping ends, at the references to dead objects;
     /// - when sweeping has ended, at all objects by their headers, and at the references of all objects whose references may
     ///   have changed;

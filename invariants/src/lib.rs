@@ -57,7 +57,8 @@ pub use violation::{PathStep, Violation};
 ///
 /// All questions but [`Invariant::Lists`] rely on lists that end: in a circle they would not return. Of
 /// [`Invariant::Finalizers`] the order of calls is not asked, since it takes a [`Checker`] that has seen the objects get their
-/// finalizers. [`Invariant::Complete`] applies right after two full collections of which the last called no finalizer;
+/// finalizers; nor of [`Invariant::Weak`] whether an entry is gone, since it takes one that has seen the heap before.
+/// [`Invariant::Complete`] applies right after two full collections of which the last called no finalizer;
 /// [`Checker::look_complete`] knows what finalizers may have left.
 ///
 /// # Errors

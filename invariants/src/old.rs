@@ -10,8 +10,8 @@
 use crate::checks::ages::AGED_LISTS;
 use crate::id_set::IdSet;
 use crate::sweep::SweptUntil;
-use crate::walk::Extent;
-use moonphase_heap::{Heap, ListName, Mode};
+use crate::walk::{Extent, holders};
+use moonphase_heap::{GrayList, Heap, ListName, Mode};
 
 /// See the module.
 #[derive(Default)]
@@ -83,6 +83,17 @@ impl OldPart {
     /// The members of a list before the old part.
     pub(crate) fn before<H: Heap>(&self, heap: H, list: ListName) -> impl Iterator<Item = H::Object> {
         heap.list(list).take_while(move |&object| !self.begins_with(heap, list, object))
+    }
+
+    /// Gives each object that a minor collection may change if it begins now: the young ones, and the old ones that it traverses;
+    /// all objects, if the old part is not known. A list that is a circle is left in the end.
+    pub(crate) fn changeable<H: Heap>(&self, heap: H, visit: impl FnMut(H::Object)) {
+        let most = heap.newest() as usize;
+        if !self.is_known {
+            return holders(heap).take(most).for_each(visit);
+        }
+        let young = ListName::COLLECTED.into_iter().flat_map(|list| self.before(heap, list));
+        young.take(most).chain(heap.gray_list(GrayList::GrayAgain)).for_each(visit);
     }
 
     /// The old objects that the last minor collection traversed.

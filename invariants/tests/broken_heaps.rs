@@ -1,9 +1,9 @@
 //! Each invariant is broken on purpose in a heap made by hand, and the check that speaks is the one with its name: in the heap
 //! itself, and in a snapshot of the heap.
 
-use moonphase_heap::{Heap as _, Names, Snapshot};
+use moonphase_heap::{Event, Heap as _, Names, Observer as _, Snapshot, StepKind};
 use moonphase_invariants::{Checker, Invariant, Level, Violation, check};
-use moonphase_vm::gc::{Age, Colour, Corrupt, Gc, GrayList, Heap, HeapOptions, Mode, Phase, VmObserver};
+use moonphase_vm::gc::{Age, Colour, Corrupt, Gc, GrayList, Heap, HeapOptions, Mode, ObjectView, Phase, VmObserver};
 use moonphase_vm::value::{Table, Value};
 
 fn heap() -> Box<Heap> {
@@ -305,6 +305,114 @@ fn a_weak_entry_of_a_dead_object_breaks_weak() {
     breaks(&mut heap, Invariant::Weak, "weak table->table", |heap| {
         heap.set_in_silence(weak, Value::Integer(1), Value::Table(dead));
     });
+}
+
+/// A rooted table with this mode.
+fn weak_table(heap: &mut Heap, mode: &str) -> Gc<Table> {
+    let (weak, metatable) = (rooted_table(heap, "weak"), rooted_table(heap, "metatable"));
+    let (name, mode) = (key(heap, "__mode"), key(heap, mode));
+    heap.corrupt().set(metatable, name, mode);
+    heap.corrupt().set_metatable(weak, metatable);
+    weak
+}
+
+/// What checkers of all levels say of a collection in which this is done behind the collector's back. The collection is the atomic
+/// phase, or in generational mode a minor one. The checkers say the same where they are shown snapshots.
+fn told_of_collection(heap: &mut Heap, damage: impl FnOnce(&mut Heap)) -> Option<Violation> {
+    let kind = match heap.view().mode() {
+        Mode::Incremental => StepKind::Turn,
+        Mode::Generational => StepKind::Minor,
+    };
+    if kind == StepKind::Turn {
+        heap.corrupt().turn_until(Phase::EnterAtomic);
+    }
+    let before = heap.view().phase();
+    let mut checkers: Vec<[Checker; 2]> =
+        Level::ALL.iter().map(|&level| [Checker::new(level), Checker::new(level)]).collect();
+    let mut tell = |heap: &Heap, event: Event<'_, ObjectView<'_>>, of_snapshot: Event<'_, _>| {
+        let snapshot = travelled(heap);
+        for [of_heap, of_snapshots] in &mut checkers {
+            let flow = of_heap.event(heap.view(), &event);
+            assert_eq!(of_snapshots.event(&snapshot, &of_snapshot), flow);
+        }
+    };
+    tell(heap, Event::StepBegin(kind), Event::StepBegin(kind));
+    heap.corrupt().turn();
+    damage(heap);
+    tell(heap, Event::StepEnd(kind, before), Event::StepEnd(kind, before));
+    let mut found = checkers.into_iter().flatten().map(|checker| {
+        // The levels count events differently.
+        checker.into_violation().map(|violation| Violation { event: 0, sound_until: 0, ..violation })
+    });
+    let first = found.next().expect("there are levels");
+    assert!(found.all(|other| other == first), "the levels tell {first:?} and something else");
+    first
+}
+
+#[test]
+fn an_entry_of_a_weak_table_that_goes_too_early_breaks_weak() {
+    // An ephemeron entry, an entry with a weak value, one with both, and values that are not collected.
+    for (mode, what) in
+        [("k", "whose key #"), ("v", "whose value #"), ("kv", "whose key #"), ("v", "to nothing weakly")]
+    {
+        for generational in [false, true] {
+            for loses in [false, true] {
+                let mut heap = heap();
+                let weak = weak_table(&mut heap, mode);
+                if generational {
+                    heap.corrupt().enter_generational();
+                }
+                let object = Value::Table(rooted_table(&mut heap, "object"));
+                let (name, text) = (key(&mut heap, "name"), key(&mut heap, "text"));
+                let (lost_key, value) = match (mode, what) {
+                    ("k", _) => (object, Value::Boolean(true)),
+                    ("kv", _) => (object, object),
+                    (_, "to nothing weakly") => (name, text),
+                    _ => (Value::Integer(1), object),
+                };
+                heap.corrupt().set(weak, lost_key, value);
+                let told = told_of_collection(&mut heap, |heap| {
+                    if loses {
+                        heap.corrupt().set_in_silence(weak, lost_key, Value::Nil);
+                    }
+                });
+                if loses {
+                    let told = told.unwrap_or_else(|| panic!("{mode}, {what}, {generational}: nothing"));
+                    assert_eq!(told.signature(), "weak table");
+                    assert!(told.detail.contains(what), "{}", told.detail);
+                } else {
+                    assert_eq!(told, None, "{mode}, {what}, {generational}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn an_entry_of_a_weak_table_goes_with_what_is_dead_or_about_to_be_finalized() {
+    for generational in [false, true] {
+        for mode in ["k", "v", "kv"] {
+            let mut heap = heap();
+            let weak = weak_table(&mut heap, mode);
+            let finalized = rooted_table(&mut heap, "finalized");
+            let gc = key(&mut heap, "__gc");
+            heap.corrupt().set(finalized, gc, Value::Boolean(true));
+            if generational {
+                heap.corrupt().enter_generational();
+            }
+            let kept = key(&mut heap, "kept");
+            let (dead, waiting, revived) = (heap.new_table(), heap.new_table(), heap.new_table());
+            let mut tools = heap.corrupt();
+            tools.set(waiting, kept, Value::Table(revived));
+            tools.set_metatable(waiting, finalized);
+            for (index, object) in [dead, waiting, revived].into_iter().enumerate() {
+                tools.set(weak, Value::Integer(index as i64 + 1), Value::Table(object));
+                tools.set(weak, Value::Table(object), Value::Integer(index as i64));
+                tools.set(weak, Value::Table(object), Value::Table(object));
+            }
+            assert_eq!(told_of_collection(&mut heap, |_| {}), None, "{mode}");
+        }
+    }
 }
 
 #[test]

@@ -6,14 +6,14 @@
 //! `c d e` are right; `c b` is not, unless `b` was marked for finalization again.
 //!
 //! The same moment decides what weak tables may still refer to (`weak`). When an object that has a finalizer is found dead,
-//! entries with it as a weak value are removed at once; entries with it as a weak key stay until it is freed.
+//! entries with it as a weak value are removed at once; entries with it as a weak key stay until it is freed (`kept_entries`).
 
 use super::{reachable, weak};
 use crate::Invariant;
 use crate::breach::{Breach, Verdict};
 use crate::id_set::IdSet;
-use crate::walk::{holders, is_dead, is_marked, is_weak_table};
-use moonphase_heap::{Edge, Heap, Kind, Label, ListName, Strength, Weakness};
+use crate::walk::is_marked;
+use moonphase_heap::{Edge, Heap, Kind, Label, ListName, Strength};
 use std::collections::HashMap;
 
 /// Looks at one member of a list.
@@ -50,8 +50,6 @@ pub(crate) struct Order {
     waiting: Vec<u32>,
     /// Those that were taken off since the lists were last compared, and not marked for finalization again.
     taken: IdSet,
-    /// Of each entry with a weak key that has a finalizer: the table and the key, as they were before the atomic phase.
-    keys: Vec<(u32, u32)>,
 }
 
 impl Order {
@@ -64,26 +62,6 @@ impl Order {
         if let Some(taken) = self.waiting.iter().position(|&id| id == heap.id(object)) {
             self.waiting.drain(..=taken);
         }
-    }
-
-    /// The atomic phase is about to begin: the keys of the last cycle are forgotten. Says whether any object has a finalizer, so
-    /// that keys are to be remembered.
-    pub(crate) fn before_atomic<H: Heap>(&mut self, heap: H) -> bool {
-        self.keys.clear();
-        heap.list(ListName::Finalizable).next().is_some()
-    }
-
-    /// Of an object before the atomic phase: remembers the keys that have finalizers, if it is a table with weak keys.
-    #[inline]
-    pub(crate) fn remember_keys<H: Heap>(&mut self, heap: H, object: H::Object) {
-        if !is_weak_table(heap, object) {
-            return;
-        }
-        heap.references(object, |edge| {
-            if is_weak_key(&edge) && heap.has_finalizer(edge.target) {
-                self.keys.push((heap.id(object), heap.id(edge.target)));
-            }
-        });
     }
 
     /// A step has ended that did not change the phase. Objects may have been taken off the list. Its order is looked at after
@@ -103,7 +81,6 @@ impl Order {
     /// A step has ended.
     pub(crate) fn after_step<H: Heap>(&mut self, heap: H) -> Verdict<H::Object> {
         if self.waiting.is_empty() && heap.list(ListName::ToBeFinalized).next().is_none() {
-            self.keys.clear();
             self.taken.clear();
             return Ok(());
         }
@@ -136,61 +113,34 @@ impl Order {
                 return Err(Breach::of_object(Invariant::Finalizers, pair[1], what));
             }
         }
-        let keys = std::mem::take(&mut self.keys);
         if fresh.is_empty() {
             return Ok(());
         }
         // The objects that had not been marked when values were cleared.
         let unmarked = if is_marked(heap, ListName::ToBeFinalized) { fresh } else { &now };
-        check_weak_entries(heap, fresh, unmarked, &keys)
+        check_weak_values(heap, fresh, unmarked)
     }
 }
 
-fn is_weak_key<O>(edge: &Edge<O>) -> bool {
-    edge.strength == Strength::Weak && matches!(edge.label, Label::Key(_))
-}
-
-/// Looks at what weak tables still have of objects that were found dead and are about to be finalized.
-fn check_weak_entries<H: Heap>(
-    heap: H,
-    fresh: &[H::Object],
-    unmarked: &[H::Object],
-    keys: &[(u32, u32)],
-) -> Verdict<H::Object> {
-    let is_fresh = |id: u32| fresh.iter().any(|&object| heap.id(object) == id);
-    let tables: Vec<(H::Object, Edge<H::Object>)> = {
-        let mut entries = Vec::new();
-        for table in weak::living_tables(heap) {
-            heap.references(table, |edge| {
-                if edge.strength == Strength::Weak && is_fresh(heap.id(edge.target)) {
-                    entries.push((table, edge));
-                }
-            });
-        }
-        entries
-    };
+/// Looks for weak values that were found dead and are about to be finalized.
+fn check_weak_values<H: Heap>(heap: H, fresh: &[H::Object], unmarked: &[H::Object]) -> Verdict<H::Object> {
+    let is_value = |edge: &Edge<H::Object>| edge.strength == Strength::Weak && !matches!(edge.label, Label::Key(_));
+    let mut entries = Vec::new();
+    for table in weak::living_tables(heap) {
+        heap.references(table, |edge| {
+            if is_value(&edge) && fresh.contains(&edge.target) {
+                entries.push((table, edge));
+            }
+        });
+    }
+    if entries.is_empty() {
+        return Ok(());
+    }
     // A table that only waiting objects lead to was not marked yet when values were cleared.
     let mut reached = IdSet::default();
-    if tables.iter().any(|(_, edge)| !is_weak_key(edge)) {
-        reachable::trace_without(heap, &mut reached, unmarked);
+    reachable::trace_without(heap, &mut reached, unmarked);
+    match entries.into_iter().find(|&(table, _)| reached.contains(heap.id(table))) {
+        Some((table, edge)) => Err(Breach::of_edge(Invariant::Weak, table, edge)),
+        None => Ok(()),
     }
-    for &(table, edge) in &tables {
-        if !is_weak_key(&edge) && reached.contains(heap.id(table)) {
-            return Err(Breach::of_edge(Invariant::Weak, table, edge));
-        }
-    }
-    for &(table, key) in keys.iter().filter(|(_, key)| is_fresh(*key)) {
-        let kept = tables
-            .iter()
-            .any(|&(kept, ref edge)| heap.id(kept) == table && is_weak_key(edge) && heap.id(edge.target) == key);
-        let holder = holders(heap).find(|&object| heap.id(object) == table && !is_dead(heap, object));
-        if let (false, Some(holder)) = (kept, holder) {
-            // With weak values too the entry may have gone because of its value.
-            if heap.weakness(holder) == Weakness::Keys {
-                let what = "has lost an entry whose key is about to be finalized and so not dead yet";
-                return Err(Breach::of_object(Invariant::Weak, holder, what));
-            }
-        }
-    }
-    Ok(())
 }

@@ -16,6 +16,7 @@ pub(crate) mod dangling;
 pub(crate) mod finalizers;
 pub(crate) mod gray_lists;
 pub(crate) mod intern;
+pub(crate) mod kept_entries;
 pub(crate) mod lists;
 pub(crate) mod pause;
 pub(crate) mod reachable;

@@ -1,7 +1,8 @@
 //! `weak`: after the atomic phase no weak entry refers to a dead object.
 //!
 //! Dead entries are removed in the atomic phase, before anything is freed. One that is left is a dangling reference as soon
-//! as the sweep comes to its object. Strings are values and never removed; a weak table keeps them.
+//! as the sweep comes to its object. Strings are values and never removed; a weak table keeps them. That no other entry is removed
+//! is the subject of `kept_entries`.
 
 use crate::Invariant;
 use crate::breach::{Breach, Verdict};

@@ -172,6 +172,10 @@ mod catalogue {
             "ephemeron tables are traversed once, however much that marks";
         EphemeronsOnce "ephemerons-once" in "5.4":
             "ephemeron tables are not traversed again after objects with finalizers are revived";
+        EphemeronEntryDropped "ephemeron-entry-dropped" in "5.4":
+            "the atomic phase removes an ephemeron entry whose key is marked instead of marking its value";
+        WeakValuesClearedEarly "weak-values-cleared-early" in "5.4":
+            "a table with weak values is cleared when the atomic phase traverses it, though what comes after may mark them";
         AbsentFlagWrong "absent-flag-wrong" in "5.4":
             "a metatable without __gc is remembered as one without __mode";
         FinalizersNotMarked "finalizers-not-marked" in "5.4":

@@ -209,7 +209,11 @@ impl Heap {
                 continue;
             };
             self.mark_value(key);
-            has_white |= self.is_cleared(value);
+            let is_white = self.is_cleared(value);
+            if is_white && self.phase != Phase::Propagate && planted!(self, WeakValuesClearedEarly) {
+                self.clear_node(table, index);
+            }
+            has_white |= is_white;
         }
         if self.phase == Phase::Propagate {
             table.erase().set_colour(0);
@@ -263,6 +267,8 @@ impl Heap {
             if self.is_cleared(key) {
                 white_keys = true;
                 white_pairs |= value.is_white();
+            } else if value.is_white() && self.phase != Phase::Propagate && planted!(self, EphemeronEntryDropped) {
+                self.clear_node(table, index);
             } else if value.is_white() {
                 marked = true;
                 self.mark_value(value);

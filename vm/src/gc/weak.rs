@@ -93,7 +93,7 @@ impl Heap {
     }
 
     /// Removes an entry: its value goes, and its key is no reference any more.
-    fn clear_node(&mut self, table: Gc<Table>, index: usize) {
+    pub(super) fn clear_node(&mut self, table: Gc<Table>, index: usize) {
         if self.interests.fine
             && let Some((key, value)) = table.entry(index)
         {
