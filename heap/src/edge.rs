@@ -49,6 +49,8 @@ pub enum Label {
     Entry(u32),
     /// The key of a table entry.
     Key(u32),
+    /// The key of a table entry without a value, which is no reference ([`Heap::empty_keys`](crate::Heap::empty_keys)).
+    EmptyKey(u32),
     Prototype,
     Upvalue(u32),
     NativeUpvalue(u32),
@@ -189,6 +191,7 @@ impl fmt::Display for NamedLabel {
                 None => write!(f, "table entry {place}"),
             },
             Label::Key(_) => f.write_str("key"),
+            Label::EmptyKey(_) => f.write_str("key of an empty entry"),
             Label::Prototype => f.write_str("prototype"),
             Label::Upvalue(index) => {
                 write!(f, "upvalue #{} '{}'", index + 1, variable.unwrap_or_default())

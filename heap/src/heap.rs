@@ -213,6 +213,12 @@ pub trait Heap: Copy {
     /// was not written to in between the entries come in the same order.
     fn references(self, object: Self::Object, visit: impl FnMut(Edge<Self::Object>));
 
+    /// The objects that a table still has as keys of entries without a value, weakly, by
+    /// [`Label::EmptyKey`](crate::Label::EmptyKey). They are no references and may be freed. Before a collector frees one, it marks
+    /// the key dead (`clearkey` in `lgc.c` of Lua 5.4), so that a search or `next` that comes to the entry does not look at the
+    /// object. A key that is marked dead is not given. Of an object that is no table, or was freed, nothing.
+    fn empty_keys(self, table: Self::Object, visit: impl FnMut(Edge<Self::Object>));
+
     /// The key of a table's entry. `entry` is the place in a [`Label::Entry`](crate::Label::Entry); `None` where the entry is
     /// empty, or there is none.
     fn key(self, table: Self::Object, entry: u32) -> Option<Key>;

@@ -31,7 +31,7 @@ pub(crate) struct Known {
     looks_until_newer: u32,
     /// The objects whose references are known.
     holders: IdSet,
-    /// What they refer to, or have referred to.
+    /// What they refer to, or have referred to, and the keys of their empty entries.
     targets: IdSet,
     /// The holders that were traversed.
     traversed: IdSet,
@@ -109,6 +109,10 @@ impl Known {
             let mut is_strong = true;
             heap.references(object, |edge| {
                 is_strong &= edge.strength == Strength::Strong;
+                self.targets.insert(heap.id(edge.target));
+            });
+            // No store tells that an entry was emptied, but then its key is among the targets already.
+            heap.empty_keys(object, |edge| {
                 self.targets.insert(heap.id(edge.target));
             });
             if is_strong {

@@ -110,6 +110,7 @@ pub(crate) fn after_atomic<H: Heap>(heap: H, scratch: &mut Scratch) -> Verdict<H
     if !walk::lists_end(heap) {
         lists::check(heap, &mut scratch.ids)?;
     }
+    dangling::check_empty_keys(heap)?;
     reachable::check(heap, &mut scratch.ids)?;
     weak::check(heap)
 }

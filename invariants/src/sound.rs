@@ -9,7 +9,9 @@
 //! nothing. A *no* may be mistaken, and then the checks find nothing. For example, [`is_closed`] says no where an unreachable
 //! object that is not dead refers to a dead one; the trace of `reachable` then shows that this is no fault.
 
-use crate::checks::{ages, bytes, finalizers, gray_lists, intern, lists, pause, reachable, threads, upvalues};
+use crate::checks::{
+    ages, bytes, dangling, finalizers, gray_lists, intern, lists, pause, reachable, threads, upvalues,
+};
 use crate::id_set::IdSet;
 use crate::known::Known;
 use crate::old::OldPart;
@@ -205,7 +207,8 @@ fn is_in_order<H: Heap>(heap: H, list: ListName, object: H::Object) -> bool {
     fits && (!ListName::COLLECTED.contains(&list) || collected())
 }
 
-/// Whether the living objects are *closed*: whether no root is dead, and nothing that lives refers to anything dead.
+/// Whether the living objects are *closed*: whether no root is dead, and nothing that lives refers to anything dead, or has a dead
+/// key in an empty entry.
 ///
 /// A set that has the roots, and all that its members refer to, has all that is reachable. So where the living objects are
 /// closed, nothing reachable is dead, and no trace is needed. A no may be mistaken, see the module. An object that is in no list
@@ -228,6 +231,7 @@ pub(crate) fn is_closed<H: Heap>(heap: H, known: &mut Known) -> bool {
                 closed &= !has_roots(list) && !known.is_some_and(|known| known.refers_to(heap, object));
             } else if heap.kind(object) != Kind::String && !known.is_some_and(|known| known.contains(heap, object)) {
                 heap.references(object, |edge| closed &= !is_dead(heap, edge.target));
+                heap.empty_keys(object, |edge| closed &= !dangling::is_dead_key(heap, edge.target));
             }
         }
         if !closed {
@@ -352,6 +356,7 @@ impl<H: Heap, F: Fn(H::Object) -> bool> References<H, F> {
                 self.check_target(&edge);
             }
         });
+        heap.empty_keys(object, |edge| self.found.sound &= !dangling::is_dead_key(heap, edge.target));
     }
 
     #[inline(never)]

@@ -416,6 +416,63 @@ fn an_entry_of_a_weak_table_goes_with_what_is_dead_or_about_to_be_finalized() {
 }
 
 #[test]
+fn a_freed_key_that_an_empty_entry_still_has_is_dangling() {
+    let mut heap = heap();
+    let (table, dead) = (rooted_table(&mut heap, "t"), heap.new_table());
+    let (filled, emptied) = (Value::Integer(1), Value::Nil);
+    heap.corrupt().set_in_silence(table, Value::Table(dead), filled);
+    heap.corrupt().set_in_silence(table, Value::Table(dead), emptied);
+    let violation = breaks(&mut heap, Invariant::Dangling, "dangling table->table", |heap| heap.free(id(dead)));
+    assert_eq!(violation.edge.map(|edge| edge.to_string()).as_deref(), Some("key of an empty entry"));
+    assert!(violation.detail.contains("the key is not marked dead"), "{}", violation.detail);
+}
+
+#[test]
+fn a_key_that_is_about_to_be_freed_is_dangling_in_an_empty_entry_and_one_that_is_marked_dead_is_not() {
+    let with_key = || {
+        let mut heap = heap();
+        let (table, dead) = (rooted_table(&mut heap, "t"), heap.new_table());
+        heap.corrupt().set(table, Value::Table(dead), Value::Integer(1));
+        heap.corrupt().set_in_silence(table, Value::Table(dead), Value::Nil);
+        (heap, table, dead)
+    };
+    // The traversal of the table marks the key dead.
+    let (mut heap, _, dead) = with_key();
+    heap.set_observer(Box::new(Checker::new(Level::Full)));
+    heap.corrupt().turn_until(Phase::Pause);
+    assert!(heap.view().quarantined().any(|object| object.id() == id(dead)));
+    assert_eq!(first_violation(&mut heap), None);
+    // A key that comes after it does not meet a traversal.
+    let (mut heap, table, _) = with_key();
+    let late = heap.new_table();
+    heap.corrupt().turn_until(Phase::SweepAll);
+    breaks(&mut heap, Invariant::Dangling, "dangling table->table", |heap| {
+        heap.set_in_silence(table, Value::Table(late), Value::Integer(1));
+        heap.set_in_silence(table, Value::Table(late), Value::Nil);
+    });
+}
+
+#[test]
+fn the_usual_check_finds_a_freed_key_in_an_empty_entry_of_a_table_that_it_knows() {
+    let mut heap = heap();
+    let (table, child) = (rooted_table(&mut heap, "t"), rooted_table(&mut heap, "child"));
+    heap.corrupt().set(table, Value::Table(child), Value::Integer(1));
+    // The sweep begins behind an object that stays.
+    rooted_table(&mut heap, "last");
+    let violation = usual_check(&mut heap, |heap| {
+        heap.corrupt().turn_until(Phase::EnterAtomic);
+        let registry = heap.corrupt().registry();
+        let name = key(heap, "child");
+        let mut tools = heap.corrupt();
+        tools.turn();
+        tools.set_in_silence(registry, name, Value::Nil);
+        tools.set_in_silence(table, Value::Table(child), Value::Nil);
+        tools.free(id(child));
+    });
+    assert_eq!(violation.map(|violation| violation.signature()).as_deref(), Some("dangling table->table"));
+}
+
+#[test]
 fn a_wrong_byte_count_breaks_bytes() {
     let mut heap = heap();
     breaks(&mut heap, Invariant::Bytes, "bytes", |heap| heap.add_bytes(1));

@@ -79,6 +79,12 @@ impl<H: Names> Places<H> {
         let (kind, freed) = (heap.kind(object), heap.is_freed(object));
         let mut references = Vec::new();
         heap.references(object, |edge| references.push(edge));
+        let mut empty_keys = Vec::new();
+        heap.empty_keys(object, |edge| {
+            if let Label::EmptyKey(entry) = edge.label {
+                empty_keys.push((entry, edge.target));
+            }
+        });
         let keys = references.iter().filter_map(|edge| match edge.label {
             Label::Entry(entry) | Label::Key(entry) => Some((entry, heap.key(object, entry)?)),
             _ => None,
@@ -100,6 +106,7 @@ impl<H: Names> Places<H> {
             details: if freed { Details::None } else { self.details(object, kind) },
             references: references.into_iter().map(|edge| edge.map(|target| self.of(target))).collect(),
             keys,
+            empty_keys: empty_keys.into_iter().map(|(entry, target)| (entry, self.of(target))).collect(),
         }
     }
 

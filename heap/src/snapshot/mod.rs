@@ -60,6 +60,8 @@ struct Record {
     references: Vec<Edge<Place>>,
     /// The keys of a table's entries, by the places of the entries.
     keys: Vec<(u32, Key)>,
+    /// The objects that are keys of entries without a value, by the places of the entries.
+    empty_keys: Vec<(u32, Place)>,
     definition: Option<Location>,
     details: Details,
 }

@@ -2,8 +2,8 @@
 
 use super::{Chain, Details, Place, Record, Snapshot};
 use crate::{
-    Abilities, Age, Colour, Edge, GrayList, Heap, Key, Kind, ListName, Location, Marks, Mode, Names, Phase, Root,
-    Rules, Weakness,
+    Abilities, Age, Colour, Edge, GrayList, Heap, Key, Kind, Label, ListName, Location, Marks, Mode, Names, Phase,
+    Root, Rules, Strength, Weakness,
 };
 use std::ops::Range;
 
@@ -205,6 +205,12 @@ impl Heap for &Snapshot {
 
     fn references(self, object: Place, visit: impl FnMut(Edge<Place>)) {
         self.record(object).references.iter().copied().for_each(visit);
+    }
+
+    fn empty_keys(self, table: Place, mut visit: impl FnMut(Edge<Place>)) {
+        for &(entry, target) in &self.record(table).empty_keys {
+            visit(Edge { label: Label::EmptyKey(entry), target, strength: Strength::Weak });
+        }
     }
 
     fn key(self, table: Place, entry: u32) -> Option<Key> {

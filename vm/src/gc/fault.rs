@@ -176,6 +176,8 @@ mod catalogue {
             "the atomic phase removes an ephemeron entry whose key is marked instead of marking its value";
         WeakValuesClearedEarly "weak-values-cleared-early" in "5.4":
             "a table with weak values is cleared when the atomic phase traverses it, though what comes after may mark them";
+        DeadKeysKept "dead-keys-kept" in "5.4":
+            "the key of an entry without a value is not marked dead, and is freed while the entry still has it";
         AbsentFlagWrong "absent-flag-wrong" in "5.4":
             "a metatable without __gc is remembered as one without __mode";
         FinalizersNotMarked "finalizers-not-marked" in "5.4":

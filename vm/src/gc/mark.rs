@@ -194,6 +194,9 @@ impl Heap {
 
     /// The key of an empty entry is not a reference: it may be collected.
     pub(super) fn bury_key(&mut self, table: Gc<Table>, index: usize) {
+        if planted!(self, DeadKeysKept) {
+            return;
+        }
         // SAFETY: no other reference to the table is held by the traversals.
         unsafe { table.object_mut() }.bury_key(index);
     }

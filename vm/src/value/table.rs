@@ -7,7 +7,7 @@
 //! Nothing in a hash depends on an address: strings hash by their bytes, other objects by their number. So the order of
 //! `next` is the same in every run.
 
-use crate::gc::{Field, Gc, Header, Node, Pool, PooledSlice, read_value, write_value};
+use crate::gc::{AnyGc, Field, Gc, Header, Node, Pool, PooledSlice, read_value, write_value};
 use crate::value::{FloatRounding, Metamethod, Str, Value, float_to_integer, hash_bytes};
 use std::cell::Cell;
 
@@ -146,6 +146,13 @@ impl Table {
 
     pub(crate) fn set_node_value(&mut self, index: usize, value: Value) {
         self.nodes[index].set_value(&value);
+    }
+
+    /// The object that is the key of an entry without a value, if it was not buried.
+    #[inline(always)]
+    pub(crate) fn unburied_key(&self, index: usize) -> Option<AnyGc> {
+        let node = &self.nodes[index];
+        if node.dead || !node.value().is_nil() { None } else { node.key().object() }
     }
 
     /// Forgets the reference to the key of an entry without a value, keeping its place in the order of `next`.

@@ -267,6 +267,11 @@ impl<'h> moonphase_heap::Heap for HeapView<'h> {
         self.visit_references(object, visit);
     }
 
+    #[inline]
+    fn empty_keys(self, table: ObjectView<'h>, visit: impl FnMut(Edge<ObjectView<'h>>)) {
+        self.visit_empty_keys(table, visit);
+    }
+
     fn key(self, table: ObjectView<'h>, entry: u32) -> Option<Key> {
         let Object::Table(table) = table.object.unpack() else { return None };
         let entry = entry as usize;

@@ -151,6 +151,20 @@ impl<'h> HeapView<'h> {
         }
     }
 
+    #[inline]
+    pub(super) fn visit_empty_keys(self, object: ObjectView<'h>, visit: impl FnMut(Edge<ObjectView<'h>>)) {
+        let Object::Table(table) = object.object.unpack() else { return };
+        if object.is_freed() {
+            return;
+        }
+        let mut walk = Walk(visit);
+        for index in 0..table.node_count() {
+            if let Some(target) = table.unburied_key(index) {
+                walk.edge(Label::EmptyKey(place(index)), target, Strength::Weak);
+            }
+        }
+    }
+
     /// How a table is weak, as its metatable says now. What the metatable is remembered to lack is left aside: the collector
     /// keeps that.
     #[inline]
