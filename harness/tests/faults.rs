@@ -49,51 +49,6 @@ fn faults_are_found_after_the_same_cases_however_many_are_measured_side_by_side(
     assert_eq!(results(&json), alone);
 }
 
-/// Finds a fault and minimizes it: what `check`, `run` and `trace` say of the minimized script is the same.
-fn shows_everywhere(fault: &str) -> Result<(), String> {
-    let scratch = Scratch::new();
-    let found = scratch.run(&["fuzz", "--fault", fault, "--seed", "1", "--first", "--jobs", "1", "--runs", "20000"]);
-    let folder = scratch.list("findings").pop().ok_or_else(|| format!("{fault}: not found: {found:?}"))?;
-    // What cannot be minimized is shown as it was generated.
-    let minimized = format!("findings/{folder}/minimized.lua");
-    let script = if scratch.path(&minimized).exists() { minimized } else { format!("findings/{folder}/original.lua") };
-    let text = scratch.read(&script);
-    let signature = text.lines().find_map(|line| line.strip_prefix("-- finding: ")).unwrap_or_default();
-    for (words, code) in
-        [(&["check", "--expect"][..], 0), (&["check"], 1), (&["run", "--check", "barrier"], 1), (&["trace"], 1)]
-    {
-        let ran = scratch.run(&[words, &[&script]].concat());
-        let told = if words == ["run", "--check", "barrier"] { &ran.stderr } else { &ran.stdout };
-        let wanted = if code == 0 { "as expected" } else { signature };
-        // An engine that panics takes these commands with it.
-        let panicked = signature.starts_with("crash ") && ran.code == 101;
-        if !panicked && (ran.code != code || !told.contains(wanted)) {
-            return Err(format!("{fault}: {words:?} does not show '{signature}' of\n{text}\n{}", ran.stderr));
-        }
-    }
-    Ok(())
-}
-
-#[test]
-fn every_command_shows_what_a_minimized_script_shows() {
-    let faults = moonphase::fault::Fault::ALL;
-    let results = std::sync::Mutex::new(Vec::new());
-    thread::scope(|scope| {
-        for half in 0..2 {
-            let results = &results;
-            scope.spawn(move || {
-                for fault in faults.iter().skip(half).step_by(2) {
-                    if let Err(complaint) = shows_everywhere(fault.name()) {
-                        results.lock().unwrap().push(complaint);
-                    }
-                }
-            });
-        }
-    });
-    let complaints = results.into_inner().unwrap();
-    assert!(complaints.is_empty(), "{} of {}:\n{}", complaints.len(), faults.len(), complaints.join("\n"));
-}
-
 #[test]
 fn the_result_has_all_its_fields() {
     let (code, json) = faults(&["--only", "no-barrier-table-store", "--oracle-cap", "3"]);
@@ -116,6 +71,20 @@ fn a_check_does_not_go_by_what_the_collector_remembers_of_a_metatable() {
     let fault = &json["faults"][0];
     assert_eq!((&fault["oracle"], &fault["signature"]), (&"invariant".into(), &"complete table".into()));
     assert_eq!(fault["by"]["invariant"], fault["runs"]);
+}
+
+#[test]
+fn what_nothing_in_the_heap_shows_afterwards_is_found_where_it_happens() {
+    // Entries that are gone, keys that are no references, and what is done after the last line of the script.
+    let only = "ephemeron-entry-dropped,weak-values-cleared-early,dead-keys-kept,finalizer-reentered,\
+                closing-drops-finalizers,closing-finalizes-new";
+    let (code, json) = faults(&["--only", only, "--oracle-cap", "1"]);
+    assert_eq!(code, 0);
+    let signatures: Vec<_> =
+        results(&json).iter().map(|fault| fault["signature"].as_str().unwrap().to_owned()).collect();
+    let expected =
+        ["weak table", "weak table", "dangling table->table", "finalizers", "finalizers userdata", "finalizers table"];
+    assert_eq!(signatures, expected);
 }
 
 /// Stores of most kinds, the collector standing still in the middle of marking.

@@ -1,9 +1,13 @@
-//! Nothing in a minimized script can be dropped: each statement and each item of a list is deleted in turn from the minimized
-//! scripts of all planted faults, by the text alone, and none of what is left shows the finding.
+//! The minimized scripts of all planted faults. All commands show the finding; and nothing can be dropped: each statement and each
+//! item of a list is deleted in turn, by the text alone, and none of what is left shows the finding.
 
 #![cfg(feature = "faults")]
 
 mod common;
+
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 use common::Scratch;
 use moonphase::fault::Fault;
@@ -13,28 +17,72 @@ use moonphase::limits::Limits;
 use moonphase::oracle::{Oracles, Purpose};
 use moonphase::settings::Settings;
 
-/// A minimized script with the settings that show it.
+/// The script of a finding with the settings that show it.
 struct Minimized {
+    fault: Fault,
     settings: Settings,
     signature: String,
+    /// With its header.
+    text: String,
     code: String,
+    /// Whether there was time to minimize it; it is as it was generated else.
+    complete: bool,
 }
 
 impl Minimized {
     /// What a campaign with a fault finds first.
     fn of(fault: Fault, more: &[&str]) -> Option<Minimized> {
         let scratch = Scratch::new();
-        let words = ["fuzz", "--fault", fault.name(), "--first", "--seed", "1", "--runs", "2000", "--format", "json"];
+        let words = ["fuzz", "--fault", fault.name(), "--first", "--seed", "1", "--runs", "20000", "--format", "json"];
         let (_, json) = scratch.json(&[&words[..], more].concat());
-        let path = json["findings"][0]["minimized"].as_str()?.to_owned();
-        let text = scratch.read(&path);
+        let finding = &json["findings"][0];
+        let complete = finding["minimized"].is_string();
+        let text = scratch.read(finding["minimized"].as_str().or(finding["original"].as_str())?);
         let header = Header::parse(text.as_bytes(), Settings::default()).unwrap().unwrap();
         let [signature] = &header.findings[..] else { panic!("{text}") };
         Some(Minimized {
+            fault,
+            complete,
             signature: signature.clone(),
             settings: header.settings,
             code: String::from_utf8(body(text.as_bytes())).unwrap(),
+            text,
         })
+    }
+
+    /// Those of all faults, in the order of the catalogue.
+    fn all() -> &'static [Minimized] {
+        static ALL: LazyLock<Vec<Minimized>> = LazyLock::new(|| {
+            let next = AtomicUsize::new(0);
+            let work = || {
+                let faults = std::iter::from_fn(|| Fault::ALL.get(next.fetch_add(1, Ordering::Relaxed)));
+                faults.filter_map(|&fault| Minimized::of(fault, &[])).collect::<Vec<_>>()
+            };
+            let mut all = thread::scope(|scope| {
+                let workers = [scope.spawn(work), scope.spawn(work)];
+                workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect::<Vec<_>>()
+            });
+            all.sort_by_key(|minimized| Fault::ALL.iter().position(|&fault| fault == minimized.fault));
+            all
+        });
+        &ALL
+    }
+
+    /// Whether all commands show the finding.
+    fn shows_everywhere(&self) -> Result<(), String> {
+        let scratch = Scratch::new();
+        scratch.write("case.lua", &self.text);
+        for (words, code) in
+            [(&["check", "--expect"][..], 0), (&["check"], 1), (&["run", "--check", "barrier"], 1), (&["trace"], 1)]
+        {
+            let ran = scratch.run(&[words, &["case.lua"]].concat());
+            let told = if words == ["run", "--check", "barrier"] { &ran.stderr } else { &ran.stdout };
+            let wanted = if code == 0 { "as expected" } else { &self.signature };
+            if ran.code != code || !told.contains(wanted) {
+                return Err(format!("{}: {words:?} does not show it of\n{}\n{}", self.fault, self.text, ran.stderr));
+            }
+        }
+        Ok(())
     }
 
     /// Whether a text shows the same finding; one by outputs only if nothing is wrong without the fault.
@@ -169,30 +217,30 @@ fn deletions_take_statements_items_and_variables() {
 }
 
 #[test]
+fn every_command_shows_what_a_minimized_script_shows() {
+    let complaints: Vec<_> =
+        Minimized::all().iter().filter_map(|minimized| minimized.shows_everywhere().err()).collect();
+    assert!(complaints.is_empty(), "{} of {}:\n{}", complaints.len(), Fault::ALL.len(), complaints.join("\n"));
+    assert_eq!(Minimized::all().len(), Fault::ALL.len());
+}
+
+#[test]
 fn nothing_in_the_minimized_script_of_a_planted_fault_can_be_dropped() {
-    /// Lines.
-    const LONG: usize = 15;
-    let (mut found, mut short, mut scheduled) = (0, 0, Vec::new());
+    let complete: Vec<_> = Minimized::all().iter().filter(|minimized| minimized.complete).collect();
+    let mut scheduled = Vec::new();
     let mut complaints = Vec::new();
-    for &fault in Fault::ALL {
-        let Some(minimized) = Minimized::of(fault, &[]) else { continue };
-        found += 1;
-        if !minimized.settings.schedules.of_script().is_empty() {
+    for minimized in &complete {
+        let Minimized { fault, settings, code, .. } = minimized;
+        if !settings.schedules.of_script().is_empty() {
             scheduled.push(fault.name());
         }
-        // A long one is what was left when the time for minimizing was over.
-        if minimized.code.lines().count() > LONG {
-            continue;
-        }
-        short += 1;
         for smaller in minimized.droppable() {
-            complaints
-                .push(format!("{fault}: {}\n{}\n-- is more than\n{smaller}\n", minimized.settings, minimized.code));
+            complaints.push(format!("{fault}: {settings}\n{code}\n-- is more than\n{smaller}\n"));
         }
     }
-    println!("{found} minimized, {} with a schedule: {scheduled:?}", scheduled.len());
+    println!("{} minimized, {} with a schedule: {scheduled:?}", complete.len(), scheduled.len());
     assert!(complaints.is_empty(), "{} scripts:\n{}", complaints.len(), complaints.join("\n"));
-    assert!(found >= 70 && short >= 60, "{found} found, {short} of them short");
+    assert_eq!(complete.len(), Fault::ALL.len());
 }
 
 #[test]

@@ -45,6 +45,11 @@ pub enum StepKind {
     Major,
     /// The end of generational mode: all objects become white and new.
     EnterIncremental,
+    /// The state is closed: all objects with finalizers come to wait for them.
+    Close,
+    /// While the state is closed: the next object that waits is taken, and its finalizer is called after the step. The last such
+    /// step finds none.
+    CloseNext,
 }
 
 impl StepKind {
@@ -57,6 +62,8 @@ impl StepKind {
             StepKind::Minor => "minor",
             StepKind::Major => "major",
             StepKind::EnterIncremental => "enter-incremental",
+            StepKind::Close => "close",
+            StepKind::CloseNext => "close-next",
         }
     }
 }
@@ -191,8 +198,11 @@ pub enum Event<'e, O> {
     Free(O),
     /// An object got a finalizer: it was marked for finalization (manual §2.5.3). Raised with the steps.
     Finalizable(O),
-    /// A finalizer is about to be called for the object.
+    /// A finalizer is about to be called for the object. Raised with the steps, inside of the step that takes the object if there
+    /// is one.
     Finalize(O),
+    /// The finalizer that was called last has ended. Raised with the steps.
+    Finalized,
     /// The program wrote to its output.
     Output(&'e [u8]),
     /// The collector met a freed object where only living ones may be.
@@ -212,8 +222,8 @@ impl<O> Event<'_, O> {
 pub struct Interests {
     /// [`Event::Store`] and [`Event::Barrier`].
     pub stores: bool,
-    /// [`Event::StepBegin`], [`Event::StepEnd`], [`Event::RunEnd`], [`Event::Traversed`], [`Event::PhaseChange`] and
-    /// [`Event::Finalizable`].
+    /// [`Event::StepBegin`], [`Event::StepEnd`], [`Event::RunEnd`], [`Event::Traversed`], [`Event::PhaseChange`],
+    /// [`Event::Finalizable`], [`Event::Finalize`] and [`Event::Finalized`].
     pub steps: bool,
     /// Where there is little to tell: with the stores, barriers that changed no colour; with the steps, changes of phase but
     /// for those that end marking, and both ends of each turn that only goes on with marking in the middle of a run.

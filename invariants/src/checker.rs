@@ -10,6 +10,9 @@
 //! - when marking has ended: whether anything reachable is dead, unless sweeping ends before the program goes on
 //!   (`marking_ended`);
 //! - when sweeping has ended: all objects by their headers, and their references (`sweeping_ended`).
+//!
+//! At each finalizer the checker asks whether it is the turn of its object, and at each step whether a finalizer runs. When a state is
+//! closed, finalizers are called between steps of their own, and whoever closes it calls [`Checker::look_closed`].
 
 use crate::breach::{Breach, Verdict};
 use crate::checks::{ages, complete, dangling, finalizers, gray_lists, kept_entries, tricolour};
@@ -166,6 +169,20 @@ impl Checker {
         self.violation()
     }
 
+    /// A look when the state was closed and all finalizers were called. Gives what was found, now or before. In the middle of a
+    /// step, and after a violation, there is no look.
+    pub fn look_closed<H: Names>(&mut self, heap: H) -> Option<&Violation> {
+        if self.violation.is_none() && self.step.is_none() {
+            let mut verdict = self.finalizers.check_closed(heap);
+            // Where no finalizer was called, nothing has changed since the last look.
+            if verdict.is_ok() && self.finalizers.has_closed_any() {
+                verdict = self.whole(heap, true);
+            }
+            self.conclude(heap, verdict);
+        }
+        self.violation()
+    }
+
     fn whole<H: Heap>(&mut self, heap: H, settled: bool) -> Verdict<H::Object> {
         self.suspicious = false;
         match self.level {
@@ -274,6 +291,7 @@ impl Checker {
     }
 
     fn step_begins<H: Heap>(&mut self, heap: H, kind: StepKind) -> Verdict<H::Object> {
+        self.finalizers.before_step()?;
         self.look_around(heap, true)?;
         let goes_on = std::mem::replace(&mut self.in_run, heap.is_in_run());
         if self.level != Level::Barrier {
@@ -316,6 +334,11 @@ impl Checker {
     fn step_ended<H: Heap>(&mut self, heap: H, kind: StepKind, before: Phase) -> Verdict<H::Object> {
         self.step = None;
         self.look_after_step(heap, kind, before)?;
+        match kind {
+            StepKind::Close => return self.finalizers.begin_closing(heap),
+            StepKind::CloseNext => return self.finalizers.after_taking(heap),
+            _ => {}
+        }
         // Objects are found to be finalizable at the end of marking.
         if self.level == Level::Barrier && kind == StepKind::Turn && before == heap.phase() {
             self.finalizers.after_usual_step(heap);
@@ -397,16 +420,24 @@ impl Checker {
     fn follow<H: Heap>(&mut self, heap: H, event: &Event<'_, H::Object>) {
         match *event {
             Event::StepBegin(kind) => self.enter_step(heap, kind),
-            Event::StepEnd(..) => {
+            Event::StepEnd(kind, _) => {
                 self.step = None;
                 // Objects may have been freed, and nobody has looked at stacks.
                 self.clean = Clean::None;
                 // What is wrong is not to be told yet.
-                let _ = self.finalizers.after_step(heap);
+                let _ = match kind {
+                    StepKind::Close => self.finalizers.begin_closing(heap),
+                    StepKind::CloseNext => Ok(()),
+                    _ => self.finalizers.after_step(heap),
+                };
                 self.weak_entries.forget();
             }
             Event::Store { holder, .. } => self.scratch.known.touch(heap, holder),
             Event::Finalizable(object) => self.finalizers.mark(heap, object),
+            Event::Finalize(object) => {
+                let _ = self.finalizers.begin(heap, object);
+            }
+            Event::Finalized => self.finalizers.end(),
             _ => {}
         }
     }
@@ -479,6 +510,15 @@ impl Checker {
             Event::Finalizable(object) => {
                 self.moved = true;
                 self.finalizers.mark(heap, object);
+                Ok(())
+            }
+            // Inside of the step that takes the object: what is wrong is kept until the end of the step.
+            Event::Finalize(object) => match self.finalizers.begin(heap, object) {
+                Err(breach) if self.step.is_some() => return self.keep_for_end(heap, &breach),
+                verdict => verdict,
+            },
+            Event::Finalized => {
+                self.finalizers.end();
                 Ok(())
             }
             Event::CloseUpvalue(upvalue) => {

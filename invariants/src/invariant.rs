@@ -22,7 +22,8 @@ pub enum Invariant {
     Threads,
     /// Strings are never gray.
     Strings,
-    /// Objects with finalizers are listed as such, and finalized in the reverse of the order of marking.
+    /// Objects with finalizers are listed as such, and finalized in the reverse of the order of marking, one after the other; when
+    /// the state is closed, all of them.
     Finalizers,
     /// After atomic no weak entry refers to a dead object, and no other entry of a weak table is gone.
     Weak,
@@ -102,7 +103,8 @@ impl Invariant {
             Invariant::Strings => "a string refers to nothing and so is never gray",
             Invariant::Finalizers => {
                 "objects with finalizers must be in the collector's lists of such objects and nowhere else, and be \
-                 finalized in the reverse of the order in which they were marked for it"
+                 finalized in the reverse of the order in which they were marked for it, while the collector does nothing \
+                 else; when the state is closed, all that have a finalizer by then"
             }
             Invariant::Weak => {
                 "an entry of a weak table must be removed before what it refers to is freed; a value that is about to be \

@@ -3,7 +3,9 @@
 
 use moonphase_heap::{Event, Heap as _, Names, Observer as _, Snapshot, StepKind};
 use moonphase_invariants::{Checker, Invariant, Level, Violation, check};
-use moonphase_vm::gc::{Age, Colour, Corrupt, Gc, GrayList, Heap, HeapOptions, Mode, ObjectView, Phase, VmObserver};
+use moonphase_vm::gc::{
+    Age, Colour, Corrupt, Gc, GrayList, Heap, HeapOptions, ListName, Mode, ObjectView, Phase, VmObserver,
+};
 use moonphase_vm::value::{Table, Value};
 
 fn heap() -> Box<Heap> {
@@ -289,6 +291,99 @@ fn objects_that_change_places_while_they_wait_break_finalizers() {
         heap.corrupt().swap_waiting();
         heap.corrupt().turn_until(Phase::Pause);
         assert_eq!(first_violation(&mut heap).as_deref(), Some("finalizers table"), "{level}");
+    }
+}
+
+/// What a checker says of a state with two objects to be finalized that is closed in these steps.
+fn told_of_closing(level: Level, close: impl FnOnce(&mut dyn FnMut(Told))) -> Option<String> {
+    let mut heap = finalizable();
+    heap.take_observer();
+    // Closing clears no weak table: a finalizer may find other objects that are finalized.
+    let weak = weak_table(&mut heap, "v");
+    let objects: Vec<u32> = heap.view().list(ListName::Finalizable).map(|object| object.id()).collect();
+    assert_eq!(objects.len(), 2);
+    heap.corrupt().set_to_object(weak, Value::Integer(1), objects[0]);
+    let mut checker = Checker::new(level);
+    close(&mut |told| {
+        let phase = heap.view().phase();
+        let mut tell = |heap: &Heap, event: Event<'_, ObjectView<'_>>| {
+            let _ = checker.event(heap.view(), &event);
+        };
+        match told {
+            Told::Close => {
+                tell(&heap, Event::StepBegin(StepKind::Close));
+                heap.corrupt().separate();
+                tell(&heap, Event::StepEnd(StepKind::Close, phase));
+            }
+            Told::Unseparated => {
+                tell(&heap, Event::StepBegin(StepKind::Close));
+                tell(&heap, Event::StepEnd(StepKind::Close, phase));
+            }
+            Told::Next => {
+                tell(&heap, Event::StepBegin(StepKind::CloseNext));
+                let first = heap.view().list(ListName::ToBeFinalized).next();
+                if let Some(first) = first {
+                    tell(&heap, Event::Finalize(first));
+                    heap.corrupt().take_finalizable();
+                }
+                tell(&heap, Event::StepEnd(StepKind::CloseNext, phase));
+            }
+            Told::Lost => {
+                heap.corrupt().take_finalizable();
+            }
+            Told::Ended => tell(&heap, Event::Finalized),
+            Told::Swap => heap.corrupt().swap_waiting(),
+        }
+    });
+    checker.look_closed(heap.view());
+    checker.into_violation().map(|violation| violation.signature())
+}
+
+#[derive(Clone, Copy)]
+enum Told {
+    /// All objects with finalizers come to wait.
+    Close,
+    /// None does.
+    Unseparated,
+    /// The next one is taken, with its event.
+    Next,
+    /// The next one is taken, and nobody is told.
+    Lost,
+    /// The finalizer ends.
+    Ended,
+    /// The next two change places.
+    Swap,
+}
+
+#[test]
+fn a_closed_state_must_call_all_finalizers_in_their_turn_and_one_at_a_time() {
+    use Told::{Close, Ended, Lost, Next, Swap, Unseparated};
+    let cases: [(&[Told], Option<&str>); 7] = [
+        (&[Close, Next, Ended, Next, Ended, Next], None),
+        (&[Unseparated, Next], Some("finalizers table")),
+        (&[Close, Next, Ended], Some("finalizers table")),
+        (&[Close, Next, Next, Ended], Some("finalizers")),
+        (&[Close, Lost, Next, Ended, Next], Some("finalizers table")),
+        (&[Close, Swap, Next, Ended, Next, Ended, Next], Some("finalizers table")),
+        (&[Close, Next, Ended, Next, Ended, Close, Next, Ended, Next], None),
+    ];
+    for (nth, (steps, expected)) in cases.into_iter().enumerate() {
+        for &level in Level::ALL {
+            let told = told_of_closing(level, |tell| steps.iter().for_each(|&step| tell(step)));
+            assert_eq!(told.as_deref(), expected, "case {nth} at {level}");
+        }
+    }
+}
+
+#[test]
+fn a_collector_that_works_while_a_finalizer_runs_breaks_finalizers() {
+    for &level in Level::ALL {
+        let mut heap = finalizable();
+        heap.set_observer(Box::new(Checker::new(level)));
+        heap.corrupt().turn_until(Phase::CallFinalizers);
+        heap.corrupt().turn_into_finalizer();
+        heap.corrupt().turn();
+        assert_eq!(first_violation(&mut heap).as_deref(), Some("finalizers"), "{level}");
     }
 }
 

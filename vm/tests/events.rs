@@ -204,3 +204,32 @@ fn events_have_the_same_numbers_whether_each_turn_is_told_or_not() {
         all.lines.iter().filter(|line| is_acting(line)).count()
     );
 }
+
+#[test]
+fn closing_tells_of_each_finalizer_between_steps_and_calls_none_that_is_new() {
+    let program = "local meta = {} meta.__gc = function() setmetatable({}, meta) end
+        kept = { setmetatable({}, meta), setmetatable({}, meta) }";
+    for policy in ["5.1,setupvalue=upvalue", "5.2", "5.3", "5.4", "generational"] {
+        let mut options = Options::default();
+        options.policy = policy.parse().expect("a policy");
+        let mut vm = Vm::observed(options, Box::new(Log { coarse: true, ..Log::default() }));
+        vm.run(program.as_bytes(), b"=script", &[]).expect("it runs");
+        // An observer that was out for a look goes on counting.
+        let observer = vm.take_observer().expect("installed");
+        vm.put_back_observer(observer);
+        vm.close().expect("finalizers run");
+        let observer = vm.take_observer().expect("installed").into_any();
+        let log: Box<Log> = observer.downcast().expect("the log that was installed");
+        assert!(log.numbers.is_sorted(), "{policy}: {:?}", log.numbers);
+        let words = ["StepBegin(Close)", "StepBegin(CloseNext)", "Finalize(", "Finalized", "Finalizable("];
+        let word_of = |line: &String| words.iter().copied().find(|word| line.starts_with(word));
+        let told: Vec<&str> = log.lines.iter().filter_map(word_of).collect();
+        let closing = told.iter().position(|word| *word == words[0]).expect("closing begins");
+        // Two tables of the script, whose finalizers make one more each, and the three standard streams.
+        let (begin, next, finalize, finalized, finalizable) = (words[0], words[1], words[2], words[3], words[4]);
+        let table = [next, finalize, finalizable, finalized];
+        let stream = [next, finalize, finalized];
+        let expected = [&[begin][..], &table, &table, &stream, &stream, &stream, &[next]].concat();
+        assert_eq!(told[closing..], expected, "{policy}");
+    }
+}

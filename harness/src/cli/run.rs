@@ -10,7 +10,7 @@ use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
 use moonphase::engine::Case;
-use moonphase::engine::vm::{VmEngine, VmRun, Watch, options, unobserved};
+use moonphase::engine::vm::{self, VmEngine, VmRun, Watch, options, unobserved};
 use moonphase::limits::Limits;
 use moonphase::oracle::CHUNK_NAME;
 use moonphase::settings::{Check, Settings};
@@ -69,18 +69,18 @@ fn end(
     case: Option<&Input>,
 ) -> Result<Done, Failure> {
     let mut failed = false;
-    let mut end = result;
-    if let Err(ScriptError::Error(message)) = &end {
+    if let Err(ScriptError::Error(message)) = &result {
         failed = true;
         report(message);
-        end = Ok(());
     }
-    if end.is_ok() && settings.check != Check::Off {
-        end = look_at_end(&mut vm, case.is_some() && !failed);
-    }
-    if end.is_ok() {
-        end = vm.close();
-    }
+    let closed = match settings.check {
+        // The oracles collect when a script has ended, so a case does too; for other scripts that would change what their
+        // finalizers do.
+        Check::At(_) => vm::end::<Watch>(&mut vm, &result, case.is_some()),
+        Check::Off if failed || result.is_ok() => vm.close(),
+        Check::Off => Ok(()),
+    };
+    let end = closed.and(if failed { Ok(()) } else { result });
     if !matches!(end, Ok(()) | Err(ScriptError::Exit(_))) {
         // Whoever ended it is heard after it; what cannot be written any more is lost.
         let _ = vm.flush_output();
@@ -125,16 +125,4 @@ fn unsound(settings: &Settings) -> Failure {
         None => format!("policy {}", settings.gc),
     };
     Failure::Usage(format!("{what} is unsound: run it with --check barrier, or with --check off --allow-dangling"))
-}
-
-/// Takes the looks that are due at the end of a script. The oracles collect before the last of them, so a case does too; for other
-/// scripts that would change what their finalizers do.
-fn look_at_end(vm: &mut Vm, is_case: bool) -> Result<(), ScriptError> {
-    let collected = is_case && vm.collect().is_ok();
-    let Some(observer) = vm.take_observer() else { return Ok(()) };
-    let Ok(mut watch) = observer.into_any().downcast::<Watch>() else { return Ok(()) };
-    watch.look_at_end(vm, collected);
-    let found = watch.seen().is_some();
-    vm.set_observer(watch);
-    if found { Err(ScriptError::Halted) } else { Ok(()) }
 }

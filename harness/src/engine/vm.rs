@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use moonphase_heap::{Abilities, Event, Interests, Names, Observer, Snapshot};
 use moonphase_invariants::{Checker, History, Level, Violation};
+use moonphase_vm::gc::HeapView;
 use moonphase_vm::{Compiled, Limit, Options, Schedule, ScriptError, System, Turned, Vm};
 
 use super::{Case, Engine, Run, Sighting, puc};
@@ -165,6 +166,7 @@ impl VmEngine {
     fn run_under(&mut self, checker: Option<Checker>, case: &Case<'_>, limits: &Limits) -> VmRun {
         let Case { source, chunk_name, schedule, look, circumstance: _ } = *case;
         let options = limited(options(&self.settings, schedule), limits);
+        let checked = checker.is_some();
         let checker = checker.map(|checker| if look.history { checker.with_history() } else { checker });
         let unchecked = if checker.is_none() { unobserved(&self.settings, options.clone()) } else { None };
         let mut vm = unchecked.unwrap_or_else(|| {
@@ -186,8 +188,10 @@ impl VmEngine {
         let turned = vm.take_scheduled_turns();
         let lines = output.0.borrow_mut().take_lines();
         // What is printed from now on is not part of the outcome: the reference's last finalizers are not either.
-        // A limit may end the collection too, which says nothing of what is left then.
-        let collected = result.is_ok() && self.settings.check.level().is_some() && vm.collect().is_ok();
+        if checked {
+            // What is wrong is known to the watch, and a limit that ends this says nothing.
+            let _ = end::<CaseObserver>(&mut vm, &result, true);
+        }
         let mut run = VmRun {
             outcome: Outcome { lines, end: end_of(result) },
             violation: None,
@@ -198,12 +202,11 @@ impl VmEngine {
             turned,
             checking: Duration::ZERO,
         };
-        if let Some(observer) = vm.take_observer().and_then(|observer| observer.into_any().downcast().ok()) {
-            let observer: Box<CaseObserver> = observer;
+        let observer = vm.take_observer().and_then(|observer| observer.into_any().downcast::<CaseObserver>().ok());
+        if let Some(observer) = observer {
             run.checking = observer.spent;
             run.snapshot = observer.snapshot;
-            let mut watch = observer.watch;
-            watch.look_at_end(&vm, collected);
+            let watch = observer.watch;
             self.coverage = watch.coverage;
             run.unreachable = watch.unreachable;
             if let Some(checker) = watch.checker {
@@ -218,6 +221,50 @@ impl VmEngine {
         }
         run
     }
+}
+
+/// An observer that has a [`Watch`].
+pub trait Watching: for<'h> Observer<HeapView<'h>> + 'static {
+    /// What looks for something wrong.
+    fn watch(&mut self) -> &mut Watch;
+}
+
+/// Ends a program under the eyes of its observer: takes the looks that are due when the script has ended as `result` says, closes
+/// the state unless the script ended itself, and takes the looks that are due then. `collects`: a script that came to its end
+/// is followed by full collections, as the oracles have it.
+///
+/// # Errors
+/// A finalizer ended the program or hit a limit, or something is wrong ([`ScriptError::Halted`]).
+pub fn end<O: Watching>(vm: &mut Vm, result: &Result<(), ScriptError>, collects: bool) -> Result<(), ScriptError> {
+    let collects = collects && result.is_ok();
+    let collected = if collects { vm.collect() } else { Ok(()) };
+    look::<O>(vm, |watch, vm| watch.look_at_end(vm, collects && collected.is_ok()))?;
+    collected?;
+    if matches!(result, Ok(()) | Err(ScriptError::Error(_))) {
+        vm.close()?;
+        look::<O>(vm, Watch::look_closed)?;
+    }
+    Ok(())
+}
+
+fn look<O: Watching>(vm: &mut Vm, look: impl FnOnce(&mut Watch, &Vm)) -> Result<(), ScriptError> {
+    let mut found = false;
+    with_observer(vm, |observer: &mut O, vm| {
+        look(observer.watch(), vm);
+        found = observer.watch().seen().is_some();
+    });
+    if found { Err(ScriptError::Halted) } else { Ok(()) }
+}
+
+/// Lets the observer of a VM, which is of this type, look at it between two events.
+pub fn with_observer<O>(vm: &mut Vm, look: impl FnOnce(&mut O, &Vm))
+where
+    O: for<'h> Observer<HeapView<'h>> + 'static,
+{
+    let Some(observer) = vm.take_observer() else { return };
+    let Ok(mut observer) = observer.into_any().downcast::<O>() else { return };
+    look(&mut observer, vm);
+    vm.put_back_observer(observer);
 }
 
 fn end_of(result: Result<(), ScriptError>) -> End {
@@ -331,6 +378,8 @@ pub struct Watch {
     dangling: Option<Box<Violation>>,
     coverage: Option<Coverage>,
     unreachable: Option<Unreachable>,
+    /// Whether the script has ended. What stores meet while the state is closed is not counted: no script can be written for it.
+    ended: bool,
 }
 
 /// What a [`Watch`] has seen.
@@ -375,17 +424,25 @@ impl Watch {
     }
 
     fn with(checker: Option<Checker>, coverage: Option<Coverage>) -> Watch {
-        Watch { checker, dangling: None, coverage, unreachable: None }
+        Watch { checker, dangling: None, coverage, unreachable: None, ended: false }
     }
 
     /// Takes the looks that are due when the script has ended. `collected`: a full collection was made since, and ended.
-    pub fn look_at_end(&mut self, vm: &Vm, collected: bool) {
+    fn look_at_end(&mut self, vm: &Vm, collected: bool) {
+        self.ended = true;
         let Some(checker) = &mut self.checker else { return };
         if self.unreachable.is_none() {
             checker.look(vm.heap().view());
         }
         if collected {
             checker.look_complete(vm.heap().view());
+        }
+    }
+
+    /// Takes the looks that are due when the state was closed and all finalizers were called.
+    fn look_closed(&mut self, vm: &Vm) {
+        if let Some(checker) = self.checker.as_mut().filter(|_| self.unreachable.is_none()) {
+            checker.look_closed(vm.heap().view());
         }
     }
 
@@ -415,6 +472,9 @@ impl Watch {
         let (Some(_), Some(coverage), Event::Store { .. }) = (&self.checker, &mut self.coverage, event) else {
             return ControlFlow::Continue(());
         };
+        if self.ended {
+            return ControlFlow::Continue(());
+        }
         match coverage.note(heap, event) {
             Ok(()) => ControlFlow::Continue(()),
             Err(unreachable) => {
@@ -456,6 +516,18 @@ struct CaseObserver {
     snapshot: Option<Box<Snapshot>>,
     timed: bool,
     spent: Duration,
+}
+
+impl Watching for Watch {
+    fn watch(&mut self) -> &mut Watch {
+        self
+    }
+}
+
+impl Watching for CaseObserver {
+    fn watch(&mut self) -> &mut Watch {
+        &mut self.watch
+    }
 }
 
 impl<H: Names> Observer<H> for CaseObserver {

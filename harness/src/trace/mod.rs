@@ -23,7 +23,7 @@ use std::io::{self, Write};
 use moonphase_vm::{Limit, Schedule, ScriptError, System, Vm};
 
 use crate::engine::Case;
-use crate::engine::vm::{self, VmEngine, Watch};
+use crate::engine::vm::{self, VmEngine, Watch, with_observer};
 use crate::limits::Limits;
 use crate::oracle::CHUNK_NAME;
 use crate::report::Style;
@@ -92,22 +92,16 @@ pub fn trace(request: Request<'_>, out: Box<dyn Write>) -> io::Result<Traced> {
     if !request.is_case {
         vm.set_arguments(&[file.as_bytes()], 0);
     }
-    change(&mut vm, |tracer, vm| tracer.begin(vm.heap().view()));
+    with_observer(&mut vm, |tracer: &mut Tracer, vm| tracer.begin(vm.heap().view()));
     let mut result = vm.run(source, chunk_name, &[]);
-    if result.is_ok() {
-        // As the oracles end a case. Where they found nothing, nobody needs a collection that the script does not make.
-        let collected = found && vm.collect().is_ok();
-        let mut seen = false;
-        change(&mut vm, |tracer, vm| {
-            tracer.look_at_end(vm, collected);
-            seen = tracer.has_seen();
-        });
-        result = if seen { Err(ScriptError::Halted) } else { vm.close() };
+    // As the oracles end a case. Where they found nothing, nobody needs a collection that the script does not make.
+    if let Err(error) = vm::end::<Tracer>(&mut vm, &result, found) {
+        result = Err(error);
     }
     let completed = result.is_ok();
     let end = ending(result);
     let mut outcome = Ok(Traced { completed, left_out: 0, unseen: Vec::new(), seen: Vec::new() });
-    change(&mut vm, |tracer, vm| outcome = tracer.finish(vm.heap().view(), completed, end));
+    with_observer(&mut vm, |tracer: &mut Tracer, vm| outcome = tracer.finish(vm.heap().view(), completed, end));
     outcome
 }
 
@@ -123,14 +117,6 @@ fn watch(request: &Request<'_>) -> (Watch, bool) {
     }
     let case = Case { schedule: &request.schedule, ..Case::new(request.source, CHUNK_NAME) };
     VmEngine::new(settings.clone()).watch_at(&case, &Limits::default())
-}
-
-/// Takes the tracer out of its VM, and puts it back. No step of the collector runs meanwhile.
-fn change(vm: &mut Vm, with: impl FnOnce(&mut Tracer, &Vm)) {
-    let Some(observer) = vm.take_observer() else { return };
-    let Ok(mut tracer) = observer.into_any().downcast::<Tracer>() else { return };
-    with(&mut tracer, vm);
-    vm.set_observer(tracer);
 }
 
 /// How the script ended, and the words for it where it did not come to its end.

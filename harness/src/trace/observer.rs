@@ -10,7 +10,6 @@ use std::ops::ControlFlow;
 use moonphase_heap::{
     CaptureOrigin, Colour, Event, Heap, Interests, Kind, Label, Names, Observer, Phase, StepKind, Strength,
 };
-use moonphase_vm::Vm;
 
 use super::Traced;
 use super::event_kind::EventKind;
@@ -18,7 +17,7 @@ use super::fact::{Boundary, Fact, Few, Origin, Record};
 use super::filter::Filter;
 use super::names::{Name, NameTable};
 use super::page::Page;
-use crate::engine::vm::{Seen, Watch};
+use crate::engine::vm::{Seen, Watch, Watching};
 
 /// Objects of a list that are named; of more there is the number.
 const LISTED: usize = 8;
@@ -67,6 +66,8 @@ pub struct Tracer {
     line: Vec<u8>,
     dangling: bool,
     watch: Watch,
+    /// Whether the trace has told what the watch saw.
+    told: bool,
     /// Lines that may be left out before the script is stopped; `None` where its end is known to be near.
     patience: Option<u64>,
     failure: Option<io::Error>,
@@ -93,6 +94,7 @@ impl Tracer {
             line: Vec::new(),
             dangling: false,
             watch,
+            told: false,
             patience,
             failure: None,
         }
@@ -103,16 +105,10 @@ impl Tracer {
         self.dangling || self.watch.seen().is_some()
     }
 
-    /// The script has ended by itself: takes the looks that are due then, and tells what they show.
-    pub fn look_at_end(&mut self, vm: &Vm, collected: bool) {
-        if !self.has_seen() {
-            self.watch.look_at_end(vm, collected);
-            self.tell_violation(vm.heap().view());
-        }
-    }
-
+    /// Tells what was seen, once.
     fn tell_violation<H: Names>(&mut self, heap: H) {
-        let Some(seen) = self.watch.seen() else { return };
+        let Some(seen) = self.watch.seen().filter(|_| !self.told) else { return };
+        self.told = true;
         let signature = seen.signature().to_string();
         let name = |id: Option<u32>| id.and_then(|id| self.names.known(id));
         let (object, holder) = match seen {
@@ -145,6 +141,8 @@ impl Tracer {
             let text = String::from_utf8_lossy(&std::mem::take(&mut self.line)).into_owned();
             self.write(heap, Fact::Print { text });
         }
+        // Not so where it was seen after the last event.
+        self.tell_violation(heap);
         let seen = self.watch.seen().map(|seen| seen.signature().to_string());
         let impatient = self.is_impatient();
         let (how, message) = match seen {
@@ -602,6 +600,12 @@ fn has_user_values<H: Heap>(heap: H, userdata: H::Object) -> bool {
 
 fn variable<H: Names>(heap: H, closure: H::Object, index: usize) -> String {
     String::from_utf8_lossy(&heap.upvalue_name(closure, index as u32).unwrap_or_default()).into_owned()
+}
+
+impl Watching for Tracer {
+    fn watch(&mut self) -> &mut Watch {
+        &mut self.watch
+    }
 }
 
 impl<H: Names> Observer<H> for Tracer {

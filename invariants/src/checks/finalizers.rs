@@ -5,6 +5,9 @@
 //! So the list is compared with the list of the look before. For example: after the list `a b c`, the lists `b c`, `c` and
 //! `c d e` are right; `c b` is not, unless `b` was marked for finalization again.
 //!
+//! The collector does not work while a finalizer runs. When the state is closed, all objects with finalizers wait, and each is taken
+//! off the front in its turn. Objects that get a finalizer from then on are not finalized, else closing might never end.
+//!
 //! The same moment decides what weak tables may still refer to (`weak`). When an object that has a finalizer is found dead,
 //! entries with it as a weak value are removed at once; entries with it as a weak key stay until it is freed (`kept_entries`).
 
@@ -50,6 +53,10 @@ pub(crate) struct Order {
     waiting: Vec<u32>,
     /// Those that were taken off since the lists were last compared, and not marked for finalization again.
     taken: IdSet,
+    /// How many finalizers run, one inside of the other.
+    running: u32,
+    /// Since the state is being closed: how many finalizers were called.
+    closing: Option<u32>,
 }
 
 impl Order {
@@ -62,6 +69,72 @@ impl Order {
         if let Some(taken) = self.waiting.iter().position(|&id| id == heap.id(object)) {
             self.waiting.drain(..=taken);
         }
+    }
+
+    /// A step begins.
+    pub(crate) fn before_step<O>(&self) -> Verdict<O> {
+        if self.running == 0 {
+            return Ok(());
+        }
+        Err(Breach::of_heap(Invariant::Finalizers, "the collector works while a finalizer runs"))
+    }
+
+    /// An object's finalizer is about to be called.
+    pub(crate) fn begin<H: Heap>(&mut self, heap: H, object: H::Object) -> Verdict<H::Object> {
+        self.running += 1;
+        let Some(called) = &mut self.closing else { return Ok(()) };
+        *called += 1;
+        if self.waiting.first() != Some(&heap.id(object)) {
+            let what = "is finalized out of turn while the state is closed";
+            return Err(Breach::of_object(Invariant::Finalizers, object, what));
+        }
+        self.waiting.remove(0);
+        Ok(())
+    }
+
+    /// The finalizer that was called last has ended.
+    pub(crate) fn end(&mut self) {
+        self.running = self.running.saturating_sub(1);
+    }
+
+    /// The step that begins to close the state has ended. The objects are not dead, so weak tables keep them.
+    pub(crate) fn begin_closing<H: Heap>(&mut self, heap: H) -> Verdict<H::Object> {
+        self.closing = Some(0);
+        self.compare(heap)?;
+        match heap.list(ListName::Finalizable).next() {
+            Some(object) => {
+                let what = "has a finalizer, and does not wait for it though the state is closed";
+                Err(Breach::of_object(Invariant::Finalizers, object, what))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// A step has ended that took an object whose finalizer is to be called while the state is closed, or found none. The whole
+    /// list was compared when closing began.
+    pub(crate) fn after_taking<H: Heap>(&self, heap: H) -> Verdict<H::Object> {
+        let first = heap.list(ListName::ToBeFinalized).next();
+        if first.map(|object| heap.id(object)) == self.waiting.first().copied() {
+            return Ok(());
+        }
+        let detail = "the objects that wait for their finalizers changed while the state is closed".to_owned();
+        Err(Breach::of_heap(Invariant::Finalizers, detail))
+    }
+
+    /// The state is closed: looks for an object that still waits.
+    pub(crate) fn check_closed<H: Heap>(&self, heap: H) -> Verdict<H::Object> {
+        match heap.list(ListName::ToBeFinalized).next() {
+            Some(object) => {
+                let what = "waits for its finalizer, though the state is closed";
+                Err(Breach::of_object(Invariant::Finalizers, object, what))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Whether any finalizer was called since the state is being closed.
+    pub(crate) fn has_closed_any(&self) -> bool {
+        self.closing.is_some_and(|called| called > 0)
     }
 
     /// A step has ended that did not change the phase. Objects may have been taken off the list. Its order is looked at after
@@ -80,9 +153,21 @@ impl Order {
 
     /// A step has ended.
     pub(crate) fn after_step<H: Heap>(&mut self, heap: H) -> Verdict<H::Object> {
+        let Waiting { now, fresh } = self.compare(heap)?;
+        let fresh = &now[fresh..];
+        if fresh.is_empty() {
+            return Ok(());
+        }
+        // The objects that had not been marked when values were cleared.
+        let unmarked = if is_marked(heap, ListName::ToBeFinalized) { fresh } else { &now };
+        check_weak_values(heap, fresh, unmarked)
+    }
+
+    /// Compares the list of the objects that wait with the list of the look before.
+    fn compare<H: Heap>(&mut self, heap: H) -> Result<Waiting<H::Object>, Box<Breach<H::Object>>> {
         if self.waiting.is_empty() && heap.list(ListName::ToBeFinalized).next().is_none() {
             self.taken.clear();
-            return Ok(());
+            return Ok(Waiting { now: Vec::new(), fresh: 0 });
         }
         // The list may be a circle, which other checks find.
         let now: Vec<H::Object> = heap.list(ListName::ToBeFinalized).take(heap.newest() as usize).collect();
@@ -113,13 +198,15 @@ impl Order {
                 return Err(Breach::of_object(Invariant::Finalizers, pair[1], what));
             }
         }
-        if fresh.is_empty() {
-            return Ok(());
-        }
-        // The objects that had not been marked when values were cleared.
-        let unmarked = if is_marked(heap, ListName::ToBeFinalized) { fresh } else { &now };
-        check_weak_values(heap, fresh, unmarked)
+        Ok(Waiting { fresh: kept.len(), now })
     }
+}
+
+/// The objects that wait for their finalizers.
+struct Waiting<O> {
+    now: Vec<O>,
+    /// Where those begin that did not wait at the look before.
+    fresh: usize,
 }
 
 /// Looks for weak values that were found dead and are about to be finalized.

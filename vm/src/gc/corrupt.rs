@@ -6,6 +6,7 @@
 //! which leaks it.
 
 use crate::gc::object::bits;
+use crate::gc::pacing::Turn;
 use crate::gc::{Age, AnyGc, Colour, Field, Gc, GrayList, Heap, ListName, Object, Phase, Site};
 use crate::value::{Closure, Prototype, Table, Thread, Upvalue, UpvalueName, Value};
 use moonphase_heap::Heap as _;
@@ -29,8 +30,25 @@ impl Corrupt<'_> {
 
     /// One turn of the collector. A finalizer that is due is not called.
     pub fn turn(&mut self) -> Phase {
-        self.heap.step();
+        if let Turn::Finalize(_) = self.heap.step() {
+            self.heap.note_finalized();
+        }
         self.heap.phase
+    }
+
+    /// One turn of the collector, after which the finalizer that is due seems to run on.
+    pub fn turn_into_finalizer(&mut self) {
+        self.heap.step();
+    }
+
+    /// All objects with finalizers come to wait for them, as when the state is closed. No event tells of it.
+    pub fn separate(&mut self) {
+        self.heap.separate_unreachable_finalizable(true);
+    }
+
+    /// Takes the next object that waits for its finalizer, which is not called.
+    pub fn take_finalizable(&mut self) {
+        self.heap.take_finalizable();
     }
 
     /// Turns of the collector until it has come to this phase; at least one.
@@ -120,6 +138,13 @@ impl Corrupt<'_> {
     /// `debug.setupvalue`, with barrier and event.
     pub fn setupvalue(&mut self, closure: Gc<Closure>, index: usize, value: Value) {
         self.heap.setupvalue(closure, index, value);
+    }
+
+    /// Stores the table of this number, as [`Corrupt::set`] does.
+    pub fn set_to_object(&mut self, table: Gc<Table>, key: Value, id: u32) {
+        if let Object::Table(value) = self.find(id).unpack() {
+            self.set(table, key, Value::Table(value));
+        }
     }
 
     /// Sets a metatable, with barrier and event.

@@ -186,6 +186,12 @@ mod catalogue {
             "finalizers run in the order of marking";
         ResurrectedSwept "resurrected-swept" in "5.4":
             "an object whose finalizer is called joins the others with the white that the next sweep frees";
+        FinalizerReentered "finalizer-reentered" in "5.4":
+            "the collector goes on working while a finalizer runs";
+        ClosingDropsFinalizers "closing-drops-finalizers" in "5.4":
+            "closing the state calls the finalizers that are due, and drops those of objects that are still reachable";
+        ClosingFinalizesNew "closing-finalizes-new" in "5.4":
+            "an object that gets a finalizer while the state is closed is finalized too, and so on for ever";
         SweepPointerLost "sweep-pointer-lost" in "5.4":
             "an object that gets a finalizer leaves its list while the sweep stands at it";
 

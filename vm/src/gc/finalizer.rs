@@ -1,8 +1,8 @@
 //! Which objects have finalizers, and which of them are to be called (manual §2.5.3).
 
-use crate::gc::Event;
 use crate::gc::object::bits;
 use crate::gc::{Age, AnyGc, Gc, Heap, Kind, Mode, ObjectView, Phase, SweepRule};
+use crate::gc::{Event, StepKind};
 use crate::value::Table;
 use std::cell::Cell;
 
@@ -107,10 +107,23 @@ impl Heap {
         } else if object.age() == Age::Old1 {
             self.generations.first_old1 = Some(object);
         }
-        if self.interests.fine {
+        if self.interests.steps {
             self.raise(Event::Finalize(ObjectView::new(object)));
         }
         Some(object)
+    }
+
+    /// Stops the collector, since a finalizer is about to run. Says whether the collector was stopped before.
+    pub(crate) fn stop_for_finalizer(&mut self) -> bool {
+        let before = self.is_stopped_inside();
+        if planted!(self, FinalizerReentered) { before } else { self.set_stopped_inside(true) }
+    }
+
+    /// Tells the observer that a finalizer has ended.
+    pub(crate) fn note_finalized(&mut self) {
+        if self.interests.steps {
+            self.raise(Event::Finalized);
+        }
     }
 
     /// Whether the next turn calls a finalizer.
@@ -123,7 +136,22 @@ impl Heap {
         if self.mode() == Mode::Generational {
             self.enter_incremental();
         }
-        self.separate_unreachable_finalizable(true);
+        self.in_step(StepKind::Close, |heap| {
+            if !planted!(heap, ClosingDropsFinalizers) {
+                heap.separate_unreachable_finalizable(true);
+            }
+        });
+    }
+
+    /// Takes the next object to be finalized while the state is being closed. An object that has got a finalizer since does not
+    /// wait for it.
+    pub(crate) fn take_while_closing(&mut self) -> Option<AnyGc> {
+        self.in_step(StepKind::CloseNext, |heap| {
+            if heap.to_be_finalized.get().is_none() && planted!(heap, ClosingFinalizesNew) {
+                heap.separate_unreachable_finalizable(true);
+            }
+            heap.take_finalizable()
+        })
     }
 
     pub(super) fn is_sweeping(&self) -> bool {

@@ -372,6 +372,12 @@ impl Heap {
         self.observer.take()
     }
 
+    /// Puts an observer back that was taken out. Events are counted on.
+    pub fn put_back_observer(&mut self, observer: Box<VmObserver>) {
+        self.interests = observer.interests();
+        self.observer = Some(observer);
+    }
+
     /// Whether an observer is installed.
     #[inline(always)]
     pub fn is_observed(&self) -> bool {

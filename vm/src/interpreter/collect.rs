@@ -216,6 +216,12 @@ impl Vm {
 
     /// Calls an object's finalizer. An error in it is a warning (manual §2.5.3).
     pub(super) fn call_finalizer(&mut self, object: AnyGc) -> Result<(), Throw> {
+        let result = self.call_finalizer_of(object);
+        self.heap.note_finalized();
+        result
+    }
+
+    fn call_finalizer_of(&mut self, object: AnyGc) -> Result<(), Throw> {
         let Some(value) = Value::from_object(object) else { return Ok(()) };
         self.finalized += 1;
         let finalizer = self.heap.metamethod_of(value, Metamethod::Gc);
@@ -231,7 +237,7 @@ impl Vm {
             let throw = self.runtime_error(&message);
             return self.warn_of_finalizer(throw);
         }
-        let stopped = self.heap.set_stopped_inside(true);
+        let stopped = self.heap.stop_for_finalizer();
         let thread = self.heap.current();
         let before = thread.hook;
         // SAFETY: the running thread is a root (the invariant of handles), and the reference ends here.
@@ -271,11 +277,14 @@ impl Vm {
         }
     }
 
-    /// Calls every finalizer that is left.
+    /// Calls every finalizer that is left, but not those of objects that get one meanwhile.
     pub(crate) fn finalize_everything(&mut self) -> Result<(), Throw> {
         self.heap.set_stopped_inside(true);
         self.heap.finalize_all();
-        self.call_pending_finalizers()
+        while let Some(object) = self.heap.take_while_closing() {
+            self.call_finalizer(object)?;
+        }
+        if self.heap.is_halted() { Err(Throw::Halted) } else { Ok(()) }
     }
 
     /// Calls the finalizers of all objects that wait for it.

@@ -210,17 +210,17 @@ impl Vm {
         vm
     }
 
-    /// Installs an observer of the heap.
-    pub fn set_observer(&mut self, observer: Box<crate::gc::VmObserver>) {
-        self.heap.set_observer(observer);
-        self.update_checked();
-    }
-
     /// Takes the observer back. An unsound policy must not run on without one.
     pub fn take_observer(&mut self) -> Option<Box<crate::gc::VmObserver>> {
         let observer = self.heap.take_observer();
         self.update_checked();
         observer
+    }
+
+    /// Puts an observer back that was taken out. Events are counted on.
+    pub fn put_back_observer(&mut self, observer: Box<crate::gc::VmObserver>) {
+        self.heap.put_back_observer(observer);
+        self.update_checked();
     }
 
     /// The heap, to be read.
