@@ -16,7 +16,7 @@ use super::triage::{Listener, Shrinking, Shrunk, Triage, isolation};
 use crate::finding::{Oracle, Signature};
 use crate::minimize::{
     Answer, Budget, Judge, Minimized, Shrinkable, generational, minimize, minimize_model, one_statement_a_line,
-    with_bursts, with_steps,
+    with_bursts, with_hooks, with_steps,
 };
 use crate::oracle::Purpose;
 use crate::outcome::End;
@@ -123,9 +123,10 @@ impl Shrinker<'_> {
         let turned = self.turns(&text, &self.judge.schedule)?;
         let scheduled = std::mem::take(&mut self.judge.schedule);
         let modes = if scheduled == Schedule::Generational { generational(&text, &language) } else { Vec::new() };
-        let bursts = costly.then(|| with_bursts(&text, &language)).into_iter().flatten();
+        let costly =
+            costly.then(|| with_bursts(&text, &language).chain(with_hooks(&text, &language))).into_iter().flatten();
         let candidates =
-            std::iter::once(text.clone()).chain(modes).chain(with_steps(&text, &language, &turned)).chain(bursts);
+            std::iter::once(text.clone()).chain(modes).chain(with_steps(&text, &language, &turned)).chain(costly);
         for candidate in candidates {
             if self.keeps(&candidate)
                 && let Some(minimized) = self.minimize(Shrinkable::Text(candidate))

@@ -8,7 +8,7 @@ use moonphase_vm::syntax::print_chunk;
 
 use super::CHUNK_NAME;
 use super::timing::CYCLE;
-use super::tree::{collect_garbage, edit_block, repeated};
+use super::tree::{collect_garbage, count_hook, edit_block, repeated};
 use crate::language::Language;
 use crate::schedule::TurnsAt;
 
@@ -21,6 +21,10 @@ const PLACES: usize = 3;
 /// How many are tried with a number of steps in so many.
 const MORE_PLACES: usize = 30;
 const COARSE: usize = 4;
+
+/// After how many instructions a hook may make steps, and how many: up to so much of a cycle.
+const INSTRUCTIONS: i64 = 24;
+const HOOKED: i64 = 3;
 
 /// The text as it is printed, one statement a line; `None` where it isn't Lua.
 pub(crate) fn one_statement_a_line(text: &str, language: &Language) -> Option<String> {
@@ -56,6 +60,30 @@ pub(crate) fn with_bursts(text: &str, language: &Language) -> impl Iterator<Item
             candidate.block.statements.insert(place, repeated(turns, vec![collect_garbage("step", &[])]));
             by_single_turns(candidate)
         })
+    })
+}
+
+/// Texts with a hook that makes steps between the instructions of one of the last statements of `text`: for turns that fell inside
+/// of an expression. In incremental mode, and in generational mode, where a step is a whole collection.
+pub(crate) fn with_hooks(text: &str, language: &Language) -> impl Iterator<Item = String> + use<> {
+    parsed(text, language).into_iter().flat_map(|chunk| {
+        let count = chunk.block.statements.len();
+        let hooked = move |place, turns, period| {
+            let mut candidate = chunk.clone();
+            let step = collect_garbage("step", &[]);
+            let steps = if turns == 1 { step } else { repeated(turns, vec![step]) };
+            candidate.block.statements.insert(place, count_hook(steps, period));
+            candidate
+        };
+        let generational = hooked.clone();
+        let generational = (0..=count).rev().flat_map(move |place| {
+            let hooked = generational.clone();
+            (1..=INSTRUCTIONS).map(move |period| in_mode("generational", &[], hooked(place, 1, period)))
+        });
+        let places = (count.saturating_sub(PLACES)..count).rev();
+        let turns = places.flat_map(|place| (1..=CYCLE / HOOKED).map(move |turns| (place, turns)));
+        let all = turns.flat_map(|(place, turns)| (1..=INSTRUCTIONS).map(move |period| (place, turns, period)));
+        generational.chain(all.map(move |(place, turns, period)| by_single_turns(hooked(place, turns, period))))
     })
 }
 
@@ -108,8 +136,12 @@ fn step_in(block: &mut Block, count: &dyn Fn(u32, u32, u32) -> i64) {
 }
 
 /// The text of the chunk, with steps that are single turns, and the only ones.
-fn by_single_turns(mut chunk: Chunk) -> String {
-    let prelude = [collect_garbage("incremental", &[100, 100, 1]), collect_garbage("stop", &[])];
-    chunk.block.statements.splice(0..0, prelude);
+fn by_single_turns(chunk: Chunk) -> String {
+    in_mode("incremental", &[100, 100, 1], chunk)
+}
+
+/// The text of the chunk in a mode of the collector, where it does nothing but what it is asked for.
+fn in_mode(mode: &str, parameters: &[i64], mut chunk: Chunk) -> String {
+    chunk.block.statements.splice(0..0, [collect_garbage(mode, parameters), collect_garbage("stop", &[])]);
     print_chunk(&chunk)
 }

@@ -369,6 +369,32 @@ pub(super) fn collect_garbage(option: &str, numbers: &[i64]) -> Statement {
     statement(StatementKind::Call(made(ExpressionKind::Call(Box::new(call)))))
 }
 
+/// `debug.sethook(function() … end, "", period)`.
+pub(super) fn count_hook(body: Statement, period: i64) -> Statement {
+    let string = |text: &str| made(ExpressionKind::String(Rc::from(text.as_bytes())));
+    let hook = FunctionBody {
+        block: Block { statements: vec![body] },
+        parameters: Vec::new(),
+        variadic: false,
+        line: 0,
+        end_line: 0,
+        next_line: 0,
+    };
+    let call = Call {
+        function: made(ExpressionKind::Index(Box::new(Index {
+            object: made(ExpressionKind::Name("debug".into())),
+            key: string("sethook"),
+        }))),
+        arguments: vec![
+            made(ExpressionKind::Function(Box::new(hook))),
+            string(""),
+            made(ExpressionKind::Integer(period)),
+        ],
+        line: 0,
+    };
+    statement(StatementKind::Call(made(ExpressionKind::Call(Box::new(call)))))
+}
+
 /// `for _ = 1, count do … end`.
 pub(super) fn repeated(count: i64, body: Vec<Statement>) -> Statement {
     statement(StatementKind::NumericFor(Box::new(NumericFor {
