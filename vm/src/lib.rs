@@ -20,7 +20,5 @@ mod version;
 pub use host::{
     Coroutine, Error, FromLua, FromValues, Function, IntoLua, IntoValues, LuaValue, Table, Userdata, Values,
 };
-pub use interpreter::{
-    Compiled, Limit, LoadError, Options, Schedule, ScriptError, System, Turned, Turns, UnknownSchedule, Vm,
-};
+pub use interpreter::{Compiled, Limit, Options, Schedule, ScriptError, System, Turned, Turns, UnknownSchedule, Vm};
 pub use version::{LuaVersion, UnknownVersion};

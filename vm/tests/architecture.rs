@@ -50,16 +50,17 @@ fn named<const N: usize>(files: [&str; N]) -> BTreeSet<String> {
 fn the_collector_turns_in_one_file_and_debts_are_paid_at_safe_points() {
     let turns = ["heap.step(", "heap.collect_m", "heap.enter_incremental("];
     assert_eq!(files_with(&turns, &["gc/"]), named(["interpreter/collect.rs", "interpreter/generational.rs"]));
-    // The loop after instructions that allocate, what is behind calls of native functions, errors that were caught, and the
+    // The loop after instructions that allocate, what is behind calls of native functions, loading, errors that were caught, and the
     // host after it has made objects.
     let payers = [
         "host/mod.rs",
         "interpreter/collect.rs",
         "interpreter/dispatch.rs",
         "interpreter/instructions.rs",
+        "interpreter/load.rs",
         "interpreter/unwind.rs",
     ];
-    assert_eq!(files_with(&["pay_debt("], &[]), named(payers));
+    assert_eq!(files_with(&["pay_debt(", "pay_debt_inside("], &[]), named(payers));
 }
 
 #[test]

@@ -16,7 +16,7 @@ use super::triage::{Listener, Shrinking, Shrunk, Triage, isolation};
 use crate::finding::{Oracle, Signature};
 use crate::minimize::{
     Answer, Budget, Judge, Minimized, Shrinkable, generational, minimize, minimize_model, one_statement_a_line,
-    with_bursts, with_hooks, with_steps,
+    while_loading, with_bursts, with_hooks, with_steps,
 };
 use crate::oracle::Purpose;
 use crate::outcome::End;
@@ -123,8 +123,11 @@ impl Shrinker<'_> {
         let turned = self.turns(&text, &self.judge.schedule)?;
         let scheduled = std::mem::take(&mut self.judge.schedule);
         let modes = if scheduled == Schedule::Generational { generational(&text, &language) } else { Vec::new() };
-        let costly =
-            costly.then(|| with_bursts(&text, &language).chain(with_hooks(&text, &language))).into_iter().flatten();
+        let costly = costly.then(|| {
+            let loading = while_loading(&text, &language);
+            loading.chain(with_bursts(&text, &language)).chain(with_hooks(&text, &language))
+        });
+        let costly = costly.into_iter().flatten();
         let candidates =
             std::iter::once(text.clone()).chain(modes).chain(with_steps(&text, &language, &turned)).chain(costly);
         for candidate in candidates {

@@ -31,7 +31,7 @@ use moonphase_vm::syntax::{SyntaxError, code_lines, print_chunk};
 use crate::language::Language;
 use crate::script::Script;
 
-pub(crate) use schedule::{generational, one_statement_a_line, with_bursts, with_hooks, with_steps};
+pub(crate) use schedule::{generational, one_statement_a_line, while_loading, with_bursts, with_hooks, with_steps};
 
 /// The name of the chunks that are read here; it shows in no result.
 const CHUNK_NAME: &[u8] = b"=minimize";

@@ -3,12 +3,14 @@
 //! A turn of a schedule may fall inside of an expression, where no statement can stand, and changing the text changes
 //! which points there are: so these are proposals, and the judge has to see whether one of them shows the same.
 
+use std::rc::Rc;
+
 use moonphase_vm::syntax::ast::*;
 use moonphase_vm::syntax::print_chunk;
 
 use super::CHUNK_NAME;
 use super::timing::CYCLE;
-use super::tree::{collect_garbage, count_hook, edit_block, repeated};
+use super::tree::{collect_garbage, count_hook, edit_block, for_each_expression, made, repeated};
 use crate::language::Language;
 use crate::schedule::TurnsAt;
 
@@ -59,6 +61,34 @@ pub(crate) fn with_bursts(text: &str, language: &Language) -> impl Iterator<Item
             let mut candidate = chunk.clone();
             candidate.block.statements.insert(place, repeated(turns, vec![collect_garbage("step", &[])]));
             by_single_turns(candidate)
+        })
+    })
+}
+
+/// Texts that load `text`, with a collector that works whenever something is allocated: for turns that fell while it was loaded.
+pub(crate) fn while_loading(text: &str, language: &Language) -> impl Iterator<Item = String> + use<> {
+    let modes: [(&str, &[i64]); 4] = [
+        ("incremental", &[100, 1, 1]),
+        ("incremental", &[100, 20, 1]),
+        ("incremental", &[100, 100, 1]),
+        ("generational", &[1, 100]),
+    ];
+    let text = made(ExpressionKind::String(Rc::from(text.trim_end().as_bytes())));
+    let loads = parsed("load()", language).into_iter().map(move |mut chunk| {
+        for_each_expression(&mut chunk.block, &mut |call| {
+            if let Some(arguments) = call.kind.arguments_mut() {
+                arguments.push(text.clone());
+            }
+        });
+        chunk
+    });
+    loads.flat_map(move |chunk| {
+        let moments = (0..=CYCLE).flat_map(move |turns| modes.map(|mode| (turns, mode)));
+        moments.map(move |(turns, (mode, parameters))| {
+            let burst = repeated(turns, vec![collect_garbage("step", &[])]);
+            let mut candidate = chunk.clone();
+            candidate.block.statements.splice(0..0, [collect_garbage(mode, parameters), burst]);
+            print_chunk(&candidate)
         })
     })
 }

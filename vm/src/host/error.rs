@@ -69,9 +69,9 @@ impl Error {
         Error::Lua { value, message }
     }
 
-    pub(super) fn from_load(error: LoadError) -> Error {
+    pub(super) fn from_load(vm: &mut Vm, error: LoadError) -> Error {
         match error.into_message() {
-            Err(limit) => Error::Limit(limit),
+            Err(throw) => Error::from_throw(vm, throw),
             Ok(bytes) => {
                 let message = ScriptError::Error(bytes.clone()).to_string();
                 Error::Lua { value: LuaValue::String(bytes), message }

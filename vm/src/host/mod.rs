@@ -40,7 +40,8 @@ impl Vm {
     /// The chunk is not Lua, or a limit was hit.
     pub fn load_chunk(&mut self, source: impl AsRef<[u8]>, chunk_name: &str) -> Result<Function, Error> {
         self.prepare(OBJECT + source.as_ref().len())?;
-        let closure = self.load(source.as_ref(), chunk_name.as_bytes()).map_err(Error::from_load)?;
+        let closure =
+            self.load(source.as_ref(), chunk_name.as_bytes()).map_err(|error| Error::from_load(self, error))?;
         Ok(self.hold_function(Value::Closure(closure)))
     }
 

@@ -48,6 +48,19 @@ impl Vm {
     #[cold]
     pub(crate) fn pay_debt(&mut self) -> Result<(), Throw> {
         self.schedule_point(Point::Allocation)?;
+        self.pay()
+    }
+
+    /// What is done while a chunk is loaded when the debt is positive, or there is a schedule. The debt of a chunk that no program
+    /// loads is paid by the program that it is.
+    #[cold]
+    pub(super) fn pay_debt_inside(&mut self) -> Result<(), Throw> {
+        self.schedule_point(Point::Inside)?;
+        // Below all calls is the frame of the host.
+        if self.heap.current().frames.len() > 1 { self.pay() } else { Ok(()) }
+    }
+
+    fn pay(&mut self) -> Result<(), Throw> {
         if self.heap.debt() > 0 {
             if self.heap.is_stopped_by_program() || self.heap.is_stopped_inside() {
                 self.heap.set_debt(STOPPED_DEBT);

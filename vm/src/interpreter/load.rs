@@ -1,14 +1,14 @@
 //! From a chunk to a closure: parse and compile a text, or take a binary chunk apart, and make the objects. And back, from
 //! a prototype to what can be dumped.
 //!
-//! Under a schedule the collector turns while the objects are made, so every store into a prototype is one that a barrier
-//! may be needed for; what is not stored yet is anchored ([`Vm::made`]).
+//! The collector works while the objects are made, as it does while Lua parses, where the debt is positive and under a schedule:
+//! so every store into a prototype is one that a barrier may be needed for. What is not stored yet is anchored.
 
 use crate::bytecode::{Constant, Instruction, LocalVariable, Template, UndumpError, UpvalueDescription, is_binary};
 use crate::compiler;
-use crate::gc::{CaptureOrigin, Event, Field, Gc, Header, ObjectView, Site};
+use crate::gc::{AnyGc, CaptureOrigin, Event, Field, Gc, Header, Managed, ObjectView, Site};
 use crate::interpreter::names::CodeView;
-use crate::interpreter::{Limit, ScriptError, Throw, Vm};
+use crate::interpreter::{Limit, Throw, Vm};
 use crate::syntax::SyntaxError;
 use crate::value::{Closure, LocalName, MAX_SHORT, Prototype, Str, UpvalueName, Value, before_zero};
 use crate::version::LuaVersion;
@@ -34,43 +34,45 @@ struct Parent<'t> {
 }
 
 /// Why a chunk was not loaded.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum LoadError {
+pub(crate) enum LoadError {
     /// It is not Lua.
-    #[error(transparent)]
-    Syntax(#[from] SyntaxError),
+    Syntax(SyntaxError),
     /// It begins like a binary chunk, and is none that can be loaded.
-    #[error("{}: bad binary format ({reason})", String::from_utf8_lossy(.chunk))]
     Binary {
         /// The chunk's name for messages.
         chunk: Vec<u8>,
         /// Why not.
         reason: UndumpError,
     },
-    /// It is too large.
-    #[error(transparent)]
-    Limit(#[from] Limit),
+    /// It is too large, or what was called meanwhile ended the program: a finalizer, an observer.
+    Throw(Throw),
+}
+
+impl From<SyntaxError> for LoadError {
+    fn from(error: SyntaxError) -> LoadError {
+        LoadError::Syntax(error)
+    }
+}
+
+impl From<Throw> for LoadError {
+    fn from(throw: Throw) -> LoadError {
+        LoadError::Throw(throw)
+    }
 }
 
 impl LoadError {
     /// The message that a program sees, where it sees one.
     ///
     /// # Errors
-    /// It is a limit of the host.
-    pub(crate) fn into_message(self) -> Result<Vec<u8>, Limit> {
+    /// The program has ended.
+    pub(crate) fn into_message(self) -> Result<Vec<u8>, Throw> {
         match self {
             LoadError::Syntax(error) => Ok(error.message),
             LoadError::Binary { chunk, reason } => {
                 Ok([chunk.as_slice(), format!(": bad binary format ({reason})").as_bytes()].concat())
             }
-            LoadError::Limit(limit) => Err(limit),
+            LoadError::Throw(throw) => Err(throw),
         }
-    }
-}
-
-impl From<LoadError> for ScriptError {
-    fn from(error: LoadError) -> ScriptError {
-        error.into_message().map_or_else(ScriptError::Limit, ScriptError::Error)
     }
 }
 
@@ -96,7 +98,7 @@ impl Vm {
     /// Makes a closure from a chunk, text or binary. Its first upvalue is the table of globals.
     ///
     /// # Errors
-    /// The chunk is not Lua, or there is no memory for it.
+    /// The chunk is not Lua, there is no memory for it, or a finalizer or an observer ended the program meanwhile.
     pub(crate) fn load(&mut self, chunk: &[u8], chunk_name: &[u8]) -> Result<Gc<Closure>, LoadError> {
         self.charge_loading(chunk.len())?;
         let template = match is_binary(chunk) {
@@ -112,23 +114,20 @@ impl Vm {
         self.load_template(&compiled.template)
     }
 
-    fn charge_loading(&mut self, bytes: usize) -> Result<(), LoadError> {
-        match self.charge(bytes as u64 / BYTES_PER_INSTRUCTION) {
-            Err(Throw::Limit(limit)) => Err(limit.into()),
-            _ => Ok(()),
-        }
+    fn charge_loading(&mut self, bytes: usize) -> Result<(), Throw> {
+        self.charge(bytes as u64 / BYTES_PER_INSTRUCTION)
     }
 
     fn load_template(&mut self, template: &Template) -> Result<Gc<Closure>, LoadError> {
         if !self.heap.has_room(template.code.len() * size_of::<Value>()) {
-            return Err(Limit::Memory.into());
+            return Err(Throw::Limit(Limit::Memory).into());
         }
-        Ok(self.instantiate(template))
+        Ok(self.instantiate(template)?)
     }
 
     fn undump(&self, chunk: &[u8], chunk_name: &[u8]) -> Result<Template, LoadError> {
         if !self.heap.has_room(chunk.len().saturating_mul(BYTES_PER_BINARY_BYTE)) {
-            return Err(Limit::Memory.into());
+            return Err(Throw::Limit(Limit::Memory).into());
         }
         Template::undump(chunk).map_err(|reason| {
             let chunk = match chunk_name {
@@ -140,16 +139,16 @@ impl Vm {
         })
     }
 
-    /// Makes a closure of a main function. The main prototype, what it refers to by then and the closure stay while a
-    /// schedule's turns run in between.
-    pub(crate) fn instantiate(&mut self, template: &Template) -> Gc<Closure> {
+    /// Makes a closure of a main function. The main prototype and what it refers to by then stay while the collector works.
+    fn instantiate(&mut self, template: &Template) -> Result<Gc<Closure>, Throw> {
         let anchored = self.heap.anchored();
         let prototype = self.new_prototype(template);
-        let prototype = self.made(prototype);
-        self.fill_prototype(prototype, template, None, &mut LongStrings::new());
+        self.heap.anchor(prototype.erase(), self.nesting());
+        self.step_while_loading(prototype)?;
+        self.fill_prototype(prototype, template, None, &mut LongStrings::new())?;
         let count = template.upvalues.len() as u8;
         let closure = self.heap.new_closure(prototype, count);
-        let closure = self.made(closure);
+        self.step_while_loading(closure)?;
         for index in 0..count as usize {
             let upvalue = self.heap.new_closed_upvalue();
             // No turn comes before this store, as in Lua: a counted upvalue would be one that no closure holds.
@@ -161,7 +160,20 @@ impl Vm {
             }
         }
         self.heap.let_go_above(anchored);
-        closure
+        Ok(closure)
+    }
+
+    /// Lets the collector work where its debt is positive or a schedule says so, as Lua does for each string of its lexer and for
+    /// each function (`luaX_newstring` in `llex.c`, `close_func` in `lparser.c`). The object stays.
+    #[inline]
+    fn step_while_loading<T: Managed>(&mut self, made: Gc<T>) -> Result<(), Throw> {
+        if self.heap.wants_step() { self.pay_while_loading(made.erase()) } else { Ok(()) }
+    }
+
+    #[cold]
+    fn pay_while_loading(&mut self, made: AnyGc) -> Result<(), Throw> {
+        self.heap.anchor(made, self.nesting());
+        self.pay_debt_inside()
     }
 
     /// A prototype whose constants, names and nested prototypes are missing.
@@ -194,16 +206,17 @@ impl Vm {
     }
 
     /// A string that a prototype will refer to. It may be in use already, and is kept until it is stored all the same.
-    fn loaded_string<'t>(&mut self, bytes: &'t [u8], long: &mut LongStrings<'t>) -> Gc<Str> {
+    fn loaded_string<'t>(&mut self, bytes: &'t [u8], long: &mut LongStrings<'t>) -> Result<Gc<Str>, Throw> {
         let is_long = bytes.len() > MAX_SHORT;
         if is_long && let Some(&string) = long.get(bytes) {
-            return string;
+            return Ok(string);
         }
         let string = self.heap.new_string(bytes);
         if is_long {
             long.insert(bytes, string);
         }
-        self.made(string)
+        self.step_while_loading(string)?;
+        Ok(string)
     }
 
     /// Makes what a prototype refers to. A nested prototype is stored before its own parts are made, as in Lua.
@@ -213,13 +226,13 @@ impl Vm {
         template: &'t Template,
         parent: Option<Parent<'t>>,
         long: &mut LongStrings<'t>,
-    ) {
+    ) -> Result<(), Throw> {
         let anchored = self.heap.anchored();
         // A source can be the whole text, so it is not compared for each function that shares it.
         let shared = parent.as_ref().filter(|parent| Rc::ptr_eq(&parent.template.source, &template.source));
         let source = match shared.and_then(|parent| parent.prototype.source.get()) {
             Some(source) => source,
-            None => self.loaded_string(&template.source, long),
+            None => self.loaded_string(&template.source, long)?,
         };
         self.heap.set_prototype_string(Site::PrototypeSource, prototype, |prototype| &prototype.source, source);
         for (index, constant) in template.constants.iter().enumerate() {
@@ -228,17 +241,17 @@ impl Vm {
                 Constant::Boolean(b) => Value::Boolean(*b),
                 Constant::Integer(i) => Value::Integer(*i),
                 Constant::Float(f) => Value::Float(*f),
-                Constant::String(bytes) => Value::String(self.loaded_string(bytes, long)),
+                Constant::String(bytes) => Value::String(self.loaded_string(bytes, long)?),
             };
             self.heap.set_prototype_constant(prototype, index, value);
         }
         for (index, upvalue) in template.upvalues.iter().enumerate().filter(|(_, upvalue)| !upvalue.name.is_empty()) {
-            let name = self.loaded_string(&upvalue.name, long);
+            let name = self.loaded_string(&upvalue.name, long)?;
             let site = Site::PrototypeUpvalueName;
             self.heap.set_prototype_string(site, prototype, |prototype| &prototype.upvalues[index].name, name);
         }
         for (index, local) in template.locals.iter().enumerate() {
-            let name = self.loaded_string(&local.name, long);
+            let name = self.loaded_string(&local.name, long)?;
             let site = Site::PrototypeLocalName;
             self.heap.set_prototype_string(site, prototype, |prototype| &prototype.locals[index].name, name);
         }
@@ -248,11 +261,12 @@ impl Vm {
         });
         for (index, nested) in template.prototypes.iter().enumerate() {
             let made = self.new_prototype(nested);
-            let made = self.made(made);
+            self.step_while_loading(made)?;
             self.heap.set_prototype_nested(prototype, index, made);
-            self.fill_prototype(made, nested, Some(Parent { prototype, template, index }), long);
+            self.fill_prototype(made, nested, Some(Parent { prototype, template, index }), long)?;
         }
         self.heap.let_go_above(anchored);
+        Ok(())
     }
 }
 

@@ -29,7 +29,8 @@ mod view_names;
 
 pub use arithmetic::Operator;
 pub use error::{Limit, ScriptError, Throw};
-pub use load::{Compiled, LoadError};
+pub use load::Compiled;
+pub(crate) use load::LoadError;
 pub use native::{Builtin, Call, Control, Function, NativeResult};
 pub(crate) use native::{to_integer, to_number};
 pub use schedule::{Schedule, Turned, Turns, UnknownSchedule};
@@ -295,15 +296,28 @@ impl Vm {
         self.run_stand_alone(loaded, true)
     }
 
+    /// The main function that was loaded, or how the program has ended.
+    fn loaded(&mut self, loaded: Result<Gc<Closure>, LoadError>) -> Result<Value, ScriptError> {
+        let throw = match loaded.map_err(LoadError::into_message) {
+            Ok(closure) => return Ok(Value::Closure(closure)),
+            Err(Ok(message)) => return Err(ScriptError::Error(message)),
+            Err(Err(throw)) => throw,
+        };
+        let level = self.top();
+        let ended =
+            if let Throw::Exit { close: true, .. } = throw { self.close_state(level, Err(throw)) } else { Err(throw) };
+        Err(self.script_error(ended.err().unwrap_or(Throw::Halted)))
+    }
+
     fn run_loaded(&mut self, loaded: Result<Gc<Closure>, LoadError>, arguments: &[&[u8]]) -> Result<(), ScriptError> {
-        let closure = Value::Closure(loaded.map_err(ScriptError::from)?);
+        let closure = self.loaded(loaded)?;
         let arguments = arguments.iter().map(|bytes| Value::String(self.heap.new_string(bytes)));
         let words: Vec<Value> = std::iter::once(closure).chain(arguments).collect();
         self.run_main(&library::MAIN, &words)
     }
 
     fn run_stand_alone(&mut self, loaded: Result<Gc<Closure>, LoadError>, is_script: bool) -> Result<(), ScriptError> {
-        let closure = Value::Closure(loaded.map_err(ScriptError::from)?);
+        let closure = self.loaded(loaded)?;
         // There is no host that calls: the main function is the outermost call.
         // SAFETY: the reference ends here.
         unsafe { self.heap.main_thread().as_mut() }.nesting = 0;

@@ -7,11 +7,11 @@
 //!   functions. There is one point between two such instructions that follow each other;
 //! - inside native functions, when they have made an object that only they hold yet;
 //! - while a chunk is loaded, between the making of each object and the store of a reference to it, but for the upvalues of
-//!   the main function.
+//!   the main function. Where a program loads it, the debt is looked at there too.
 //!
 //! Inside native functions and while loading, what was made is *anchored*: a root until the function has returned, or the
 //! chunk is loaded. All else that a native function holds there is on the stack or reachable, since no program runs that
-//! could change it: turns call no finalizer there, they wait. An object that an instruction makes (a closure, an upvalue,
+//! could change it: turns at these points call no finalizer, they wait. An object that an instruction makes (a closure, an upvalue,
 //! the parts of a table) is complete before there is a point, as in Lua; error messages and yields have none. While a
 //! finalizer runs, and when the VM is closed, the collector is stopped and nothing is asked.
 //!
@@ -411,7 +411,7 @@ impl Vm {
         }
     }
 
-    /// A native function, or loading, has made an object that nothing refers to yet. It is kept until the function has
+    /// A native function has made an object that nothing refers to yet. It is kept until the function has
     /// returned; turns may run here.
     #[inline]
     pub(crate) fn made<T: Managed>(&mut self, object: Gc<T>) -> Gc<T> {

@@ -458,7 +458,7 @@ fn compile(
             call.vm.handle_error(error).map(Err)
         }
         Err(error) => {
-            let message = error.into_message().map_err(Throw::Limit)?;
+            let message = error.into_message()?;
             Ok(Err(Value::String(call.new_string(&message)?)))
         }
     }

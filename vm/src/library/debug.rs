@@ -460,7 +460,7 @@ fn debug_(call: &mut Call<'_>) -> NativeResult {
                 Err(Throw::Error(error) | Throw::Handled(error)) => call.to_string(error)?.as_bytes().to_vec(),
                 Err(other) => return Err(other),
             },
-            Err(error) => error.into_message().map_err(Throw::Limit)?,
+            Err(error) => error.into_message()?,
         };
         let _ = call.vm.write_error(&[message.as_slice(), b"\n"].concat());
     }
