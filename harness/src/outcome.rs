@@ -117,6 +117,11 @@ impl Output {
         Ok(())
     }
 
+    /// The bytes printed so far; leaves the output empty.
+    pub fn take_bytes(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.bytes)
+    }
+
     /// The lines printed so far; leaves the output empty.
     pub fn take_lines(&mut self) -> Vec<Vec<u8>> {
         let bytes = std::mem::take(&mut self.bytes);

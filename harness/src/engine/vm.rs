@@ -166,7 +166,6 @@ impl VmEngine {
     fn run_under(&mut self, checker: Option<Checker>, case: &Case<'_>, limits: &Limits) -> VmRun {
         let Case { source, chunk_name, schedule, look, circumstance: _ } = *case;
         let options = limited(options(&self.settings, schedule), limits);
-        let checked = checker.is_some();
         let checker = checker.map(|checker| if look.history { checker.with_history() } else { checker });
         let unchecked = if checker.is_none() { unobserved(&self.settings, options.clone()) } else { None };
         let mut vm = unchecked.unwrap_or_else(|| {
@@ -186,14 +185,9 @@ impl VmEngine {
         }
         let result = self.load(source, chunk_name).run(&mut vm);
         let turned = vm.take_scheduled_turns();
-        let lines = output.0.borrow_mut().take_lines();
-        // What is printed from now on is not part of the outcome: the reference's last finalizers are not either.
-        if checked {
-            // What is wrong is known to the watch, and a limit that ends this says nothing.
-            let _ = end::<CaseObserver>(&mut vm, &result, true);
-        }
+        let result = end::<CaseObserver>(&mut vm, &result, true).and(result);
         let mut run = VmRun {
-            outcome: Outcome { lines, end: end_of(result) },
+            outcome: Outcome { lines: output.0.borrow_mut().take_lines(), end: end_of(result) },
             violation: None,
             unreachable: None,
             sound_until: 0,
@@ -230,17 +224,18 @@ pub trait Watching: for<'h> Observer<HeapView<'h>> + 'static {
 }
 
 /// Ends a program under the eyes of its observer: takes the looks that are due when the script has ended as `result` says, closes
-/// the state unless the script ended itself, and takes the looks that are due then. `collects`: a script that came to its end
-/// is followed by full collections, as the oracles have it.
+/// the state unless the script ended itself, and takes the looks that are due then. `collects`: full collections come before
+/// that, as the oracles have it.
 ///
 /// # Errors
 /// A finalizer ended the program or hit a limit, or something is wrong ([`ScriptError::Halted`]).
 pub fn end<O: Watching>(vm: &mut Vm, result: &Result<(), ScriptError>, collects: bool) -> Result<(), ScriptError> {
-    let collects = collects && result.is_ok();
+    let closes = matches!(result, Ok(()) | Err(ScriptError::Error(_)));
+    let collects = collects && closes;
     let collected = if collects { vm.collect() } else { Ok(()) };
     look::<O>(vm, |watch, vm| watch.look_at_end(vm, collects && collected.is_ok()))?;
     collected?;
-    if matches!(result, Ok(()) | Err(ScriptError::Error(_))) {
+    if closes {
         vm.close()?;
         look::<O>(vm, Watch::look_closed)?;
     }

@@ -9,6 +9,7 @@ use std::marker::PhantomData;
 use mlua::ffi::{self, lua_State};
 use moonphase_vm::System;
 
+use super::exit::Told;
 use super::stock::Stock;
 use crate::circumstance::Timing;
 use crate::limits::LimitKind;
@@ -28,10 +29,12 @@ pub(super) struct Host {
     /// The functions that ours stand before.
     pub(super) stock: Cell<Stock>,
     output: RefCell<Output>,
+    /// In a copy of the process: what it is to tell.
+    told: RefCell<Option<Told>>,
     /// What ended the script in the midst. While it is set, every further instruction and call raises an error again, so that
     /// `pcall` in the script does not hide the end for good.
     stopped: RefCell<Option<End>>,
-    /// The script has ended; finalizers may still run.
+    /// What is printed is no part of the outcome any more; finalizers may still run.
     ended: Cell<bool>,
     /// Instructions left, `None` without a limit.
     left: Cell<Option<u64>>,
@@ -83,6 +86,7 @@ impl Host {
             system,
             stock: Cell::default(),
             output: RefCell::new(output),
+            told: RefCell::new(None),
             stopped: RefCell::new(None),
             ended: Cell::new(false),
             left: Cell::new(instructions),
@@ -108,9 +112,38 @@ impl Host {
         self.stopped.borrow_mut().get_or_insert(end);
     }
 
+    /// Whether this is a copy of the process, in which the state is closed.
+    pub(super) fn is_copy(&self) -> bool {
+        self.told.borrow().is_some()
+    }
+
+    /// This is a copy of the process from now on.
+    pub(super) fn become_copy(&self, told: Told) {
+        self.told.replace(Some(told));
+    }
+
+    /// What a copy of the process is to tell of a program that ends with this status: all that was printed, and the end.
+    pub(super) fn last_words(&self, status: c_int) -> (Option<Told>, (Vec<u8>, End)) {
+        let end = self.stopped.borrow().clone().unwrap_or(End::Exit(status));
+        (self.told.take(), (self.output.borrow_mut().take_bytes(), end))
+    }
+
+    /// The script has ended in a copy of the process, which has told this.
+    pub(super) fn go_on_with(&self, (bytes, end): (Vec<u8>, End)) {
+        let mut output = self.output.borrow_mut();
+        output.take_bytes();
+        // It has fitted before.
+        let _ = output.write(&bytes);
+        self.stop(end);
+    }
+
     /// No more is part of the outcome.
-    pub(super) fn end(&self) -> (Vec<Vec<u8>>, Option<End>) {
+    pub(super) fn mute(&self) {
         self.ended.set(true);
+    }
+
+    /// The outcome: what was printed, and what has ended the script in the midst.
+    pub(super) fn outcome(&self) -> (Vec<Vec<u8>>, Option<End>) {
         (self.output.borrow_mut().take_lines(), self.stopped.borrow().clone())
     }
 

@@ -12,6 +12,7 @@ use std::ptr;
 use mlua::ffi::{self, lua_CFunction, lua_State};
 use moonphase_vm::System;
 
+use super::exit;
 use super::host::{Host, current, raise, tick};
 use super::stock::Stock;
 use crate::outcome::End;
@@ -65,7 +66,7 @@ pub(super) unsafe fn install(state: *mut lua_State, host: &Host) {
         ffi::lua_pop(state, 2);
 
         ffi::lua_getglobal(state, c"os".as_ptr());
-        replace(state, c"exit", exit);
+        replace(state, c"exit", os_exit);
         if host.system == System::None {
             replace(state, c"execute", execute);
             replace(state, c"remove", remove);
@@ -259,14 +260,21 @@ functions! {
     }
 
     /// `os_exit` (`loslib.c`): ends the script, and not the process.
-    fn exit(state) {
+    fn os_exit(state) {
         let status = if ffi::lua_isboolean(state, 1) != 0 {
             i32::from(ffi::lua_toboolean(state, 1) == 0)
         } else {
             // C takes the low bits, too.
             ffi::luaL_optinteger(state, 1, 0) as i32
         };
-        current().stop(End::Exit(status));
+        let host = current();
+        if ffi::lua_toboolean(state, 2) != 0 && exit::close(state, host, status).is_ok() {
+            // It has ended there.
+        } else if host.is_copy() {
+            exit::finish(host, status);
+        } else {
+            host.stop(End::Exit(status));
+        }
         ffi::lua_sethook(state, Some(tick), ffi::LUA_MASKCOUNT, 1);
         raise(state)
     }

@@ -2,8 +2,7 @@
 //!
 //! Every run gets a state of its own. The script sees the stock library: mlua must not put itself between a script and what is
 //! compared. What captures the output or keeps the machine away are C functions that look and behave as the stock ones do
-//! (`library`), and a small Lua prelude that is compiled once loads the script. Output is captured; what finalizers print
-//! while the state closes is not part of the outcome, because hosts differ in what they still collect before closing.
+//! (`library`), and a small Lua prelude that is compiled once loads the script. Output is captured until the state is closed.
 //!
 //! Limits: instructions by a count hook, in steps of a thousand; it does not fire inside finalizers, library functions
 //! and the message handler that the limit's own error runs, and not while a hook of the script is set, so only the
@@ -14,6 +13,7 @@
 //! The same hook runs the collector where a case asks for another timing. A hook may, at any instruction: Lua takes all
 //! registers of the running function for used there.
 
+mod exit;
 mod host;
 mod library;
 mod stock;
@@ -160,6 +160,30 @@ fn call_as_host(lua: &Lua, host: &Host, chunk: Function) -> mlua::Result<(bool, 
     }
 }
 
+/// Closes the state of a script that has come to its end, after full collections, as our VM does: so what was unreachable in the
+/// end is finalized first. What is printed meanwhile is part of the outcome; not so where something else has ended the script.
+#[allow(unsafe_code)]
+fn close(lua: Lua, host: &Host, end: Option<&End>) {
+    /// As many as our VM makes where finalizers were called. Where none were, the last one does nothing.
+    const COLLECTIONS: usize = 3;
+    match end {
+        _ if host.raises() => host.mute(),
+        Some(End::Returned | End::Error(_)) => {
+            // SAFETY: nothing is put onto the stack, and `lua_gc` raises no error. That of a host for which there is no room is
+            // no part of the outcome.
+            let _ = unsafe {
+                lua.exec_raw::<()>((), |state| {
+                    for _ in 0..COLLECTIONS {
+                        ffi::lua_gc(state, ffi::LUA_GCCOLLECT);
+                    }
+                })
+            };
+        }
+        _ => host.mute(),
+    }
+    drop(lua);
+}
+
 #[allow(unsafe_code)]
 fn new_state() -> Lua {
     let libraries = LIBRARIES.into_iter().fold(StdLib::NONE, |all, one| all | one);
@@ -212,14 +236,14 @@ impl Engine for ReferenceEngine {
         let lua = self.next.take().unwrap_or_else(new_state);
         self.next = Some(new_state());
         let result = self.run_in(&lua, &host, case, limits);
-        let (lines, stopped) = host.end();
+        close(lua, &host, result.as_ref().ok());
+        let (lines, stopped) = host.outcome();
         let end = match (stopped, result) {
             (Some(end), _) => end,
             (None, Ok(end)) => end,
             (None, Err(mlua::Error::MemoryError(_))) => End::Limit(LimitKind::Memory),
             (None, Err(error)) => End::of_error(error.to_string().as_bytes(), &WORDS),
         };
-        drop(lua);
         Run::of_outcome(Outcome { lines, end })
     }
 }
@@ -379,12 +403,70 @@ mod tests {
         assert_eq!(run(&format!("return {deep}")).1, End::Limit(LimitKind::Depth));
     }
 
+    /// What both engines print, and how the script ends.
+    fn run_both(source: &str) -> (Vec<String>, End) {
+        let reference = run(source);
+        let case = Case::new(source.as_bytes(), "@case.lua");
+        let ours = VmEngine::new(Settings::default()).run(&case, &Limits::default()).outcome;
+        let lines: Vec<_> = ours.lines.iter().map(|line| String::from_utf8_lossy(line).into_owned()).collect();
+        assert_eq!(reference, (lines, ours.end), "{source}");
+        reference
+    }
+
     #[test]
-    fn what_finalizers_print_at_the_end_of_the_state_is_no_output() {
+    fn what_finalizers_print_at_the_end_of_the_state_is_output() {
         let source = "keep = setmetatable({}, {__gc = function() print('closing') end}) print('a')";
-        assert_eq!(run(source), (vec!["a".to_owned()], End::Returned));
+        assert_eq!(run_both(source), (vec!["a".to_owned(), "closing".to_owned()], End::Returned));
         let source = "setmetatable({}, {__gc = function() print('finalized') end}) collectgarbage() print('a')";
-        assert_eq!(run(source).0, ["finalized", "a"]);
+        assert_eq!(run_both(source).0, ["finalized", "a"]);
+        let source = "local function later(x) return setmetatable({}, {__gc = function() print(x) end}) end
+            keep = later(1) later(2) keep2 = later(3) error('x')";
+        assert_eq!(run_both(source), (["2", "3", "1"].map(str::to_owned).to_vec(), error("case.lua:2: x")));
+        let source = "keep = setmetatable({}, {__gc = function() print('a') os.exit(3) end})
+            keep2 = setmetatable({}, {__gc = function() print('b') end})";
+        assert_eq!(run_both(source), (["b", "a"].map(str::to_owned).to_vec(), End::Exit(3)));
+    }
+
+    #[test]
+    fn an_exit_closes_the_state_if_it_is_asked_to() {
+        let objects = "local function close(x) return setmetatable({}, {__close = function(...) print(x, select('#', ...), select(2, ...)) end}) end
+            keep = setmetatable({}, {__gc = function() print('gone') end})
+            local a <close>, text = close('a'), 'before'
+            print(text)\n";
+        let rest = [
+            ("os.exit(3, true)", vec!["a\t2\tnil", "gone"], 3),
+            ("os.exit(3)", vec![], 3),
+            ("pcall(os.exit, false, true)", vec!["a\t2\tnil", "gone"], 1),
+            (
+                "local b <close> = close('b') xpcall(os.exit, print, true, true)",
+                vec!["b\t2\tnil", "a\t2\tnil", "gone"],
+                0,
+            ),
+            (
+                "coroutine.wrap(function() local b <close> = close('b') os.exit(2, true) end)()",
+                vec!["a\t2\tnil", "gone"],
+                2,
+            ),
+            (
+                "local b <close> = setmetatable({}, {__close = function() print('b') os.exit(4, true) end}) os.exit(5, true)",
+                vec!["b", "a\t2\tnil", "gone"],
+                4,
+            ),
+            (
+                "local b <close> = setmetatable({}, {__close = function() print('b') os.exit(4) end}) os.exit(5, true)",
+                vec!["b"],
+                4,
+            ),
+            (
+                "local b <close> = setmetatable({}, {__close = function() error('x') end}) os.exit(5, true)",
+                vec!["a\t2\tcase.lua:5: x", "gone"],
+                5,
+            ),
+        ];
+        for (exit, lines, status) in rest {
+            let expected: Vec<_> = [&["before"], &lines[..]].concat().into_iter().map(str::to_owned).collect();
+            assert_eq!(run_both(&format!("{objects}{exit}")), (expected, End::Exit(status)), "{exit}");
+        }
     }
 
     #[test]
