@@ -131,6 +131,8 @@ pub enum Event<'e, O> {
     StepEnd(StepKind, Phase),
     /// After a step that ended a run of steps, between which nothing was done: the program, or the host, goes on.
     RunEnd,
+    /// The collector has worked, and said how much the program may allocate before it works again. Raised with the steps.
+    Rest,
     /// The collector entered a phase, coming from this one.
     PhaseChange(Phase),
     /// An object was made.
@@ -222,7 +224,7 @@ impl<O> Event<'_, O> {
 pub struct Interests {
     /// [`Event::Store`] and [`Event::Barrier`].
     pub stores: bool,
-    /// [`Event::StepBegin`], [`Event::StepEnd`], [`Event::RunEnd`], [`Event::Traversed`], [`Event::PhaseChange`],
+    /// [`Event::StepBegin`], [`Event::StepEnd`], [`Event::RunEnd`], [`Event::Rest`], [`Event::Traversed`], [`Event::PhaseChange`],
     /// [`Event::Finalizable`], [`Event::Finalize`] and [`Event::Finalized`].
     pub steps: bool,
     /// Where there is little to tell: with the stores, barriers that changed no colour; with the steps, changes of phase but

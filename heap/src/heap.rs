@@ -1,6 +1,8 @@
 //! The trait that a heap is read through.
 
-use crate::{Abilities, Age, Colour, Edge, GrayList, Key, Kind, Label, ListName, Mode, Phase, Root, Rules, Strength};
+use crate::{
+    Abilities, Age, Colour, Edge, GrayList, Key, Kind, Label, ListName, Mode, Pacing, Phase, Root, Rules, Strength,
+};
 use serde::{Deserialize, Serialize};
 use std::fmt::Debug;
 use std::hash::Hash;
@@ -76,6 +78,9 @@ pub trait Heap: Copy {
 
     /// The bytes of all objects that are not freed, by the collector's own count. The sum of [`Heap::size`], if all is well.
     fn bytes(self) -> usize;
+
+    /// When the collector is to work again, by its own count.
+    fn pacing(self) -> Pacing;
 
     /// The number of the object that was made last, of whatever kind; 0 if there is none. No object has a larger number.
     fn newest(self) -> u32;

@@ -67,6 +67,24 @@ sites! {
     ClosureCache = "closure-cache",
 }
 
+impl Site {
+    /// Whether the reference is one of a chunk that is being loaded, or of any new closure.
+    pub fn is_loading(self) -> bool {
+        use Site::*;
+        matches!(
+            self,
+            PrototypeConstant
+                | PrototypeNested
+                | PrototypeUpvalueName
+                | PrototypeLocalName
+                | PrototypeSource
+                | ClosurePrototype
+                | ClosureFresh
+                | ChunkEnvironment
+        )
+    }
+}
+
 impl fmt::Display for Site {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())

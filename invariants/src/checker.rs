@@ -15,7 +15,7 @@
 //! closed, finalizers are called between steps of their own, and whoever closes it calls [`Checker::look_closed`].
 
 use crate::breach::{Breach, Verdict};
-use crate::checks::{ages, complete, dangling, finalizers, gray_lists, kept_entries, tricolour};
+use crate::checks::{ages, complete, dangling, finalizers, gray_lists, kept_entries, pacing, tricolour};
 use crate::last_cycle::LastCycle;
 use crate::scratch::Scratch;
 use crate::walk::{any_in_whole_stack, is_dead};
@@ -58,6 +58,7 @@ pub struct Checker {
     last_cycle: LastCycle,
     finalizers: finalizers::Order,
     weak_entries: kept_entries::WeakEntries,
+    due: pacing::Due,
     /// The step that is under way.
     step: Option<StepKind>,
     /// Whether a run of steps is under way. What only the program can change is looked at before and after a run.
@@ -93,6 +94,7 @@ impl Checker {
             last_cycle: LastCycle::default(),
             finalizers: finalizers::Order::default(),
             weak_entries: kept_entries::WeakEntries::default(),
+            due: pacing::Due::default(),
             step: None,
             in_run: false,
             sweeping_unseen: false,
@@ -153,7 +155,7 @@ impl Checker {
     /// violation, there is no look.
     pub fn look<H: Names>(&mut self, heap: H) -> Option<&Violation> {
         if self.violation.is_none() && self.step.is_none() {
-            let verdict = self.whole(heap, true);
+            let verdict = self.whole(heap, true).and_then(|()| self.check_pacing(heap));
             self.conclude(heap, verdict);
         }
         self.violation()
@@ -214,6 +216,10 @@ impl Checker {
         self.violation = Some(violation);
     }
 
+    fn check_pacing<H: Heap>(&mut self, heap: H) -> Verdict<H::Object> {
+        self.due.check(heap, self.finalizers.stop_collector())
+    }
+
     fn store<H: Heap>(&mut self, heap: H, site: Site, holder: H::Object, new: H::Object) -> Verdict<H::Object> {
         self.scratch.known.touch(heap, holder);
         let mut verdict = dangling::check_store(heap, holder, new);
@@ -223,6 +229,9 @@ impl Checker {
             verdict = check_reference(heap, holder, new);
         }
         at_site(site, verdict)?;
+        if self.step.is_none() && !site.is_loading() {
+            self.check_pacing(heap)?;
+        }
         if self.level == Level::Barrier && !self.suspicious && self.has_clean_stack(heap) {
             return Ok(());
         }
@@ -292,6 +301,10 @@ impl Checker {
 
     fn step_begins<H: Heap>(&mut self, heap: H, kind: StepKind) -> Verdict<H::Object> {
         self.finalizers.before_step()?;
+        if kind != StepKind::Close {
+            self.check_pacing(heap)?;
+        }
+        self.due.paid();
         self.look_around(heap, true)?;
         let goes_on = std::mem::replace(&mut self.in_run, heap.is_in_run());
         if self.level != Level::Barrier {
@@ -500,6 +513,7 @@ impl Checker {
                 None => self.step_ended(heap, kind, before),
             },
             Event::RunEnd => self.run_ended(heap),
+            Event::Rest => pacing::check_credit(heap),
             // In the middle of a collection of generational mode: what is wrong is kept until its end.
             Event::PhaseChange(Phase::Atomic) if self.step.is_some_and(is_of_generational_mode) => {
                 return match self.marking_ended(heap) {

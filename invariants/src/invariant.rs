@@ -39,6 +39,8 @@ pub enum Invariant {
     Complete,
     /// In generational mode no old object refers to a young one that a minor collection would miss.
     Ages,
+    /// A collector that nobody has stopped works before the program has allocated more than the parameters say.
+    Pacing,
 }
 
 impl Invariant {
@@ -59,6 +61,7 @@ impl Invariant {
         Invariant::Intern,
         Invariant::Complete,
         Invariant::Ages,
+        Invariant::Pacing,
     ];
 
     /// The name in signatures and reports.
@@ -79,6 +82,7 @@ impl Invariant {
             Invariant::Intern => "intern",
             Invariant::Complete => "complete",
             Invariant::Ages => "ages",
+            Invariant::Pacing => "pacing",
         }
     }
 
@@ -118,6 +122,10 @@ impl Invariant {
             Invariant::Ages => {
                 "in generational mode an old object that the next minor collection does not traverse must not refer to \
                  a young one: nobody will visit the young one, and it is freed although it is in use"
+            }
+            Invariant::Pacing => {
+                "a collector that the program has not stopped must work before the program has allocated more than its \
+                 parameters say, or memory grows without bound"
             }
         }
     }

@@ -15,6 +15,7 @@ pub(super) fn capture<H: Names>(heap: H) -> Snapshot {
         phase: heap.phase(),
         mode: heap.mode(),
         bytes: heap.bytes() as u64,
+        pacing: heap.pacing(),
         newest: heap.newest(),
         location: heap.location(),
         destination: heap.destination(),

@@ -3,7 +3,9 @@
 mod capture;
 mod read;
 
-use crate::{Age, Colour, Edge, GrayList, Key, Kind, ListName, Location, Mode, Names, Phase, Root, Rules, Weakness};
+use crate::{
+    Age, Colour, Edge, GrayList, Key, Kind, ListName, Location, Mode, Names, Pacing, Phase, Root, Rules, Weakness,
+};
 use serde::{Deserialize, Serialize};
 
 /// A heap that stands still and belongs to nobody. `&Snapshot` is a [`Heap`](crate::Heap) and has [`Names`].
@@ -15,6 +17,7 @@ pub struct Snapshot {
     phase: Phase,
     mode: Mode,
     bytes: u64,
+    pacing: Pacing,
     newest: u32,
     location: Option<Location>,
     destination: Option<Vec<u8>>,

@@ -2,8 +2,8 @@
 
 use super::{Chain, Details, Place, Record, Snapshot};
 use crate::{
-    Abilities, Age, Colour, Edge, GrayList, Heap, Key, Kind, Label, ListName, Location, Marks, Mode, Names, Phase,
-    Root, Rules, Strength, Weakness,
+    Abilities, Age, Colour, Edge, GrayList, Heap, Key, Kind, Label, ListName, Location, Marks, Mode, Names, Pacing,
+    Phase, Root, Rules, Strength, Weakness,
 };
 use std::ops::Range;
 
@@ -47,6 +47,10 @@ impl Heap for &Snapshot {
 
     fn bytes(self) -> usize {
         usize::try_from(self.bytes).unwrap_or(usize::MAX)
+    }
+
+    fn pacing(self) -> Pacing {
+        self.pacing
     }
 
     fn newest(self) -> u32 {

@@ -79,6 +79,11 @@ impl Order {
         Err(Breach::of_heap(Invariant::Finalizers, "the collector works while a finalizer runs"))
     }
 
+    /// Whether the collector has to stand still: a finalizer runs, or the state is being closed.
+    pub(crate) fn stop_collector(&self) -> bool {
+        self.running > 0 || self.closing.is_some()
+    }
+
     /// An object's finalizer is about to be called.
     pub(crate) fn begin<H: Heap>(&mut self, heap: H, object: H::Object) -> Verdict<H::Object> {
         self.running += 1;

@@ -136,6 +136,7 @@ impl Heap {
         if self.mode() == Mode::Generational {
             self.enter_incremental();
         }
+        self.set_stopped_inside(true);
         self.in_step(StepKind::Close, |heap| {
             if !planted!(heap, ClosingDropsFinalizers) {
                 heap.separate_unreachable_finalizable(true);

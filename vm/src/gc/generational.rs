@@ -178,7 +178,11 @@ impl Heap {
     /// Sets the debt so that the next minor collection begins when memory has grown by its multiplier.
     pub(crate) fn rest_until_minor(&mut self) {
         let growth = (self.pacing.bytes / 100).saturating_mul(self.generations.minor_multiplier);
-        self.set_debt(isize::try_from(growth).map_or(isize::MIN, |growth| -growth));
+        self.rest_for(isize::try_from(growth).map_or(isize::MIN, |growth| -growth));
+    }
+
+    pub(super) fn minor_multiplier(&self) -> usize {
+        self.generations.minor_multiplier
     }
 
     /// Leaves generational mode: every object becomes new and white, and the collector pauses.

@@ -6,6 +6,7 @@
 
 use crate::gc::{AnyGc, FullCollectionRule, Heap, Mode, Phase};
 use crate::gc::{Event, StepKind};
+use moonphase_heap::Stopped;
 
 /// Bytes that a unit of work stands for (Lua's `WORK2MEM`: the size of a value).
 const WORK_TO_BYTES: isize = 16;
@@ -205,7 +206,31 @@ impl Heap {
         if self.phase == Phase::Pause {
             self.rest();
         } else {
-            self.set_debt(budget.debt / budget.multiplier * WORK_TO_BYTES);
+            self.rest_for(budget.debt / budget.multiplier * WORK_TO_BYTES);
+        }
+    }
+
+    /// Sets the debt when the collector has worked.
+    pub(super) fn rest_for(&mut self, debt: isize) {
+        self.set_debt(debt);
+        if self.interests.steps {
+            self.raise(Event::Rest);
+        }
+    }
+
+    /// When the collector is to work again, as an observer sees it.
+    pub(super) fn seen_pacing(&self) -> moonphase_heap::Pacing {
+        let stopped = match (self.pacing.stopped_inside, self.pacing.stopped_by_program) {
+            (true, _) => Some(Stopped::Inside),
+            (false, true) => Some(Stopped::Program),
+            (false, false) => None,
+        };
+        moonphase_heap::Pacing {
+            credit: (self.debt() as i64).saturating_neg(),
+            stopped,
+            pause: self.pacing.pause as u64,
+            minor_growth: if self.policy.has_generational() { self.minor_multiplier() as u64 } else { 0 },
+            step: 1_u64.checked_shl(self.pacing.step_size).unwrap_or(u64::MAX),
         }
     }
 
@@ -269,7 +294,7 @@ impl Heap {
         let threshold = (self.pacing.estimate / 100).saturating_mul(self.pacing.pause);
         let threshold = isize::try_from(threshold).unwrap_or(isize::MAX);
         // A faulty collector may have counted below zero.
-        self.set_debt((self.pacing.bytes as isize).saturating_sub(threshold).min(0));
+        self.rest_for((self.pacing.bytes as isize).saturating_sub(threshold).min(0));
     }
 
     /// First part of a full collection. From the middle of marking it goes straight to sweep, which undoes the marks

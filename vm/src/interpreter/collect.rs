@@ -51,6 +51,11 @@ impl Vm {
         self.pay()
     }
 
+    /// A safe point inside of a native function that may make many objects, and calls back.
+    pub(crate) fn safe_point(&mut self) -> Result<(), Throw> {
+        if self.heap.wants_step() { self.pay_debt() } else { Ok(()) }
+    }
+
     /// What is done while a chunk is loaded when the debt is positive, or there is a schedule. The debt of a chunk that no program
     /// loads is paid by the program that it is.
     #[cold]
@@ -292,7 +297,6 @@ impl Vm {
 
     /// Calls every finalizer that is left, but not those of objects that get one meanwhile.
     pub(crate) fn finalize_everything(&mut self) -> Result<(), Throw> {
-        self.heap.set_stopped_inside(true);
         self.heap.finalize_all();
         while let Some(object) = self.heap.take_while_closing() {
             self.call_finalizer(object)?;

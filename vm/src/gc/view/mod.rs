@@ -8,7 +8,7 @@ mod walk;
 
 use crate::gc::{AnyGc, Gc, GrayList, Heap, Kind, ListName, Mode, Object, Phase, Policy, Rules, Semantics, Weakness};
 use crate::value::{FrameKind, Table, Value, format_number};
-use moonphase_heap::{Abilities, Age, Colour, Edge, Key, Marks, Root};
+use moonphase_heap::{Abilities, Age, Colour, Edge, Key, Marks, Pacing, Root};
 use std::ops::Range;
 
 use lists::Members;
@@ -79,6 +79,10 @@ impl<'h> moonphase_heap::Heap for HeapView<'h> {
 
     fn bytes(self) -> usize {
         self.heap.pacing.bytes
+    }
+
+    fn pacing(self) -> Pacing {
+        self.heap.seen_pacing()
     }
 
     #[inline]

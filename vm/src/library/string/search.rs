@@ -202,6 +202,8 @@ pub(super) fn gsub(call: &mut Call<'_>) -> NativeResult {
             Some(end) if last_end != Some(end) => {
                 count += 1;
                 changed |= replace(call, &matcher, subject, next..end, &mut out)?;
+                // As each string that C code pushes is a safe point.
+                call.vm.safe_point()?;
                 next = end;
                 last_end = Some(end);
             }
