@@ -263,6 +263,7 @@ mod tests {
             Just(Schedule::Barriers),
             Just(Schedule::Generational),
             any::<u64>().prop_map(Schedule::Random),
+            any::<u64>().prop_map(Schedule::Shuffled),
             steps.prop_map(Schedule::Steps),
         ];
         prop_oneof![Just(Schedules::Usual), Just(Schedules::All), only.prop_map(Schedules::Only)]

@@ -30,14 +30,18 @@ impl Schedules {
     /// The schedules for a case of a campaign, beside the run without one. They depend on the seed and the number alone.
     pub fn of_case(&self, seed: u64, case: u64) -> Vec<Schedule> {
         let random = || Schedule::Random(mixed(seed, case));
+        let shuffled = || Schedule::Shuffled(mixed(seed, case));
         match self {
-            Schedules::Usual => match case % 4 {
+            Schedules::Usual => match case % 5 {
                 0 => vec![Schedule::Barriers],
                 1 => vec![random()],
                 2 => vec![Schedule::Stress],
+                3 => vec![shuffled()],
                 _ => vec![Schedule::Generational],
             },
-            Schedules::All => vec![Schedule::Stress, random(), Schedule::Barriers, Schedule::Generational],
+            Schedules::All => {
+                vec![Schedule::Stress, random(), shuffled(), Schedule::Barriers, Schedule::Generational]
+            }
             Schedules::Only(Schedule::None) => Vec::new(),
             Schedules::Only(schedule) => vec![schedule.clone()],
         }
@@ -115,7 +119,7 @@ mod tests {
 
     #[test]
     fn choices_read_back_from_their_names() {
-        for text in ["usual", "all", "none", "stress", "random:12", "steps:3x4,9"] {
+        for text in ["usual", "all", "none", "stress", "random:12", "shuffled:12", "steps:3x4,9"] {
             assert_eq!(text.parse::<Schedules>().map(|schedules| schedules.to_string()).as_deref(), Ok(text));
         }
         assert!("some".parse::<Schedules>().is_err());
@@ -132,7 +136,7 @@ mod tests {
 
     #[test]
     fn the_usual_choice_comes_to_every_kind() {
-        let mut usual: Vec<_> = (0..8).flat_map(|case| Schedules::Usual.of_case(1, case)).collect();
+        let mut usual: Vec<_> = (0..10).flat_map(|case| Schedules::Usual.of_case(1, case)).collect();
         for kind in Schedules::All.of_case(1, 0) {
             let same = |other: &Schedule| std::mem::discriminant(other) == std::mem::discriminant(&kind);
             assert!(usual.iter().any(same), "{kind}");

@@ -9,6 +9,13 @@ pub(crate) fn next(state: &mut [u64; 4]) -> u64 {
     result
 }
 
+/// Puts the items into a random order.
+pub(crate) fn shuffle<T>(state: &mut [u64; 4], items: &mut [T]) {
+    for last in (1..items.len()).rev() {
+        items.swap(last, (next(state) % (last as u64 + 1)) as usize);
+    }
+}
+
 /// The state that Lua makes of two seeds.
 pub(crate) fn seeded(first: u64, second: u64) -> [u64; 4] {
     let mut state = [first, 0xFF, second, 0];

@@ -144,7 +144,7 @@ impl Shrinker<'_> {
     /// Takes a schedule that is the same everywhere in the place of a random one, whose turns all shift with every change
     /// of the text. Where none of those shows the finding, some more random ones stand by.
     fn prefer_regular(&mut self, text: &str) {
-        if !matches!(self.judge.schedule, Schedule::Random(_)) {
+        if !matches!(self.judge.schedule, Schedule::Random(_) | Schedule::Shuffled(_)) {
             return;
         }
         let random = std::mem::take(&mut self.judge.schedule);

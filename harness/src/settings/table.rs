@@ -88,7 +88,7 @@ pub static SCHEDULE: Setting = Setting {
     name: "schedule",
     offered: Offered::Everywhere,
     value_name: "SCHEDULE",
-    help: "When the collector turns besides what scripts ask for: none, stress, random:SEED, barriers, generational or \
+    help: "When the collector turns besides what scripts ask for: none, stress, random:SEED, shuffled:SEED, barriers, generational or \
            steps:POINT[xTURNS],…; where a script may run more than once also usual (each case under none and one other; \
            for fuzz the default) or all",
     known: Vec::new,

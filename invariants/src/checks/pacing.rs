@@ -50,6 +50,8 @@ fn most_credit<H: Heap>(heap: H) -> i64 {
 pub(crate) struct Due {
     /// The newest object when it was first seen to be due.
     since: Option<u32>,
+    /// Whether it has been seen not to be stopped from inside. Who makes a state stops it until the state is complete.
+    started: bool,
 }
 
 impl Due {
@@ -61,7 +63,8 @@ impl Due {
     /// Looks whether it has been due for too long. `stops`: something runs that stops the collector from inside.
     pub(crate) fn check<H: Heap>(&mut self, heap: H, stops: bool) -> Verdict<H::Object> {
         let pacing = heap.pacing();
-        if pacing.stopped == Some(Stopped::Inside) && !stops {
+        self.started |= pacing.stopped != Some(Stopped::Inside);
+        if pacing.stopped == Some(Stopped::Inside) && self.started && !stops {
             let sentence = "the collector is stopped as for a finalizer, and none runs";
             return Err(Breach::of_heap(Invariant::Pacing, sentence));
         }

@@ -3,6 +3,7 @@
 use crate::gc::Event;
 use crate::gc::object::bits;
 use crate::gc::{AnyGc, Gc, Heap, Object, ObjectView, Phase, StringRule, SweepRule, Weakness};
+use crate::random;
 use crate::value::{Closure, Metamethod, NativeClosure, Prototype, Table, Thread, Userdata, Value};
 
 /// Work is counted in references visited, as in Lua: one for the object and one for each slot.
@@ -17,6 +18,16 @@ pub(super) fn weakness_of_mode(mode: Value) -> Weakness {
 }
 
 impl Heap {
+    /// Puts what waits to be traversed, or cleared, into a random order.
+    pub(crate) fn shuffle_gray(&mut self, state: &mut [u64; 4]) {
+        for list in [&mut self.gray, &mut self.gray_again] {
+            random::shuffle(state, list);
+        }
+        for list in [&mut self.weak_values, &mut self.ephemerons, &mut self.all_weak] {
+            random::shuffle(state, list);
+        }
+    }
+
     /// Marks the object if it is white.
     #[inline(always)]
     pub(super) fn mark_if_white(&mut self, object: AnyGc) {

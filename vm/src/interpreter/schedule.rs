@@ -42,6 +42,9 @@ pub enum Schedule {
     /// Turns at random points, by xoshiro256** from this seed: any number of them, or as many as it takes to come to a phase.
     /// How dense they are depends on the seed too.
     Random(u64),
+    /// The turns of [`Schedule::Random`], and after them the gray lists are shuffled: their order is the collector's own, and no
+    /// collector that is right depends on it.
+    Shuffled(u64),
     /// One turn at every point before and after an instruction that may reach a barrier.
     Barriers,
     /// The program runs in generational mode from its start, with an automatic step, which is a collection there, at every
@@ -83,7 +86,9 @@ pub struct Turns {
 
 /// A schedule that cannot be understood.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown schedule '{0}' (known: none, stress, random:SEED, barriers, generational, steps:POINT[xTURNS],…)")]
+#[error(
+    "unknown schedule '{0}' (known: none, stress, random:SEED, shuffled:SEED, barriers, generational, steps:POINT[xTURNS],…)"
+)]
 pub struct UnknownSchedule(String);
 
 impl FromStr for Turns {
@@ -107,6 +112,7 @@ impl FromStr for Schedule {
             ("none", None) => Schedule::None,
             ("stress", None) => Schedule::Stress,
             ("random", Some(seed)) => Schedule::Random(seed.parse().map_err(|_| unknown())?),
+            ("shuffled", Some(seed)) => Schedule::Shuffled(seed.parse().map_err(|_| unknown())?),
             ("barriers", None) => Schedule::Barriers,
             ("generational", None) => Schedule::Generational,
             ("steps", Some(steps)) => {
@@ -127,6 +133,7 @@ impl fmt::Display for Schedule {
             Schedule::Steps(steps) if steps.is_empty() => f.write_str("none"),
             Schedule::Stress => f.write_str("stress"),
             Schedule::Random(seed) => write!(f, "random:{seed}"),
+            Schedule::Shuffled(seed) => write!(f, "shuffled:{seed}"),
             Schedule::Barriers => f.write_str("barriers"),
             Schedule::Generational => f.write_str("generational"),
             Schedule::Steps(steps) => {
@@ -196,6 +203,8 @@ enum Rule {
         most: u64,
         /// Points to come without turns.
         rest: u64,
+        /// Whether the gray lists are shuffled.
+        shuffles: bool,
     },
     Steps {
         steps: Vec<Turns>,
@@ -211,11 +220,11 @@ impl Rule {
             Schedule::Generational => Rule::Automatic { allocations: 0 },
             Schedule::Stress => Rule::At(Point::Allocation),
             Schedule::Barriers => Rule::At(Point::Store),
-            Schedule::Random(seed) => {
+            Schedule::Random(seed) | Schedule::Shuffled(seed) => {
                 let mut state = random::seeded(*seed, 0);
                 let odds = 2 << (random::next(&mut state) % 6);
                 let most = 1 << (random::next(&mut state) % 6);
-                Rule::Random { state, odds, most, rest: 0 }
+                Rule::Random { state, odds, most, rest: 0, shuffles: matches!(schedule, Schedule::Shuffled(_)) }
             }
             Schedule::Steps(steps) => Rule::Steps { steps: steps.clone(), next: 0 },
         })
@@ -228,7 +237,7 @@ impl Rule {
             Rule::At(Point::Allocation) => u64::from(point != Point::Store),
             Rule::At(wanted) => u64::from(point == *wanted),
             Rule::Automatic { .. } => 0,
-            Rule::Random { state, odds, most, rest } => {
+            Rule::Random { state, odds, most, rest, shuffles: _ } => {
                 if *rest > 0 {
                     *rest -= 1;
                     0
@@ -331,6 +340,11 @@ impl Vm {
                 cycles += 1;
                 self.note_cycle_end();
             }
+        }
+        if let Some(Rule::Random { state, shuffles: true, .. }) =
+            self.scheduler.as_mut().map(|at_work| &mut at_work.rule)
+        {
+            self.heap.shuffle_gray(state);
         }
         match point {
             Point::Inside => Ok(()),
@@ -435,7 +449,7 @@ mod tests {
 
     #[test]
     fn schedules_read_back_from_their_names() {
-        for text in ["none", "stress", "random:7", "barriers", "generational", "steps:3,5x20,9"] {
+        for text in ["none", "stress", "random:7", "barriers", "generational", "shuffled:7", "steps:3,5x20,9"] {
             assert_eq!(text.parse::<Schedule>().map(|schedule| schedule.to_string()).as_deref(), Ok(text));
         }
         assert_eq!("steps:5,3x2".parse::<Schedule>().unwrap().to_string(), "steps:3x2,5");

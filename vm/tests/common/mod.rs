@@ -68,7 +68,7 @@ pub fn run_on_system(mut options: Options, source: &str, input: &str) -> (Stream
 
 /// One schedule of each kind that turns, and more of those that differ by a seed.
 pub const SCHEDULES: &[&str] =
-    &["stress", "barriers", "generational", "random:1", "random:2", "random:3", "steps:1x500,20x7,300"];
+    &["stress", "barriers", "generational", "shuffled:1", "random:1", "random:2", "random:3", "steps:1x500,20x7,300"];
 
 /// What a script prints that ends without error.
 pub fn run(source: &str) -> String {
