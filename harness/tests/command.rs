@@ -4,9 +4,12 @@
 
 mod common;
 
+use std::collections::BTreeSet;
 use std::fs;
 
 use common::{FAULTY, SETUPVALUE, Scratch, code_lines, fields};
+use moonphase::cases::{Generator, Scripts};
+use moonphase::language::Language;
 use moonphase::script::{GeneratorOptions, generate};
 
 fn corpus(name: &str) -> String {
@@ -464,6 +467,21 @@ fn a_damaged_fuzz_input_is_refused() {
         scratch.run(&[command, "followed"]).assert_refused(&["followed: ", "4 bytes after its end"]);
         scratch.run(&[command, "version"]).assert_refused(&["version: ", "format version 7"]);
     }
+}
+
+#[test]
+fn generated_cases_are_those_of_a_campaign_and_overwrite_nothing() {
+    let scratch = Scratch::new();
+    let words = ["generate", "--seed", "7", "--start", "8", "--runs", "3", "--out", "new/cases"];
+    let ran = scratch.run(&words);
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, "3 cases: new/cases/7-08.lua to new/cases/7-10.lua\n"));
+    assert_eq!(scratch.list("new/cases"), ["7-08.lua", "7-09.lua", "7-10.lua"]);
+    let generator = Generator::new(Scripts::Operations, 7, Language::LUA_54, BTreeSet::new());
+    assert_eq!(scratch.read("new/cases/7-09.lua"), generator.case(9).text);
+    let again = scratch.run(&words);
+    assert_eq!(again.code, 2);
+    assert!(again.stderr.starts_with("moonphase: cannot write new/cases/7-08.lua: "), "{}", again.stderr);
+    assert_eq!(scratch.run(&["generate", "--runs", "0", "--out", "x"]).code, 2);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use moonphase::cases::Scripts;
 use moonphase::fault::Fault;
+use moonphase::language::Language;
 use moonphase::script::OpKind;
 
 use super::options::{CollectorArgs, SettingsArgs};
@@ -44,6 +45,10 @@ pub enum Command {
     Trace(TraceArgs),
     /// Plant each known fault in the VM and measure how soon each oracle finds it
     Faults(FaultsArgs),
+    /// Write cases to a folder, to be run elsewhere
+    ///
+    /// Case I of seed S becomes S-I.lua, the script that `fuzz --seed S --start I` runs. No file is overwritten.
+    Generate(GenerateArgs),
     /// Serve a supervisor (not for people)
     #[command(hide = true)]
     Worker,
@@ -198,6 +203,31 @@ pub struct FaultsArgs {
     /// How to print the result
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
+}
+
+#[derive(Debug, Args)]
+pub struct GenerateArgs {
+    /// Language version
+    #[arg(long, default_value_t, value_name = "VERSION")]
+    pub lua: Language,
+    /// What to generate, as for fuzz
+    #[arg(long, default_value_t, value_name = "operations|free")]
+    pub scripts: Scripts,
+    /// Seed of the generator; chosen and printed if not given
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Number of the first case
+    #[arg(long, default_value_t = 0)]
+    pub start: u64,
+    /// How many cases to write
+    #[arg(long, default_value_t = 1_000)]
+    pub runs: u64,
+    /// Folder to write them to, made if it is not there
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Operation that the generator must not use; may be given more than once
+    #[arg(long, value_name = "OPERATION")]
+    pub without: Vec<OpKind>,
 }
 
 /// How many lines may be printed; `None` for all.

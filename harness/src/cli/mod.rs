@@ -8,6 +8,7 @@ mod args;
 mod check;
 mod faults;
 mod fuzz;
+mod generate;
 mod input;
 mod minimize;
 mod options;
@@ -107,6 +108,7 @@ pub fn main() -> ExitCode {
         Command::Minimize(args) => minimize::main(&args),
         Command::Trace(args) => trace::main(&args),
         Command::Faults(args) => faults::main(&args),
+        Command::Generate(args) => generate::main(&args),
         Command::Worker => worker::serve::<Runner>()
             .map(|()| Done::Clean)
             .map_err(|error| Failure::Internal(format!("the worker lost its supervisor: {error}"))),
