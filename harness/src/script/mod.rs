@@ -14,7 +14,10 @@
 //! The model has no operation that is a recipe for a bug: reload is one reload and a step is one step; what makes a
 //! barrier fail has to come from their combination.
 
+mod callbacks;
+mod coroutines;
 mod encode;
+mod ends;
 mod fixup;
 mod function;
 mod generate;
@@ -22,9 +25,11 @@ mod mutate;
 mod operation;
 mod payload;
 mod prelude;
+mod probes;
 mod reduce;
 mod render;
 mod simplify;
+mod stacks;
 mod statistics;
 
 #[cfg(test)]
@@ -36,15 +41,20 @@ use arbitrary::{Arbitrary, Unstructured};
 use mutatis::{Generate, Mutate};
 use serde::{Deserialize, Serialize};
 
+pub use callbacks::*;
+pub use coroutines::*;
 pub use encode::{DecodeError, FORMAT_VERSION};
+pub use ends::*;
 pub use fixup::Repair;
 pub use function::{Action, Body, FunctionResult, Inner, NewFunction, Shape};
 pub use generate::{GeneratorOptions, generate};
 pub use mutate::{ScriptMutator, crossover};
 pub use operation::*;
 pub use payload::*;
+pub use probes::*;
 pub use reduce::{Cost, Reductions};
 pub use render::{OperationPath, Rendered, Span};
+pub use stacks::*;
 pub use statistics::Statistics;
 
 /// A list of operations that run one after the other.
