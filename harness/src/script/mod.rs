@@ -6,7 +6,8 @@
 //!
 //! - its text is valid Lua in each version that it claims, and stays below Lua's limits of locals and registers;
 //! - it ends by itself: loops are bounded, and no function calls what an upvalue happens to hold;
-//! - it prints only what every correct Lua must print, whenever its collector runs. Finalizers count instead of printing,
+//! - it prints only what every correct Lua must print, whenever its collector runs. Finalizers count instead of printing
+//!   (those of objects that are reachable until the state ends print),
 //!   weak tables and that count are looked at only after two full collections, and no address, order of `pairs`, byte
 //!   count or step result is printed;
 //! - the weakness of a table never changes, and no native function gets its upvalues set or joined.

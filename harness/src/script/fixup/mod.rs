@@ -15,7 +15,11 @@
 //!   a weak table, and an object that its finalizer keeps alive holds nothing of which anybody counts the end. A variable that
 //!   such an object held would end or not, as the object was finalized before the variable was released or after;
 //! - once an error may have ended a coroutine, survivors of a collection are not counted: whether the stack of a dead
-//!   coroutine keeps its values alive is up to the implementation.
+//!   coroutine keeps its values alive is up to the implementation. The same holds inside of callbacks, where registers that
+//!   are in use no more may keep values alive;
+//! - no stack overflows where finalizers may run, which would fail for want of room;
+//! - `os.exit` is at the end of the main chunk, and closes the state only where no to-be-closed variable is pending: the
+//!   embedded reference ends a script by an error, which calls no `__close`.
 
 mod flow;
 mod scopes;
@@ -108,6 +112,8 @@ struct Fixer {
     in_protected: bool,
     /// Inside of a callback, out of which nothing yields, and where nothing counts who survives.
     in_callback: bool,
+    /// Whether a to-be-closed variable of the main chunk is pending.
+    pending_close: bool,
     coroutine_may_fail: bool,
     next: [u16; 5],
     tables: Vec<Variable<TableInfo>>,
@@ -157,6 +163,7 @@ impl Fixer {
             in_coroutine: false,
             in_protected: false,
             in_callback: false,
+            pending_close: false,
             coroutine_may_fail: false,
             next: [0; 5],
             tables: Vec::new(),
@@ -746,6 +753,7 @@ impl Fixer {
             Operation::PendingClose(PendingClose { value }) => {
                 self.take_local().then_some(())?;
                 self.value(value);
+                self.pending_close |= self.depth == 0;
             }
             Operation::EndObject(EndObject { value, fails: _ }) => self.value(value),
             Operation::Exit(exit) => self.exit(exit)?,
