@@ -84,6 +84,7 @@ impl Surroundings {
         match operation {
             Operation::NewCoroutine(_) => Surroundings { coroutine: true, protected: false, depth: self.depth + 1 },
             Operation::Protected(_) => Surroundings { protected: true, depth: self.depth + 1, ..self },
+            Operation::Callback(_) => Surroundings { coroutine: false, depth: self.depth + 1, ..self },
             _ => Surroundings { depth: self.depth + 1, ..self },
         }
     }
@@ -159,6 +160,10 @@ impl Generator<'_> {
             let operation = draw(kind, u, self.options, Surroundings::default())?;
             self.body.push(operation);
         }
+        if self.options.allows(OpKind::Exit) && u.arbitrary::<u8>()?.is_multiple_of(24) {
+            let end = self.body.len() - usize::from(u.arbitrary::<u8>()? % 2);
+            self.body.insert(end, draw(OpKind::Exit, u, self.options, Surroundings::default())?);
+        }
         Ok(())
     }
 }
@@ -170,8 +175,10 @@ fn weight(kind: OpKind, surroundings: Surroundings) -> u32 {
         OpKind::Throw => {
             kind.weight() * (12 * u32::from(surroundings.protected) + 2 * u32::from(surroundings.coroutine))
         }
-        OpKind::NewCoroutine | OpKind::Loop | OpKind::Protected if surroundings.depth >= 2 => 0,
+        OpKind::NewCoroutine | OpKind::Loop | OpKind::Protected | OpKind::Callback if surroundings.depth >= 2 => 0,
         OpKind::CountWeak | OpKind::CountFinalized if surroundings.depth > 0 => 0,
+        // Only the end of a script may end it.
+        OpKind::Exit => 0,
         _ => kind.weight(),
     }
 }
@@ -228,8 +235,9 @@ fn restrict(operation: &mut Operation, options: &GeneratorOptions) {
         match operation {
             Operation::Reload(reload) if reload.keep != Keep::Nothing => reload.keep = Keep::Copy,
             Operation::HotFix(fix) => fix.share = false,
+            Operation::DebugProbe(probe) if probe.call == ProbeCall::UpvalueJoin => probe.call = ProbeCall::UpvalueId,
             Operation::NewFinalizable(finalizable)
-                if matches!(finalizable.finalizer, Finalizer::UpvalueJoin | Finalizer::Reload) =>
+                if matches!(finalizable.finalizer, Finalizer::UpvalueJoin | Finalizer::Reload | Finalizer::Load) =>
             {
                 finalizable.finalizer = Finalizer::Assign;
             }
@@ -248,7 +256,10 @@ fn restrict(operation: &mut Operation, options: &GeneratorOptions) {
                 }
             }
             Operation::LoadChunk(load) => load.set = false,
-            Operation::NewFinalizable(finalizable) if finalizable.finalizer == Finalizer::SetUpvalue => {
+            Operation::DebugProbe(probe) if probe.call == ProbeCall::SetUpvalue => probe.call = ProbeCall::GetUpvalue,
+            Operation::NewFinalizable(finalizable)
+                if matches!(finalizable.finalizer, Finalizer::SetUpvalue | Finalizer::Load) =>
+            {
                 finalizable.finalizer = Finalizer::Assign;
             }
             _ => {}

@@ -6,7 +6,8 @@
 //!
 //! - its text is valid Lua in each version that it claims, and stays below Lua's limits of locals and registers;
 //! - it ends by itself: loops are bounded, and no function calls what an upvalue happens to hold;
-//! - it prints only what every correct Lua must print, whenever its collector runs. Finalizers count instead of printing,
+//! - it prints only what every correct Lua must print, whenever its collector runs. Finalizers count instead of printing
+//!   (those of objects that are reachable until the state ends print),
 //!   weak tables and that count are looked at only after two full collections, and no address, order of `pairs`, byte
 //!   count or step result is printed;
 //! - the weakness of a table never changes, and no native function gets its upvalues set or joined.
@@ -14,7 +15,10 @@
 //! The model has no operation that is a recipe for a bug: reload is one reload and a step is one step; what makes a
 //! barrier fail has to come from their combination.
 
+mod callbacks;
+mod coroutines;
 mod encode;
+mod ends;
 mod fixup;
 mod function;
 mod generate;
@@ -22,9 +26,11 @@ mod mutate;
 mod operation;
 mod payload;
 mod prelude;
+mod probes;
 mod reduce;
 mod render;
 mod simplify;
+mod stacks;
 mod statistics;
 
 #[cfg(test)]
@@ -36,15 +42,20 @@ use arbitrary::{Arbitrary, Unstructured};
 use mutatis::{Generate, Mutate};
 use serde::{Deserialize, Serialize};
 
+pub use callbacks::*;
+pub use coroutines::*;
 pub use encode::{DecodeError, FORMAT_VERSION};
+pub use ends::*;
 pub use fixup::Repair;
 pub use function::{Action, Body, FunctionResult, Inner, NewFunction, Shape};
 pub use generate::{GeneratorOptions, generate};
 pub use mutate::{ScriptMutator, crossover};
 pub use operation::*;
 pub use payload::*;
+pub use probes::*;
 pub use reduce::{Cost, Reductions};
 pub use render::{OperationPath, Rendered, Span};
+pub use stacks::*;
 pub use statistics::Statistics;
 
 /// A list of operations that run one after the other.

@@ -10,8 +10,7 @@ use arbitrary::Unstructured;
 use mutatis::{Candidates, Mutate, mutators};
 use serde::{Deserialize, Serialize};
 
-use super::payload::*;
-use super::{Block, NewFunction, Value};
+use super::*;
 
 macro_rules! operations {
     ($($kind:ident $name:literal $weight:literal),* $(,)?) => {
@@ -140,6 +139,15 @@ operations! {
     SetTypeMetatable "type-metatable" 4,
     ShowType "show-type" 4,
     Mix "mix" 13,
+    SuspendedScope "suspended-scope" 14,
+    MisplacedResume "misplaced-resume" 4,
+    Callback "callback" 14,
+    HookedCall "hooked-call" 5,
+    Tower "tower" 6,
+    PendingClose "pending-close" 3,
+    EndObject "end-object" 4,
+    Exit "exit" 1,
+    DebugProbe "debug-probe" 5,
 }
 
 /// The numbers of an operation that say how much of something there is.
@@ -154,12 +162,16 @@ macro_rules! counts {
             | Operation::Mix(Mix { rounds: count, .. })
             | Operation::EphemeronChain(EphemeronChain { links: count, .. })
             | Operation::ClosedScope(ClosedScope { steps: count, .. })
-            | Operation::CoroutineScope(CoroutineScope { yields: count, .. }) => vec![count],
+            | Operation::CoroutineScope(CoroutineScope { yields: count, .. })
+            | Operation::SuspendedScope(SuspendedScope { steps: count, .. })
+            | Operation::MisplacedResume(MisplacedResume { steps: count, .. })
+            | Operation::HookedCall(HookedCall { steps: count, .. }) => vec![count],
             Operation::NewList(NewList { before, steps, after, .. }) => vec![before, steps, after],
             Operation::FinalizeMany(FinalizeMany { count, steps, swept }) => {
                 [count, steps].into_iter().chain(swept).collect()
             }
-            Operation::DeepCall(DeepCall { depth, steps }) => vec![depth, steps],
+            Operation::DeepCall(DeepCall { depth: height, steps })
+            | Operation::Tower(Tower { of: _, height, steps }) => vec![height, steps],
             Operation::LoadFunction(LoadFunction { parts, steps, .. }) => vec![parts, steps],
             _ => Vec::new(),
         }
@@ -173,6 +185,7 @@ impl Operation {
             Operation::NewCoroutine(operation) => Some(&operation.body),
             Operation::Loop(operation) => Some(&operation.body),
             Operation::Protected(operation) => Some(&operation.body),
+            Operation::Callback(operation) => Some(&operation.body),
             _ => None,
         }
     }
@@ -183,6 +196,7 @@ impl Operation {
             Operation::NewCoroutine(operation) => Some(&mut operation.body),
             Operation::Loop(operation) => Some(&mut operation.body),
             Operation::Protected(operation) => Some(&mut operation.body),
+            Operation::Callback(operation) => Some(&mut operation.body),
             _ => None,
         }
     }
@@ -205,6 +219,7 @@ impl Operation {
             Operation::NewScope(NewScope { locals, functions, .. })
             | Operation::ClosedScope(ClosedScope { locals, functions, .. })
             | Operation::CoroutineScope(CoroutineScope { locals, functions, .. })
+            | Operation::SuspendedScope(SuspendedScope { locals, functions, .. })
             | Operation::NewModule(NewModule { locals, functions, .. }) => Some((locals, functions)),
             _ => None,
         }

@@ -25,6 +25,7 @@ macro_rules! payloads {
         }
     )*};
 }
+pub(super) use payloads;
 
 payloads! {
     /// `local t1 = { {}, "s1" }`
@@ -772,7 +773,7 @@ pub enum StringBuild {
 }
 
 /// A burst of steps: none, a few, or as many as a phase of a cycle may take.
-fn burst(u: &mut Unstructured<'_>) -> arbitrary::Result<u8> {
+pub(super) fn burst(u: &mut Unstructured<'_>) -> arbitrary::Result<u8> {
     Ok(match u.arbitrary::<u8>()? {
         byte @ 0..128 => byte / 16,
         byte => (byte - 128) / 3,
@@ -789,6 +790,12 @@ pub enum Closing {
     Loop,
     /// A `goto continue` in the first turn of a loop.
     Goto,
+    /// A `goto` backward, out of the block, twice.
+    Backward,
+    /// A `break` out of a loop, through a to-be-closed variable.
+    Break,
+    /// A `return` through a to-be-closed variable.
+    ReturnGuard,
     /// The end of a block with a to-be-closed variable, whose `__close` assigns the local.
     Guard,
     /// The return of the function, whose locals come from its variable arguments.
@@ -836,6 +843,16 @@ pub enum Finalizer {
     Collect,
     /// Raises an error.
     Throw,
+    /// Raises an error that is no string.
+    ThrowTable,
+    /// Raises nil.
+    ThrowNil,
+    /// Looks at every level of the stack.
+    Inspect,
+    /// Calls the collector with every option, which does nothing inside a finalizer.
+    Options,
+    /// Loads a function, and gives it another environment and another upvalue.
+    Load,
 }
 
 impl Finalizer {
@@ -850,7 +867,16 @@ impl Finalizer {
             | Finalizer::SetUpvalue
             | Finalizer::UpvalueJoin
             | Finalizer::Reload => true,
-            Finalizer::Count | Finalizer::Allocate | Finalizer::Create | Finalizer::Collect | Finalizer::Throw => false,
+            Finalizer::Count
+            | Finalizer::Allocate
+            | Finalizer::Create
+            | Finalizer::Collect
+            | Finalizer::Throw
+            | Finalizer::ThrowTable
+            | Finalizer::ThrowNil
+            | Finalizer::Inspect
+            | Finalizer::Options
+            | Finalizer::Load => false,
         }
     }
 }

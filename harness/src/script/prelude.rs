@@ -9,6 +9,8 @@ pub(super) enum Helper {
     Saved,
     /// Functions that give the state which finalizers change.
     Kept,
+    /// What is reachable until the end of the state.
+    Ends,
     /// Steps as an expression.
     Steps,
     /// Steps up to the end of marking.
@@ -47,6 +49,8 @@ impl Helper {
             Helper::Finalized => "local finalized = 0\n",
             Helper::Saved => "local saved = {}\n",
             Helper::Kept => "local kept = {}\n",
+            // A global, which no local of the main chunk outlives.
+            Helper::Ends => "ends = {}\n",
             Helper::Steps => STEPS,
             Helper::FinishMarking => FINISH_MARKING,
             Helper::Deep => DEEP,

@@ -92,6 +92,23 @@ fn simpler_structure(operation: &Operation, offer: &mut dyn FnMut(Change<'_>)) {
                 });
             }
         }
+        Operation::SuspendedScope(SuspendedScope { locals, functions, levels, .. }) => {
+            offer_scope(locals, functions, offer);
+            for index in 0..levels.len() {
+                offer(&|operation| {
+                    if let Operation::SuspendedScope(scope) = operation {
+                        scope.levels.remove(index);
+                    }
+                });
+            }
+            for ending in [Ending::Left, Ending::Dropped] {
+                offer(&|operation| {
+                    if let Operation::SuspendedScope(scope) = operation {
+                        scope.ending = ending;
+                    }
+                });
+            }
+        }
         Operation::LoadFunction(LoadFunction { id, place, locals, body, .. }) => {
             let function = NewFunction { id: *id, place: *place, body: body.clone() };
             offer_scope(locals, &[function], offer);
@@ -286,6 +303,28 @@ fn simpler_structure(operation: &Operation, offer: &mut dyn FnMut(Change<'_>)) {
                 *operation = Operation::Step(Step { size: 0, times: *steps });
             }
         }),
+        Operation::Tower(Tower { steps, .. }) => {
+            offer(&|operation| *operation = Operation::Step(Step { size: 0, times: *steps }));
+        }
+        Operation::HookedCall(HookedCall { function, argument, .. }) => {
+            let (function, argument) = (*function, *argument);
+            offer(&|operation| *operation = Operation::Call(Call { function, argument, result: None }));
+            offer(&|operation| {
+                if let Operation::HookedCall(call) = operation {
+                    call.stripped = false;
+                }
+            });
+        }
+        Operation::EndObject(_) => offer(&|operation| {
+            if let Operation::EndObject(object) = operation {
+                object.fails = false;
+            }
+        }),
+        Operation::Exit(_) => offer(&|operation| {
+            if let Operation::Exit(exit) = operation {
+                exit.from = ExitFrom::Chunk;
+            }
+        }),
         Operation::Call(_) => offer(&|operation| {
             if let Operation::Call(call) = operation {
                 call.result = None;
@@ -380,7 +419,8 @@ fn places(operation: &mut Operation) -> Vec<&mut Place> {
         | Operation::LoadFunction(LoadFunction { place, .. })
         | Operation::NewCoroutine(NewCoroutine { place, .. })
         | Operation::MoveObject(MoveObject { place, .. }) => vec![place],
-        Operation::CoroutineScope(CoroutineScope { place, functions, .. }) => {
+        Operation::CoroutineScope(CoroutineScope { place, functions, .. })
+        | Operation::SuspendedScope(SuspendedScope { place, functions, .. }) => {
             functions.iter_mut().map(|function| &mut function.place).chain([place]).collect()
         }
         Operation::NewScope(NewScope { functions, .. }) | Operation::ClosedScope(ClosedScope { functions, .. }) => {
@@ -397,6 +437,7 @@ fn values(operation: &mut Operation) -> Vec<&mut Value> {
         | Operation::NewScope(NewScope { locals: values, .. })
         | Operation::NewModule(NewModule { locals: values, .. })
         | Operation::CoroutineScope(CoroutineScope { locals: values, .. })
+        | Operation::SuspendedScope(SuspendedScope { locals: values, .. })
         | Operation::LoadFunction(LoadFunction { locals: values, .. })
         | Operation::Instantiate(Instantiate { arguments: values, .. }) => values.iter_mut().collect(),
         Operation::ClosedScope(ClosedScope { locals, value, .. }) => locals.iter_mut().chain([value]).collect(),
@@ -422,6 +463,9 @@ fn values(operation: &mut Operation) -> Vec<&mut Value> {
         | Operation::NewFinalizable(NewFinalizable { content: value, .. })
         | Operation::SetTypeMetatable(SetTypeMetatable { value, .. })
         | Operation::ShowType(ShowType { usage: TypeUsage::Call(value), .. })
+        | Operation::HookedCall(HookedCall { argument: value, .. })
+        | Operation::PendingClose(PendingClose { value })
+        | Operation::EndObject(EndObject { value, .. })
         | Operation::CallTable(CallTable { argument: value, .. }) => vec![value],
         Operation::SetKey(SetKey { key, value, .. }) => vec![key, value],
         _ => Vec::new(),

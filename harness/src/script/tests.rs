@@ -57,7 +57,10 @@ fn run(text: &str) -> (String, Option<String>) {
         })
         .unwrap();
     lua.globals().set("print", print).unwrap();
+    // The end of a script, and not of the process.
+    lua.load("os.exit = function() error('EXIT', 0) end").exec().unwrap();
     let error = lua.load(text).set_name("=script").exec().err().map(|error| error.to_string());
+    let error = error.filter(|error| !error.contains("EXIT"));
     let printed = printed.borrow().clone();
     (printed, error)
 }
@@ -92,6 +95,9 @@ const WAYS: &[&str] = &[
     "coroutine.resume(coroutine.create(function()",
     "pcall(coroutine.wrap(function()",
     "local co = coroutine.create(function()\n",
+    "goto again",
+    "break\nend",
+    "end })\n  return cfg",
     // What finalizers do.
     "saved[#saved + 1] = object",
     "object.again = setmetatable(object, getmetatable(object))",
@@ -104,6 +110,69 @@ const WAYS: &[&str] = &[
     "__gc = function() finalized = finalized + 1 setmetatable({}, {",
     "finalized = finalized + 1 collectgarbage(\"step\", 0) collectgarbage()",
     "error(\"in a finalizer\")",
+    "error({ object })",
+    "__gc = function() finalized = finalized + 1 error() end",
+    "#debug.traceback",
+    "pcall(collectgarbage, option)",
+    "debug.upvaluejoin(get, 1, get, 2)",
+    // What coroutines are suspended in, and what becomes of them.
+    "= coroutine.create(function()\n  local cfg",
+    "  xpcall(function()",
+    "(function()\n    local guard <close> = setmetatable({}, { __close = function() c",
+    "(function()\n    local guard <close> = setmetatable({}, { __close = function()\n",
+    "if done then return end\n      coroutine.yield",
+    "coroutine.resume(coroutine.create(function()\n      ",
+    "co1 = nil",
+    "report(coroutine.close(co1))",
+    // Calls of coroutines that are not suspended.
+    "report(pcall(coroutine.resume, co))",
+    "report(pcall(co))",
+    "report(pcall(coroutine.close, co))",
+    "= coroutine.create(function()  end)\n",
+    "= coroutine.create(function() call() end)",
+    "= coroutine.create(function() coroutine.wrap(call)() end)",
+    // Callbacks.
+    "__index = function()\n",
+    "__newindex = function()\n",
+    "__add = function()\n",
+    "__concat = function()\n",
+    "__len = function()\n",
+    "__eq = function()\n",
+    "__lt = function()\n",
+    "__call = function()\n",
+    "__tostring = function()\n",
+    "do local guard <close> = setmetatable({}, { __close = function()\n",
+    "table.sort({ 2, 1 }, function(a, b)\n",
+    "string.gsub(\"a\", \"a\", function()\n",
+    "xpcall(error, function() pcall(function()\n",
+    "for _ in function(_, done) if done then return end\n",
+    "debug.sethook(function() debug.sethook()\n",
+    // Hooks.
+    "\"cr\", 0)",
+    "\"l\", 0)",
+    "\"crl\", 2)",
+    "pcall(load(string.dump(",
+    // Towers.
+    "return 1 + f(n - 1)",
+    "f(table.unpack({}, 1, ",
+    ":byte(1, -1)",
+    "{ __call = f }) end",
+    "local large\n",
+    "(pcall(f, table.unpack",
+    "(pcall(f)))",
+    "(xpcall(error, function(e)",
+    // Ends.
+    "report(\"closed\", object[1])",
+    "report(\"end\", object[1])",
+    "os.exit(",
+    // Functions of the debug library.
+    "pcall(debug.getinfo, ",
+    "pcall(debug.getlocal, ",
+    "pcall(debug.setlocal, ",
+    "pcall(debug.getupvalue, ",
+    "pcall(debug.setupvalue, ",
+    "pcall(debug.upvalueid, ",
+    "pcall(debug.upvaluejoin, ",
     // Chains of ephemerons.
     "setmetatable({ keys[1] }",
     "] = keys[i + 1] end\n  t",

@@ -15,8 +15,13 @@
 //!   a weak table, and an object that its finalizer keeps alive holds nothing of which anybody counts the end. A variable that
 //!   such an object held would end or not, as the object was finalized before the variable was released or after;
 //! - once an error may have ended a coroutine, survivors of a collection are not counted: whether the stack of a dead
-//!   coroutine keeps its values alive is up to the implementation.
+//!   coroutine keeps its values alive is up to the implementation. The same holds inside of callbacks, where registers that
+//!   are in use no more may keep values alive;
+//! - no stack overflows where finalizers may run, which would fail for want of room;
+//! - `os.exit` is at the end of the main chunk, and closes the state only where no to-be-closed variable is pending: the
+//!   embedded reference ends a script by an error, which calls no `__close`.
 
+mod flow;
 mod scopes;
 
 use std::collections::HashSet;
@@ -100,9 +105,15 @@ struct Fixer {
     blocks: usize,
     current_block: usize,
     depth: usize,
+    /// How many operations follow in the same block.
+    following: usize,
     iterations: u8,
     in_coroutine: bool,
     in_protected: bool,
+    /// Inside of a callback, out of which nothing yields, and where nothing counts who survives.
+    in_callback: bool,
+    /// Whether a to-be-closed variable of the main chunk is pending.
+    pending_close: bool,
     coroutine_may_fail: bool,
     next: [u16; 5],
     tables: Vec<Variable<TableInfo>>,
@@ -147,9 +158,12 @@ impl Fixer {
             blocks: 0,
             current_block: 0,
             depth: 0,
+            following: 0,
             iterations: 1,
             in_coroutine: false,
             in_protected: false,
+            in_callback: false,
+            pending_close: false,
             coroutine_may_fail: false,
             next: [0; 5],
             tables: Vec::new(),
@@ -169,11 +183,14 @@ impl Fixer {
         self.blocks += 1;
         let visible =
             [self.tables.len(), self.functions.len(), self.factories.len(), self.modules.len(), self.coroutines.len()];
+        let mut following = block.len();
         block.retain_mut(|operation| {
             if self.operations >= MAX_OPERATIONS {
                 return false;
             }
             self.operations += 1;
+            following -= 1;
+            self.following = following;
             let keep = self.operation(operation).is_some();
             if !keep {
                 self.operations -= 1;
@@ -496,7 +513,10 @@ impl Fixer {
             }
             Operation::HotFix(fix) => self.hot_fix(fix)?,
             Operation::NewCoroutine(NewCoroutine { id, place, wrapped, body }) => {
-                self.nested(body, true, false)?;
+                let outer = std::mem::replace(&mut self.in_callback, false);
+                let nested = self.nested(body, true, false);
+                self.in_callback = outer;
+                nested?;
                 self.define_coroutine(id, place, *wrapped);
             }
             Operation::Resume(Resume { coroutine, argument }) => {
@@ -508,7 +528,7 @@ impl Fixer {
                 self.coroutine(coroutine, |coroutine| !coroutine.wrapped)?;
             }
             Operation::Yield(Yield { value }) => {
-                if !self.in_coroutine {
+                if !self.in_coroutine || self.in_callback {
                     return None;
                 }
                 self.value(value);
@@ -655,8 +675,12 @@ impl Fixer {
             Operation::FullCollection(_)
             | Operation::StopCollector(_)
             | Operation::RestartCollector(_)
-            | Operation::ShowRunning(_)
-            | Operation::ForgetSaved(_) => {}
+            | Operation::ShowRunning(_) => {}
+            Operation::ForgetSaved(_) => {
+                if self.in_coroutine || self.in_callback {
+                    return None;
+                }
+            }
             Operation::SetPace(SetPace { pause, multiplier, size }) => {
                 *pause = (*pause).clamp(10, 400);
                 *multiplier = (*multiplier).clamp(4, 400);
@@ -719,6 +743,21 @@ impl Fixer {
                 *depth = (*depth).min(MAX_RECURSION);
                 *steps = (*steps).min(MAX_STEPS);
             }
+            Operation::SuspendedScope(scope) => self.suspended_scope(scope)?,
+            Operation::MisplacedResume(MisplacedResume { status: _, call: _, steps }) => {
+                *steps = (*steps).min(MAX_STEPS);
+            }
+            Operation::Callback(callback) => self.callback(callback)?,
+            Operation::HookedCall(call) => self.hooked_call(call)?,
+            Operation::Tower(tower) => self.tower(tower),
+            Operation::PendingClose(PendingClose { value }) => {
+                self.take_local().then_some(())?;
+                self.value(value);
+                self.pending_close |= self.depth == 0;
+            }
+            Operation::EndObject(EndObject { value, fails: _ }) => self.value(value),
+            Operation::Exit(exit) => self.exit(exit)?,
+            Operation::DebugProbe(DebugProbe { function, .. }) => drop(self.function(function)?),
             Operation::Mix(Mix { rounds, start: _ }) => *rounds = (*rounds).clamp(1, MAX_MIX),
             Operation::SetTypeMetatable(SetTypeMetatable { of: _, value, index, call, clear: _ }) => {
                 self.value(value);
@@ -741,7 +780,12 @@ impl Fixer {
     /// Whether an error may have ended a coroutine before this point runs. In loops and coroutines it may run later
     /// than the walk sees it.
     fn may_count_survivors(&self) -> Option<()> {
-        (!self.coroutine_may_fail && !self.in_coroutine && self.iterations == 1).then_some(())
+        (!self.coroutine_may_fail && self.is_plain_main()).then_some(())
+    }
+
+    /// Whether what runs here runs once, and called by nothing but calls of the main chunk.
+    fn is_plain_main(&self) -> bool {
+        !self.in_coroutine && !self.in_callback && self.iterations == 1
     }
 
     fn coroutine(&mut self, id: &mut CoroutineId, accept: impl Fn(&CoroutineInfo) -> bool) -> Option<()> {

@@ -29,7 +29,7 @@ impl Fixer {
     }
 
     /// Fixes and defines the functions of a scope that has `locals` locals.
-    fn scope_functions(&mut self, functions: &mut Vec<NewFunction>, locals: u8) -> Option<()> {
+    pub(super) fn scope_functions(&mut self, functions: &mut Vec<NewFunction>, locals: u8) -> Option<()> {
         functions.truncate(4);
         if functions.is_empty() {
             return None;

@@ -30,7 +30,7 @@ impl Renderer {
     }
 
     /// The functions of a scope, whose variables are declared outside of it.
-    fn assign_functions(&mut self, functions: &[NewFunction], names: &[String]) {
+    pub(in super::super) fn assign_functions(&mut self, functions: &[NewFunction], names: &[String]) {
         for NewFunction { id, place, body } in functions {
             self.declare_function(*id, *place);
             let target = self.function(*id);
@@ -47,6 +47,9 @@ impl Renderer {
         let (first, last) = match closing {
             Closing::Recaptured | Closing::Guard => ("do", "end".to_owned()),
             Closing::Loop | Closing::Goto => ("for i = 1, 2 do", "end".to_owned()),
+            Closing::Backward => ("do", "end".to_owned()),
+            Closing::Break => ("while true do", "end".to_owned()),
+            Closing::ReturnGuard => ("pcall(function()", "end)".to_owned()),
             Closing::Return => ("pcall(function(...)", format!("end, {arguments})")),
             Closing::Error => ("pcall(function()", "end)".to_owned()),
             Closing::Dropped => ("coroutine.wrap(function()", "end)()".to_owned()),
@@ -60,6 +63,11 @@ impl Renderer {
             if killed {
                 inner.push("local co = coroutine.create(function()");
                 inner.indent += 1;
+            }
+            if *closing == Closing::Backward {
+                inner.push("local i = 0");
+                inner.push("::again::");
+                inner.push("i = i + 1");
             }
             if *closing == Closing::Return {
                 inner.push(format!("local {} = ...", names.join(", ")));
@@ -82,8 +90,11 @@ impl Renderer {
             if *closing == Closing::Goto {
                 inner.push("if i == 1 then goto continue end");
             }
+            if *closing == Closing::Backward {
+                inner.push("if i < 3 then goto again end");
+            }
             let assign = format!("{first} = {}", inner.value(*value));
-            if *closing == Closing::Guard {
+            if matches!(closing, Closing::Guard | Closing::Break | Closing::ReturnGuard) {
                 let close = format!("function() {assign} end");
                 inner.push(format!("local guard <close> = setmetatable({{}}, {{ __close = {close} }})"));
             } else {
@@ -93,7 +104,9 @@ impl Renderer {
                 Closing::Goto => inner.push("::continue::"),
                 Closing::Error | Closing::Failed | Closing::Wrapped => inner.push("error(\"closed\")"),
                 Closing::Dropped | Closing::Killed => inner.push("coroutine.yield()"),
-                Closing::Recaptured | Closing::Loop | Closing::Guard | Closing::Return => {}
+                Closing::Break => inner.push("break"),
+                Closing::ReturnGuard => inner.push(format!("return {first}")),
+                Closing::Recaptured | Closing::Loop | Closing::Backward | Closing::Guard | Closing::Return => {}
             }
             if killed {
                 inner.indent -= 1;

@@ -54,7 +54,7 @@ impl Script {
 }
 
 #[derive(Default)]
-struct Renderer {
+pub(super) struct Renderer {
     text: String,
     line: u32,
     indent: usize,
@@ -79,12 +79,12 @@ struct FunctionText {
 /// Names for the state of functions, by number in the scope.
 const STATE_NAMES: [&str; 4] = ["cfg", "log", "count", "cache"];
 
-fn state_names(count: usize, suffix: &str) -> Vec<String> {
+pub(super) fn state_names(count: usize, suffix: &str) -> Vec<String> {
     STATE_NAMES.iter().take(count).map(|name| format!("{name}{suffix}")).collect()
 }
 
 /// Steps of the collector on one line.
-fn step_text(size: u8, times: u8) -> String {
+pub(super) fn step_text(size: u8, times: u8) -> String {
     let step = format!("collectgarbage(\"step\", {size})");
     if times > 1 { format!("for _ = 1, {times} do {step} end") } else { step }
 }
@@ -112,7 +112,7 @@ impl Renderer {
         Rendered { text, spans: self.spans }
     }
 
-    fn push(&mut self, line: impl AsRef<str>) {
+    pub(super) fn push(&mut self, line: impl AsRef<str>) {
         self.line += 1;
         self.text.extend(std::iter::repeat_n("  ", self.indent));
         self.text.push_str(line.as_ref());
@@ -130,13 +130,13 @@ impl Renderer {
         lines.iter().for_each(|line| self.push(line));
     }
 
-    fn indented(&mut self, inside: impl FnOnce(&mut Self)) {
+    pub(super) fn indented(&mut self, inside: impl FnOnce(&mut Self)) {
         self.indent += 1;
         inside(self);
         self.indent -= 1;
     }
 
-    fn block(&mut self, block: &[Operation]) {
+    pub(super) fn block(&mut self, block: &[Operation]) {
         for (index, operation) in block.iter().enumerate() {
             self.path.push(index as u16);
             let slot = self.spans.len();
@@ -149,16 +149,16 @@ impl Renderer {
         }
     }
 
-    fn use_helper(&mut self, helper: Helper) {
+    pub(super) fn use_helper(&mut self, helper: Helper) {
         self.helpers.insert(helper);
     }
 
-    fn full_collections(&mut self) {
+    pub(super) fn full_collections(&mut self) {
         self.push("collectgarbage()");
         self.push("collectgarbage()");
     }
 
-    fn report(&mut self, values: impl AsRef<str>) {
+    pub(super) fn report(&mut self, values: impl AsRef<str>) {
         self.use_helper(Helper::Report);
         self.push(format!("report({})", values.as_ref()));
     }
@@ -190,7 +190,7 @@ impl Renderer {
         false
     }
 
-    fn function(&self, id: FunctionId) -> String {
+    pub(super) fn function(&self, id: FunctionId) -> String {
         match self.functions.get(&id) {
             Some(FunctionText { module: Some(module), .. }) => format!("{module}.{id}"),
             Some(FunctionText { place, .. }) => self.at(id.to_string(), *place),
@@ -198,7 +198,7 @@ impl Renderer {
         }
     }
 
-    fn coroutine(&self, id: CoroutineId) -> String {
+    pub(super) fn coroutine(&self, id: CoroutineId) -> String {
         let place = self.coroutines.get(&id).map_or(Place::Local, |(place, _)| *place);
         self.at(id.to_string(), place)
     }
@@ -210,7 +210,7 @@ impl Renderer {
         }
     }
 
-    fn value(&self, value: Value) -> String {
+    pub(super) fn value(&self, value: Value) -> String {
         match value {
             Value::Nil => "nil".to_owned(),
             Value::Boolean(value) => value.to_string(),
@@ -248,7 +248,7 @@ impl Renderer {
     }
 
     /// Declares, without a value, those of the functions that live in locals.
-    fn declare_locals<'t>(&mut self, targets: impl Iterator<Item = &'t (FunctionId, Place)>) {
+    pub(super) fn declare_locals<'t>(&mut self, targets: impl Iterator<Item = &'t (FunctionId, Place)>) {
         let locals: Vec<_> =
             targets.filter(|(_, place)| *place == Place::Local).map(|(id, _)| id.to_string()).collect();
         if !locals.is_empty() {
@@ -256,12 +256,12 @@ impl Renderer {
         }
     }
 
-    fn next_scope(&mut self) -> String {
+    pub(super) fn next_scope(&mut self) -> String {
         self.scopes += 1;
         self.scopes.to_string()
     }
 
-    fn state(&mut self, names: &[String], values: &[String]) {
+    pub(super) fn state(&mut self, names: &[String], values: &[String]) {
         let used = values.iter().rposition(|value| value != "nil").map_or(0, |last| last + 1);
         let values = values[..used].join(", ");
         let equals = if used == 0 { "" } else { " = " };
@@ -489,6 +489,15 @@ impl Renderer {
             }
             Operation::SetTypeMetatable(metatable) => self.type_metatable(metatable),
             Operation::ShowType(ShowType { of, usage }) => self.show_type(*of, *usage),
+            Operation::SuspendedScope(scope) => self.suspended_scope(scope),
+            Operation::MisplacedResume(resume) => self.misplaced_resume(resume),
+            Operation::Callback(callback) => self.callback(callback),
+            Operation::HookedCall(call) => self.hooked_call(call),
+            Operation::Tower(tower) => self.tower(tower),
+            Operation::PendingClose(pending) => self.pending_close(pending),
+            Operation::EndObject(object) => self.end_object(object),
+            Operation::Exit(exit) => self.exit(exit),
+            Operation::DebugProbe(probe) => self.debug_probe(probe),
             Operation::Mix(Mix { rounds, start }) => {
                 self.use_helper(Helper::Mix);
                 self.push(format!("mix({rounds}, {start})"));
@@ -497,7 +506,7 @@ impl Renderer {
     }
 
     /// The line that defines a coroutine, up to the parameters of its function.
-    fn begin_coroutine(&mut self, id: CoroutineId, place: Place, wrapped: bool, parameter: &str) {
+    pub(super) fn begin_coroutine(&mut self, id: CoroutineId, place: Place, wrapped: bool, parameter: &str) {
         let make = if wrapped { "wrap" } else { "create" };
         let keyword = if place == Place::Local { "local " } else { "" };
         let target = self.at(id.to_string(), place);
@@ -505,7 +514,7 @@ impl Renderer {
         self.coroutines.insert(id, (place, wrapped));
     }
 
-    fn resume(&mut self, coroutine: CoroutineId, argument: Value) {
+    pub(super) fn resume(&mut self, coroutine: CoroutineId, argument: Value) {
         let wrapped = self.coroutines.get(&coroutine).is_some_and(|(_, wrapped)| *wrapped);
         let resume = if wrapped { "pcall" } else { "coroutine.resume" };
         let argument = self.argument(argument);

@@ -29,6 +29,34 @@ const RELOADED: &[&str] = &[
     "local get, set = make({})",
 ];
 
+/// Looks at every level of the stack, and at its locals.
+const INSPECT: &[&str] = &[
+    "local size = #debug.traceback(\"text\")",
+    "for level = 0, 20 do",
+    "  local info = debug.getinfo(level)",
+    "  if not info then break end",
+    "  for i = -1, 9 do",
+    "    local name, value = debug.getlocal(level, i)",
+    "    size = size + #(name or type(value))",
+    "  end",
+    "end",
+];
+
+/// Calls the collector with every option.
+const OPTIONS: &[&str] = &[
+    "for option in (\"stop restart collect count step setpause setstepmul isrunning generational incremental\"):gmatch(\"%w+\") do",
+    "  pcall(collectgarbage, option)",
+    "end",
+];
+
+/// Loads a function, sets its upvalue and joins it to another.
+const LOAD: &[&str] = &[
+    "local get = load(\"local held, other = ... return function() return held, other end\")(object)",
+    "debug.setupvalue(get, 2, { object })",
+    "debug.upvaluejoin(get, 1, get, 2)",
+    "debug.setupvalue(load(\"return held\"), 1, { held = get() })",
+];
+
 /// The statements of a finalizer besides counting, as one each, with the locals that they need outside of it.
 fn finalizer_text(finalizer: Finalizer) -> (&'static [&'static str], &'static [&'static str]) {
     const SAVE: &str = "saved[#saved + 1] = object";
@@ -55,6 +83,11 @@ fn finalizer_text(finalizer: Finalizer) -> (&'static [&'static str], &'static [&
         Finalizer::Create => (&[], &["setmetatable({}, { __gc = function() finalized = finalized + 1 end })"]),
         Finalizer::Collect => (&[], &["collectgarbage(\"step\", 0) collectgarbage()"]),
         Finalizer::Throw => (&[], &["error(\"in a finalizer\")"]),
+        Finalizer::ThrowTable => (&[], &["error({ object })"]),
+        Finalizer::ThrowNil => (&[], &["error()"]),
+        Finalizer::Inspect => (&[], INSPECT),
+        Finalizer::Options => (&[], OPTIONS),
+        Finalizer::Load => (&[], LOAD),
     }
 }
 

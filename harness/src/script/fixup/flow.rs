@@ -1,0 +1,58 @@
+//! Fixup of what suspends, calls back, fills stacks and ends.
+
+use super::*;
+
+/// The most levels that a coroutine is suspended inside of.
+const MAX_LEVELS: usize = 4;
+/// The highest tower, in its own units.
+const MAX_HEIGHT: u8 = 120;
+/// The most steps that a hook makes, which is called at every instruction.
+const MAX_HOOK_STEPS: u8 = 8;
+/// How many operations may follow the end of a script.
+const MAX_AFTER_EXIT: usize = 2;
+
+impl Fixer {
+    pub(super) fn suspended_scope(&mut self, scope: &mut SuspendedScope) -> Option<()> {
+        let SuspendedScope { id, place, locals, functions, levels, steps, ending } = scope;
+        levels.truncate(MAX_LEVELS);
+        *steps = (*steps).min(MAX_STEPS);
+        let count = self.scope_locals(locals);
+        self.scope_functions(functions, count)?;
+        self.define_coroutine(id, place, false);
+        if *ending == Ending::Dropped {
+            self.coroutines.iter_mut().filter(|coroutine| coroutine.new == id.0).for_each(|c| c.gone = true);
+        }
+        Some(())
+    }
+
+    pub(super) fn callback(&mut self, Callback { site, body }: &mut Callback) -> Option<()> {
+        let outer = std::mem::replace(&mut self.in_callback, true);
+        let nested = self.nested(body, self.in_coroutine, self.in_protected || site.catches());
+        self.in_callback = outer;
+        nested?;
+        (!body.is_empty()).then_some(())
+    }
+
+    pub(super) fn hooked_call(&mut self, call: &mut HookedCall) -> Option<()> {
+        let HookedCall { function, argument, events: _, steps, stripped: _ } = call;
+        self.function(function)?;
+        self.value(argument);
+        *steps = (*steps).clamp(1, MAX_HOOK_STEPS);
+        Some(())
+    }
+
+    pub(super) fn tower(&mut self, Tower { of, height, steps }: &mut Tower) {
+        *height = (*height).clamp(1, MAX_HEIGHT);
+        *steps = (*steps).min(MAX_STEPS);
+        // Nothing that has a finalizer may become garbage while a stack overflows.
+        if of.overflows() && !self.is_plain_main() {
+            *of = TowerKind::Calls;
+        }
+    }
+
+    pub(super) fn exit(&mut self, exit: &mut Exit) -> Option<()> {
+        exit.status = exit.status.map(|status| status % 4);
+        exit.close &= !self.pending_close;
+        (self.depth == 0 && self.following <= MAX_AFTER_EXIT).then_some(())
+    }
+}

@@ -1,0 +1,124 @@
+//! Stacks that tower and fall back: many values, many calls, and more of them than there is room for.
+
+use arbitrary::{Arbitrary, Unstructured};
+use mutatis::Mutate;
+use serde::{Deserialize, Serialize};
+
+use super::payload::{burst, payloads};
+use super::render::{Renderer, step_text};
+
+payloads! {
+    /// Fills the stack, makes steps where that is possible, and falls back.
+    Tower {
+        /// What fills the stack.
+        of: TowerKind,
+        /// How high it is.
+        #[arbitrary(with = |u: &mut Unstructured<'_>| u.int_in_range(1..=100))]
+        height: u8,
+        /// How many steps there are at the top, and again at the ground.
+        #[arbitrary(with = burst)]
+        steps: u8,
+    }
+}
+
+/// What fills a stack.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, Mutate)]
+pub enum TowerKind {
+    /// Calls that are no tail calls.
+    #[default]
+    Calls,
+    /// The results of `table.unpack`, as variable arguments.
+    Items,
+    /// The results of `string.byte`.
+    Bytes,
+    /// A chain of `__call`, each of which adds an argument.
+    CallChain,
+    /// Tail calls between a function with a small frame and one with a large frame.
+    TailCalls,
+    /// Calls until the stack overflows.
+    Overflow,
+    /// Calls of a library function that calls back, until there are too many.
+    NativeOverflow,
+    /// Errors in a message handler.
+    HandlerOverflow,
+}
+
+impl TowerKind {
+    /// Whether the stack overflows. A finalizer that runs then fails for want of room, before it does anything.
+    pub(super) fn overflows(self) -> bool {
+        matches!(self, TowerKind::Overflow | TowerKind::NativeOverflow | TowerKind::HandlerOverflow)
+    }
+}
+
+impl<'a> Arbitrary<'a> for TowerKind {
+    fn arbitrary(u: &mut Unstructured<'a>) -> arbitrary::Result<Self> {
+        // Overflows take time.
+        Ok(match u.arbitrary::<u8>()? % 32 {
+            0..=4 => TowerKind::Calls,
+            5..=9 => TowerKind::Items,
+            10..=14 => TowerKind::Bytes,
+            15..=19 => TowerKind::CallChain,
+            20..=24 => TowerKind::TailCalls,
+            25 | 26 => TowerKind::Overflow,
+            27..=29 => TowerKind::NativeOverflow,
+            _ => TowerKind::HandlerOverflow,
+        })
+    }
+}
+
+impl Renderer {
+    pub(super) fn tower(&mut self, Tower { of, height, steps }: &Tower) {
+        let step = if *steps > 0 { format!("{} ", step_text(0, *steps)) } else { String::new() };
+        if of.overflows() {
+            // Whatever is garbage has been finalized before.
+            self.full_collections();
+        }
+        let many = u32::from(*height) * 20;
+        let lines = match of {
+            TowerKind::Calls => vec![
+                format!("local function f(n) if n > 0 then return 1 + f(n - 1) end {step}return 0 end"),
+                format!("print(f({many}))"),
+            ],
+            TowerKind::Items => vec![
+                format!("local function f(...) local kept = {{ ... }} {step}return select(\"#\", ...), ... end"),
+                format!("print(select(\"#\", f(table.unpack({{}}, 1, {many}))))"),
+            ],
+            TowerKind::Bytes => {
+                vec![format!("print(#string.char((\"x\"):rep({many}):byte(1, -1)))")]
+            }
+            TowerKind::CallChain => vec![
+                format!("local function f(...) {step}return select(\"#\", ...) end"),
+                format!("for _ = 1, {height} do f = setmetatable({{}}, {{ __call = f }}) end"),
+                "print(f(1))".to_owned(),
+            ],
+            TowerKind::TailCalls => vec![
+                "local large".to_owned(),
+                format!(
+                    "local function small(n) if n > 0 then return large(n, {{}}, {{ n }}, {{}}) end {step}return n end"
+                ),
+                "function large(n, a, b, c, ...)".to_owned(),
+                "  local d, e, f, g, h, i, j, k = { a }, { b }, { c }, n, n, n, n, n".to_owned(),
+                "  return small(n - 1, d, e, f, g, h, i, j, k, ...)".to_owned(),
+                "end".to_owned(),
+                format!("print(small({height}))"),
+            ],
+            TowerKind::Overflow => vec![
+                "local function f(...) return 1 + f(...) end".to_owned(),
+                format!("print((pcall(f, table.unpack({{}}, 1, {}))))", 2000 + many),
+            ],
+            TowerKind::NativeOverflow => {
+                let callback = format!("local function f() {step}return (string.gsub(\"a\", \"a\", f)) end");
+                vec![callback, "print((pcall(f)))".to_owned()]
+            }
+            TowerKind::HandlerOverflow => {
+                vec![format!("print((xpcall(error, function(e) {step}error({{ e }}) end)))")]
+            }
+        };
+        self.push("do");
+        self.indented(|inner| lines.iter().for_each(|line| inner.push(line)));
+        self.push("end");
+        if *steps > 0 {
+            self.push(step_text(0, *steps));
+        }
+    }
+}
