@@ -6,6 +6,7 @@
 pub mod bytecode;
 pub mod compiler;
 #[allow(unsafe_code)]
+#[macro_use]
 pub mod gc;
 mod hash;
 mod host;

@@ -169,10 +169,10 @@ impl StringTable {
         None
     }
 
-    /// Adds a string. The table does not grow while it is being swept.
-    fn insert(&mut self, string: Gc<Str>, sweeping: bool) {
+    /// Adds a string. The table does not grow while it is being swept. Strings of the `lost` colours do not outlast its growth.
+    fn insert(&mut self, string: Gc<Str>, sweeping: bool, lost: u16) {
         if self.count >= self.buckets.len() && !sweeping {
-            self.grow();
+            self.grow(lost);
         }
         let bucket = self.bucket(string.hash.get());
         string.set_chain(self.buckets[bucket]);
@@ -201,13 +201,16 @@ impl StringTable {
     }
 
     /// Doubles the number of buckets, in their place: the strings of each go to it and to one of the new ones.
-    fn grow(&mut self) {
+    fn grow(&mut self, lost: u16) {
         let old = self.buckets.len();
         self.buckets.resize(old * 2, None);
         for index in 0..old {
             let mut entry = self.buckets[index].take();
             while let Some(string) = entry {
                 entry = string.chain();
+                if string.header.has(lost) {
+                    continue;
+                }
                 let bucket = self.bucket(string.hash.get());
                 string.set_chain(self.buckets[bucket]);
                 self.buckets[bucket] = Some(string);
@@ -274,6 +277,9 @@ impl Heap {
     fn account(&mut self, object: AnyGc, bytes: usize) {
         debug_assert_eq!(bytes, size_of_object(object));
         self.pacing.charge(bytes as isize);
+        if planted!(self, StringsUnpaid) && object.kind() == Kind::String {
+            self.pacing.debt -= bytes as isize;
+        }
         if self.interests.fine {
             self.raise(Event::Allocate(ObjectView::new(object)));
         }
@@ -310,7 +316,8 @@ impl Heap {
             return string;
         }
         let string = self.new_string_object(bytes, Some(hash));
-        self.strings.insert(string, self.phase == Phase::SweepStrings);
+        let loses = planted!(self, GrowthDropsStrings) && self.is_sweeping();
+        self.strings.insert(string, self.phase == Phase::SweepStrings, if loses { bits::BLACK } else { 0 });
         string
     }
 

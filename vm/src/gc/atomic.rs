@@ -45,7 +45,9 @@ impl Heap {
         if planted!(self, WeakValuesClearedLate) {
             self.clear_by_values(0, 0);
         }
-        self.clear_by_values(weak_before, all_before);
+        if !planted!(self, RevivedValuesKept) {
+            self.clear_by_values(weak_before, all_before);
+        }
         if !planted!(self, WhiteNotFlipped) {
             self.current_white = self.other_white();
         }

@@ -19,12 +19,15 @@ impl Heap {
     /// Moves an object to the list of those with finalizers, if its new metatable has `__gc` and it is not there yet.
     pub(super) fn check_finalizer(&mut self, object: AnyGc, metatable: Gc<Table>) {
         let allowed = self.semantics.table_finalizers || object.kind() == Kind::Userdata;
-        if !allowed || object.has(bits::FINALIZER | bits::FINALIZED) || !self.has_gc_metamethod(metatable) {
+        let wants = |heap: &Heap| heap.has_gc_metamethod(metatable) || planted!(heap, FinalizerSetLater);
+        if !allowed || object.has(bits::FINALIZER | bits::FINALIZED) || !wants(self) {
             return;
         }
         if self.is_sweeping() {
             // The sweep of its old list will not see it; and it may be anywhere in the new one.
-            object.set_colour(self.current_white);
+            if !planted!(self, FinalizableStaysBlack) {
+                object.set_colour(self.current_white);
+            }
             if self.sweep_is_after(object) && !planted!(self, SweepPointerLost) {
                 // The position would go astray with the object: move it on first.
                 self.sweep_at = self.sweep_at.and_then(|link| self.sweep_to_living(link));
@@ -94,9 +97,15 @@ impl Heap {
     pub(crate) fn take_finalizable(&mut self) -> Option<AnyGc> {
         let object = self.to_be_finalized.get()?;
         self.to_be_finalized.set(object.next.get());
-        object.next.set(self.all.get());
-        self.all.set(Some(object));
-        object.clear(bits::FINALIZER);
+        if planted!(self, FinalizerKept) {
+            let head = self.finalizable_head();
+            object.next.set(head.get());
+            head.set(Some(object));
+        } else {
+            object.next.set(self.all.get());
+            self.all.set(Some(object));
+            object.clear(bits::FINALIZER);
+        }
         if !self.semantics.finalize_again {
             object.set(bits::FINALIZED);
         }
@@ -119,6 +128,16 @@ impl Heap {
         if planted!(self, FinalizerReentered) { before } else { self.set_stopped_inside(true) }
     }
 
+    /// Lets the objects that wait for their finalizers go without: a planted fault.
+    pub(crate) fn drop_waiting(&mut self) {
+        while let Some(object) = self.to_be_finalized.get() {
+            self.to_be_finalized.set(object.next.get());
+            object.next.set(self.all.get());
+            self.all.set(Some(object));
+            object.clear(bits::FINALIZER);
+        }
+    }
+
     /// Tells the observer that a finalizer has ended.
     pub(crate) fn note_finalized(&mut self) {
         if self.interests.steps {
@@ -133,7 +152,7 @@ impl Heap {
 
     /// Makes every object with a finalizer wait for it: the state is being closed.
     pub(crate) fn finalize_all(&mut self) {
-        if self.mode() == Mode::Generational {
+        if self.mode() == Mode::Generational && !planted!(self, ClosingDropsOld) {
             self.enter_incremental();
         }
         self.set_stopped_inside(true);

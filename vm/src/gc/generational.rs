@@ -171,13 +171,14 @@ impl Heap {
 
     /// The growth that is allowed since the last major collection.
     pub(crate) fn growth(&self) -> Growth {
-        let base = self.pacing.estimate;
+        let base = if planted!(self, MajorNeverDue) { self.pacing.bytes } else { self.pacing.estimate };
         Growth { base, increase: (base / 100).saturating_mul(self.generations.major_multiplier) }
     }
 
     /// Sets the debt so that the next minor collection begins when memory has grown by its multiplier.
     pub(crate) fn rest_until_minor(&mut self) {
-        let growth = (self.pacing.bytes / 100).saturating_mul(self.generations.minor_multiplier);
+        let percent = if planted!(self, MinorLate) { 1 } else { 100 };
+        let growth = (self.pacing.bytes / percent).saturating_mul(self.generations.minor_multiplier);
         self.rest_for(isize::try_from(growth).map_or(isize::MIN, |growth| -growth));
     }
 
@@ -263,7 +264,7 @@ impl Heap {
                 object.set_colour(0);
                 self.gray_again.push(object);
             }
-            Age::Touched2 => object.set_age(Age::Old),
+            Age::Touched2 if !planted!(self, Touched2Kept) => object.set_age(Age::Old),
             _ => {}
         }
     }
@@ -272,14 +273,18 @@ impl Heap {
         if self.mode() == Mode::Generational {
             self.rejuvenate();
         }
-        debug_assert_eq!(self.phase, Phase::Pause);
+        debug_assert!(self.phase == Phase::Pause || planted!(self, SwitchInMidCycle));
         self.restart();
         self.enter(Phase::Propagate);
         self.atomic()
     }
 
     fn rejuvenate(&mut self) {
+        let leaves_finalizable = planted!(self, FinalizableStaysOld);
         for list in [&self.all, &self.finalizable, &self.to_be_finalized] {
+            if leaves_finalizable && std::ptr::eq(list, &self.finalizable) {
+                continue;
+            }
             for object in std::iter::successors(list.get(), |object| object.next.get()) {
                 object.set_colour(self.current_white);
                 object.set_age(Age::New);
@@ -408,7 +413,9 @@ impl Heap {
                     object.set_colour(0);
                     self.gray_again.push(object);
                 }
-                Kind::Upvalue if ObjectView::new(object).is_open_upvalue() => object.set_colour(0),
+                Kind::Upvalue if ObjectView::new(object).is_open_upvalue() && !planted!(self, OldOpenUpvalueBlack) => {
+                    object.set_colour(0)
+                }
                 _ => object.set_colour(bits::BLACK),
             }
             link = link_after(object);
@@ -425,9 +432,10 @@ impl Heap {
     /// that are not young. All others are done with.
     fn correct_gray_lists(&mut self) {
         let (drops_touched, drops_threads) = (planted!(self, Touched1Dropped), planted!(self, OldThreadDropped));
+        let (keeps_touched2, drops_weak) = (planted!(self, Touched2Kept), planted!(self, WeakNotRelisted));
         let mut listed = std::mem::take(&mut self.gray_again);
         for tables in [&mut self.weak_values, &mut self.all_weak, &mut self.ephemerons] {
-            listed.extend(tables.drain(..).map(Gc::erase));
+            listed.extend(tables.drain(..).map(Gc::erase).filter(|_| !drops_weak));
         }
         listed.retain(|object| {
             // Young objects are white by now.
@@ -442,7 +450,7 @@ impl Heap {
                 }
                 _ if object.kind() == Kind::Thread && !drops_threads => true,
                 age => {
-                    if matches!(age, Age::Touched1 | Age::Touched2) {
+                    if matches!(age, Age::Touched1 | Age::Touched2) && !keeps_touched2 {
                         object.set_age(Age::Old);
                     }
                     object.set_colour(bits::BLACK);

@@ -75,7 +75,7 @@ pub struct Heap {
     pub(super) rules: Rules,
     pub(super) semantics: Semantics,
     #[cfg(feature = "faults")]
-    pub(super) fault: Option<crate::gc::Fault>,
+    pub(crate) fault: Option<crate::gc::Fault>,
     pub(super) phase: Phase,
     pub(super) current_white: u16,
 

@@ -101,8 +101,10 @@ impl Heap {
     }
 
     pub(super) fn clear_gray_lists(&mut self) {
-        self.gray.clear();
-        self.gray_again.clear();
+        if !planted!(self, AbandonedGrayKept) {
+            self.gray.clear();
+            self.gray_again.clear();
+        }
         self.weak_values.clear();
         self.ephemerons.clear();
         self.all_weak.clear();
@@ -169,7 +171,7 @@ impl Heap {
             Weakness::Both => {
                 // Nothing to visit. A table that may still change is looked at again in the atomic phase.
                 table.erase().set_colour(0);
-                if self.phase == Phase::Propagate {
+                if self.phase == Phase::Propagate && !planted!(self, AllWeakMarkedOnce) {
                     self.gray_again.push(table.erase());
                 } else {
                     self.all_weak.push(table);
@@ -209,7 +211,11 @@ impl Heap {
             return;
         }
         // SAFETY: no other reference to the table is held by the traversals.
-        unsafe { table.object_mut() }.bury_key(index);
+        let table = unsafe { table.object_mut() };
+        table.bury_key(index);
+        if planted!(self, DeadKeyLost) {
+            table.lose_dead_key(index);
+        }
     }
 
     /// Marks the keys of a table with weak values. In the atomic phase the table is kept for clearing if it has white
@@ -231,11 +237,14 @@ impl Heap {
         }
         if self.phase == Phase::Propagate {
             table.erase().set_colour(0);
+            if planted!(self, WeakValuesMarkedOnce) {
+                return self.all_weak.push(table);
+            }
             self.gray_again.push(table.erase());
         } else if has_white {
             table.erase().set_colour(0);
             self.weak_values.push(table);
-        } else {
+        } else if !planted!(self, WeakTouchedBlack) {
             self.link_if_touched(table.erase());
         }
     }
@@ -289,13 +298,14 @@ impl Heap {
             }
         }
         let object = table.erase();
-        if self.phase == Phase::Propagate {
+        let once = white_keys && !white_pairs && planted!(self, EphemeronMarkedOnce);
+        if self.phase == Phase::Propagate && !once {
             object.set_colour(0);
             self.gray_again.push(object);
         } else if white_pairs {
             object.set_colour(0);
             self.ephemerons.push(table);
-        } else if white_keys {
+        } else if white_keys && !planted!(self, EphemeronKeysForgotten) {
             object.set_colour(0);
             self.all_weak.push(table);
         } else {
@@ -368,7 +378,11 @@ impl Heap {
             thread.erase().set_colour(bits::BLACK);
         }
         // The last slots in use may be above the running frame's top only for dead temporaries.
+        let skipped = planted!(self, ExtraArgumentsNotMarked).then(|| thread.extra_arguments());
         for index in 0..thread.top {
+            if skipped.as_ref().is_some_and(|slots| slots.binary_search(&index).is_ok()) {
+                continue;
+            }
             self.mark_value(thread.stack[index]);
         }
         if self.policy.keeps_open_upvalues() {
@@ -385,8 +399,8 @@ impl Heap {
             if !planted!(self, DeadStackKept) {
                 data.stack[top..].fill(Value::Nil);
             }
-            let listed = self.policy.has_global_upvalues() || thread.open_upvalues.is_empty();
-            if !listed && !thread.in_upvalue_list.replace(true) {
+            let needless = self.policy.has_global_upvalues() || thread.open_upvalues.is_empty();
+            if !needless && !planted!(self, RevivedThreadForgotten) && !thread.in_upvalue_list.replace(true) {
                 self.threads_with_upvalues.push(thread);
             }
         }

@@ -174,6 +174,7 @@ impl Heap {
                 let before = self.pacing.bytes;
                 let work = self.sweep_step();
                 let freed = before.saturating_sub(self.pacing.bytes);
+                let freed = if planted!(self, EstimateKept) { 0 } else { freed };
                 self.pacing.estimate = self.pacing.estimate.saturating_sub(freed);
                 work
             }

@@ -81,15 +81,18 @@ impl Heap {
         // SAFETY: no other reference to the table is held here, and adding a key calls nothing.
         let added = unsafe { table.object_mut() }.add(&mut self.pool, key, value)?;
         if added {
-            table.absent().set(0);
+            if !planted!(self, AbsentFlagKept) {
+                table.absent().set(0);
+            }
             self.resized(before, table.size());
+            let unguarded = planted!(self, GrowthWithoutBarrier) && table.size() > before;
             let written_key = self.written(table.erase(), key.object());
             // Key and value are in the table by now: neither store is done before both barriers are.
-            if let Some(object) = key.object() {
+            if let Some(object) = key.object().filter(|_| !unguarded) {
                 self.barrier_back(Site::TableKey, table.erase(), object);
             }
             let written = self.written(table.erase(), value.object());
-            if let Some(object) = value.object() {
+            if let Some(object) = value.object().filter(|_| !unguarded) {
                 self.barrier_back(Site::TableStore, table.erase(), object);
             }
             self.note_store(Site::TableKey, written_key, None);

@@ -317,8 +317,10 @@ impl Heap {
     pub(super) fn close_all_upvalues_of_dead(&mut self, thread: Gc<Thread>) {
         // SAFETY: no other reference to the thread's list is held while freeing.
         let list = std::mem::take(unsafe { thread.as_mut() }.open_upvalues.writable());
-        for upvalue in list.into_iter().rev() {
-            self.close_upvalue(upvalue);
+        if !planted!(self, DeadThreadLeftOpen) {
+            for upvalue in list.into_iter().rev() {
+                self.close_upvalue(upvalue);
+            }
         }
         self.threads_with_upvalues.retain(|&other| other != thread);
     }

@@ -10,6 +10,8 @@ impl Heap {
     /// never weak.
     pub(super) fn is_cleared(&mut self, value: Value) -> bool {
         match value {
+            Value::String(string) if !string.is_short() && planted!(self, LongStringsWeak) => string.erase().is_white(),
+            Value::String(_) if planted!(self, WeakStringsNotMarked) => false,
             Value::String(string) => {
                 self.mark_if_white(string.erase());
                 false

@@ -188,7 +188,7 @@ impl Vm {
             self.heap.set_debt(debt);
             if debt > 0 { self.automatic_step() } else { Ok(()) }
         };
-        self.heap.set_stopped_by_program(stopped);
+        self.heap.set_stopped_by_program(stopped && !planted!(self.heap, StepRestarts));
         result?;
         // Asked for first, so that it is forgotten in any case.
         Ok(self.take_cycle_end() || (debt > 0 && self.heap.phase() == Phase::Pause))
@@ -268,7 +268,10 @@ impl Vm {
             // The program goes on where it was, which may be before an instruction whose line is still to be told.
             hook.last_pc = before.last_pc;
         }
-        self.heap.set_stopped_inside(stopped);
+        self.heap.set_stopped_inside(stopped || result.is_err() && planted!(self.heap, FailedFinalizerStops));
+        if result.is_err() && planted!(self.heap, FailedFinalizerDrops) {
+            self.heap.drop_waiting();
+        }
         match result {
             Ok(_) => Ok(()),
             Err(throw) => self.warn_of_finalizer(throw),

@@ -191,7 +191,9 @@ impl Vm {
         self.switch_to(thread);
         let mut uncatchable = None;
         loop {
-            self.heap.close_upvalues(thread, 1);
+            if !planted!(self.heap, ClosedThreadLeftOpen) {
+                self.heap.close_upvalues(thread, 1);
+            }
             let Some(slot) = self.pop_to_be_closed(1) else { break };
             if uncatchable.is_some() {
                 continue;

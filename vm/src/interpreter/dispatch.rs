@@ -609,7 +609,7 @@ impl Vm {
                     save!();
                     let next = self.concat_registers(i.a(), i.a() as usize + i.b() as usize - 1)?;
                     match next {
-                        None => safe_point!(i.a() as usize + 1),
+                        None => safe_point!(i.a() as usize + usize::from(!planted!(self.heap, ConcatAboveTop))),
                         Some(next) => proceed!(next),
                     }
                 }
@@ -617,7 +617,12 @@ impl Vm {
                     save!();
                     let level = slot!(i.a());
                     let thread = self.heap.current();
-                    self.heap.close_upvalues(thread, level);
+                    if !planted!(self.heap, BlockLeftOpen) {
+                        self.heap.close_upvalues(thread, level);
+                    }
+                    if planted!(self.heap, BlockNotClosed) {
+                        while self.pop_to_be_closed(level).is_some() {}
+                    }
                     if let Some(next) = self.close_one(level)? {
                         proceed!(next);
                     }
@@ -726,6 +731,10 @@ impl Vm {
                             unsafe { (*run.frame).saved = count as u32 + 1 };
                             // SAFETY: as above.
                             let top = unsafe { (*run.frame).top as usize }.max(first + count);
+                            let top = match thread.to_be_closed.last() {
+                                Some(&variable) if planted!(self.heap, ReturnedNotKept) => variable as usize + 1,
+                                _ => top,
+                            };
                             self.set_top(top);
                             self.heap.close_upvalues(thread, level);
                             if let Some(next) = self.close_one(level)? {

@@ -30,13 +30,19 @@ impl Vm {
     /// A major collection with its finalizers. In incremental mode the cycle that is under way ends first, and generational
     /// mode begins. Gives the work of marking.
     pub(super) fn collect_to_old(&mut self) -> Result<usize, Throw> {
-        if self.heap.mode() == Mode::Incremental {
+        let begins = self.heap.mode() == Mode::Incremental;
+        if begins && !planted!(self.heap, SwitchInMidCycle) {
             self.run_until(|phase| phase == Phase::Pause)?;
         }
+        let debt = self.heap.debt();
         let work = self.heap.collect_major();
         self.charge_collector(work)?;
         self.end_step()?;
-        self.heap.rest_until_minor();
+        if begins && planted!(self.heap, GenerationalLate) {
+            self.heap.set_debt(debt);
+        } else {
+            self.heap.rest_until_minor();
+        }
         Ok(work)
     }
 

@@ -143,8 +143,10 @@ impl Vm {
     fn instantiate(&mut self, template: &Template) -> Result<Gc<Closure>, Throw> {
         let anchored = self.heap.anchored();
         let prototype = self.new_prototype(template);
-        self.heap.anchor(prototype.erase(), self.nesting());
-        self.step_while_loading(prototype)?;
+        if !planted!(self.heap, LoadedMainNotKept) {
+            self.heap.anchor(prototype.erase(), self.nesting());
+            self.step_while_loading(prototype)?;
+        }
         self.fill_prototype(prototype, template, None, &mut LongStrings::new())?;
         let count = template.upvalues.len() as u8;
         let closure = self.heap.new_closure(prototype, count);
@@ -172,7 +174,9 @@ impl Vm {
 
     #[cold]
     fn pay_while_loading(&mut self, made: AnyGc) -> Result<(), Throw> {
-        self.heap.anchor(made, self.nesting());
+        if !planted!(self.heap, LoadedPartsNotKept) {
+            self.heap.anchor(made, self.nesting());
+        }
         self.pay_debt_inside()
     }
 

@@ -163,6 +163,9 @@ impl Vm {
         let limit = self.options.stack_limit;
         let thread = self.heap.current();
         let size = thread.stack.len();
+        if planted!(self.heap, OverflowKept) {
+            return;
+        }
         if size <= limit || thread.frames.iter().any(|frame| frame.top as usize > limit) || thread.top > limit {
             return;
         }
@@ -181,6 +184,9 @@ impl Vm {
         let before = thread.stack.len();
         if size <= before {
             return;
+        }
+        if planted!(self.heap, MovedStackLeft) {
+            self.heap.close_upvalues(thread, 0);
         }
         let old_base = thread.stack.as_ptr();
         // SAFETY: the reference ends before the upvalues are moved along.

@@ -133,7 +133,9 @@ impl Vm {
         let Some(&frame) = thread.frames.last() else { unreachable!("the frame of the protected call is on top") };
         debug_assert_eq!(frame.kind, FrameKind::Closing);
         let func = frame.func as usize;
-        self.heap.close_upvalues(thread, func + 1);
+        if !planted!(self.heap, CaughtLeftOpen) {
+            self.heap.close_upvalues(thread, func + 1);
+        }
         match self.pop_to_be_closed(func + 1) {
             Some(slot) => {
                 let variable = self.slot(slot);
@@ -150,7 +152,7 @@ impl Vm {
                 unsafe { self.thread_mut() }.message_handler = frame.saved;
                 self.leave_overflow();
                 // A safe point: what failed may have come by none since it made its error.
-                if self.heap.wants_step() {
+                if self.heap.wants_step() && !planted!(self.heap, ErrorsUnpaid) {
                     self.pay_debt()?;
                 }
                 self.return_values(func + 1, 2)

@@ -399,7 +399,12 @@ fn hook_table(call: &mut Call<'_>) -> Result<Gc<Table>, Throw> {
         return Ok(hooks);
     }
     let hooks = call.new_table();
-    set_text(call, hooks, "__mode", b"k")?;
+    let mode: &[u8] = match () {
+        () if planted!(call.vm.heap, HooksWeak) => b"kv",
+        () if planted!(call.vm.heap, HooksHoarded) => b"",
+        () => b"k",
+    };
+    set_text(call, hooks, "__mode", mode)?;
     call.heap().set_table_metatable(hooks, Some(hooks));
     call.set_field(registry, HOOKS, Value::Table(hooks));
     Ok(hooks)

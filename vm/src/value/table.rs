@@ -166,6 +166,15 @@ impl Table {
         }
     }
 
+    /// Forgets what is left of a key that was buried: a planted fault.
+    pub(crate) fn lose_dead_key(&mut self, index: usize) {
+        let node = &mut self.nodes[index];
+        if node.dead {
+            *node = Node::new(Value::LightUserdata(0), node.value(), node.next);
+            node.dead = true;
+        }
+    }
+
     /// The value of a key, nil where the table doesn't have it.
     #[inline]
     pub fn get(&self, key: Value) -> Value {

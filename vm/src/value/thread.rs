@@ -47,6 +47,13 @@ pub struct Thread {
     pub(crate) hook: Hook,
 }
 
+impl Thread {
+    /// The slots of the arguments beyond the named parameters of functions, ascending.
+    pub(crate) fn extra_arguments(&self) -> Vec<usize> {
+        self.frames.iter().flat_map(|frame| (frame.base - frame.extra) as usize..frame.base as usize).collect()
+    }
+}
+
 /// When a thread calls its hook. The function is in the registry, as the debug library keeps it.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Hook {
