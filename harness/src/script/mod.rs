@@ -9,7 +9,8 @@
 //! - it prints only what every correct Lua must print, whenever its collector runs. Finalizers count instead of printing,
 //!   weak tables and that count are looked at only after two full collections, and no address, order of `pairs`, byte
 //!   count or step result is printed;
-//! - the weakness of a table never changes, and no native function gets its upvalues set or joined.
+//! - a table says from the beginning whether its weakness may change; what such a table holds is never looked at;
+//! - no native function gets its upvalues set or joined.
 //!
 //! The model has no operation that is a recipe for a bug: reload is one reload and a step is one step; what makes a
 //! barrier fail has to come from their combination.
@@ -18,6 +19,8 @@ mod encode;
 mod fixup;
 mod function;
 mod generate;
+mod growth;
+mod loading;
 mod mutate;
 mod operation;
 mod payload;
@@ -26,6 +29,7 @@ mod reduce;
 mod render;
 mod simplify;
 mod statistics;
+mod weak;
 
 #[cfg(test)]
 mod tests;
@@ -40,12 +44,15 @@ pub use encode::{DecodeError, FORMAT_VERSION};
 pub use fixup::Repair;
 pub use function::{Action, Body, FunctionResult, Inner, NewFunction, Shape};
 pub use generate::{GeneratorOptions, generate};
+pub use growth::*;
+pub use loading::*;
 pub use mutate::{ScriptMutator, crossover};
 pub use operation::*;
 pub use payload::*;
 pub use reduce::{Cost, Reductions};
 pub use render::{OperationPath, Rendered, Span};
 pub use statistics::Statistics;
+pub use weak::*;
 
 /// A list of operations that run one after the other.
 pub type Block = Vec<Operation>;

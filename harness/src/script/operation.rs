@@ -10,7 +10,10 @@ use arbitrary::Unstructured;
 use mutatis::{Candidates, Mutate, mutators};
 use serde::{Deserialize, Serialize};
 
+use super::growth::*;
+use super::loading::*;
 use super::payload::*;
+use super::weak::*;
 use super::{Block, NewFunction, Value};
 
 macro_rules! operations {
@@ -80,7 +83,7 @@ macro_rules! operations {
 
 operations! {
     NewTable "table" 20,
-    NewWeakTable "weak-table" 8,
+    NewWeakTable "weak-table" 12,
     NewList "list" 6,
     NewScope "scope" 34,
     ClosedScope "closed-scope" 24,
@@ -140,6 +143,14 @@ operations! {
     SetTypeMetatable "type-metatable" 4,
     ShowType "show-type" 4,
     Mix "mix" 13,
+    ReadFunction "read-function" 3,
+    CopyFunction "copy-function" 5,
+    ChangeWeakness "change-weakness" 8,
+    SetLongKey "set-long-key" 5,
+    EmptyTable "empty-table" 4,
+    GrowTable "grow-table" 5,
+    InternStrings "intern-strings" 2,
+    SwitchMode "switch-mode" 5,
 }
 
 /// The numbers of an operation that say how much of something there is.
@@ -152,6 +163,10 @@ macro_rules! counts {
             | Operation::Strings(Strings { count, .. })
             | Operation::RebuildStrings(RebuildStrings { count, .. })
             | Operation::Mix(Mix { rounds: count, .. })
+            | Operation::ReadFunction(ReadFunction { steps: count, .. })
+            | Operation::ChangeWeakness(ChangeWeakness { change: WeaknessChange::Bare(count), .. })
+            | Operation::EmptyTable(EmptyTable { steps: count, .. })
+            | Operation::SwitchMode(SwitchMode { steps: count, .. })
             | Operation::EphemeronChain(EphemeronChain { links: count, .. })
             | Operation::ClosedScope(ClosedScope { steps: count, .. })
             | Operation::CoroutineScope(CoroutineScope { yields: count, .. }) => vec![count],
@@ -160,6 +175,8 @@ macro_rules! counts {
                 [count, steps].into_iter().chain(swept).collect()
             }
             Operation::DeepCall(DeepCall { depth, steps }) => vec![depth, steps],
+            Operation::GrowTable(GrowTable { count, steps, .. })
+            | Operation::InternStrings(InternStrings { hundreds: count, steps }) => vec![count, steps],
             Operation::LoadFunction(LoadFunction { parts, steps, .. }) => vec![parts, steps],
             _ => Vec::new(),
         }

@@ -26,6 +26,8 @@ macro_rules! payloads {
     )*};
 }
 
+pub(super) use payloads;
+
 payloads! {
     /// `local t1 = { {}, "s1" }`
     NewTable {
@@ -46,6 +48,8 @@ payloads! {
         place: Place,
         /// What is weak.
         weakness: Weakness,
+        /// Whether that may change.
+        changes: bool,
     }
 
     /// Locals and the functions that capture them: functions of one scope share its upvalues.
@@ -345,7 +349,10 @@ payloads! {
         #[arbitrary(with = |u: &mut Unstructured<'_>| several(u, 1, 3))]
         tables: Vec<TableId>,
         /// How many entries there are.
-        #[arbitrary(with = |u: &mut Unstructured<'_>| u.int_in_range(1..=8))]
+        #[arbitrary(with = |u: &mut Unstructured<'_>| {
+            let long = u.arbitrary::<u8>()?.is_multiple_of(4);
+            u.int_in_range(if long { 9..=50 } else { 1..=8 })
+        })]
         links: u8,
         /// Whether the last link is made first.
         backward: bool,
@@ -425,7 +432,7 @@ payloads! {
         argument: Value,
     }
 
-    /// Prints name and content of an upvalue.
+    /// Prints the content of an upvalue.
     ShowUpvalue {
         /// The function.
         function: FunctionId,
@@ -772,7 +779,7 @@ pub enum StringBuild {
 }
 
 /// A burst of steps: none, a few, or as many as a phase of a cycle may take.
-fn burst(u: &mut Unstructured<'_>) -> arbitrary::Result<u8> {
+pub(super) fn burst(u: &mut Unstructured<'_>) -> arbitrary::Result<u8> {
     Ok(match u.arbitrary::<u8>()? {
         byte @ 0..128 => byte / 16,
         byte => (byte - 128) / 3,
