@@ -7,8 +7,9 @@
 //! What it enforces, beyond references:
 //! - bounded sizes: operations, nesting, iterations, locals and upvalues;
 //! - tables that are weak are used only where it makes no difference when their entries go away;
-//! - a table whose weakness changes is the only one to hold its content, or never the last one: what it holds lives as long as
-//!   it happens to;
+//! - a table whose weakness changes holds only fresh objects, and variables that keep their tables to the end. When such a
+//!   table loses an entry is uncertain, and nothing that is printed may depend on it. A table that may have the links of a
+//!   chain never gets weak values alone;
 //! - no chain of objects takes more than two collections to go away: tables with weak values and strong keys have only
 //!   fresh objects as keys;
 //! - list items have no holes, since `#` may then be any border;
