@@ -513,7 +513,7 @@ impl Checker {
                 None => self.step_ended(heap, kind, before),
             },
             Event::RunEnd => self.run_ended(heap),
-            Event::Rest => pacing::check_credit(heap),
+            Event::Rest => self.due.check_credit(heap),
             // In the middle of a collection of generational mode: what is wrong is kept until its end.
             Event::PhaseChange(Phase::Atomic) if self.step.is_some_and(is_of_generational_mode) => {
                 return match self.marking_ended(heap) {

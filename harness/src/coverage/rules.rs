@@ -103,8 +103,8 @@ rules! {
         "what is kept as a root while a chunk is loaded is gray only between the beginning of a cycle and its traversal, \
          unless something refers to it already", in "mark_registry_and_metatables, Vm::made";
     AnchorsAreMarkedTogether "anchors-are-marked-together" Vm:
-        "what is made while a chunk is loaded stays a root until all is made, so the older one is marked whenever the newer \
-         one is, and traversed after it", in "mark_registry_and_metatables, propagate, fill_prototype";
+        "the functions of a chunk that is loaded stay roots until all is made, so the older one is marked whenever the newer \
+         one is, and no gray object is left when marking ends", in "mark_registry_and_metatables, propagate, fill_prototype";
     SourceOfTheEnclosingFunction "source-of-the-enclosing-function" Generator:
         "a nested function shares the source of the one around it, and no binary chunk is loaded that says otherwise",
         in "fill_prototype";
@@ -323,7 +323,7 @@ fn pair_rule(policy: &Policy, Cell { site, stage, parent, child, .. }: Cell) -> 
         Site::TableList if parent != White && only_tables_are_left(policy, stage) => Some(Rule::TemporariesStayHidden),
         Site::PrototypeNested => match (parent, child) {
             (_, Gray) if started => Some(Rule::NothingRefersToItYet),
-            (White, Gray | Black) | (Black, Gray) if marks => Some(Rule::AnchorsAreMarkedTogether),
+            (White, Gray | Black) if marks => Some(Rule::AnchorsAreMarkedTogether),
             (Gray, Black) if started => Some(Rule::AnchorsAreMarkedTogether),
             (White, Black) => Some(Rule::NewerObjectsAreSweptFirst),
             _ => None,

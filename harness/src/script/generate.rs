@@ -30,8 +30,12 @@ impl GeneratorOptions {
         if self.disabled.is_empty() {
             return true;
         }
-        // What a mix does includes them.
-        let parts: &[OpKind] = if kind == OpKind::Mix { &[OpKind::UpvalueJoin, OpKind::SetUpvalue] } else { &[] };
+        // What these do includes others.
+        let parts: &[OpKind] = match kind {
+            OpKind::Mix => &[OpKind::UpvalueJoin, OpKind::SetUpvalue],
+            OpKind::CopyFunction => &[OpKind::SetUpvalue],
+            _ => &[],
+        };
         !self.disabled.contains(&kind) && parts.iter().all(|&part| self.allows(part))
     }
 }

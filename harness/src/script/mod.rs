@@ -10,7 +10,8 @@
 //!   (those of objects that are reachable until the state ends print),
 //!   weak tables and that count are looked at only after two full collections, and no address, order of `pairs`, byte
 //!   count or step result is printed;
-//! - the weakness of a table never changes, and no native function gets its upvalues set or joined.
+//! - a table says from the beginning whether its weakness may change; what such a table holds is never looked at;
+//! - no native function gets its upvalues set or joined.
 //!
 //! The model has no operation that is a recipe for a bug: reload is one reload and a step is one step; what makes a
 //! barrier fail has to come from their combination.
@@ -22,6 +23,8 @@ mod ends;
 mod fixup;
 mod function;
 mod generate;
+mod growth;
+mod loading;
 mod mutate;
 mod operation;
 mod payload;
@@ -32,6 +35,7 @@ mod render;
 mod simplify;
 mod stacks;
 mod statistics;
+mod weak;
 
 #[cfg(test)]
 mod tests;
@@ -49,6 +53,8 @@ pub use ends::*;
 pub use fixup::Repair;
 pub use function::{Action, Body, FunctionResult, Inner, NewFunction, Shape};
 pub use generate::{GeneratorOptions, generate};
+pub use growth::*;
+pub use loading::*;
 pub use mutate::{ScriptMutator, crossover};
 pub use operation::*;
 pub use payload::*;
@@ -57,6 +63,7 @@ pub use reduce::{Cost, Reductions};
 pub use render::{OperationPath, Rendered, Span};
 pub use stacks::*;
 pub use statistics::Statistics;
+pub use weak::*;
 
 /// A list of operations that run one after the other.
 pub type Block = Vec<Operation>;

@@ -79,7 +79,7 @@ macro_rules! operations {
 
 operations! {
     NewTable "table" 20,
-    NewWeakTable "weak-table" 8,
+    NewWeakTable "weak-table" 12,
     NewList "list" 6,
     NewScope "scope" 34,
     ClosedScope "closed-scope" 24,
@@ -143,11 +143,19 @@ operations! {
     MisplacedResume "misplaced-resume" 4,
     Callback "callback" 14,
     HookedCall "hooked-call" 5,
-    Tower "tower" 6,
+    Tower "tower" 5,
     PendingClose "pending-close" 3,
     EndObject "end-object" 4,
     Exit "exit" 1,
     DebugProbe "debug-probe" 5,
+    ReadFunction "read-function" 3,
+    CopyFunction "copy-function" 5,
+    ChangeWeakness "change-weakness" 8,
+    SetLongKey "set-long-key" 5,
+    EmptyTable "empty-table" 4,
+    GrowTable "grow-table" 5,
+    InternStrings "intern-strings" 2,
+    SwitchMode "switch-mode" 5,
 }
 
 /// The numbers of an operation that say how much of something there is.
@@ -160,6 +168,10 @@ macro_rules! counts {
             | Operation::Strings(Strings { count, .. })
             | Operation::RebuildStrings(RebuildStrings { count, .. })
             | Operation::Mix(Mix { rounds: count, .. })
+            | Operation::ReadFunction(ReadFunction { steps: count, .. })
+            | Operation::ChangeWeakness(ChangeWeakness { change: WeaknessChange::Bare(count), .. })
+            | Operation::EmptyTable(EmptyTable { steps: count, .. })
+            | Operation::SwitchMode(SwitchMode { steps: count, .. })
             | Operation::EphemeronChain(EphemeronChain { links: count, .. })
             | Operation::ClosedScope(ClosedScope { steps: count, .. })
             | Operation::CoroutineScope(CoroutineScope { yields: count, .. })
@@ -172,6 +184,8 @@ macro_rules! counts {
             }
             Operation::DeepCall(DeepCall { depth: height, steps })
             | Operation::Tower(Tower { of: _, height, steps }) => vec![height, steps],
+            Operation::GrowTable(GrowTable { count, steps, .. })
+            | Operation::InternStrings(InternStrings { hundreds: count, steps }) => vec![count, steps],
             Operation::LoadFunction(LoadFunction { parts, steps, .. }) => vec![parts, steps],
             _ => Vec::new(),
         }

@@ -47,6 +47,8 @@ payloads! {
         place: Place,
         /// What is weak.
         weakness: Weakness,
+        /// Whether that may change.
+        changes: bool,
     }
 
     /// Locals and the functions that capture them: functions of one scope share its upvalues.
@@ -346,7 +348,10 @@ payloads! {
         #[arbitrary(with = |u: &mut Unstructured<'_>| several(u, 1, 3))]
         tables: Vec<TableId>,
         /// How many entries there are.
-        #[arbitrary(with = |u: &mut Unstructured<'_>| u.int_in_range(1..=8))]
+        #[arbitrary(with = |u: &mut Unstructured<'_>| {
+            let long = u.arbitrary::<u8>()?.is_multiple_of(4);
+            u.int_in_range(if long { 9..=50 } else { 1..=8 })
+        })]
         links: u8,
         /// Whether the last link is made first.
         backward: bool,
@@ -426,7 +431,7 @@ payloads! {
         argument: Value,
     }
 
-    /// Prints name and content of an upvalue.
+    /// Prints the content of an upvalue.
     ShowUpvalue {
         /// The function.
         function: FunctionId,

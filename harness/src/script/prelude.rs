@@ -19,6 +19,18 @@ pub(super) enum Helper {
     Deep,
     /// A reader for `load` that gives one line at a time, with steps before each.
     Pieces,
+    /// A reader for `load` that gives some bytes at a time. It works a few times, and may stop in the midst.
+    Reader,
+    /// A list of more constants than operands of instructions can name, as text.
+    Wide,
+    /// A function from the dump of another one.
+    Copy,
+    /// Removes the entries of a table while they are traversed, and may put them back.
+    Empty,
+    /// Gives a table entries and takes them away again.
+    Grow,
+    /// Makes short strings, each of which dies later.
+    Intern,
     /// Stores values of every kind at every site.
     Mix,
     /// Counts the entries of a weak table after full collections.
@@ -38,7 +50,7 @@ impl Helper {
     pub(super) fn needs(self) -> Option<Helper> {
         match self {
             Helper::Report | Helper::Sorted => Some(Helper::Show),
-            Helper::Mix => Some(Helper::Steps),
+            Helper::Mix | Helper::Empty | Helper::Grow | Helper::Intern => Some(Helper::Steps),
             _ => None,
         }
     }
@@ -55,6 +67,12 @@ impl Helper {
             Helper::FinishMarking => FINISH_MARKING,
             Helper::Deep => DEEP,
             Helper::Pieces => PIECES,
+            Helper::Reader => READER,
+            Helper::Wide => WIDE,
+            Helper::Copy => COPY,
+            Helper::Empty => EMPTY,
+            Helper::Grow => GROW,
+            Helper::Intern => INTERN,
             Helper::Mix => MIX,
             Helper::Survivors => SURVIVORS,
             Helper::Pick => PICK,
@@ -105,6 +123,91 @@ const PIECES: &str = r#"local function pieces(text, steps)
     end
     return lines()
   end
+end
+"#;
+
+// A piece is not longer than half of the text, so that a reader which is to stop in the midst does.
+const READER: &str = r#"local function reader(text, size, work, stop)
+  local at, due, half = 1, 1, #text // 2
+  size = math.min(size, half)
+  return function()
+    if work and at >= due then
+      due = due + #text // 6 + 1
+      work()
+    end
+    if stop and at > half then
+      return stop()
+    end
+    at = at + size
+    return text:sub(at - size, at - 1)
+  end
+end
+"#;
+
+const WIDE: &str = r#"local function wide()
+  local items = {}
+  for i = 1, 300 do
+    items[i] = ("'c%d%s'"):format(i, i % 100 == 0 and ("long"):rep(12) or "")
+  end
+  return table.concat(items, ", ")
+end
+"#;
+
+// The globals stay the globals.
+const COPY: &str = r#"local function copy(f, strip, value)
+  local made = load(string.dump(f, strip), "=copy", "b", value)
+  for i = 1, 255 do
+    local name, content = debug.getupvalue(f, i)
+    if not name then
+      break
+    elseif content == _G then
+      debug.setupvalue(made, i, content)
+    end
+  end
+  return made
+end
+"#;
+
+const EMPTY: &str = r#"local function empty(t, count, again)
+  local entries = {}
+  for key, value in next, t do
+    t[key] = nil
+    if again then
+      entries[#entries + 1] = { key, value }
+    end
+    steps(count)
+  end
+  for _, entry in ipairs(entries) do
+    t[entry[1]] = entry[2]
+  end
+end
+"#;
+
+// The last entry is taken away first: the list of the table has no holes.
+const GROW: &str = r#"local function grow(t, count, turns, key)
+  local last, keys = #t, {}
+  for i = 1, count do
+    keys[i] = key(last, i)
+    t[keys[i]] = {}
+    steps(turns)
+  end
+  for i = count, 1, -1 do
+    t[keys[i]] = nil
+    steps(turns)
+  end
+end
+"#;
+
+const INTERN: &str = r#"local function intern(count, turns)
+  local list = {}
+  for i = 1, 2 * count do
+    list[i] = "intern" .. i
+    list[i - count] = nil
+    if i % 16 == 0 then
+      steps(turns)
+    end
+  end
+  return list[2 * count]
 end
 "#;
 
@@ -258,8 +361,8 @@ const SHOW: &str = r#"local function show(value, depth)
       local name, content = debug.getupvalue(value, i)
       if not name or name == "" then
         break
-      elseif name ~= "_ENV" then
-        parts[#parts + 1] = name .. "=" .. show(content, depth - 1)
+      elseif content ~= _G then
+        parts[#parts + 1] = name:match("%w+") .. "=" .. show(content, depth - 1)
       end
     end
     return "function(" .. table.concat(parts, ", ") .. ")"

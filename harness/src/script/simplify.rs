@@ -207,8 +207,67 @@ fn simpler_structure(operation: &Operation, offer: &mut dyn FnMut(Change<'_>)) {
                 });
             }
         }
-        Operation::NewWeakTable(NewWeakTable { id, place, .. }) => offer(&|operation| {
-            *operation = Operation::NewTable(NewTable { id: *id, place: *place, items: Vec::new() });
+        Operation::NewWeakTable(NewWeakTable { id, place, .. }) => {
+            offer(&|operation| {
+                *operation = Operation::NewTable(NewTable { id: *id, place: *place, items: Vec::new() });
+            });
+            offer(&|operation| {
+                if let Operation::NewWeakTable(table) = operation {
+                    table.changes = false;
+                }
+            });
+        }
+        Operation::ReadFunction(ReadFunction { id, place, locals, body, steps, environment, .. }) => {
+            let (id, place, steps, environment) = (*id, *place, *steps, *environment);
+            offer_scope(locals, &[NewFunction { id, place, body: body.clone() }], offer);
+            offer(&|operation| {
+                let (locals, body) = (locals.clone(), body.clone());
+                let load = LoadFunction { id, place, locals, body, parts: 0, steps, environment };
+                *operation = Operation::LoadFunction(load);
+            });
+            let mut offer_read = |change: &dyn Fn(&mut ReadFunction)| {
+                offer(&|operation| {
+                    if let Operation::ReadFunction(read) = operation {
+                        change(read);
+                    }
+                });
+            };
+            for index in 0..locals.len() {
+                offer_read(&|read| {
+                    read.locals.remove(index);
+                    drop_capture(&mut read.body, index as u8);
+                });
+            }
+            offer_read(&|read| read.wide = false);
+            offer_read(&|read| read.form = ChunkForm::Text);
+            offer_read(&|read| read.work = ReaderWork::Nothing);
+            offer_read(&|read| read.stop = None);
+            offer_read(&|read| read.named = false);
+            offer_read(&|read| read.environment = None);
+        }
+        Operation::CopyFunction(_) => offer(&|operation| {
+            if let Operation::CopyFunction(copy) = operation {
+                copy.strip = false;
+            }
+        }),
+        Operation::ChangeWeakness(_) => {
+            for change in [WeaknessChange::Fresh, WeaknessChange::InPlace] {
+                offer(&|operation| {
+                    if let Operation::ChangeWeakness(changed) = operation {
+                        changed.change = change;
+                    }
+                });
+            }
+        }
+        Operation::EmptyTable(_) => offer(&|operation| {
+            if let Operation::EmptyTable(empty) = operation {
+                empty.again = false;
+            }
+        }),
+        Operation::GrowTable(_) => offer(&|operation| {
+            if let Operation::GrowTable(grow) = operation {
+                grow.growth = Growth::Up;
+            }
         }),
         Operation::SetField(_) => offer(&|operation| {
             if let Operation::SetField(set) = operation {
@@ -402,6 +461,7 @@ fn bodies(operation: &mut Operation) -> Vec<&mut Body> {
         Operation::NewFactory(factory) => factory.functions.iter_mut().collect(),
         Operation::HotFix(fix) => vec![&mut fix.body],
         Operation::LoadFunction(load) => vec![&mut load.body],
+        Operation::ReadFunction(read) => vec![&mut read.body],
         _ => operation
             .scope_mut()
             .map_or(Vec::new(), |(_, functions)| functions.iter_mut().map(|function| &mut function.body).collect()),
@@ -417,6 +477,8 @@ fn places(operation: &mut Operation) -> Vec<&mut Place> {
         | Operation::PickFunction(PickFunction { place, .. })
         | Operation::HotFix(HotFix { place, .. })
         | Operation::LoadFunction(LoadFunction { place, .. })
+        | Operation::ReadFunction(ReadFunction { place, .. })
+        | Operation::CopyFunction(CopyFunction { place, .. })
         | Operation::NewCoroutine(NewCoroutine { place, .. })
         | Operation::MoveObject(MoveObject { place, .. }) => vec![place],
         Operation::CoroutineScope(CoroutineScope { place, functions, .. })
@@ -439,6 +501,7 @@ fn values(operation: &mut Operation) -> Vec<&mut Value> {
         | Operation::CoroutineScope(CoroutineScope { locals: values, .. })
         | Operation::SuspendedScope(SuspendedScope { locals: values, .. })
         | Operation::LoadFunction(LoadFunction { locals: values, .. })
+        | Operation::ReadFunction(ReadFunction { locals: values, .. })
         | Operation::Instantiate(Instantiate { arguments: values, .. }) => values.iter_mut().collect(),
         Operation::ClosedScope(ClosedScope { locals, value, .. }) => locals.iter_mut().chain([value]).collect(),
         Operation::HotFix(fix) => fix
@@ -466,6 +529,8 @@ fn values(operation: &mut Operation) -> Vec<&mut Value> {
         | Operation::HookedCall(HookedCall { argument: value, .. })
         | Operation::PendingClose(PendingClose { value })
         | Operation::EndObject(EndObject { value, .. })
+        | Operation::CopyFunction(CopyFunction { value, .. })
+        | Operation::SetLongKey(SetLongKey { value, .. })
         | Operation::CallTable(CallTable { argument: value, .. }) => vec![value],
         Operation::SetKey(SetKey { key, value, .. }) => vec![key, value],
         _ => Vec::new(),

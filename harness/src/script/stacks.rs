@@ -52,15 +52,15 @@ impl TowerKind {
 
 impl<'a> Arbitrary<'a> for TowerKind {
     fn arbitrary(u: &mut Unstructured<'a>) -> arbitrary::Result<Self> {
-        // Overflows take time.
-        Ok(match u.arbitrary::<u8>()? % 32 {
-            0..=4 => TowerKind::Calls,
-            5..=9 => TowerKind::Items,
-            10..=14 => TowerKind::Bytes,
-            15..=19 => TowerKind::CallChain,
-            20..=24 => TowerKind::TailCalls,
-            25 | 26 => TowerKind::Overflow,
-            27..=29 => TowerKind::NativeOverflow,
+        Ok(match u.arbitrary::<u8>()? % 64 {
+            0..=9 => TowerKind::Calls,
+            10..=19 => TowerKind::Items,
+            20..=29 => TowerKind::Bytes,
+            30..=39 => TowerKind::CallChain,
+            40..=49 => TowerKind::TailCalls,
+            // It takes as long as ten scripts without it.
+            50 => TowerKind::Overflow,
+            51..=57 => TowerKind::NativeOverflow,
             _ => TowerKind::HandlerOverflow,
         })
     }

@@ -158,7 +158,6 @@ const WAYS: &[&str] = &[
     ":byte(1, -1)",
     "{ __call = f }) end",
     "local large\n",
-    "(pcall(f, table.unpack",
     "(pcall(f)))",
     "(xpcall(error, function(e)",
     // Ends.
@@ -193,6 +192,30 @@ const WAYS: &[&str] = &[
     "steps(",
     "finish_marking()\n",
     "collectgarbage(\"generational\"",
+    // Readers of chunks.
+    "chunk = string.dump(load(chunk))",
+    "chunk = string.dump(load(chunk), true)",
+    "gsub(\"WIDE\", wide)",
+    "reader(chunk, 1",
+    ", collectgarbage)",
+    "load(reader(chunk, 50)) end",
+    ", error)) == nil)",
+    "function() return \"\" end)) == nil)",
+    "function() end)) == nil)",
+    "\"=chunk\", nil, t",
+    // Weakness, entries and growth.
+    ", { __mode = \"\" })",
+    "}, { __mode = \"kv\" }))",
+    ").__mode = ",
+    ", nil)\nfor _ = 1, ",
+    "__mode = \"kv\" })\n",
+    "keys[i] = {} end",
+    ", true)\n",
+    "function(last, i) return last + i end",
+    "function(_, i) return \"grown\"",
+    "function() return {} end)",
+    "collectgarbage(\"generational\")\nfor",
+    "collectgarbage(\"incremental\")\nfor",
 ];
 
 #[test]
@@ -242,6 +265,81 @@ fn what_a_script_prints_does_not_depend_on_the_schedule_of_the_collector() {
             let (printed, _) = run(&format!("local GC = collectgarbage {schedule}\n{text}"));
             assert_eq!(printed, expected, "case {case} under {schedule}\n{text}");
         }
+    }
+}
+
+/// The script with these operations after two tables, of which the second has a weakness that changes.
+fn with_a_changing_table(operations: Vec<Operation>) -> String {
+    let place = Place::Local;
+    let mut body = vec![
+        Operation::NewTable(NewTable { id: TableId(1), place, items: Vec::new() }),
+        Operation::NewWeakTable(NewWeakTable { id: TableId(2), place, weakness: Weakness::Keys, changes: true }),
+    ];
+    body.extend(operations);
+    let mut script = Script { body };
+    script.fixup(Repair::Remove);
+    text(&script)
+}
+
+#[test]
+fn what_a_table_of_changing_weakness_holds_is_fresh_or_stays_to_the_end() {
+    let set = |value| Operation::SetField(SetField { table: TableId(2), key: Key::A, value, raw: false });
+    let release = Operation::Release(Release { object: Object::Table(TableId(1)) });
+    let text = with_a_changing_table(vec![set(Value::Table(TableId(1))), release.clone()]);
+    assert!(text.contains("t2.a = t1\n") && !text.contains("t1 = nil"), "{text}");
+    let text = with_a_changing_table(vec![set(Value::Record(1)), release]);
+    assert!(text.contains("t1 = nil"), "{text}");
+    let inner = Operation::NewTable(NewTable { id: TableId(3), place: Place::Local, items: Vec::new() });
+    let body = vec![inner, set(Value::Table(TableId(3)))];
+    let text = with_a_changing_table(vec![Operation::Loop(Loop { times: 2, body })]);
+    assert!(text.contains("t2.a = {}\n"), "{text}");
+    let finalizable = NewFinalizable {
+        table: Some(TableId(2)),
+        key: Key::A,
+        as_key: false,
+        content: Value::Nil,
+        finalizer: Finalizer::Count,
+    };
+    let text = with_a_changing_table(vec![Operation::NewFinalizable(finalizable)]);
+    assert!(!text.contains("t2.a"), "{text}");
+}
+
+#[test]
+fn a_table_of_changing_weakness_is_neither_counted_nor_linked_by_values() {
+    let count = Operation::CountWeak(CountWeak { table: TableId(2) });
+    let change = |weakness| {
+        Operation::ChangeWeakness(ChangeWeakness { table: TableId(2), weakness, change: WeaknessChange::Fresh })
+    };
+    let text = with_a_changing_table(vec![change(Some(Weakness::Values)), change(None), count]);
+    assert!(!text.contains("survivors") && !text.contains("\"v\"") && text.contains("__mode = \"\""), "{text}");
+}
+
+#[test]
+fn a_table_that_is_not_weak_gets_its_entries_back() {
+    let empty = Operation::EmptyTable(EmptyTable { table: TableId(1), steps: 1, again: false });
+    assert!(with_a_changing_table(vec![empty]).contains("empty(t1, 1, true)"));
+}
+
+#[test]
+fn copies_of_functions_get_globals_and_a_value() {
+    let (place, locals) = (Place::Local, vec![Value::Integer(1)]);
+    let count = Body { actions: Vec::new(), result: FunctionResult::Count(0) };
+    let functions = vec![NewFunction { id: FunctionId(1), place, body: count }];
+    let call = |id| Operation::ShowCall(ShowCall { function: FunctionId(id), argument: Value::Nil });
+    for strip in [false, true] {
+        let (function, value) = (FunctionId(1), Value::Integer(5));
+        let mut script = Script {
+            body: vec![
+                Operation::NewScope(NewScope { open: false, locals: locals.clone(), functions: functions.clone() }),
+                Operation::CopyFunction(CopyFunction { id: FunctionId(2), place, function, strip, value }),
+                call(2),
+                call(1),
+                Operation::Show(Show { object: Object::Function(FunctionId(2)) }),
+            ],
+        };
+        script.fixup(Repair::Remove);
+        let shown = if strip { "function(no=6)" } else { "function(cfg1=6)" };
+        assert_eq!(run(&text(&script)), (format!("6 \n2 \n{shown} \n"), None));
     }
 }
 

@@ -15,36 +15,6 @@ const OBJECTS: u32 = 200;
 /// Bytes by which counts may differ.
 const SLACK: i64 = 4096;
 
-/// The collector has just said how much the program may allocate.
-pub(crate) fn check_credit<H: Heap>(heap: H) -> Verdict<H::Object> {
-    let pacing = heap.pacing();
-    let most = most_credit(heap);
-    if pacing.credit <= most {
-        return Ok(());
-    }
-    let sentence = format!(
-        "the collector lets the program allocate {} bytes before it works again, of {} that there are; its parameters mean \
-         no more than {most}",
-        pacing.credit,
-        heap.bytes()
-    );
-    Err(Breach::of_heap(Invariant::Pacing, sentence))
-}
-
-fn most_credit<H: Heap>(heap: H) -> i64 {
-    let pacing = heap.pacing();
-    let bytes = heap.bytes() as u64;
-    let percent = |percent: u64| (bytes / 100 + 1).saturating_mul(percent);
-    let most = match (heap.mode(), heap.phase()) {
-        (Mode::Generational, _) => percent(pacing.minor_growth.max(pacing.pause)),
-        // The pause is that of what has lived, which is no more than there is.
-        (Mode::Incremental, Phase::Pause) => percent(pacing.pause.saturating_sub(100)),
-        // A step does at most all that there is to do in a cycle, and is paid for that.
-        (Mode::Incremental, _) => pacing.step.saturating_add(bytes),
-    };
-    i64::try_from(most).unwrap_or(i64::MAX).saturating_add(SLACK)
-}
-
 /// What is known since the collector worked last.
 #[derive(Default)]
 pub(crate) struct Due {
@@ -52,9 +22,60 @@ pub(crate) struct Due {
     since: Option<u32>,
     /// Whether it has been seen not to be stopped from inside. Who makes a state stops it until the state is complete.
     started: bool,
+    /// The most that was seen in this cycle, and in the one before. What is given back, of a stack for instance, may be allocated
+    /// again before the collector works, and parameters may change after it has gone by them.
+    most: [Most; 2],
+}
+
+/// The most that was seen of what decides when the collector is due.
+#[derive(Clone, Copy, Default)]
+struct Most {
+    bytes: u64,
+    /// Percent of the bytes.
+    percent: u64,
+    /// Bytes between two steps.
+    step: u64,
+}
+
+impl Most {
+    fn of<H: Heap>(heap: H) -> Most {
+        let pacing = heap.pacing();
+        // In incremental mode the pause is that of what has lived when marking ended. Inside of a cycle that is left of it which
+        // began before it was due. A step does at most all that there is to do, and is paid for it.
+        Most { bytes: heap.bytes() as u64, percent: pacing.minor_growth.max(pacing.pause).max(100), step: pacing.step }
+    }
+
+    fn or(self, other: Most) -> Most {
+        Most {
+            bytes: self.bytes.max(other.bytes),
+            percent: self.percent.max(other.percent),
+            step: self.step.max(other.step),
+        }
+    }
 }
 
 impl Due {
+    /// The collector has just said how much the program may allocate.
+    pub(crate) fn check_credit<H: Heap>(&mut self, heap: H) -> Verdict<H::Object> {
+        let now = Most::of(heap);
+        let Most { bytes, percent, step } = self.most[0].or(self.most[1]).or(now);
+        self.most = match heap.mode() == Mode::Generational || heap.phase() == Phase::Pause {
+            true => [now, self.most[0].or(now)],
+            false => [self.most[0].or(now), self.most[1]],
+        };
+        let most = (bytes / 100 + 1).saturating_mul(percent).saturating_add(step);
+        let most = i64::try_from(most).unwrap_or(i64::MAX).saturating_add(SLACK);
+        let credit = heap.pacing().credit;
+        if credit <= most {
+            return Ok(());
+        }
+        let sentence = format!(
+            "the collector lets the program allocate {credit} bytes before it works again, where there are and were no more \
+             than {bytes}; its parameters mean no more than {most}"
+        );
+        Err(Breach::of_heap(Invariant::Pacing, sentence))
+    }
+
     /// A step begins, or whoever pays is not the program.
     pub(crate) fn paid(&mut self) {
         self.since = None;
@@ -62,6 +83,7 @@ impl Due {
 
     /// Looks whether it has been due for too long. `stops`: something runs that stops the collector from inside.
     pub(crate) fn check<H: Heap>(&mut self, heap: H, stops: bool) -> Verdict<H::Object> {
+        self.most[0] = self.most[0].or(Most::of(heap));
         let pacing = heap.pacing();
         self.started |= pacing.stopped != Some(Stopped::Inside);
         if pacing.stopped == Some(Stopped::Inside) && self.started && !stops {

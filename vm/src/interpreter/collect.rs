@@ -99,6 +99,9 @@ impl Vm {
             }
         })?;
         self.heap.settle(budget);
+        if self.heap.phase() == Phase::Pause {
+            self.shrink_stack();
+        }
         // A few finalizers, or all of them at the end of a cycle.
         let all = self.heap.phase() == Phase::Pause;
         self.call_finalizers_between_steps(if all { usize::MAX } else { FINALIZERS_PER_STEP })
@@ -170,6 +173,7 @@ impl Vm {
         self.heap.skip_to_atomic();
         self.run_until(|phase| phase == Phase::Pause)?;
         self.heap.rest();
+        self.shrink_stack();
         self.call_finalizers_between_steps(usize::MAX)
     }
 

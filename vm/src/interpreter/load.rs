@@ -265,6 +265,8 @@ impl Vm {
         });
         for (index, nested) in template.prototypes.iter().enumerate() {
             let made = self.new_prototype(nested);
+            // As its parts come, the collector may work.
+            self.heap.anchor(made.erase(), self.nesting());
             self.step_while_loading(made)?;
             self.heap.set_prototype_nested(prototype, index, made);
             self.fill_prototype(made, nested, Some(Parent { prototype, template, index }), long)?;

@@ -158,20 +158,30 @@ impl Vm {
         Ok(())
     }
 
-    /// Takes the slots beyond the limit back that an overflow was handled with, once they are not in use any more.
-    pub(super) fn leave_overflow(&mut self) {
+    /// Gives a stack back of which little is in use, as Lua does when an error was caught and when a thread is traversed
+    /// (`luaD_shrinkstack`); here it is done when a cycle ends. What is beyond the limit, with which an overflow was handled, goes
+    /// too.
+    pub(super) fn shrink_stack(&mut self) {
         let limit = self.options.stack_limit;
         let thread = self.heap.current();
         let size = thread.stack.len();
         if planted!(self.heap, OverflowKept) {
             return;
         }
-        if size <= limit || thread.frames.iter().any(|frame| frame.top as usize > limit) || thread.top > limit {
+        let tops = thread.frames.iter().map(|frame| frame.top as usize);
+        let used = tops.fold(thread.top, usize::max) + NATIVE_SLOTS;
+        let fits = if size > limit { limit } else { 3 * used };
+        if used > limit || size <= fits {
             return;
         }
-        // SAFETY: the reference ends here; a truncated vector does not move, and no upvalue is open beyond the top.
-        unsafe { thread.as_mut() }.stack.truncate(limit);
-        self.heap.resized(size * size_of::<Value>(), limit * size_of::<Value>());
+        let small = (2 * used).clamp(FIRST_SIZE, limit);
+        let old_base = thread.stack.as_ptr();
+        // SAFETY: the reference ends before the upvalues are moved along, none of which is open beyond what is in use.
+        let stack = &mut unsafe { thread.as_mut() }.stack;
+        stack.truncate(small);
+        stack.shrink_to_fit();
+        self.heap.stack_moved(thread, old_base);
+        self.heap.resized(size * size_of::<Value>(), small * size_of::<Value>());
     }
 
     fn grow_stack(&mut self, slots: usize) {

@@ -150,7 +150,7 @@ impl Vm {
                 self.push(error);
                 // SAFETY: the reference ends here.
                 unsafe { self.thread_mut() }.message_handler = frame.saved;
-                self.leave_overflow();
+                self.shrink_stack();
                 // A safe point: what failed may have come by none since it made its error.
                 if self.heap.wants_step() && !planted!(self.heap, ErrorsUnpaid) {
                     self.pay_debt()?;
@@ -197,7 +197,7 @@ impl Vm {
             }
         }
         self.set_top(level);
-        self.leave_overflow();
+        self.shrink_stack();
         self.passed.clear();
         throw
     }
@@ -238,7 +238,7 @@ impl Vm {
             }
         }
         self.set_top(level);
-        self.leave_overflow();
+        self.shrink_stack();
         loop {
             match self.finalize_everything() {
                 Ok(()) => return end,

@@ -52,7 +52,6 @@ impl Fixer {
 
     pub(super) fn exit(&mut self, exit: &mut Exit) -> Option<()> {
         exit.status = exit.status.map(|status| status % 4);
-        exit.close &= !self.pending_close;
         (self.depth == 0 && self.following <= MAX_AFTER_EXIT).then_some(())
     }
 }

@@ -7,6 +7,9 @@
 //! What it enforces, beyond references:
 //! - bounded sizes: operations, nesting, iterations, locals and upvalues;
 //! - tables that are weak are used only where it makes no difference when their entries go away;
+//! - a table whose weakness changes holds only fresh objects, and variables that keep their tables to the end. When such a
+//!   table loses an entry is uncertain, and nothing that is printed may depend on it. A table that may have the links of a
+//!   chain never gets weak values alone;
 //! - no chain of objects takes more than two collections to go away: tables with weak values and strong keys have only
 //!   fresh objects as keys;
 //! - list items have no holes, since `#` may then be any border;
@@ -18,10 +21,10 @@
 //!   coroutine keeps its values alive is up to the implementation. The same holds inside of callbacks, where registers that
 //!   are in use no more may keep values alive;
 //! - no stack overflows where finalizers may run, which would fail for want of room;
-//! - `os.exit` is at the end of the main chunk, and closes the state only where no to-be-closed variable is pending: the
-//!   embedded reference ends a script by an error, which calls no `__close`.
+//! - `os.exit` is at the end of the main chunk.
 
 mod flow;
+mod heap;
 mod scopes;
 
 use std::collections::HashSet;
@@ -52,9 +55,11 @@ const MAX_ITEMS: u8 = 120;
 /// The most objects that get a finalizer at once: the sweep of so many takes several steps.
 const MAX_FINALIZED: u8 = 200;
 /// The most entries of a chain of ephemerons.
-const MAX_LINKS: u8 = 12;
+const MAX_LINKS: u8 = 60;
 /// The deepest recursion: every level passes on one more argument.
 const MAX_RECURSION: u8 = 60;
+/// The number of the block of the main chunk.
+const MAIN_BLOCK: usize = 0;
 
 impl Script {
     /// Makes the script valid.
@@ -78,11 +83,24 @@ struct Variable<T> {
     info: T,
 }
 
+#[derive(Clone, Copy, Default)]
 struct TableInfo {
+    /// What is weak, at first.
     weakness: Option<Weakness>,
+    /// Whether that may change.
+    changes: bool,
 }
 
 impl TableInfo {
+    /// Whether the table may have the links of a chain as entries. It never has weak values and strong keys.
+    fn links(&self) -> bool {
+        match self.weakness {
+            Some(Weakness::Keys) => true,
+            Some(Weakness::Both) => !self.changes,
+            Some(Weakness::Values) | None => false,
+        }
+    }
+
     fn is_weak(&self) -> bool {
         self.weakness.is_some()
     }
@@ -112,8 +130,6 @@ struct Fixer {
     in_protected: bool,
     /// Inside of a callback, out of which nothing yields, and where nothing counts who survives.
     in_callback: bool,
-    /// Whether a to-be-closed variable of the main chunk is pending.
-    pending_close: bool,
     coroutine_may_fail: bool,
     next: [u16; 5],
     tables: Vec<Variable<TableInfo>>,
@@ -121,7 +137,8 @@ struct Fixer {
     factories: Vec<Variable<Vec<Shape>>>,
     modules: Vec<Variable<()>>,
     coroutines: Vec<Variable<CoroutineInfo>>,
-    /// Variables that the body of a coroutine mentions by name.
+    /// Variables that must stay where they are: the body of a coroutine mentions them by name, or their ends would not be
+    /// certain.
     held_tables: HashSet<u16>,
     held_functions: HashSet<u16>,
 }
@@ -163,7 +180,6 @@ impl Fixer {
             in_coroutine: false,
             in_protected: false,
             in_callback: false,
-            pending_close: false,
             coroutine_may_fail: false,
             next: [0; 5],
             tables: Vec::new(),
@@ -228,10 +244,10 @@ impl Fixer {
         }
     }
 
-    fn define_table(&mut self, id: &mut TableId, place: Place, weakness: Option<Weakness>) {
+    fn define_table(&mut self, id: &mut TableId, place: Place, info: TableInfo) {
         let new = self.number(0);
         let block = self.current_block;
-        self.tables.push(Variable { old: id.0, new, block, gone: false, place, info: TableInfo { weakness } });
+        self.tables.push(Variable { old: id.0, new, block, gone: false, place, info });
         id.0 = new;
     }
 
@@ -252,10 +268,17 @@ impl Fixer {
         id.0 = new;
     }
 
+    /// Lets a variable stay where it is, if a coroutine mentions it.
     fn hold_table(&mut self, id: u16) {
+        if self.in_coroutine {
+            self.keep_table(id);
+        }
+    }
+
+    /// Lets a variable stay where it is.
+    fn keep_table(&mut self, id: u16) {
         let mut next = Some(id);
-        while self.in_coroutine
-            && let Some(id) = next
+        while let Some(id) = next
             && self.held_tables.insert(id)
         {
             next = self.tables.iter().find(|table| table.new == id).and_then(|table| match table.place {
@@ -271,8 +294,9 @@ impl Fixer {
         Some(())
     }
 
-    fn table(&mut self, id: &mut TableId) -> Option<()> {
-        self.any_table(id, |_| true)
+    /// Fixes a reference to a table whose weakness does not change.
+    fn steady_table(&mut self, id: &mut TableId) -> Option<()> {
+        self.any_table(id, |table| !table.info.changes)
     }
 
     fn plain_table(&mut self, id: &mut TableId) -> Option<()> {
@@ -316,7 +340,7 @@ impl Fixer {
 
     fn value(&mut self, value: &mut Value) {
         let found = match value {
-            Value::Table(table) => self.table(table).is_some(),
+            Value::Table(table) => self.any_table(table, |_| true).is_some(),
             Value::Function(function) => self.function(function).is_some(),
             Value::Nil
             | Value::Boolean(_)
@@ -450,22 +474,29 @@ impl Fixer {
                 items.truncate(3);
                 items.iter_mut().for_each(|item| self.item(item));
                 self.place(place);
-                self.define_table(id, *place, None);
+                self.define_table(id, *place, TableInfo::default());
             }
-            Operation::NewWeakTable(NewWeakTable { id, place, weakness }) => {
+            Operation::NewWeakTable(NewWeakTable { id, place, weakness, changes }) => {
                 self.place(place);
-                self.define_table(id, *place, Some(*weakness));
+                self.define_table(id, *place, TableInfo { weakness: Some(*weakness), changes: *changes });
             }
             Operation::NewList(NewList { id, place, before, steps, after }) => {
                 (*before, *after) = ((*before).min(MAX_ITEMS), (*after).min(MAX_ITEMS));
                 *steps = (*steps).min(MAX_STEPS);
                 self.place(place);
-                self.define_table(id, *place, None);
+                self.define_table(id, *place, TableInfo::default());
             }
             Operation::NewScope(scope) => self.scope(scope)?,
             Operation::ClosedScope(scope) => self.closed_scope(scope)?,
             Operation::CoroutineScope(scope) => self.coroutine_scope(scope)?,
             Operation::LoadFunction(load) => self.load_function(load)?,
+            Operation::ReadFunction(read) => self.read_function(read)?,
+            Operation::CopyFunction(copy) => self.copy_function(copy)?,
+            Operation::ChangeWeakness(changed) => self.change_weakness(changed)?,
+            Operation::EmptyTable(empty) => self.empty_table(empty)?,
+            Operation::GrowTable(grow) => self.grow_table(grow)?,
+            Operation::InternStrings(strings) => self.intern_strings(strings),
+            Operation::SwitchMode(SwitchMode { generational: _, steps }) => *steps = (*steps).min(MAX_STEPS),
             Operation::NewFactory(NewFactory { id, parameters, functions }) => {
                 *parameters = (*parameters).clamp(1, MAX_SCOPE_LOCALS as u8);
                 functions.truncate(3);
@@ -533,18 +564,15 @@ impl Fixer {
                 }
                 self.value(value);
             }
-            Operation::SetField(SetField { table, key: _, value, raw: _ }) => {
-                self.table(table)?;
-                self.value(value);
-            }
+            Operation::SetField(SetField { table, key: _, value, raw: _ })
+            | Operation::SetLongKey(SetLongKey { table, number: _, value })
+            | Operation::CloseVariable(CloseVariable { table, key: _, value }) => self.store(table, &mut [value])?,
             Operation::SetKey(SetKey { table, key, value }) => {
-                self.table(table)?;
-                self.value(key);
+                self.store(table, &mut [key, value])?;
                 // Other keys would make holes in lists, or be the names of fields.
                 if !matches!(key, Value::NewTable | Value::NewClosure(_) | Value::Table(_) | Value::Function(_)) {
                     *key = Value::NewTable;
                 }
-                self.value(value);
                 if self
                     .tables
                     .iter()
@@ -587,7 +615,7 @@ impl Fixer {
             }
             Operation::NewFinalizable(NewFinalizable { table, key: _, as_key, content, finalizer }) => {
                 if let Some(holder) = table
-                    && self.table(holder).is_none()
+                    && self.steady_table(holder).is_none()
                 {
                     *table = None;
                 }
@@ -602,23 +630,7 @@ impl Fixer {
                 *steps = (*steps).min(MAX_STEPS);
                 *swept = swept.map(|steps| steps.min(MAX_STEPS));
             }
-            Operation::EphemeronChain(EphemeronChain { tables, links, backward: _, holder }) => {
-                tables.truncate(3);
-                for table in tables.iter_mut() {
-                    self.any_table(table, |table| {
-                        table.info.weakness.is_some_and(|weakness| weakness != Weakness::Values)
-                    })?;
-                }
-                if tables.is_empty() {
-                    return None;
-                }
-                *links = (*links).clamp(1, MAX_LINKS);
-                if let Holder::Field(table, _) = holder
-                    && self.table(table).is_none()
-                {
-                    *holder = Holder::Nobody;
-                }
-            }
+            Operation::EphemeronChain(chain) => self.ephemeron_chain(chain)?,
             Operation::MoveObject(MoveObject { object, place }) => {
                 if self.in_coroutine {
                     return None;
@@ -643,19 +655,19 @@ impl Fixer {
             }
             Operation::CopyUpvalue(CopyUpvalue { function, upvalue, table, key: _ }) => {
                 self.upvalue(function, upvalue)?;
-                self.table(table)?;
+                self.steady_table(table)?;
             }
             Operation::Call(Call { function, argument, result }) => {
                 self.function(function)?;
                 self.value(argument);
                 if let Some((table, _)) = result
-                    && self.table(table).is_none()
+                    && self.steady_table(table).is_none()
                 {
                     *result = None;
                 }
             }
             Operation::Show(Show { object }) => match object {
-                Object::Table(table) => self.table(table)?,
+                Object::Table(table) => self.any_table(table, |_| true)?,
                 Object::Function(function) => drop(self.function(function)?),
             },
             Operation::ShowCall(ShowCall { function, argument }) => {
@@ -692,7 +704,7 @@ impl Fixer {
             }
             Operation::CountWeak(CountWeak { table }) => {
                 self.may_count_survivors()?;
-                self.any_table(table, |table| table.info.is_weak())?;
+                self.any_table(table, |table| table.info.is_weak() && !table.info.changes)?;
             }
             Operation::CountFinalized(_) => self.may_count_survivors()?,
             Operation::Loop(Loop { times, body }) => {
@@ -726,17 +738,13 @@ impl Fixer {
             Operation::Garbage(Garbage { kind: _, count }) | Operation::Strings(Strings { build: _, count }) => {
                 *count = (*count).clamp(1, 8);
             }
-            Operation::CloseVariable(CloseVariable { table, key: _, value }) => {
-                self.table(table)?;
-                self.value(value);
-            }
             Operation::LoadChunk(LoadChunk { table, key: _, other: _, set: _ }) => self.plain_table(table)?,
             Operation::CallTable(CallTable { table, argument }) => {
                 self.plain_table(table)?;
                 self.value(argument);
             }
             Operation::RebuildStrings(RebuildStrings { table, key: _, as_key: _, count }) => {
-                self.table(table)?;
+                self.any_table(table, |_| true)?;
                 *count = (*count).clamp(1, MAX_STEPS);
             }
             Operation::DeepCall(DeepCall { depth, steps }) => {
@@ -753,7 +761,6 @@ impl Fixer {
             Operation::PendingClose(PendingClose { value }) => {
                 self.take_local().then_some(())?;
                 self.value(value);
-                self.pending_close |= self.depth == 0;
             }
             Operation::EndObject(EndObject { value, fails: _ }) => self.value(value),
             Operation::Exit(exit) => self.exit(exit)?,

@@ -5,6 +5,7 @@
 //! be invalid Lua, but rendering never fails.
 
 mod functions;
+mod heap;
 mod objects;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -275,14 +276,14 @@ impl Renderer {
                 let items = if items.is_empty() { "{}".to_owned() } else { format!("{{ {items} }}") };
                 self.define_table(*id, *place, &items);
             }
-            Operation::NewWeakTable(NewWeakTable { id, place, weakness }) => {
-                let mode = match weakness {
-                    Weakness::Keys => "k",
-                    Weakness::Values => "v",
-                    Weakness::Both => "kv",
-                };
-                self.define_table(*id, *place, &format!("setmetatable({{}}, {{ __mode = \"{mode}\" }})"));
-            }
+            Operation::NewWeakTable(table) => self.weak_table(table),
+            Operation::ReadFunction(read) => self.read_function(read),
+            Operation::CopyFunction(copy) => self.copy_function(copy),
+            Operation::ChangeWeakness(changed) => self.change_weakness(changed),
+            Operation::EmptyTable(empty) => self.empty_table(empty),
+            Operation::GrowTable(grow) => self.grow_table(grow),
+            Operation::InternStrings(strings) => self.intern_strings(strings),
+            Operation::SwitchMode(switch) => self.switch_mode(switch),
             Operation::NewList(NewList { id, place, before, steps, after }) => {
                 self.use_helper(Helper::Steps);
                 let mut items = vec!["{}".to_owned(); usize::from(*before)];
@@ -350,6 +351,10 @@ impl Renderer {
             Operation::SetKey(SetKey { table, key, value }) => {
                 self.push(format!("{}[{}] = {}", self.table(*table), self.value(*key), self.value(*value)));
             }
+            Operation::SetLongKey(SetLongKey { table, number, value }) => {
+                let (table, value) = (self.table(*table), self.value(*value));
+                self.push(format!("{table}[{}] = {value}", long_string(*number)));
+            }
             Operation::Append(Append { table, value }) => {
                 let table = self.table(*table);
                 self.push(format!("{table}[#{table} + 1] = {}", self.value(*value)));
@@ -399,7 +404,7 @@ impl Renderer {
                 self.report(format!("{}({})", self.function(*function), self.argument(*argument)));
             }
             Operation::ShowUpvalue(ShowUpvalue { function, upvalue }) => {
-                self.report(format!("debug.getupvalue({}, {upvalue})", self.function(*function)));
+                self.report(upvalue_text(&self.function(*function), *upvalue));
             }
             Operation::ShowField(ShowField { table, key }) => self.report(format!("{}.{key}", self.table(*table))),
             Operation::CompareUpvalues(CompareUpvalues { function, upvalue, other, other_upvalue }) => {

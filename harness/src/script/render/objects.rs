@@ -205,7 +205,12 @@ impl Renderer {
         let range = if *backward { format!("{links}, 1, -1") } else { format!("1, {links}") };
         self.push("do");
         self.indented(|inner| {
-            inner.push(format!("local keys = {{ {} }}", vec!["{}"; usize::from(*links) + 1].join(", ")));
+            if *links <= 8 {
+                inner.push(format!("local keys = {{ {} }}", vec!["{}"; usize::from(*links) + 1].join(", ")));
+            } else {
+                inner.push("local keys = {}");
+                inner.push(format!("for i = 1, {} do keys[i] = {{}} end", links + 1));
+            }
             inner.push(format!("for i = {range} do {table}[keys[i]] = keys[i + 1] end"));
             match holder {
                 Holder::Nobody => {}
