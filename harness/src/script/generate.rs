@@ -146,7 +146,7 @@ impl Generator<'_> {
             let operation = draw(kind, u, self.options, Surroundings::default())?;
             self.body.push(operation);
         }
-        for _ in 0..u.int_in_range(12..=44)? {
+        for _ in 0..u.int_in_range(10..=36)? {
             if u.is_empty() {
                 break;
             }
