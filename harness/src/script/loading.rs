@@ -22,25 +22,37 @@ payloads! {
         locals: Vec<Value>,
         /// What it does.
         body: Body,
-        /// Whether the chunk has a function with more constants than operands of instructions can name.
+        /// The chunk.
+        chunk: Chunk,
+        /// The reader.
+        reader: Reader,
+    }
+
+    /// A chunk.
+    Chunk {
+        /// Whether it has a function with more constants than operands of instructions can name.
         #[arbitrary(with = |u: &mut Unstructured<'_>| Ok(u.arbitrary::<u8>()?.is_multiple_of(4)))]
         wide: bool,
-        /// What the chunk is.
+        /// What it is.
         form: ChunkForm,
+        /// Whether it has a name.
+        named: bool,
+        /// Its environment; without one it is that of the script.
+        environment: Option<TableId>,
+    }
+
+    /// A function that gives a chunk piece by piece.
+    Reader {
         /// How many bytes a piece has.
         #[arbitrary(with = |u: &mut Unstructured<'_>| u.choose(&[1, 5, 40, 250]).copied())]
         piece: u8,
-        /// What the reader does besides.
+        /// What it does besides.
         work: ReaderWork,
-        /// How many steps there are each time that the reader works, if the reader steps the collector.
+        /// How many steps there are each time that it works, if it steps the collector.
         #[arbitrary(with = |u: &mut Unstructured<'_>| u.int_in_range(1..=12))]
         steps: u8,
         /// How a reader stops in the midst of the chunk, before another one gives all of it.
         stop: Option<ReaderStop>,
-        /// Whether the chunk has a name.
-        named: bool,
-        /// The environment; without one it is that of the script.
-        environment: Option<TableId>,
     }
 
     /// `local f2 = copy(f1, true, {})`: a function is dumped and loaded again. Its first upvalue gets a value.

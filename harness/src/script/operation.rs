@@ -168,7 +168,7 @@ macro_rules! counts {
             | Operation::Strings(Strings { count, .. })
             | Operation::RebuildStrings(RebuildStrings { count, .. })
             | Operation::Mix(Mix { rounds: count, .. })
-            | Operation::ReadFunction(ReadFunction { steps: count, .. })
+            | Operation::ReadFunction(ReadFunction { reader: Reader { steps: count, .. }, .. })
             | Operation::ChangeWeakness(ChangeWeakness { change: WeaknessChange::Bare(count), .. })
             | Operation::EmptyTable(EmptyTable { steps: count, .. })
             | Operation::SwitchMode(SwitchMode { steps: count, .. })

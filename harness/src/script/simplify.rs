@@ -217,8 +217,8 @@ fn simpler_structure(operation: &Operation, offer: &mut dyn FnMut(Change<'_>)) {
                 }
             });
         }
-        Operation::ReadFunction(ReadFunction { id, place, locals, body, steps, environment, .. }) => {
-            let (id, place, steps, environment) = (*id, *place, *steps, *environment);
+        Operation::ReadFunction(ReadFunction { id, place, locals, body, chunk, reader }) => {
+            let (id, place, steps, environment) = (*id, *place, reader.steps, chunk.environment);
             offer_scope(locals, &[NewFunction { id, place, body: body.clone() }], offer);
             offer(&|operation| {
                 let (locals, body) = (locals.clone(), body.clone());
@@ -238,12 +238,12 @@ fn simpler_structure(operation: &Operation, offer: &mut dyn FnMut(Change<'_>)) {
                     drop_capture(&mut read.body, index as u8);
                 });
             }
-            offer_read(&|read| read.wide = false);
-            offer_read(&|read| read.form = ChunkForm::Text);
-            offer_read(&|read| read.work = ReaderWork::Nothing);
-            offer_read(&|read| read.stop = None);
-            offer_read(&|read| read.named = false);
-            offer_read(&|read| read.environment = None);
+            offer_read(&|read| read.chunk.wide = false);
+            offer_read(&|read| read.chunk.form = ChunkForm::Text);
+            offer_read(&|read| read.reader.work = ReaderWork::Nothing);
+            offer_read(&|read| read.reader.stop = None);
+            offer_read(&|read| read.chunk.named = false);
+            offer_read(&|read| read.chunk.environment = None);
         }
         Operation::CopyFunction(_) => offer(&|operation| {
             if let Operation::CopyFunction(copy) = operation {

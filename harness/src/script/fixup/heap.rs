@@ -10,7 +10,8 @@ const MAX_HUNDREDS: u8 = 6;
 
 impl Fixer {
     pub(super) fn read_function(&mut self, read: &mut ReadFunction) -> Option<()> {
-        let ReadFunction { id, place, locals, body, steps, piece, environment, .. } = read;
+        let ReadFunction { id, place, locals, body, chunk: Chunk { environment, .. }, reader } = read;
+        let Reader { steps, piece, .. } = reader;
         *steps = (*steps).min(MAX_STEPS / 10);
         *piece = (*piece).max(1);
         restrict_locals(locals, true);

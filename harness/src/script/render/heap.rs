@@ -14,7 +14,9 @@ fn mode(weakness: Option<Weakness>) -> &'static str {
 
 impl Renderer {
     pub(super) fn read_function(&mut self, read: &ReadFunction) {
-        let ReadFunction { id, place, locals, body, wide, form, piece, work, steps, stop, named, environment } = read;
+        let ReadFunction { id, place, locals, body, chunk, reader } = read;
+        let Chunk { wide, form, named, environment } = chunk;
+        let Reader { piece, work, steps, stop } = reader;
         self.use_helper(Helper::Reader);
         let names = state_names(locals.len(), "");
         let values: Vec<_> = locals.iter().map(|&local| self.value(local)).collect();
