@@ -4,7 +4,6 @@
 use std::ffi::c_int;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::OwnedFd;
 
 use mlua::ffi::{self, lua_State};
 
@@ -13,9 +12,6 @@ use crate::outcome::End;
 
 /// The longest that the copy may take, seconds: as finalizers may run without end.
 const PATIENCE: u32 = 20;
-
-/// What the copy of the process is to tell.
-pub(super) struct Told(OwnedFd);
 
 /// Closes the state as `os_exit` does in `loslib.c`. Afterwards the host has what was printed and how the script ended.
 ///
@@ -37,7 +33,7 @@ pub(super) unsafe fn close(state: *mut lua_State, host: &Host, status: c_int) ->
                 0 => {
                     drop(reader);
                     libc::alarm(PATIENCE);
-                    host.become_copy(Told(writer.into()));
+                    host.become_copy(writer.into());
                 }
                 child => {
                     drop(writer);
@@ -66,7 +62,7 @@ pub(super) fn finish(host: &Host, status: c_int) -> ! {
     let (told, outcome) = host.last_words(status);
     // Where nobody listens any more, nobody wants to know.
     let text = postcard::to_stdvec(&outcome).unwrap_or_default();
-    let _ = told.map(|Told(pipe)| File::from(pipe).write_all(&text));
+    let _ = told.map(|pipe| File::from(pipe).write_all(&text));
     // SAFETY: it is safe to end.
     unsafe { libc::_exit(0) }
 }

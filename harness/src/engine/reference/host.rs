@@ -5,11 +5,11 @@
 use std::cell::{Cell, RefCell};
 use std::ffi::c_int;
 use std::marker::PhantomData;
+use std::os::fd::OwnedFd;
 
 use mlua::ffi::{self, lua_State};
 use moonphase_vm::System;
 
-use super::exit::Told;
 use super::stock::Stock;
 use crate::circumstance::Timing;
 use crate::limits::LimitKind;
@@ -29,8 +29,8 @@ pub(super) struct Host {
     /// The functions that ours stand before.
     pub(super) stock: Cell<Stock>,
     output: RefCell<Output>,
-    /// In a copy of the process: what it is to tell.
-    told: RefCell<Option<Told>>,
+    /// In a copy of the process: where it is to tell what came of it.
+    told: RefCell<Option<OwnedFd>>,
     /// What ended the script in the midst. While it is set, every further instruction and call raises an error again, so that
     /// `pcall` in the script does not hide the end for good.
     stopped: RefCell<Option<End>>,
@@ -118,12 +118,12 @@ impl Host {
     }
 
     /// This is a copy of the process from now on.
-    pub(super) fn become_copy(&self, told: Told) {
+    pub(super) fn become_copy(&self, told: OwnedFd) {
         self.told.replace(Some(told));
     }
 
     /// What a copy of the process is to tell of a program that ends with this status: all that was printed, and the end.
-    pub(super) fn last_words(&self, status: c_int) -> (Option<Told>, (Vec<u8>, End)) {
+    pub(super) fn last_words(&self, status: c_int) -> (Option<OwnedFd>, (Vec<u8>, End)) {
         let end = self.stopped.borrow().clone().unwrap_or(End::Exit(status));
         (self.told.take(), (self.output.borrow_mut().take_bytes(), end))
     }
