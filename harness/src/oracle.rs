@@ -274,7 +274,7 @@ impl Oracles {
             // It differs from run to run: by what, if not where that is held still.
             let cause = circumstances.iter().copied().filter(|circumstance| circumstance.is_steady()).find(|&steady| {
                 let first = run(steady);
-                (1..RUNS).all(|_| !differ(&run(steady), &first))
+                (1..2 * RUNS).all(|_| !differ(&run(steady), &first))
             });
             Some(cause.and_then(Circumstance::dependence).unwrap_or(Dependence::Run))
         } else {
@@ -285,7 +285,9 @@ impl Oracles {
                     Circumstance::Usual => differ(&this, usual),
                     opposite => differ(&this, &run(opposite)),
                 };
-                differs.then_some(dependence)
+                // What differs again is not held still by it, and has agreed before by chance.
+                let again = !circumstance.is_steady() || (1..RUNS).all(|_| !differ(&run(circumstance), &this));
+                (differs && again).then_some(dependence)
             })
         };
         found.filter(|&dependence| may_be(dependence))

@@ -21,7 +21,7 @@ enum Shown {
     Printed,
 }
 
-use Invariant::{Ages, BlackToWhite, Dangling, Finalizers, GrayLists, Intern, PauseWhite, Upvalues, Weak};
+use Invariant::{Ages, BlackToWhite, Dangling, Finalizers, GrayLists, Intern, Pacing, PauseWhite, Upvalues, Weak};
 use Shown::{Broken, Printed};
 
 /// A chunk of many strings, which are made while the collector goes through a cycle for almost each.
@@ -291,7 +291,7 @@ const SCRIPTS: &[(&str, Shown, &str)] = &[
     ),
     (
         "failed-finalizer-stops",
-        Printed,
+        Broken(Pacing),
         r#"
         setmetatable({}, { __gc = function() error("failed") end })
         collectgarbage()

@@ -305,6 +305,7 @@ impl Checker {
             self.check_pacing(heap)?;
         }
         self.due.paid();
+        self.suspicious |= self.level == Level::Barrier && signs::is_open_above_top(heap);
         self.look_around(heap, true)?;
         let goes_on = std::mem::replace(&mut self.in_run, heap.is_in_run());
         if self.level != Level::Barrier {

@@ -37,3 +37,10 @@ pub(crate) fn in_object<H: Heap>(heap: H, object: H::Object) -> bool {
     };
     wrong || ages::check_object(heap, object).is_err()
 }
+
+/// Whether an open upvalue of the running thread is one of a variable that is not there any more.
+pub(crate) fn is_open_above_top<H: Heap>(heap: H) -> bool {
+    let Some(thread) = heap.running_thread() else { return false };
+    let highest = heap.open_upvalues(thread).pop().and_then(|upvalue| heap.upvalue_slot(upvalue));
+    highest.is_some_and(|(_, slot)| slot >= heap.live_stack(thread))
+}

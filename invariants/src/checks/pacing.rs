@@ -70,8 +70,9 @@ impl Due {
             return Ok(());
         }
         let sentence = format!(
-            "the collector lets the program allocate {credit} bytes before it works again, where there are and were no more \
-             than {bytes}; its parameters mean no more than {most}"
+            "the collector lets the program allocate {credit} bytes before it works again, of {} that there are: more than its \
+             parameters mean",
+            heap.bytes()
         );
         Err(Breach::of_heap(Invariant::Pacing, sentence))
     }

@@ -169,14 +169,21 @@ impl Vm {
             return;
         }
         let tops = thread.frames.iter().map(|frame| frame.top as usize);
-        let used = tops.fold(thread.top, usize::max) + NATIVE_SLOTS;
+        // A faulty VM may have left variables open above the top.
+        let base = thread.stack.as_ptr() as usize;
+        let open = thread.open_upvalues.iter().filter_map(|upvalue| {
+            let slot = (upvalue.location.get() as usize).checked_sub(base)? / size_of::<Value>();
+            (slot < size).then_some(slot + 1)
+        });
+        let closing = thread.to_be_closed.iter().map(|&slot| slot as usize);
+        let used = tops.chain(open).chain(closing).fold(thread.top, usize::max) + NATIVE_SLOTS;
         let fits = if size > limit { limit } else { 3 * used };
         if used > limit || size <= fits {
             return;
         }
         let small = (2 * used).clamp(FIRST_SIZE, limit);
         let old_base = thread.stack.as_ptr();
-        // SAFETY: the reference ends before the upvalues are moved along, none of which is open beyond what is in use.
+        // SAFETY: the reference ends before the upvalues are moved along, none of which is open beyond what is in use by the above.
         let stack = &mut unsafe { thread.as_mut() }.stack;
         stack.truncate(small);
         stack.shrink_to_fit();
