@@ -124,7 +124,7 @@ impl Shrinker<'_> {
         let scheduled = std::mem::take(&mut self.judge.schedule);
         let modes = if scheduled == Schedule::Generational { generational(&text, &language) } else { Vec::new() };
         let costly = costly.then(|| {
-            let loading = while_loading(&text, &language);
+            let loading = while_loading(&text);
             loading.chain(with_bursts(&text, &language)).chain(with_hooks(&text, &language))
         });
         let costly = costly.into_iter().flatten();

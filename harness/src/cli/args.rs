@@ -82,10 +82,9 @@ pub struct RunArgs {
     pub script: Vec<OsString>,
 }
 
+/// Which cases to generate.
 #[derive(Debug, Args)]
-pub struct FuzzArgs {
-    #[command(flatten)]
-    pub settings: SettingsArgs,
+pub struct CasesArgs {
     /// What to generate: operations that a collector finds hard, or free programs over the whole language and library,
     /// which may also make files and run commands
     #[arg(long, default_value_t, value_name = "operations|free")]
@@ -96,6 +95,17 @@ pub struct FuzzArgs {
     /// Number of the first case
     #[arg(long, default_value_t = 0)]
     pub start: u64,
+    /// Operation that the generator must not use; may be given more than once
+    #[arg(long, value_name = "OPERATION")]
+    pub without: Vec<OpKind>,
+}
+
+#[derive(Debug, Args)]
+pub struct FuzzArgs {
+    #[command(flatten)]
+    pub settings: SettingsArgs,
+    #[command(flatten)]
+    pub cases: CasesArgs,
     /// How many cases to run at most
     #[arg(long)]
     pub runs: Option<u64>,
@@ -114,9 +124,6 @@ pub struct FuzzArgs {
     /// Folder where findings are saved
     #[arg(long, default_value = "findings", value_name = "DIR")]
     pub findings: PathBuf,
-    /// Operation that the generator must not use; may be given more than once
-    #[arg(long, value_name = "OPERATION")]
-    pub without: Vec<OpKind>,
     /// How to print the result
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
@@ -210,24 +217,14 @@ pub struct GenerateArgs {
     /// Language version
     #[arg(long, default_value_t, value_name = "VERSION")]
     pub lua: Language,
-    /// What to generate, as for fuzz
-    #[arg(long, default_value_t, value_name = "operations|free")]
-    pub scripts: Scripts,
-    /// Seed of the generator; chosen and printed if not given
-    #[arg(long)]
-    pub seed: Option<u64>,
-    /// Number of the first case
-    #[arg(long, default_value_t = 0)]
-    pub start: u64,
+    #[command(flatten)]
+    pub cases: CasesArgs,
     /// How many cases to write
     #[arg(long, default_value_t = 1_000)]
     pub runs: u64,
     /// Folder to write them to, made if it is not there
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
-    /// Operation that the generator must not use; may be given more than once
-    #[arg(long, value_name = "OPERATION")]
-    pub without: Vec<OpKind>,
 }
 
 /// How many lines may be printed; `None` for all.

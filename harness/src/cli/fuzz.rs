@@ -20,7 +20,7 @@ use moonphase::schedule::Schedules;
 use moonphase::settings::{CHECK, FAULT, GC, LUA, REFERENCE, SCHEDULE, Settings};
 use moonphase_vm::{Schedule, System};
 
-use super::args::{Format, FuzzArgs};
+use super::args::{CasesArgs, Format, FuzzArgs};
 use super::progress::Line;
 use super::{Done, Failure, print, stop_flag, worker_command};
 
@@ -28,14 +28,12 @@ use super::{Done, Failure, print, stop_flag, worker_command};
 const USUAL_TIME: Duration = Duration::from_secs(60);
 
 pub fn main(args: &FuzzArgs) -> Result<Done, Failure> {
-    let system = match args.scripts {
+    let system = match args.cases.scripts {
         Scripts::Operations => System::None,
         Scripts::Free => System::Full,
     };
     let settings = args.settings.over(Settings { schedules: Schedules::Usual, system, ..Settings::default() })?;
-    if args.scripts == Scripts::Free && !args.without.is_empty() {
-        return Err(Failure::Usage("--without names operations, which free scripts do not have".to_owned()));
-    }
+    args.cases.refuse_operations_of_free_scripts()?;
     refuse_dangling(&settings)?;
     if args.runs == Some(0) || args.time == Some(Duration::ZERO) {
         return Err(Failure::Usage("nothing to do: --runs and --time must be more than 0".to_owned()));
@@ -44,16 +42,16 @@ pub fn main(args: &FuzzArgs) -> Result<Done, Failure> {
         command: worker_command()?,
         settings,
         limits: Limits::default(),
-        scripts: args.scripts,
-        seed: args.seed.unwrap_or_else(chosen_seed),
-        start: args.start,
+        scripts: args.cases.scripts,
+        seed: args.cases.seed.unwrap_or_else(chosen_seed),
+        start: args.cases.start,
         runs: args.runs,
         time: args.time.or(if args.runs.is_none() { Some(USUAL_TIME) } else { None }),
         jobs: jobs(args.jobs),
         first: args.first,
         known: args.known.as_deref().map(read_known).transpose()?.unwrap_or_default(),
         findings: args.findings.clone(),
-        disabled: args.without.iter().copied().collect(),
+        disabled: args.cases.without.iter().copied().collect(),
     };
     // Known before anything is printed.
     FindingsFolder::open(&campaign.findings)?;
@@ -152,6 +150,16 @@ pub fn json<T: serde::Serialize>(value: &T) -> Result<String, Failure> {
     serde_json::to_string_pretty(value)
         .map(|text| text + "\n")
         .map_err(|error| Failure::Internal(format!("cannot write JSON: {error}")))
+}
+
+impl CasesArgs {
+    /// Free scripts have no operations that could be left out.
+    pub fn refuse_operations_of_free_scripts(&self) -> Result<(), Failure> {
+        if self.scripts == Scripts::Free && !self.without.is_empty() {
+            return Err(Failure::Usage("--without names operations, which free scripts do not have".to_owned()));
+        }
+        Ok(())
+    }
 }
 
 /// A seed that is not that of the campaign before.

@@ -3,14 +3,12 @@
 //! A turn of a schedule may fall inside of an expression, where no statement can stand, and changing the text changes
 //! which points there are: so these are proposals, and the judge has to see whether one of them shows the same.
 
-use std::rc::Rc;
-
 use moonphase_vm::syntax::ast::*;
 use moonphase_vm::syntax::print_chunk;
 
 use super::CHUNK_NAME;
-use super::timing::CYCLE;
-use super::tree::{collect_garbage, count_hook, edit_block, for_each_expression, made, repeated};
+use super::timing::{CYCLE, mode_of};
+use super::tree::{collect_garbage, count_hook, edit_block, load, repeated};
 use crate::language::Language;
 use crate::schedule::TurnsAt;
 
@@ -66,30 +64,19 @@ pub(crate) fn with_bursts(text: &str, language: &Language) -> impl Iterator<Item
 }
 
 /// Texts that load `text`, with a collector that works whenever something is allocated: for turns that fell while it was loaded.
-pub(crate) fn while_loading(text: &str, language: &Language) -> impl Iterator<Item = String> + use<> {
+pub(crate) fn while_loading(text: &str) -> impl Iterator<Item = String> + use<> {
     let modes: [(&str, &[i64]); 4] = [
         ("incremental", &[100, 1, 1]),
         ("incremental", &[100, 20, 1]),
         ("incremental", &[100, 100, 1]),
         ("generational", &[1, 100]),
     ];
-    let text = made(ExpressionKind::String(Rc::from(text.trim_end().as_bytes())));
-    let loads = parsed("load()", language).into_iter().map(move |mut chunk| {
-        for_each_expression(&mut chunk.block, &mut |call| {
-            if let Some(arguments) = call.kind.arguments_mut() {
-                arguments.push(text.clone());
-            }
-        });
-        chunk
-    });
-    loads.flat_map(move |chunk| {
-        let moments = (0..=CYCLE).flat_map(move |turns| modes.map(|mode| (turns, mode)));
-        moments.map(move |(turns, (mode, parameters))| {
-            let burst = repeated(turns, vec![collect_garbage("step", &[])]);
-            let mut candidate = chunk.clone();
-            candidate.block.statements.splice(0..0, [collect_garbage(mode, parameters), burst]);
-            print_chunk(&candidate)
-        })
+    let load = load(text.trim_end());
+    let moments = (0..=CYCLE).flat_map(move |turns| modes.map(|mode| (turns, mode)));
+    moments.map(move |(turns, (mode, parameters))| {
+        let burst = repeated(turns, vec![collect_garbage("step", &[])]);
+        let statements = vec![collect_garbage(mode, parameters), burst, load.clone()];
+        print_chunk(&Chunk { block: Block { statements }, last_line: 0 })
     })
 }
 
@@ -98,22 +85,19 @@ pub(crate) fn while_loading(text: &str, language: &Language) -> impl Iterator<It
 pub(crate) fn with_hooks(text: &str, language: &Language) -> impl Iterator<Item = String> + use<> {
     parsed(text, language).into_iter().flat_map(|chunk| {
         let count = chunk.block.statements.len();
-        let hooked = move |place, turns, period| {
+        let places = (count.saturating_sub(PLACES)..count).rev();
+        let turns = places.flat_map(|place| (1..=CYCLE / HOOKED).map(move |turns| (false, place, turns)));
+        let generational = (0..=count).rev().map(|place| (true, place, 1));
+        let all = generational.chain(turns);
+        let all =
+            all.flat_map(|(mode, place, turns)| (1..=INSTRUCTIONS).map(move |period| (mode, place, turns, period)));
+        all.map(move |(generational, place, turns, period)| {
             let mut candidate = chunk.clone();
             let step = collect_garbage("step", &[]);
             let steps = if turns == 1 { step } else { repeated(turns, vec![step]) };
             candidate.block.statements.insert(place, count_hook(steps, period));
-            candidate
-        };
-        let generational = hooked.clone();
-        let generational = (0..=count).rev().flat_map(move |place| {
-            let hooked = generational.clone();
-            (1..=INSTRUCTIONS).map(move |period| in_mode("generational", &[], hooked(place, 1, period)))
-        });
-        let places = (count.saturating_sub(PLACES)..count).rev();
-        let turns = places.flat_map(|place| (1..=CYCLE / HOOKED).map(move |turns| (place, turns)));
-        let all = turns.flat_map(|(place, turns)| (1..=INSTRUCTIONS).map(move |period| (place, turns, period)));
-        generational.chain(all.map(move |(place, turns, period)| by_single_turns(hooked(place, turns, period))))
+            in_mode(generational, candidate)
+        })
     })
 }
 
@@ -167,11 +151,11 @@ fn step_in(block: &mut Block, count: &dyn Fn(u32, u32, u32) -> i64) {
 
 /// The text of the chunk, with steps that are single turns, and the only ones.
 fn by_single_turns(chunk: Chunk) -> String {
-    in_mode("incremental", &[100, 100, 1], chunk)
+    in_mode(false, chunk)
 }
 
-/// The text of the chunk in a mode of the collector, where it does nothing but what it is asked for.
-fn in_mode(mode: &str, parameters: &[i64], mut chunk: Chunk) -> String {
-    chunk.block.statements.splice(0..0, [collect_garbage(mode, parameters), collect_garbage("stop", &[])]);
+/// The text of the chunk in a mode of the collector, with steps as small as they can be, and the only ones.
+fn in_mode(generational: bool, mut chunk: Chunk) -> String {
+    chunk.block.statements.splice(0..0, [mode_of(generational), collect_garbage("stop", &[])]);
     print_chunk(&chunk)
 }

@@ -191,7 +191,7 @@ pub(super) fn stressed(chunk: &Chunk) -> Vec<Chunk> {
 }
 
 /// The call that chooses the collector's mode, with steps as small as they can be.
-fn mode_of(generational: bool) -> Statement {
+pub(super) fn mode_of(generational: bool) -> Statement {
     match generational {
         true => collect_garbage("generational", &[]),
         false => collect_garbage("incremental", &[100, 100, 1]),

@@ -357,21 +357,31 @@ pub(super) fn local(names: Vec<NameAt>, values: Vec<Expression>) -> Statement {
     statement(StatementKind::Local { names, values })
 }
 
+/// A string.
+fn string(text: &str) -> Expression {
+    made(ExpressionKind::String(Rc::from(text.as_bytes())))
+}
+
+/// A statement that is a call.
+fn call(function: ExpressionKind, arguments: Vec<Expression>) -> Statement {
+    let call = Call { function: made(function), arguments, line: 0 };
+    statement(StatementKind::Call(made(ExpressionKind::Call(Box::new(call)))))
+}
+
 /// A call of `collectgarbage`.
 pub(super) fn collect_garbage(option: &str, numbers: &[i64]) -> Statement {
-    let option = made(ExpressionKind::String(Rc::from(option.as_bytes())));
     let numbers = numbers.iter().map(|&number| made(ExpressionKind::Integer(number)));
-    let call = Call {
-        function: made(ExpressionKind::Name("collectgarbage".into())),
-        arguments: std::iter::once(option).chain(numbers).collect(),
-        line: 0,
-    };
-    statement(StatementKind::Call(made(ExpressionKind::Call(Box::new(call)))))
+    let arguments = std::iter::once(string(option)).chain(numbers).collect();
+    call(ExpressionKind::Name("collectgarbage".into()), arguments)
+}
+
+/// `load("…")`.
+pub(super) fn load(text: &str) -> Statement {
+    call(ExpressionKind::Name("load".into()), vec![string(text)])
 }
 
 /// `debug.sethook(function() … end, "", period)`.
 pub(super) fn count_hook(body: Statement, period: i64) -> Statement {
-    let string = |text: &str| made(ExpressionKind::String(Rc::from(text.as_bytes())));
     let hook = FunctionBody {
         block: Block { statements: vec![body] },
         parameters: Vec::new(),
@@ -380,19 +390,10 @@ pub(super) fn count_hook(body: Statement, period: i64) -> Statement {
         end_line: 0,
         next_line: 0,
     };
-    let call = Call {
-        function: made(ExpressionKind::Index(Box::new(Index {
-            object: made(ExpressionKind::Name("debug".into())),
-            key: string("sethook"),
-        }))),
-        arguments: vec![
-            made(ExpressionKind::Function(Box::new(hook))),
-            string(""),
-            made(ExpressionKind::Integer(period)),
-        ],
-        line: 0,
-    };
-    statement(StatementKind::Call(made(ExpressionKind::Call(Box::new(call)))))
+    let sethook = Index { object: made(ExpressionKind::Name("debug".into())), key: string("sethook") };
+    let hook = made(ExpressionKind::Function(Box::new(hook)));
+    let period = made(ExpressionKind::Integer(period));
+    call(ExpressionKind::Index(Box::new(sethook)), vec![hook, string(""), period])
 }
 
 /// `for _ = 1, count do … end`.

@@ -7,7 +7,7 @@
 
 use crate::Invariant;
 use crate::breach::{Breach, Verdict};
-use moonphase_heap::{Heap, Mode, Phase, Stopped};
+use moonphase_heap::{Heap, Mode, Pacing, Phase, Stopped};
 
 /// The most objects that are made while the collector is due: those that one instruction, or native function, makes.
 const OBJECTS: u32 = 200;
@@ -38,8 +38,7 @@ struct Most {
 }
 
 impl Most {
-    fn of<H: Heap>(heap: H) -> Most {
-        let pacing = heap.pacing();
+    fn of<H: Heap>(heap: H, pacing: &Pacing) -> Most {
         // In incremental mode the pause is that of what has lived when marking ended. Inside of a cycle that is left of it which
         // began before it was due. A step does at most all that there is to do, and is paid for it.
         Most { bytes: heap.bytes() as u64, percent: pacing.minor_growth.max(pacing.pause).max(100), step: pacing.step }
@@ -57,7 +56,8 @@ impl Most {
 impl Due {
     /// The collector has just said how much the program may allocate.
     pub(crate) fn check_credit<H: Heap>(&mut self, heap: H) -> Verdict<H::Object> {
-        let now = Most::of(heap);
+        let pacing = heap.pacing();
+        let now = Most::of(heap, &pacing);
         let Most { bytes, percent, step } = self.most[0].or(self.most[1]).or(now);
         self.most = match heap.mode() == Mode::Generational || heap.phase() == Phase::Pause {
             true => [now, self.most[0].or(now)],
@@ -65,7 +65,7 @@ impl Due {
         };
         let most = (bytes / 100 + 1).saturating_mul(percent).saturating_add(step);
         let most = i64::try_from(most).unwrap_or(i64::MAX).saturating_add(SLACK);
-        let credit = heap.pacing().credit;
+        let credit = pacing.credit;
         if credit <= most {
             return Ok(());
         }
@@ -84,8 +84,8 @@ impl Due {
 
     /// Looks whether it has been due for too long. `stops`: something runs that stops the collector from inside.
     pub(crate) fn check<H: Heap>(&mut self, heap: H, stops: bool) -> Verdict<H::Object> {
-        self.most[0] = self.most[0].or(Most::of(heap));
         let pacing = heap.pacing();
+        self.most[0] = self.most[0].or(Most::of(heap, &pacing));
         self.started |= pacing.stopped != Some(Stopped::Inside);
         if pacing.stopped == Some(Stopped::Inside) && self.started && !stops {
             let sentence = "the collector is stopped as for a finalizer, and none runs";

@@ -1,6 +1,5 @@
 //! Fixup of what loads functions, of entries and weakness of tables, and of growth.
 
-use super::scopes::restrict_locals;
 use super::*;
 
 /// The most steps after a change of a table, or after a few strings.
@@ -14,12 +13,7 @@ impl Fixer {
         let Reader { steps, piece, .. } = reader;
         *steps = (*steps).min(MAX_STEPS / 10);
         *piece = (*piece).max(1);
-        restrict_locals(locals, true);
-        let count = self.scope_locals(locals);
-        body.fixup(count);
-        self.environment(environment, body);
-        self.place(place);
-        self.define_function(id, *place, body.shape(), false);
+        self.loaded_function(id, place, locals, body, environment);
         Some(())
     }
 

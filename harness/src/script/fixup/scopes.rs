@@ -8,7 +8,7 @@ const MAX_YIELDS: u8 = 6;
 const MAX_PARTS: u8 = 12;
 
 /// Fixes the locals of a chunk that may run when variables of the script are gone; text cannot see its locals at all.
-pub(super) fn restrict_locals(locals: &mut [Value], text: bool) {
+fn restrict_locals(locals: &mut [Value], text: bool) {
     for local in locals {
         if matches!(local, Value::Table(_) | Value::Function(_)) || (text && matches!(local, Value::NewClosure(_))) {
             *local = Value::NewTable;
@@ -67,17 +67,29 @@ impl Fixer {
         let LoadFunction { id, place, locals, body, parts, steps, environment } = load;
         *parts = (*parts).min(MAX_PARTS);
         *steps = (*steps).min(MAX_STEPS / (*parts + 4));
+        self.loaded_function(id, place, locals, body, environment);
+        Some(())
+    }
+
+    /// Fixes a function that a text gives, which has these locals to capture.
+    pub(super) fn loaded_function(
+        &mut self,
+        id: &mut FunctionId,
+        place: &mut Place,
+        locals: &mut Vec<Value>,
+        body: &mut Body,
+        environment: &mut Option<TableId>,
+    ) {
         restrict_locals(locals, true);
         let count = self.scope_locals(locals);
         body.fixup(count);
         self.environment(environment, body);
         self.place(place);
         self.define_function(id, *place, body.shape(), false);
-        Some(())
     }
 
     /// Fixes the environment of a text that gives a function with this body.
-    pub(super) fn environment(&mut self, environment: &mut Option<TableId>, body: &Body) {
+    fn environment(&mut self, environment: &mut Option<TableId>, body: &Body) {
         if let Some(table) = environment {
             // Counting calls `tonumber`, which an environment of its own does not have.
             let counts = matches!(body.result, FunctionResult::Count(_));
