@@ -479,6 +479,15 @@ impl Checker {
         if !self.hear(heap, &Event::Traversed(object)) {
             return ControlFlow::Continue(());
         }
+        if self.level == Level::Barrier
+            && self.step.is_none()
+            && matches!(self.clean, Clean::None)
+            && signs::on_stack(heap, false)
+            && let Err(breach) = self.whole(heap, true)
+        {
+            // An idle turn, of which nothing else tells. What it found on the stack may be overwritten before the next event.
+            return self.end(heap, Violation::of(heap, &breach));
+        }
         if self.level == Level::Barrier && self.scratch.known.repeats_traversal(heap, object) {
             return ControlFlow::Continue(());
         }
