@@ -133,6 +133,9 @@ pub enum Event<'e, O> {
     RunEnd,
     /// The collector has worked, and said how much the program may allocate before it works again. Raised with the steps.
     Rest,
+    /// It was said how much the program may allocate before the collector works, which has not worked: by the program, or since the
+    /// collector is stopped. Raised with the steps.
+    Credit,
     /// The collector entered a phase, coming from this one.
     PhaseChange(Phase),
     /// An object was made.
@@ -224,7 +227,7 @@ impl<O> Event<'_, O> {
 pub struct Interests {
     /// [`Event::Store`] and [`Event::Barrier`].
     pub stores: bool,
-    /// [`Event::StepBegin`], [`Event::StepEnd`], [`Event::RunEnd`], [`Event::Rest`], [`Event::Traversed`], [`Event::PhaseChange`],
+    /// [`Event::StepBegin`], [`Event::StepEnd`], [`Event::RunEnd`], [`Event::Rest`], [`Event::Credit`], [`Event::Traversed`], [`Event::PhaseChange`],
     /// [`Event::Finalizable`], [`Event::Finalize`] and [`Event::Finalized`].
     pub steps: bool,
     /// Where there is little to tell: with the stores, barriers that changed no colour; with the steps, changes of phase but

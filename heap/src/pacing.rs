@@ -14,6 +14,8 @@ pub struct Pacing {
     pub pause: u64,
     /// By how many percent the heap may grow before the next minor collection; 0 where there are none.
     pub minor_growth: u64,
+    /// By how many percent the heap may grow between two major collections; 0 where there are none.
+    pub major_growth: u64,
     /// Bytes that the program may allocate between two steps of a cycle.
     pub step: u64,
 }

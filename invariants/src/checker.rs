@@ -304,7 +304,7 @@ impl Checker {
         if kind != StepKind::Close {
             self.check_pacing(heap)?;
         }
-        self.due.paid();
+        self.due.step_begins(heap);
         self.suspicious |= self.level == Level::Barrier && signs::is_open_above_top(heap);
         self.look_around(heap, true)?;
         let goes_on = std::mem::replace(&mut self.in_run, heap.is_in_run());
@@ -347,6 +347,7 @@ impl Checker {
 
     fn step_ended<H: Heap>(&mut self, heap: H, kind: StepKind, before: Phase) -> Verdict<H::Object> {
         self.step = None;
+        self.due.step_ended(heap, kind, before);
         self.look_after_step(heap, kind, before)?;
         match kind {
             StepKind::Close => return self.finalizers.begin_closing(heap),
@@ -433,9 +434,13 @@ impl Checker {
     /// Keeps what later looks need to know of an event before the first that is looked at.
     fn follow<H: Heap>(&mut self, heap: H, event: &Event<'_, H::Object>) {
         match *event {
-            Event::StepBegin(kind) => self.enter_step(heap, kind),
-            Event::StepEnd(kind, _) => {
+            Event::StepBegin(kind) => {
+                self.due.step_begins(heap);
+                self.enter_step(heap, kind);
+            }
+            Event::StepEnd(kind, before) => {
                 self.step = None;
+                self.due.step_ended(heap, kind, before);
                 // Objects may have been freed, and nobody has looked at stacks.
                 self.clean = Clean::None;
                 // What is wrong is not to be told yet.
@@ -452,6 +457,9 @@ impl Checker {
                 let _ = self.finalizers.begin(heap, object);
             }
             Event::Finalized => self.finalizers.end(),
+            // What is wrong is not to be told yet.
+            Event::Rest => drop(self.due.check_credit(heap)),
+            Event::Credit => self.due.credited(heap),
             _ => {}
         }
     }
@@ -524,6 +532,10 @@ impl Checker {
             },
             Event::RunEnd => self.run_ended(heap),
             Event::Rest => self.due.check_credit(heap),
+            Event::Credit => {
+                self.due.credited(heap);
+                Ok(())
+            }
             // In the middle of a collection of generational mode: what is wrong is kept until its end.
             Event::PhaseChange(Phase::Atomic) if self.step.is_some_and(is_of_generational_mode) => {
                 return match self.marking_ended(heap) {

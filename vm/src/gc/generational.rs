@@ -182,6 +182,10 @@ impl Heap {
         self.rest_for(isize::try_from(growth).map_or(isize::MIN, |growth| -growth));
     }
 
+    pub(super) fn major_multiplier(&self) -> usize {
+        self.generations.major_multiplier
+    }
+
     pub(super) fn minor_multiplier(&self) -> usize {
         self.generations.minor_multiplier
     }

@@ -219,6 +219,14 @@ impl Heap {
         }
     }
 
+    /// Sets the debt where the collector has not worked.
+    pub(crate) fn give_credit(&mut self, debt: isize) {
+        self.set_debt(debt);
+        if self.interests.steps {
+            self.raise(Event::Credit);
+        }
+    }
+
     /// When the collector is to work again, as an observer sees it.
     pub(super) fn seen_pacing(&self) -> moonphase_heap::Pacing {
         let stopped = match (self.pacing.stopped_inside, self.pacing.stopped_by_program) {
@@ -231,6 +239,7 @@ impl Heap {
             stopped,
             pause: self.pacing.pause as u64,
             minor_growth: if self.policy.has_generational() { self.minor_multiplier() as u64 } else { 0 },
+            major_growth: if self.policy.has_generational() { self.major_multiplier() as u64 } else { 0 },
             step: 1_u64.checked_shl(self.pacing.step_size).unwrap_or(u64::MAX),
         }
     }

@@ -68,7 +68,7 @@ impl Vm {
     fn pay(&mut self) -> Result<(), Throw> {
         if self.heap.debt() > 0 {
             if self.heap.is_stopped_by_program() || self.heap.is_stopped_inside() {
-                self.heap.set_debt(STOPPED_DEBT);
+                self.heap.give_credit(STOPPED_DEBT);
             } else {
                 self.automatic_step()?;
             }
@@ -184,12 +184,12 @@ impl Vm {
         self.heap.set_stopped_by_program(false);
         let mut debt = 1;
         let result = if kilobytes == 0 {
-            self.heap.set_debt(0);
+            self.heap.give_credit(0);
             self.automatic_step()
         } else {
             let bytes = kilobytes.saturating_mul(1024) as isize;
             debt = bytes.saturating_add(self.heap.debt());
-            self.heap.set_debt(debt);
+            self.heap.give_credit(debt);
             if debt > 0 { self.automatic_step() } else { Ok(()) }
         };
         self.heap.set_stopped_by_program(stopped && !planted!(self.heap, StepRestarts));
@@ -228,7 +228,7 @@ impl Vm {
     }
 
     pub(crate) fn collector_restart(&mut self) {
-        self.heap.set_debt(0);
+        self.heap.give_credit(0);
         self.heap.set_stopped_by_program(false);
     }
 
