@@ -139,5 +139,5 @@ fn the_usual_check_reports_the_same_first_violation_as_a_look_at_everything_afte
     assert_eq!(differ, 0, "levels that disagree:\n{}", few(&disagreements));
     assert_eq!(faulty, CASES / 2);
     assert!(found >= faulty / 10, "only {found} of {faulty} faulty cases end in a violation");
-    assert!(faults.len() >= Fault::ALL.len() * 2 / 5, "only {} faults show", faults.len());
+    assert!(faults.len() >= Fault::ALL.len() / 2, "only {} faults show", faults.len());
 }

@@ -36,14 +36,14 @@ impl Vm {
         }
         let debt = self.heap.debt();
         let work = self.heap.collect_major();
-        self.charge_collector(work)?;
-        self.end_step()?;
+        let ended = self.charge_collector(work).and_then(|()| self.end_step());
+        // Even where the program has met a limit, since finalizers are called when the state is closed.
         if begins && planted!(self.heap, GenerationalLate) {
             self.heap.set_debt(debt);
         } else {
             self.heap.rest_until_minor();
         }
-        Ok(work)
+        ended.map(|()| work)
     }
 
     /// A major collection in generational mode where memory is short: finalizers wait for the next minor collection, for
