@@ -478,7 +478,7 @@ const SCRIPTS: &[(&str, Shown, &str)] = &[
     // Pacing. What is dead is gone after a while.
     (
         "strings-unpaid",
-        Printed,
+        Broken(Pacing),
         r#"
         local weak = setmetatable({ {} }, { __mode = "v" })
         for i = 1, 1000 do local text = ("long"):rep(250) .. i end
@@ -506,7 +506,7 @@ const SCRIPTS: &[(&str, Shown, &str)] = &[
     ),
     (
         "estimate-kept",
-        Printed,
+        Broken(Pacing),
         r#"
         local weak, cycles = setmetatable({}, { __mode = "v" }), 0
         for i = 1, 100000 do
@@ -521,7 +521,7 @@ const SCRIPTS: &[(&str, Shown, &str)] = &[
     ),
     (
         "generational-late",
-        Printed,
+        Broken(Pacing),
         r#"
         collectgarbage()
         collectgarbage("generational")
@@ -532,7 +532,7 @@ const SCRIPTS: &[(&str, Shown, &str)] = &[
     ),
     (
         "minor-late",
-        Printed,
+        Broken(Pacing),
         r#"
         local weak = setmetatable({ {} }, { __mode = "v" })
         for i = 1, 3000 do local new = { i } end
@@ -541,7 +541,7 @@ const SCRIPTS: &[(&str, Shown, &str)] = &[
     ),
     (
         "major-never-due",
-        Printed,
+        Broken(Pacing),
         r#"
         local weak = setmetatable({ {} }, { __mode = "v" })
         do
@@ -611,6 +611,27 @@ const SCRIPTS: &[(&str, Shown, &str)] = &[
         collectgarbage()
         collectgarbage("incremental")
         print("right")
+        "#,
+    ),
+    (
+        "dead-thread-value-young",
+        Broken(Ages),
+        r#"
+        local function get() return _ENV end
+        collectgarbage()
+        local co = coroutine.wrap(function()
+            local variable = {}
+            debug.upvaluejoin(get, 1, function() return variable end, 1)
+            coroutine.yield()
+            variable = { "right" }
+            coroutine.yield()
+        end)
+        co()
+        collectgarbage("step", 0)
+        co()
+        co = nil
+        collectgarbage("step", 0)
+        print(get()[1])
         "#,
     ),
     (

@@ -1,7 +1,8 @@
 //! The atomic phase: the end of marking, in one go.
 
 use crate::gc::mark::Work;
-use crate::gc::{Heap, Object, Phase, Upvalues};
+use crate::gc::{Gc, Heap, Object, Phase, Upvalues};
+use crate::value::Upvalue;
 
 impl Heap {
     /// Marks all that is left, settles weak tables and finalizers, and flips the white: what is still white now is dead.
@@ -55,6 +56,18 @@ impl Heap {
         work
     }
 
+    /// A thread that is dead now is freed by this collection's sweep, which closes its upvalues, and a barrier does nothing
+    /// there. A join may have made one of them old, older than its thread. So its value, which was last stored without a barrier,
+    /// since the variable was open, grows old with it.
+    fn make_old_with(&mut self, upvalue: Gc<Upvalue>) {
+        if upvalue.erase().is_old()
+            && let Some(value) = upvalue.get().object()
+            && !planted!(self, DeadThreadValueYoung)
+        {
+            self.make_old0(value);
+        }
+    }
+
     /// Marks the values of marked upvalues for which no stack will be traversed: those of threads that are not marked or
     /// have no open upvalue any more; where open upvalues are in one list, of all.
     fn remark_upvalues(&mut self) -> Work {
@@ -83,6 +96,7 @@ impl Heap {
                 };
                 if used {
                     self.mark_value(upvalue.get());
+                    self.make_old_with(upvalue);
                 }
             }
         }
