@@ -78,8 +78,6 @@ pub enum Timing {
     Full(u32),
     /// It makes a step.
     Step(u32),
-    /// It begins in generational mode, and makes a step.
-    Generational(u32),
     /// It is due, and has a short pause and large steps.
     Hasty(u32),
 }

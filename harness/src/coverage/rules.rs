@@ -54,7 +54,7 @@ pub enum KeptBy {
 
 rules! {
     NoUserdata "no-userdata" Vm:
-        "no library of the language makes a userdata; hosts do", in "vm/src/library";
+        "no library of the language makes a userdata that has user values; hosts do", in "vm/src/library";
     CacheIsNoReference "cache-is-no-reference" Vm:
         "the closure that a prototype keeps to use again is no reference, and its store is not told", in "cache_closure";
     PhaseOfOtherPolicy "phase-of-other-policy" Vm:
@@ -118,8 +118,10 @@ rules! {
         "`_ENV` is a name in the function that has switched to generational mode, so no younger one meets it white",
         in "fill_prototype, collector_mode";
 
-    NativeClosuresKeepTheirUpvalues "native-closures-keep-their-upvalues" Generator:
-        "no generated script calls debug.setupvalue on a native function, which may corrupt the reference", in "harness/src/script";
+    FilesAreMarkedBlack "files-are-marked-black" Vm:
+        "a userdata without user values is black once it is marked, and its metatable marked with it", in "mark_object";
+    FilesGetFreshMetatables "files-get-fresh-metatables" Generator:
+        "generated scripts give files no metatables but fresh ones", in "harness/src/script";
     TemporariesStayHidden "temporaries-stay-hidden" Generator:
         "no generated script takes a table out of a running constructor by debug.getlocal to give it a finalizer",
         in "harness/src/script";
@@ -138,13 +140,12 @@ enum What {
     OpenUpvalue,
     ClosedUpvalue,
     Table,
+    /// A file of the library, which has no user values, and a finalizer.
+    File,
 }
 
 /// What a value can be. The last one has the most colours.
 const VALUES: &[What] = &[What::String, What::Thread, What::Closure, What::Table];
-
-/// What the library gives to native closures: `string.gmatch` its strings, `coroutine.wrap` its thread.
-const NATIVE_UPVALUES: &[What] = &[What::String, What::Thread];
 
 /// Why a cell cannot occur under a policy; `None` if it can.
 pub fn rule_against(policy: &Policy, cell: Cell) -> Option<Rule> {
@@ -161,7 +162,7 @@ pub fn rule_against(policy: &Policy, cell: Cell) -> Option<Rule> {
 
 fn site_rule(site: Site) -> Option<Rule> {
     match site {
-        Site::UserdataMetatable | Site::UserValue => Some(Rule::NoUserdata),
+        Site::UserValue => Some(Rule::NoUserdata),
         Site::ClosureCache => Some(Rule::CacheIsNoReference),
         _ => None,
     }
@@ -206,7 +207,8 @@ fn parties(cell: Cell) -> (&'static [What], &'static [What]) {
             (&[What::Prototype], &[What::String])
         }
         // A native closure; its colours are those of a closure.
-        Site::NativeUpvalue => (&[What::Closure], NATIVE_UPVALUES),
+        Site::NativeUpvalue => (&[What::Closure], VALUES),
+        Site::UserdataMetatable => (&[What::File], &[What::Table]),
         // Sites that no script reaches are out before.
         _ => (VALUES, VALUES),
     }
@@ -230,6 +232,7 @@ fn colour_rule(policy: &Policy, cell: Cell, what: What, colour: Colour) -> Optio
     match (colour, what, policy.strings) {
         (Colour::White, ..) => return None,
         (Colour::OtherWhite, ..) => return Some(other_white_rule(policy, cell, what)),
+        (Colour::Gray, What::File, _) => return Some(Rule::FilesAreMarkedBlack),
         (Colour::Gray, What::ClosedUpvalue, _) => return Some(Rule::ClosedUpvaluesAreNotGray),
         (Colour::Black, What::OpenUpvalue, _) => return Some(Rule::OpenUpvaluesAreNotBlack),
         (Colour::Gray, What::String, StringRule::Black) => return Some(Rule::StringsAreMarkedBlack),
@@ -255,7 +258,7 @@ fn colour_rule(policy: &Policy, cell: Cell, what: What, colour: Colour) -> Optio
 /// across these: they are keys of weak tables, and refer to each other.) Strings may be long ones, which are swept with
 /// all other objects.
 fn is_swept(policy: &Policy, phase: Phase, what: What) -> bool {
-    let table = what == What::Table;
+    let table = matches!(what, What::Table | What::File);
     match (policy.sweep, phase) {
         (_, Phase::SweepStrings | Phase::SweepAll) | (SweepRule::StringsFinalizable, Phase::SweepFinalizable) => false,
         (SweepRule::Lists, Phase::SweepFinalizable | Phase::SweepToBeFinalized) => !table,
@@ -319,7 +322,7 @@ fn pair_rule(policy: &Policy, Cell { site, stage, parent, child, .. }: Cell) -> 
         Site::ChunkEnvironment if (parent, child) == (Black, White) && started => {
             Some(Rule::EnvironmentIsMarkedWithTheClosure)
         }
-        Site::NativeUpvalue if parent != White => Some(Rule::NativeClosuresKeepTheirUpvalues),
+        Site::UserdataMetatable if child != White => Some(Rule::FilesGetFreshMetatables),
         Site::TableList if parent != White && only_tables_are_left(policy, stage) => Some(Rule::TemporariesStayHidden),
         Site::PrototypeNested => match (parent, child) {
             (_, Gray) if started => Some(Rule::NothingRefersToItYet),

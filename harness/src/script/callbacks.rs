@@ -37,6 +37,10 @@ payloads! {
         steps: u8,
         /// Whether it is the function as loaded from its dump, which has no upvalues of its own and no lines.
         stripped: bool,
+        /// Whether a coroutine calls it, whose hook it is and stays.
+        inside: bool,
+        /// Whether there is a full collection before the call.
+        collect: bool,
     }
 }
 
@@ -131,7 +135,7 @@ impl Renderer {
     }
 
     pub(super) fn hooked_call(&mut self, call: &HookedCall) {
-        let HookedCall { function, argument, events, steps, stripped } = call;
+        let HookedCall { function, argument, events, steps, stripped, inside, collect } = call;
         let (mask, count) = match events {
             HookEvents::Calls => ("cr", 0),
             HookEvents::Lines => ("l", 0),
@@ -140,8 +144,30 @@ impl Renderer {
         };
         let (function, argument) = (self.function(*function), self.value(*argument));
         let function = if *stripped { format!("load(string.dump({function}, true))") } else { function };
-        self.push(format!("debug.sethook(function() {} end, \"{mask}\", {count})", step_text(0, *steps)));
-        self.push(format!("pcall({function}, {argument})"));
-        self.push("debug.sethook()");
+        let hook = format!("function() hooked = true {} end, \"{mask}\", {count}", step_text(0, *steps));
+        self.push("do");
+        self.indented(|inner| {
+            inner.push("local hooked");
+            if *inside {
+                inner.push(format!("local co = coroutine.create({function})"));
+                inner.push(format!("debug.sethook(co, {hook})"));
+            } else {
+                inner.push(format!("debug.sethook({hook})"));
+            }
+            if *collect {
+                inner.push("collectgarbage()");
+            }
+            if *inside {
+                inner.push(format!("coroutine.resume(co, {argument})"));
+            } else {
+                inner.push(format!("pcall({function}, {argument})"));
+                inner.push("debug.sethook()");
+            }
+            // Whether there are lines is nothing that the collector could change, and not asked.
+            if *events != HookEvents::Lines {
+                inner.push("print(hooked)");
+            }
+        });
+        self.push("end");
     }
 }

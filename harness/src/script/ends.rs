@@ -4,7 +4,7 @@ use arbitrary::{Arbitrary, Unstructured};
 use mutatis::Mutate;
 use serde::{Deserialize, Serialize};
 
-use super::Value;
+use super::{CloseVariable, Value};
 use super::payload::payloads;
 use super::prelude::Helper;
 use super::render::Renderer;
@@ -49,6 +49,26 @@ pub enum ExitFrom {
 }
 
 impl Renderer {
+    pub(super) fn close_variable(&mut self, CloseVariable { table, key, value, returned }: &CloseVariable) {
+        let (table, stored) = (self.table(*table), self.value(*value));
+        let (first, last) = if *returned {
+            self.use_report();
+            ("report((function()", "end)())")
+        } else {
+            ("do", "end")
+        };
+        // What it makes takes the place above the top of the stack.
+        let close = format!("function() {table}.{key} = {stored} local a, b, c = {{}}, {{}}, {{}} end");
+        self.push(first);
+        self.indented(|inner| {
+            inner.push(format!("local guard <close> = setmetatable({{}}, {{ __close = {close} }})"));
+            if *returned {
+                inner.push("return { 1 }, \"returned\" .. 1, { 2 }");
+            }
+        });
+        self.push(last);
+    }
+
     pub(super) fn pending_close(&mut self, PendingClose { value }: &PendingClose) {
         self.use_helper(Helper::Report);
         let value = self.value(*value);

@@ -239,6 +239,7 @@ fn restrict(operation: &mut Operation, options: &GeneratorOptions) {
         match operation {
             Operation::Reload(reload) if reload.keep != Keep::Nothing => reload.keep = Keep::Copy,
             Operation::HotFix(fix) => fix.share = false,
+            Operation::ClosedScope(scope) => scope.joined = None,
             Operation::DebugProbe(probe) if probe.call == ProbeCall::UpvalueJoin => probe.call = ProbeCall::UpvalueId,
             Operation::NewFinalizable(finalizable)
                 if matches!(finalizable.finalizer, Finalizer::UpvalueJoin | Finalizer::Reload | Finalizer::Load) =>

@@ -156,6 +156,10 @@ operations! {
     GrowTable "grow-table" 5,
     InternStrings "intern-strings" 2,
     SwitchMode "switch-mode" 5,
+    LateField "late-field" 4,
+    SetNativeUpvalue "set-native-upvalue" 3,
+    DropCoroutine "drop-coroutine" 6,
+    RuntimeErrors "runtime-errors" 2,
 }
 
 /// The numbers of an operation that say how much of something there is.
@@ -172,6 +176,9 @@ macro_rules! counts {
             | Operation::ChangeWeakness(ChangeWeakness { change: WeaknessChange::Bare(count), .. })
             | Operation::EmptyTable(EmptyTable { steps: count, .. })
             | Operation::SwitchMode(SwitchMode { steps: count, .. })
+            | Operation::LateField(LateField { steps: count, .. })
+            | Operation::SetNativeUpvalue(SetNativeUpvalue { times: count, .. })
+            | Operation::RuntimeErrors(RuntimeErrors { hundreds: count })
             | Operation::EphemeronChain(EphemeronChain { links: count, .. })
             | Operation::ClosedScope(ClosedScope { steps: count, .. })
             | Operation::CoroutineScope(CoroutineScope { yields: count, .. })

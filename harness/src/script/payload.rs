@@ -68,6 +68,7 @@ payloads! {
     /// are open, then they are closed in one of many ways.
     ClosedScope {
         /// How the upvalues are closed.
+        #[arbitrary(with = closing)]
         closing: Closing,
         /// The initial values of the locals.
         #[arbitrary(with = |u: &mut Unstructured<'_>| several(u, 1, 2))]
@@ -80,6 +81,11 @@ payloads! {
         steps: u8,
         /// What the first local gets last, on the stack.
         value: Value,
+        /// A function, and an upvalue of it, that is joined to the first local while that is open.
+        #[arbitrary(with = |u: &mut Unstructured<'_>| {
+            Ok(if u.arbitrary::<u8>()?.is_multiple_of(3) { Some(u.arbitrary()?) } else { None })
+        })]
+        joined: Option<(FunctionId, u8)>,
     }
 
     /// Locals of a coroutine and the functions that capture them. The coroutine is suspended while the upvalues are open,
@@ -571,6 +577,8 @@ payloads! {
         key: Key,
         /// What is stored.
         value: Value,
+        /// Whether the block is a function that returns objects.
+        returned: bool,
     }
 
     /// Runs a chunk of text with a table as its environment, or sets that environment afterwards.
@@ -785,6 +793,11 @@ pub(super) fn burst(u: &mut Unstructured<'_>) -> arbitrary::Result<u8> {
     })
 }
 
+/// A way to close upvalues, the one in which a coroutine is abandoned more often than each of the others.
+fn closing(u: &mut Unstructured<'_>) -> arbitrary::Result<Closing> {
+    Ok(if u.arbitrary::<u8>()?.is_multiple_of(8) { Closing::Abandoned } else { u.arbitrary()? })
+}
+
 /// How the upvalues of a scope are closed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, Arbitrary, Mutate)]
 pub enum Closing {
@@ -809,6 +822,8 @@ pub enum Closing {
     Error,
     /// Nothing: the coroutine is suspended and never resumed, so that closing is the collector's work.
     Dropped,
+    /// Nothing: the coroutine assigns the local after it was resumed, and then is garbage.
+    Abandoned,
     /// Nothing: the coroutine ends by an error and stays as it is.
     Failed,
     /// An error that ends the coroutine of a `coroutine.wrap`.
@@ -908,6 +923,7 @@ pub enum BasicType {
     String,
     Function,
     Thread,
+    Userdata,
 }
 
 /// A use of the metatable of a basic type.

@@ -74,6 +74,11 @@ fn simpler_structure(operation: &Operation, offer: &mut dyn FnMut(Change<'_>)) {
         // Other kinds of scopes do less than these, or the same without what makes them special.
         Operation::ClosedScope(ClosedScope { locals, functions, steps, .. }) => {
             offer_scope(locals, functions, offer);
+            offer(&|operation| {
+                if let Operation::ClosedScope(scope) = operation {
+                    scope.joined = None;
+                }
+            });
             for closing in [Closing::Recaptured, Closing::Loop] {
                 offer(&|operation| {
                     if let Operation::ClosedScope(scope) = operation {
@@ -373,7 +378,17 @@ fn simpler_structure(operation: &Operation, offer: &mut dyn FnMut(Change<'_>)) {
                     call.stripped = false;
                 }
             });
+            offer(&|operation| {
+                if let Operation::HookedCall(call) = operation {
+                    (call.inside, call.collect) = (false, false);
+                }
+            });
         }
+        Operation::CloseVariable(_) => offer(&|operation| {
+            if let Operation::CloseVariable(close) = operation {
+                close.returned = false;
+            }
+        }),
         Operation::EndObject(_) => offer(&|operation| {
             if let Operation::EndObject(object) = operation {
                 object.fails = false;
@@ -523,6 +538,8 @@ fn values(operation: &mut Operation) -> Vec<&mut Value> {
         | Operation::ShowCall(ShowCall { argument: value, .. })
         | Operation::Throw(Throw { error: Error::Value(value) })
         | Operation::CloseVariable(CloseVariable { value, .. })
+        | Operation::LateField(LateField { value, .. })
+        | Operation::SetNativeUpvalue(SetNativeUpvalue { value, .. })
         | Operation::NewFinalizable(NewFinalizable { content: value, .. })
         | Operation::SetTypeMetatable(SetTypeMetatable { value, .. })
         | Operation::ShowType(ShowType { usage: TypeUsage::Call(value), .. })

@@ -103,8 +103,9 @@ impl Renderer {
                 format!("print(small({height}))"),
             ],
             TowerKind::Overflow => vec![
-                "local function f(...) return 1 + f(...) end".to_owned(),
-                format!("print((pcall(f, table.unpack({{}}, 1, {}))))", 2000 + many),
+                // The second one needs the room in which the first was handled.
+                "local function f(...) return select(\"#\", ...), ... end".to_owned(),
+                format!("for _ = 1, 2 do print((pcall(f, table.unpack({{}}, 1, {})))) end", 600_000 + many),
             ],
             TowerKind::NativeOverflow => {
                 let callback = format!("local function f() {step}return (string.gsub(\"a\", \"a\", f)) end");

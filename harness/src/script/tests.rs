@@ -57,8 +57,11 @@ fn run(text: &str) -> (String, Option<String>) {
         })
         .unwrap();
     lua.globals().set("print", print).unwrap();
-    // The end of a script, and not of the process.
-    lua.load("os.exit = function() error('EXIT', 0) end").exec().unwrap();
+    // The end of a script, and not of the process; and no mode in which this Lua uses what it has freed.
+    let prelude = "os.exit = function() error('EXIT', 0) end
+        local collect = collectgarbage
+        function collectgarbage(option, ...) if option ~= 'generational' then return collect(option, ...) end end";
+    lua.load(prelude).exec().unwrap();
     let error = lua.load(text).set_name("=script").exec().err().map(|error| error.to_string());
     let error = error.filter(|error| !error.contains("EXIT"));
     let printed = printed.borrow().clone();
@@ -123,6 +126,8 @@ const WAYS: &[&str] = &[
     "if done then return end\n      coroutine.yield",
     "coroutine.resume(coroutine.create(function()\n      ",
     "co1 = nil",
+    "    coroutine.yield()\n    cfg",
+    "function() return cfg1 end, 1)",
     "report(coroutine.close(co1))",
     // Calls of coroutines that are not suspended.
     "report(pcall(coroutine.resume, co))",
@@ -183,6 +188,19 @@ const WAYS: &[&str] = &[
     "getmetatable(\"\").a, getmetatable(\"\").__call",
     "debug.setmetatable(type, {",
     "debug.setmetatable(coroutine.running(), {",
+    "debug.setmetatable(io.stderr, {",
+    // What comes late.
+    "meta.__index = { a",
+    "meta.__newindex = ",
+    "meta.__len = ",
+    "meta.__eq = ",
+    "meta.__mode = ",
+    "meta.__gc = ",
+    "local native = (\"a\")",
+    "local native = coroutine",
+    "\"returned\" .. 1",
+    "debug.sethook(co, ",
+    "00 do pcall(fail) end",
     // The rest.
     "error(cfg",
     "return cfg1",

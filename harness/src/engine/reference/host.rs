@@ -8,6 +8,7 @@ use std::marker::PhantomData;
 use std::os::fd::OwnedFd;
 
 use mlua::ffi::{self, lua_State};
+use moonphase_heap::Mode;
 use moonphase_vm::System;
 
 use super::stock::Stock;
@@ -39,6 +40,8 @@ pub(super) struct Host {
     /// Instructions left, `None` without a limit.
     left: Cell<Option<u64>>,
     timing: Option<Timing>,
+    /// The mode of the collector that the script has asked for.
+    mode: Cell<Mode>,
     /// Instructions between two calls of the hook, 0 without a hook.
     period: Cell<u32>,
     /// Kilobytes that collections may still go over before they come a quarter as often.
@@ -80,7 +83,7 @@ impl Host {
         let budget = instructions.map(|budget| u32::try_from(budget).unwrap_or(HOOK_PERIOD).clamp(1, HOOK_PERIOD));
         let turns = timing.map(|timing| match timing {
             Timing::Never => HOOK_PERIOD / 10,
-            Timing::Full(every) | Timing::Step(every) | Timing::Generational(every) | Timing::Hasty(every) => every,
+            Timing::Full(every) | Timing::Step(every) | Timing::Hasty(every) => every,
         });
         Host {
             system,
@@ -91,6 +94,7 @@ impl Host {
             ended: Cell::new(false),
             left: Cell::new(instructions),
             timing,
+            mode: Cell::new(Mode::Incremental),
             period: Cell::new(turns.or(budget).unwrap_or(0)),
             collections: Cell::new(COLLECTED),
         }
@@ -181,10 +185,6 @@ impl Host {
                 Timing::Step(_) => {
                     ffi::lua_gc(state, ffi::LUA_GCSTEP, 0 as c_int);
                 }
-                Timing::Generational(_) => {
-                    ffi::lua_gc(state, ffi::LUA_GCSTEP, 0 as c_int);
-                    self.thin_out(state);
-                }
                 Timing::Hasty(_) => {
                     let [pause, multiplier]: [c_int; 2] = [4, 1000];
                     ffi::lua_gc(state, ffi::LUA_GCSETPAUSE, pause);
@@ -219,12 +219,15 @@ impl Host {
     pub(super) unsafe fn start(&self, state: *mut lua_State) {
         // SAFETY: the caller's.
         unsafe {
-            if let Some(Timing::Generational(_)) = self.timing {
-                ffi::lua_gc(state, ffi::LUA_GCGEN, 0 as c_int, 0 as c_int);
-            }
             self.hook(state);
         }
     }
+
+    /// The script asks for a mode. Gives the one before, as the script knows it.
+    pub(super) fn ask_mode(&self, mode: Mode) -> Mode {
+        self.mode.replace(mode)
+    }
+
 
     /// Sets the hook of a thread that has none, where one is needed.
     ///

@@ -10,6 +10,7 @@ use std::ffi::{CStr, c_char, c_int};
 use std::ptr;
 
 use mlua::ffi::{self, lua_CFunction, lua_State};
+use moonphase_heap::Mode;
 use moonphase_vm::System;
 
 use super::exit;
@@ -40,6 +41,9 @@ pub(super) unsafe fn install(state: *mut lua_State, host: &Host) {
         let mut stock = Stock::default();
         ffi::lua_pushcfunction(state, print);
         ffi::lua_setglobal(state, c"print".as_ptr());
+        ffi::lua_pushglobaltable(state);
+        stock.collectgarbage = replace(state, c"collectgarbage", collectgarbage);
+        ffi::lua_pop(state, 1);
 
         ffi::lua_getglobal(state, c"io".as_ptr());
         stock.streams = Some([c"stdin", c"stdout", c"stderr"].map(|name| {
@@ -133,6 +137,22 @@ unsafe fn call(state: *mut lua_State, stock: Option<lua_CFunction>) -> c_int {
         // SAFETY: the caller's: the function is one of Lua, which takes its arguments from the frame that there is.
         Some(stock) => unsafe { stock(state) },
         None => 0,
+    }
+}
+
+/// The mode that the arguments of `collectgarbage` ask for.
+#[allow(unsafe_code)]
+unsafe fn asked_mode(state: *mut lua_State) -> Option<Mode> {
+    // SAFETY: the caller's; a string stays on the stack while it is looked at.
+    unsafe {
+        if ffi::lua_type(state, 1) != ffi::LUA_TSTRING {
+            return None;
+        }
+        match CStr::from_ptr(ffi::lua_tostring(state, 1)).to_bytes() {
+            b"incremental" => Some(Mode::Incremental),
+            b"generational" => Some(Mode::Generational),
+            _ => None,
+        }
     }
 }
 
@@ -277,6 +297,27 @@ functions! {
         }
         ffi::lua_sethook(state, Some(tick), ffi::LUA_MASKCOUNT, 1);
         raise(state)
+    }
+
+    /// `luaB_collectgarbage`: a script that asks for a mode is told what it would be told, and the collector stays in incremental mode.
+    /// In generational mode the releases of Lua 5.4 use what they have freed: see the rule `old0` of our policies, and
+    /// `corpus/open-upvalue-older-than-its-thread.lua`. No script can tell otherwise.
+    fn collectgarbage(state) {
+        let mode = asked_mode(state);
+        let count = call(state, current().stock.get().collectgarbage);
+        if let Some(mode) = mode
+            && ffi::lua_type(state, -1) == ffi::LUA_TSTRING
+        {
+            let before = match current().ask_mode(mode) {
+                Mode::Incremental => c"incremental",
+                Mode::Generational => c"generational",
+            };
+            let kept: [c_int; 3] = [0; 3];
+            ffi::lua_gc(state, ffi::LUA_GCINC, kept[0], kept[1], kept[2]);
+            ffi::lua_pushstring(state, before.as_ptr());
+            return 1;
+        }
+        count
     }
 
     /// `db_gethook` (`ldblib.c`): a script does not see our hook.

@@ -5,6 +5,7 @@ use mlua::ffi::lua_CFunction;
 /// The functions of Lua that ours stand before.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Stock {
+    pub(super) collectgarbage: Option<lua_CFunction>,
     pub(super) write: Option<lua_CFunction>,
     pub(super) write_file: Option<lua_CFunction>,
     pub(super) seek_file: Option<lua_CFunction>,

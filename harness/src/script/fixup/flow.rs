@@ -25,6 +25,15 @@ impl Fixer {
         Some(())
     }
 
+    pub(super) fn drop_coroutine(&mut self, DropCoroutine { coroutine }: &mut DropCoroutine) -> Option<()> {
+        if self.in_coroutine || self.in_callback {
+            return None;
+        }
+        self.coroutine(coroutine, |_| true)?;
+        self.coroutines.iter_mut().filter(|variable| variable.new == coroutine.0).for_each(|c| c.gone = true);
+        Some(())
+    }
+
     pub(super) fn callback(&mut self, Callback { site, body }: &mut Callback) -> Option<()> {
         let outer = std::mem::replace(&mut self.in_callback, true);
         let nested = self.nested(body, self.in_coroutine, self.in_protected || site.catches());
@@ -34,7 +43,7 @@ impl Fixer {
     }
 
     pub(super) fn hooked_call(&mut self, call: &mut HookedCall) -> Option<()> {
-        let HookedCall { function, argument, events: _, steps, stripped: _ } = call;
+        let HookedCall { function, argument, steps, .. } = call;
         self.function(function)?;
         self.value(argument);
         *steps = (*steps).clamp(1, MAX_HOOK_STEPS);

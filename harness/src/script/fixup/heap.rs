@@ -83,6 +83,14 @@ impl Fixer {
         Some(())
     }
 
+    pub(super) fn late_field(&mut self, LateField { field, value, steps }: &mut LateField) {
+        *steps = (*steps).min(MAX_STEPS);
+        if *field == MetaField::Mode && self.may_count_survivors().is_none() {
+            *field = MetaField::Index;
+        }
+        self.value(value);
+    }
+
     pub(super) fn intern_strings(&mut self, InternStrings { hundreds, steps }: &mut InternStrings) {
         *hundreds = (*hundreds).clamp(1, MAX_HUNDREDS);
         *steps = (*steps).min(MAX_STEPS_BETWEEN);

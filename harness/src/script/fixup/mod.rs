@@ -496,6 +496,13 @@ impl Fixer {
             Operation::EmptyTable(empty) => self.empty_table(empty)?,
             Operation::GrowTable(grow) => self.grow_table(grow)?,
             Operation::InternStrings(strings) => self.intern_strings(strings),
+            Operation::LateField(late) => self.late_field(late),
+            Operation::SetNativeUpvalue(SetNativeUpvalue { native: _, value, times }) => {
+                *times = (*times).clamp(1, MAX_STEPS);
+                self.value(value);
+            }
+            Operation::DropCoroutine(drop) => self.drop_coroutine(drop)?,
+            Operation::RuntimeErrors(RuntimeErrors { hundreds }) => *hundreds = (*hundreds).clamp(1, 8),
             Operation::SwitchMode(SwitchMode { generational: _, steps }) => *steps = (*steps).min(MAX_STEPS),
             Operation::NewFactory(NewFactory { id, parameters, functions }) => {
                 *parameters = (*parameters).clamp(1, MAX_SCOPE_LOCALS as u8);
@@ -566,7 +573,7 @@ impl Fixer {
             }
             Operation::SetField(SetField { table, key: _, value, raw: _ })
             | Operation::SetLongKey(SetLongKey { table, number: _, value })
-            | Operation::CloseVariable(CloseVariable { table, key: _, value }) => self.store(table, &mut [value])?,
+            | Operation::CloseVariable(CloseVariable { table, key: _, value, returned: _ }) => self.store(table, &mut [value])?,
             Operation::SetKey(SetKey { table, key, value }) => {
                 self.store(table, &mut [key, value])?;
                 // Other keys would make holes in lists, or be the names of fields.

@@ -46,10 +46,15 @@ impl Fixer {
     }
 
     pub(super) fn closed_scope(&mut self, scope: &mut ClosedScope) -> Option<()> {
-        let ClosedScope { closing: _, locals, functions, steps, value } = scope;
+        let ClosedScope { closing: _, locals, functions, steps, value, joined } = scope;
         *steps = (*steps).min(MAX_STEPS);
         let count = self.scope_locals(locals);
         self.value(value);
+        if let Some((function, upvalue)) = joined
+            && self.upvalue(function, upvalue).is_none()
+        {
+            *joined = None;
+        }
         self.scope_functions(functions, count)
     }
 

@@ -38,7 +38,7 @@ impl Renderer {
         }
     }
 
-    pub(super) fn closed_scope(&mut self, ClosedScope { closing, locals, functions, steps, value }: &ClosedScope) {
+    pub(super) fn closed_scope(&mut self, ClosedScope { closing, locals, functions, steps, value, joined }: &ClosedScope) {
         let names = state_names(locals.len(), &self.next_scope());
         let values: Vec<_> = locals.iter().map(|&local| self.value(local)).collect();
         let targets: Vec<_> = functions.iter().map(|function| (function.id, function.place)).collect();
@@ -55,12 +55,12 @@ impl Renderer {
             Closing::Dropped => ("coroutine.wrap(function()", "end)()".to_owned()),
             Closing::Failed => ("coroutine.resume(coroutine.create(function()", "end))".to_owned()),
             Closing::Wrapped => ("pcall(coroutine.wrap(function()", "end))".to_owned()),
-            Closing::Killed => ("do", "end".to_owned()),
+            Closing::Killed | Closing::Abandoned => ("do", "end".to_owned()),
         };
         self.push(first);
         self.indented(|inner| {
-            let killed = *closing == Closing::Killed;
-            if killed {
+            let inside = matches!(closing, Closing::Killed | Closing::Abandoned);
+            if inside {
                 inner.push("local co = coroutine.create(function()");
                 inner.indent += 1;
             }
@@ -83,9 +83,16 @@ impl Renderer {
                 });
                 inner.push("end");
             }
+            if let Some((function, upvalue)) = joined {
+                let function = inner.function(*function);
+                inner.join(&function, *upvalue, &format!("function() return {first} end"), 1);
+            }
             inner.assign_functions(functions, &names);
-            if *closing != Closing::Recaptured && *steps > 0 {
+            if !matches!(closing, Closing::Recaptured | Closing::Abandoned) && *steps > 0 {
                 inner.push(step_text(0, *steps));
+            }
+            if *closing == Closing::Abandoned {
+                inner.push("coroutine.yield()");
             }
             if *closing == Closing::Goto {
                 inner.push("if i == 1 then goto continue end");
@@ -103,16 +110,23 @@ impl Renderer {
             match closing {
                 Closing::Goto => inner.push("::continue::"),
                 Closing::Error | Closing::Failed | Closing::Wrapped => inner.push("error(\"closed\")"),
-                Closing::Dropped | Closing::Killed => inner.push("coroutine.yield()"),
+                Closing::Dropped | Closing::Killed | Closing::Abandoned => inner.push("coroutine.yield()"),
                 Closing::Break => inner.push("break"),
                 Closing::ReturnGuard => inner.push(format!("return {first}")),
                 Closing::Recaptured | Closing::Loop | Closing::Backward | Closing::Guard | Closing::Return => {}
             }
-            if killed {
+            if inside {
                 inner.indent -= 1;
                 inner.push("end)");
                 inner.push("coroutine.resume(co)");
-                inner.push("coroutine.close(co)");
+                if *closing == Closing::Killed {
+                    inner.push("coroutine.close(co)");
+                } else {
+                    if *steps > 0 {
+                        inner.push(step_text(0, *steps));
+                    }
+                    inner.push("coroutine.resume(co)");
+                }
             }
         });
         self.push(last);

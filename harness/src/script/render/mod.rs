@@ -159,8 +159,13 @@ impl Renderer {
         self.push("collectgarbage()");
     }
 
-    pub(super) fn report(&mut self, values: impl AsRef<str>) {
+    /// For text that calls `report` by itself.
+    pub(super) fn use_report(&mut self) {
         self.use_helper(Helper::Report);
+    }
+
+    pub(super) fn report(&mut self, values: impl AsRef<str>) {
+        self.use_report();
         self.push(format!("report({})", values.as_ref()));
     }
 
@@ -172,7 +177,7 @@ impl Renderer {
         }
     }
 
-    fn table(&self, id: TableId) -> String {
+    pub(super) fn table(&self, id: TableId) -> String {
         // The places of a fixed model lead to a local or a global; a bare name ends the circle of a broken one.
         match self.tables.get(&id) {
             Some(&place) if self.reaches_root(id) => self.at(id.to_string(), place),
@@ -284,6 +289,12 @@ impl Renderer {
             Operation::GrowTable(grow) => self.grow_table(grow),
             Operation::InternStrings(strings) => self.intern_strings(strings),
             Operation::SwitchMode(switch) => self.switch_mode(switch),
+            Operation::LateField(late) => self.late_field(late),
+            Operation::SetNativeUpvalue(set) => self.native_upvalue(set),
+            Operation::DropCoroutine(DropCoroutine { coroutine }) => {
+                self.push(format!("{} = nil", self.coroutine(*coroutine)));
+            }
+            Operation::RuntimeErrors(errors) => self.runtime_errors(errors),
             Operation::NewList(NewList { id, place, before, steps, after }) => {
                 self.use_helper(Helper::Steps);
                 let mut items = vec!["{}".to_owned(); usize::from(*before)];
@@ -452,15 +463,7 @@ impl Renderer {
             Operation::Throw(Throw { error }) => self.throw(*error),
             Operation::Garbage(Garbage { kind, count }) => self.garbage(*kind, *count),
             Operation::Strings(Strings { build, count }) => self.strings(*build, *count),
-            Operation::CloseVariable(CloseVariable { table, key, value }) => {
-                let (table, value) = (self.table(*table), self.value(*value));
-                let close = format!("function() {table}.{key} = {value} end");
-                self.push("do");
-                self.indented(|inner| {
-                    inner.push(format!("local guard <close> = setmetatable({{}}, {{ __close = {close} }})"));
-                });
-                self.push("end");
-            }
+            Operation::CloseVariable(close) => self.close_variable(close),
             Operation::LoadChunk(LoadChunk { table, key, other, set }) => {
                 let table = self.table(*table);
                 let chunk = format!("load(\"{key} = {{ {other} }} return {other}\", \"=chunk\"");

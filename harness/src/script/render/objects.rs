@@ -16,6 +16,7 @@ fn value_of(of: BasicType) -> &'static str {
         BasicType::String => "\"\"",
         BasicType::Function => "type",
         BasicType::Thread => "coroutine.running()",
+        BasicType::Userdata => "io.stderr",
     }
 }
 
