@@ -39,7 +39,7 @@ payloads! {
         stripped: bool,
         /// Whether a coroutine calls it, whose hook it is and stays.
         inside: bool,
-        /// Whether there is a full collection before the call.
+        /// Whether there is a full collection before the call, and it is shown that the coroutine does not outlive its last use.
         collect: bool,
     }
 }
@@ -148,8 +148,12 @@ impl Renderer {
         self.push("do");
         self.indented(|inner| {
             inner.push("local hooked");
+            let dies = *inside && *collect;
             if *inside {
                 inner.push(format!("local co = coroutine.create({function})"));
+                if dies {
+                    inner.push("local seen = setmetatable({ co }, { __mode = \"v\" })");
+                }
                 inner.push(format!("debug.sethook(co, {hook})"));
             } else {
                 inner.push(format!("debug.sethook({hook})"));
@@ -166,6 +170,11 @@ impl Renderer {
             // Whether there are lines is nothing that the collector could change, and not asked.
             if *events != HookEvents::Lines {
                 inner.push("print(hooked)");
+            }
+            if dies {
+                inner.push("co = nil");
+                inner.full_collections();
+                inner.push("print(seen[1] == nil)");
             }
         });
         self.push("end");

@@ -183,9 +183,10 @@ const EMPTY: &str = r#"local function empty(t, count, again)
 end
 "#;
 
-// The last entry is taken away first: the list of the table has no holes.
+// The last entry is taken away first: the list of the table has no holes. One entry stays as long as its key does.
 const GROW: &str = r#"local function grow(t, count, turns, key)
   local last, keys = #t, {}
+  t[{}] = true
   for i = 1, count do
     keys[i] = key(last, i)
     t[keys[i]] = {}

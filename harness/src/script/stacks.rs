@@ -58,9 +58,8 @@ impl<'a> Arbitrary<'a> for TowerKind {
             20..=29 => TowerKind::Bytes,
             30..=39 => TowerKind::CallChain,
             40..=49 => TowerKind::TailCalls,
-            // It takes as long as ten scripts without it.
-            50 => TowerKind::Overflow,
-            51..=57 => TowerKind::NativeOverflow,
+            50..=53 => TowerKind::Overflow,
+            54..=58 => TowerKind::NativeOverflow,
             _ => TowerKind::HandlerOverflow,
         })
     }
@@ -105,7 +104,7 @@ impl Renderer {
             TowerKind::Overflow => vec![
                 // The second one needs the room in which the first was handled.
                 "local function f(...) return select(\"#\", ...), ... end".to_owned(),
-                format!("for _ = 1, 2 do print((pcall(f, table.unpack({{}}, 1, {})))) end", 600_000 + many),
+                format!("for _ = 1, 2 do print(select(2, pcall(f, table.unpack({{}}, 1, {}))):match(\"stack.*\")) end", 600_000 + many),
             ],
             TowerKind::NativeOverflow => {
                 let callback = format!("local function f() {step}return (string.gsub(\"a\", \"a\", f)) end");

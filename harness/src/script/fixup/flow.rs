@@ -43,7 +43,8 @@ impl Fixer {
     }
 
     pub(super) fn hooked_call(&mut self, call: &mut HookedCall) -> Option<()> {
-        let HookedCall { function, argument, steps, .. } = call;
+        let HookedCall { function, argument, steps, inside, collect, .. } = call;
+        *inside &= !*collect || self.may_count_survivors().is_some();
         self.function(function)?;
         self.value(argument);
         *steps = (*steps).clamp(1, MAX_HOOK_STEPS);
