@@ -72,7 +72,15 @@ impl Heap {
     }
 
     /// Closes the upvalues of the thread's slots at and above `level`.
+    #[inline]
     pub(crate) fn close_upvalues(&mut self, thread: Gc<Thread>, level: usize, end: ScopeEnd) {
+        if Self::has_open_upvalue(thread, level) {
+            self.close_open_upvalues(thread, level, end);
+        }
+    }
+
+    #[inline(never)]
+    fn close_open_upvalues(&mut self, thread: Gc<Thread>, level: usize, end: ScopeEnd) {
         while Self::has_open_upvalue(thread, level) {
             // SAFETY: the reference to the thread ends before anything else is called.
             let last = unsafe { thread.as_mut() }.open_upvalues.writable().pop();
