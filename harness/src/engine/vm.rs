@@ -374,6 +374,8 @@ pub struct Watch {
     dangling: Option<Box<Violation>>,
     coverage: Option<Coverage>,
     unreachable: Option<Unreachable>,
+    /// What was found when a weak entry was cleared. The checker looks at weak tables when the step has ended, and has the first word.
+    found_in_step: Option<Unreachable>,
     /// Whether the script has ended. What the collector comes to while the host closes the state is not counted: no script can be
     /// written for it.
     ended: bool,
@@ -423,7 +425,7 @@ impl Watch {
     }
 
     fn with(checker: Option<Checker>, coverage: Option<Coverage>) -> Watch {
-        Watch { checker, dangling: None, coverage, unreachable: None, ended: false }
+        Watch { checker, dangling: None, coverage, unreachable: None, found_in_step: None, ended: false }
     }
 
     /// Takes the looks that are due when the script has ended. `collected`: a full collection was made since, and ended.
@@ -474,7 +476,15 @@ impl Watch {
         if self.ended {
             return ControlFlow::Continue(());
         }
-        match coverage.note(heap, event) {
+        let found = match (coverage.note(heap, event), event) {
+            (Err(unreachable), Event::ClearWeak { .. }) => {
+                self.found_in_step.get_or_insert(unreachable);
+                return ControlFlow::Continue(());
+            }
+            (Ok(()), Event::StepEnd(..)) => self.found_in_step.take().map_or(Ok(()), Err),
+            (found, _) => found,
+        };
+        match found {
             Ok(()) => ControlFlow::Continue(()),
             Err(unreachable) => {
                 self.unreachable = Some(unreachable);
