@@ -4,6 +4,8 @@
 //! one fault whatever is stored. A line that no signature can be like is an error, since a mistyped line would accept nothing.
 
 use moonphase_heap::{Kind, Site};
+
+use crate::coverage::Cell;
 use moonphase_invariants::Invariant;
 
 use crate::finding::{FindingKind, Signature};
@@ -93,7 +95,7 @@ fn forms(kind: FindingKind) -> Vec<String> {
             let objects: Vec<String> = objects.chain([String::new()]).collect();
             sites.flat_map(|site| objects.iter().map(move |objects| format!("{kind}{site}{objects}"))).collect()
         }
-        FindingKind::UnreachableState => Site::ALL.iter().map(|site| format!("{kind} {site} *")).collect(),
+        FindingKind::UnreachableState => Cell::first_words().map(|word| format!("{kind} {word} *")).collect(),
         FindingKind::Differential | FindingKind::Schedule => {
             let both = ENDS.iter().flat_map(|ours| ENDS.iter().map(move |other| format!("{ours}/{other}")));
             let ended = both.flat_map(|ends| [format!("{kind} end {ends}"), format!("{kind} output {ends}")]);

@@ -1,6 +1,6 @@
 //! What happens in a heap, as an observer is told it.
 
-use crate::{Colour, Phase, Site};
+use crate::{Clearing, Colour, Phase, ScopeEnd, Site};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -186,10 +186,20 @@ pub enum Event<'e, O> {
     OpenUpvalue(O),
     /// A variable was captured again: the upvalue was found in its thread's open list.
     FindUpvalue(O),
-    /// An upvalue was closed.
-    CloseUpvalue(O),
-    /// An entry of a weak table is cleared, since its key or value is dead.
+    /// An upvalue was closed. Raised with the stores.
+    CloseUpvalue {
+        /// The upvalue, which has its value by now.
+        upvalue: O,
+        /// Why.
+        end: ScopeEnd,
+    },
+    /// A to-be-closed variable is closed: its `__close` method is called next, unless the program is being ended. Raised with the
+    /// stores.
+    CloseVariable(ScopeEnd),
+    /// An entry of a weak table is cleared, since its key or value is dead. Raised with the steps.
     ClearWeak {
+        /// The pass that clears it.
+        pass: Clearing,
         /// The table.
         table: O,
         /// The key, if it is an object.
@@ -208,6 +218,8 @@ pub enum Event<'e, O> {
     Finalize(O),
     /// The finalizer that was called last has ended. Raised with the steps.
     Finalized,
+    /// The state is about to be closed: nothing of that has been done yet but that variables were closed. Raised with the steps.
+    CloseState,
     /// The program wrote to its output.
     Output(&'e [u8]),
     /// The collector met a freed object where only living ones may be.
@@ -225,10 +237,11 @@ impl<O> Event<'_, O> {
 /// Which events an observer wants. The others are not raised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Interests {
-    /// [`Event::Store`] and [`Event::Barrier`].
+    /// [`Event::Store`], [`Event::Barrier`], [`Event::CloseUpvalue`] and [`Event::CloseVariable`].
     pub stores: bool,
-    /// [`Event::StepBegin`], [`Event::StepEnd`], [`Event::RunEnd`], [`Event::Rest`], [`Event::Credit`], [`Event::Traversed`], [`Event::PhaseChange`],
-    /// [`Event::Finalizable`], [`Event::Finalize`] and [`Event::Finalized`].
+    /// [`Event::StepBegin`], [`Event::StepEnd`], [`Event::RunEnd`], [`Event::Rest`], [`Event::Credit`], [`Event::Traversed`],
+    /// [`Event::PhaseChange`], [`Event::ClearWeak`], [`Event::Finalizable`], [`Event::Finalize`], [`Event::Finalized`] and
+    /// [`Event::CloseState`].
     pub steps: bool,
     /// Where there is little to tell: with the stores, barriers that changed no colour; with the steps, changes of phase but
     /// for those that end marking, and both ends of each turn that only goes on with marking in the middle of a run.

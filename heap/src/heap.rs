@@ -48,6 +48,15 @@ impl Weakness {
     }
 }
 
+/// A chunk that a program loads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Loading {
+    /// Whether the chunk is a binary one.
+    pub binary: bool,
+    /// Whether a function gave the chunk piece by piece. Else a string is the chunk.
+    pub reader: bool,
+}
+
 /// A heap, to be read. The value is a handle: it is copied freely and lent for as long as the heap stands still.
 ///
 /// An implementation reads the objects themselves and none of the collector's caches: the caches may be wrong.
@@ -198,6 +207,12 @@ pub trait Heap: Copy {
 
     /// The thread that runs; `None` before the first one does.
     fn running_thread(self) -> Option<Self::Object>;
+
+    /// The chunk that the program is loading, as long as its objects are made: those that nothing refers to yet are roots
+    /// ([`Root::JustMade`]). `None` where no program loads one, or the heap does not know.
+    fn loading(self) -> Option<Loading> {
+        None
+    }
 
     // References.
 

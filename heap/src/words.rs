@@ -136,6 +136,40 @@ words! {
         Fixed = "fixed",
     }
 
+    /// Why variables are closed: the ways out of their scope (manual of Lua 5.4, §3.3.8), and others.
+    ScopeEnd {
+        /// A block ends, by itself, by `break` or by `goto`.
+        Block = "block",
+        /// The function returns.
+        Return = "return",
+        /// The function's frame is used again by a tail call.
+        TailCall = "tail-call",
+        /// `pcall` or `xpcall` has caught an error.
+        Error = "error",
+        /// A protected call that native code makes has failed: a finalizer, a function that reads a chunk.
+        NestedError = "nested-error",
+        /// `coroutine.close`.
+        CoroutineClose = "coroutine-close",
+        /// An error leaves a coroutine by the function of `coroutine.wrap`.
+        WrapError = "wrap-error",
+        /// The state is closed.
+        StateClose = "state-close",
+        /// The thread is dead and is freed.
+        ThreadFreed = "thread-freed",
+        /// Another frame begins below the variable. No compiler leaves one open there.
+        NewFrame = "new-frame",
+    }
+
+    /// Which pass of the atomic phase clears an entry of a weak table (`atomic` in `lgc.c` of Lua 5.4).
+    Clearing {
+        /// The entry's value is dead, or waits for its finalizer from now on: the first pass.
+        Values = "values",
+        /// The key is dead, and nothing that waits for a finalizer refers to the key.
+        Keys = "keys",
+        /// The value is dead, and nothing but what waits for a finalizer refers to the table.
+        RevivedValues = "revived-values",
+    }
+
     /// A list of gray objects.
     GrayList {
         /// To be traversed.

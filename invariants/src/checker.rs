@@ -557,7 +557,7 @@ impl Checker {
                 self.finalizers.end();
                 Ok(())
             }
-            Event::CloseUpvalue(upvalue) => {
+            Event::CloseUpvalue { upvalue, .. } => {
                 self.suspicious |= signs::in_object(heap, upvalue);
                 Ok(())
             }

@@ -167,8 +167,8 @@ impl History {
                 self.traversing = Some(name(object));
             }
             Event::Traversed(_) | Event::StepEnd(..) => self.traversing = None,
-            Event::CloseUpvalue(object) if heap.is_black(object) => {
-                self.blackened.insert(heap.id(object), moment());
+            Event::CloseUpvalue { upvalue, .. } if heap.is_black(upvalue) => {
+                self.blackened.insert(heap.id(upvalue), moment());
             }
             Event::Free(object) => {
                 self.freed.insert(heap.id(object), moment());

@@ -233,3 +233,91 @@ fn closing_tells_of_each_finalizer_between_steps_and_calls_none_that_is_new() {
         assert_eq!(told[closing..], expected, "{policy}");
     }
 }
+
+#[test]
+fn what_is_closed_and_what_is_cleared_is_told_with_the_reason() {
+    let open = "local x local function f() return x end";
+    let guard = "local g <close> = setmetatable({}, { __close = function() end })";
+    let told = |script: &str, event: &str| {
+        let (result, log) = observe(Log { coarse: true, ..Log::default() }, Policy::LUA_54, script);
+        assert!(matches!(result, Ok(()) | Err(ScriptError::Exit(_))), "{script}: {result:?}");
+        assert!(log.lines.iter().any(|line| line.contains(event)), "{script}: no {event}");
+    };
+    for (script, end) in [
+        (format!("do {open} end"), "Block"),
+        (format!("local function g() {open} return 1 end g()"), "Return"),
+        (format!("local function g() {open} return print() end g()"), "TailCall"),
+        (format!("pcall(function() {open} error() end)"), "Error"),
+        (format!("load(function() {open} error() end)"), "NestedError"),
+        (
+            format!(
+                "local c = coroutine.create(function() {open} coroutine.yield() end) coroutine.resume(c) coroutine.close(c)"
+            ),
+            "CoroutineClose",
+        ),
+        (format!("pcall(coroutine.wrap(function() {open} error() end))"), "WrapError"),
+        (format!("{open} os.exit(true, true)"), "StateClose"),
+        (
+            format!(
+                "do local c = coroutine.wrap(function() {open} u = f coroutine.yield() end) c() end collectgarbage()"
+            ),
+            "ThreadFreed",
+        ),
+    ] {
+        told(&script, &format!("end: {end} }}"));
+    }
+    told(&format!("do {guard} end"), "CloseVariable(Block)");
+    told(&format!("pcall(function() {guard} error() end)"), "CloseVariable(Error)");
+    told("os.exit(true, true)", "CloseState");
+    let weak = |mode: &str, content: &str| {
+        format!("local t = setmetatable({{}}, {{ __mode = '{mode}' }}) {content} collectgarbage()")
+    };
+    told(&weak("v", "t[1] = {}"), "ClearWeak { pass: Values");
+    told(&weak("k", "t[{}] = 1"), "ClearWeak { pass: Keys");
+    let late = "t[1] = {} setmetatable({ t }, { __gc = function() end }) t = nil";
+    told(&weak("v", late), "ClearWeak { pass: RevivedValues");
+}
+
+/// Writes down which chunks the collector worked at while a program loaded them.
+#[derive(Default)]
+struct Loads(BTreeSet<(bool, bool)>);
+
+impl<H: Names> Observer<H> for Loads {
+    fn interests(&self) -> Interests {
+        Interests { stores: false, steps: true, idle: true, fine: false }
+    }
+
+    fn event(&mut self, heap: H, event: &Event<'_, H::Object>) -> ControlFlow<()> {
+        if let (Event::StepBegin(_), Some(loading)) = (event, heap.loading()) {
+            self.0.insert((loading.binary, loading.reader));
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn into_any(self: Box<Self>) -> Box<dyn Any> {
+        self
+    }
+}
+
+#[test]
+fn a_heap_says_what_is_loaded_while_the_collector_works() {
+    let program = |chunk: &str| {
+        format!(
+            "collectgarbage('stop') local text = 'return function() return 1.5, {{ y = \"x\" }} end' local dumped = string.dump(load(text))
+             local function read(chunk) return coroutine.wrap(function() coroutine.yield(chunk) end) end
+             collectgarbage('incremental', 100, 100, 1) collectgarbage('restart')
+             for i = 1, 200 do load({chunk}) end"
+        )
+    };
+    for (chunk, expected) in [
+        ("text", (false, false)),
+        ("read(text)", (false, true)),
+        ("dumped", (true, false)),
+        ("read(dumped)", (true, true)),
+    ] {
+        let mut vm = Vm::observed(Options::default(), Box::new(Loads::default()));
+        vm.run(program(chunk).as_bytes(), b"=script", &[]).expect("it runs");
+        let loads = vm.take_observer().and_then(|observer| observer.into_any().downcast::<Loads>().ok());
+        assert_eq!(loads.expect("the observer that was installed").0, BTreeSet::from([expected]), "{chunk}");
+    }
+}

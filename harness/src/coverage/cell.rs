@@ -1,159 +1,146 @@
-//! Cells: what one store looks like to the collector.
+//! Cells: what something that happened looked like to the collector.
 
+use std::collections::HashMap;
 use std::fmt;
+use std::sync::LazyLock;
 
-use moonphase_heap::{Colour, Event, Heap, Mode, Phase, Site};
+use moonphase_heap::{Event, Heap, Site, StepKind};
 use serde::{Deserialize, Serialize};
 
-/// Where the collector is, as far as stores can tell.
-///
-/// In generational mode the phase between two collections is that of propagation, while the colours mean ages; so it has
-/// stages of its own.
+use super::closing::{EndCell, ScopeCell};
+use super::loading::LoadCell;
+use super::store::StoreCell;
+use super::weak::WeakCell;
+
+/// Something that happened, as the collector saw it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum CyclePart {
-    /// A phase of a cycle, in incremental mode.
-    Incremental(Phase),
-    /// Between two collections of generational mode.
-    Generational,
-    /// Inside of a minor collection, while it sweeps.
-    MinorSweep,
-}
-
-const STAGES: usize = Phase::ALL.len() + 2;
-
-const COLOURS: [Colour; 4] = [Colour::White, Colour::OtherWhite, Colour::Gray, Colour::Black];
-
-impl CyclePart {
-    fn of<H: Heap>(heap: H) -> CyclePart {
-        match (heap.mode(), heap.phase()) {
-            (Mode::Incremental, phase) => CyclePart::Incremental(phase),
-            (Mode::Generational, Phase::Propagate) => CyclePart::Generational,
-            (Mode::Generational, _) => CyclePart::MinorSweep,
-        }
-    }
-
-    fn index(self) -> usize {
-        match self {
-            CyclePart::Incremental(phase) => phase as usize,
-            CyclePart::Generational => Phase::ALL.len(),
-            CyclePart::MinorSweep => Phase::ALL.len() + 1,
-        }
-    }
-
-    fn at(index: usize) -> CyclePart {
-        match Phase::ALL.get(index) {
-            Some(&phase) => CyclePart::Incremental(phase),
-            None if index == CyclePart::Generational.index() => CyclePart::Generational,
-            None => CyclePart::MinorSweep,
-        }
-    }
-
-    /// The word in the names of cells: that of the phase, `generational` or `minor-sweep`.
-    pub fn name(self) -> &'static str {
-        match self {
-            CyclePart::Incremental(phase) => phase.name(),
-            CyclePart::Generational => "generational",
-            CyclePart::MinorSweep => "minor-sweep",
-        }
-    }
-}
-
-/// Whether the upvalue that a store is about is open.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum UpvalueState {
-    /// It is a stack slot's.
-    Open,
-    /// It has its value.
-    Closed,
-}
-
-/// A store as the collector sees it before its barrier.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Cell {
-    /// Who writes.
-    pub site: Site,
-    /// Where the collector is.
-    pub stage: CyclePart,
-    /// The colour of the holder.
-    pub parent: Colour,
-    /// The colour of what it refers to now.
-    pub child: Colour,
-    /// The state of the upvalue, at sites where it can be one or the other.
-    pub upvalue: Option<UpvalueState>,
+pub enum Cell {
+    /// A reference was stored.
+    Store(StoreCell),
+    /// An entry of a weak table was cleared.
+    Weak(WeakCell),
+    /// A variable was closed.
+    Scope(ScopeCell),
+    /// The state was closed.
+    End(EndCell),
+    /// The collector worked while a chunk was loaded.
+    Load(LoadCell),
 }
 
 /// How many numbers of cells there are.
-pub const CELLS: usize = Site::ALL.len() * STAGES * COLOURS.len() * COLOURS.len() * 2;
+pub const CELLS: usize = StoreCell::COUNT + WeakCell::COUNT + ScopeCell::COUNT + EndCell::COUNT + LoadCell::COUNT;
 
 const _: () = assert!(CELLS <= u16::MAX as usize + 1);
 
+/// The first words of the names of cells other than stores, whose first words are those of sites.
+const SUBJECTS: [&str; 9] = [
+    "weak-entry",
+    "weak-late",
+    "weak-age",
+    "weak-finalized",
+    "weak-pair",
+    "close-upvalue",
+    "close-variable",
+    "close-state",
+    "load",
+];
+
+/// The cells other than stores, in the order of their numbers, and the numbers.
+struct Others {
+    cells: Vec<Cell>,
+    numbers: HashMap<Cell, usize>,
+}
+
+static OTHERS: LazyLock<Others> = LazyLock::new(|| {
+    let cells: Vec<Cell> = (WeakCell::all().into_iter().map(Cell::Weak))
+        .chain(ScopeCell::all().map(Cell::Scope))
+        .chain(EndCell::all().map(Cell::End))
+        .chain(LoadCell::all().map(Cell::Load))
+        .collect();
+    let numbers = (StoreCell::COUNT..).zip(&cells).map(|(number, &cell)| (cell, number)).collect();
+    Others { cells, numbers }
+});
+
 impl Cell {
-    /// The cell of a store. `None` for other events, and where a name of a metamethod is stored: these strings are never
-    /// collected, so they have no colour to speak of.
-    pub fn of<H: Heap>(heap: H, event: &Event<'_, H::Object>) -> Option<Cell> {
-        let Event::Store { site, holder, new, before, .. } = *event else { return None };
-        if heap.is_fixed(new) {
-            return None;
+    /// The cells of an event, in the middle of a step of this kind or outside of steps.
+    pub(super) fn each_of<H: Heap>(
+        heap: H,
+        step: Option<StepKind>,
+        event: &Event<'_, H::Object>,
+        mut visit: impl FnMut(Cell),
+    ) {
+        match *event {
+            Event::Store { site, holder, new, before, .. } => {
+                if let Some(cell) = StoreCell::of(heap, site, [holder, new], before) {
+                    visit(Cell::Store(cell));
+                }
+            }
+            Event::ClearWeak { pass, table, key, value } => {
+                WeakCell::each_of(heap, step, pass, table, [key, value], |cell| visit(Cell::Weak(cell)));
+            }
+            Event::CloseUpvalue { end, .. } => visit(Cell::Scope(ScopeCell::of_upvalue(heap, end))),
+            Event::CloseVariable(end) => {
+                if let Some(cell) = ScopeCell::of_variable(heap, end) {
+                    visit(Cell::Scope(cell));
+                }
+            }
+            Event::CloseState => EndCell::each_of(heap, |cell| visit(Cell::End(cell))),
+            Event::StepBegin(kind) => {
+                if let Some(cell) = LoadCell::of(heap, kind) {
+                    visit(Cell::Load(cell));
+                }
+            }
+            _ => {}
         }
-        let upvalue = has_upvalue_state(site).then(|| {
-            // Of the two objects one is the upvalue.
-            let open = heap.is_open_upvalue(holder) || heap.is_open_upvalue(new);
-            if open { UpvalueState::Open } else { UpvalueState::Closed }
-        });
-        Some(Cell { site, stage: CyclePart::of(heap), parent: before.holder, child: before.new, upvalue })
     }
 
     /// The number of the cell, below [`CELLS`].
     pub fn index(self) -> usize {
-        let mut index = self.site as usize;
-        index = index * STAGES + self.stage.index();
-        index = index * COLOURS.len() + self.parent as usize;
-        index = index * COLOURS.len() + self.child as usize;
-        index * 2 + usize::from(self.upvalue == Some(UpvalueState::Open))
+        match self {
+            Cell::Store(store) => store.index(),
+            // Every cell is among them.
+            other => OTHERS.numbers.get(&other).copied().unwrap_or_default(),
+        }
     }
 
     /// The cell of a number. `None` where there is none.
     pub fn at(index: usize) -> Option<Cell> {
-        let (open, index) = (index % 2 == 1, index / 2);
-        let (child, index) = (COLOURS[index % COLOURS.len()], index / COLOURS.len());
-        let (parent, index) = (COLOURS[index % COLOURS.len()], index / COLOURS.len());
-        let (stage, index) = (CyclePart::at(index % STAGES), index / STAGES);
-        let site = *Site::ALL.get(index)?;
-        let upvalue = match (has_upvalue_state(site), open) {
-            (true, true) => Some(UpvalueState::Open),
-            (true, false) => Some(UpvalueState::Closed),
-            (false, false) => None,
-            (false, true) => return None,
-        };
-        Some(Cell { site, stage, parent, child, upvalue })
+        match index.checked_sub(StoreCell::COUNT) {
+            None => StoreCell::at(index).map(Cell::Store),
+            Some(index) => OTHERS.cells.get(index).copied(),
+        }
     }
 
     /// Every cell, in the order of their numbers.
     pub fn all() -> impl Iterator<Item = Cell> {
         (0..CELLS).filter_map(Cell::at)
     }
-}
 
-/// Whether the upvalue at a site may be open or closed. One that is being closed is open, and that of a main function
-/// closed from the beginning.
-fn has_upvalue_state(site: Site) -> bool {
-    matches!(site, Site::UpvalueStore | Site::Setupvalue | Site::Upvaluejoin | Site::ClosureCapture)
+    /// What met the collector, with its article.
+    pub fn subject(self) -> &'static str {
+        match self {
+            Cell::Store(_) => "a store",
+            Cell::Weak(_) => "the clearing of a weak entry",
+            Cell::Scope(_) => "the closing of a variable",
+            Cell::End(_) => "the closing of the state",
+            Cell::Load(_) => "the loading of a chunk",
+        }
+    }
+
+    /// What the names of cells begin with.
+    pub fn first_words() -> impl Iterator<Item = &'static str> {
+        Site::ALL.iter().map(|site| site.name()).chain(SUBJECTS)
+    }
 }
 
 impl fmt::Display for Cell {
-    /// `setupvalue propagate black->white closed`
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let word = |colour: Colour| match colour {
-            Colour::White => "white",
-            Colour::OtherWhite => "other-white",
-            Colour::Gray => "gray",
-            Colour::Black => "black",
-        };
-        write!(f, "{} {} {}->{}", self.site, self.stage.name(), word(self.parent), word(self.child))?;
-        match self.upvalue {
-            Some(UpvalueState::Open) => f.write_str(" open"),
-            Some(UpvalueState::Closed) => f.write_str(" closed"),
-            None => Ok(()),
+        match self {
+            Cell::Store(cell) => cell.fmt(f),
+            Cell::Weak(cell) => cell.fmt(f),
+            Cell::Scope(cell) => cell.fmt(f),
+            Cell::End(cell) => cell.fmt(f),
+            Cell::Load(cell) => cell.fmt(f),
         }
     }
 }
@@ -166,12 +153,35 @@ mod tests {
 
     #[test]
     fn a_cell_is_the_one_of_its_number_and_has_a_name_of_its_own() {
+        assert_eq!(StoreCell::COUNT + OTHERS.cells.len(), CELLS);
         let mut names = HashSet::new();
         for cell in Cell::all() {
             assert_eq!(Cell::at(cell.index()), Some(cell));
             assert!(names.insert(cell.to_string()), "{cell}");
         }
-        assert!(names.contains("setupvalue propagate black->white closed"));
-        assert!(names.contains("table-store minor-sweep white->gray"));
+        for name in [
+            "setupvalue propagate black->white closed",
+            "table-store minor-sweep white->gray",
+            "weak-entry weak-keys key minor",
+            "weak-late major",
+            "weak-age keys survival",
+            "weak-finalized values incremental",
+            "weak-pair all-weak value dead",
+            "close-upvalue wrap-error marking",
+            "close-variable error",
+            "close-variable return no-barriers",
+            "close-state table sweeping",
+            "close-state waiting",
+            "load binary reader prototype sweep-all",
+        ] {
+            assert!(names.contains(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn every_name_begins_with_one_of_the_first_words() {
+        let used: HashSet<String> =
+            Cell::all().map(|cell| cell.to_string().split(' ').next().unwrap_or_default().to_owned()).collect();
+        assert_eq!(used, Cell::first_words().map(str::to_owned).collect());
     }
 }

@@ -90,7 +90,7 @@ pub struct VmRun {
     pub outcome: Outcome,
     /// What the checker found.
     pub violation: Option<Box<Violation>>,
-    /// The store that ended the script, since none can be like it.
+    /// The state that ended the script, since none can be like it.
     pub unreachable: Option<Unreachable>,
     /// The last event at which the checker found the whole heap sound, 0 if none.
     pub sound_until: u64,
@@ -276,7 +276,7 @@ fn end_of(result: Result<(), ScriptError>) -> End {
 }
 
 impl VmRun {
-    /// What was seen to go wrong. A broken invariant says more than a store that cannot be.
+    /// What was seen to go wrong. A broken invariant says more than a state that cannot be.
     pub fn seen(&self) -> Option<Seen<'_>> {
         self.violation.as_deref().map(Seen::Broken).or(self.unreachable.as_ref().map(Seen::Unreachable))
     }
@@ -366,14 +366,18 @@ impl Write for SharedOutput {
 }
 
 /// What looks for something wrong while our VM runs a script: the checker, or where nothing is checked the quarantine alone,
-/// and whether each store meets a state that it can meet.
+/// and whether the collector comes to
+/// states alone that it can come to.
 pub struct Watch {
     checker: Option<Checker>,
     /// What the quarantine alone saw, where nothing is checked.
     dangling: Option<Box<Violation>>,
     coverage: Option<Coverage>,
     unreachable: Option<Unreachable>,
-    /// Whether the script has ended. What stores meet while the state is closed is not counted: no script can be written for it.
+    /// What was found when a weak entry was cleared. The checker looks at weak tables when the step has ended, and has the first word.
+    found_in_step: Option<Unreachable>,
+    /// Whether the script has ended. What the collector comes to while the host closes the state is not counted: no script can be
+    /// written for it.
     ended: bool,
 }
 
@@ -381,7 +385,7 @@ pub struct Watch {
 pub enum Seen<'w> {
     /// An invariant does not hold.
     Broken(&'w Violation),
-    /// A store met a state that it cannot meet.
+    /// The collector came to a state that it cannot come to.
     Unreachable(&'w Unreachable),
 }
 
@@ -389,7 +393,9 @@ impl fmt::Display for Seen<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Seen::Broken(violation) => violation.fmt(f),
-            Seen::Unreachable(Unreachable { cell, rule }) => write!(f, "a store met {cell}, but {}", rule.sentence()),
+            Seen::Unreachable(Unreachable { cell, rule }) => {
+                write!(f, "{} met {cell}, but {}", cell.subject(), rule.sentence())
+            }
         }
     }
 }
@@ -419,7 +425,7 @@ impl Watch {
     }
 
     fn with(checker: Option<Checker>, coverage: Option<Coverage>) -> Watch {
-        Watch { checker, dangling: None, coverage, unreachable: None, ended: false }
+        Watch { checker, dangling: None, coverage, unreachable: None, found_in_step: None, ended: false }
     }
 
     /// Takes the looks that are due when the script has ended. `collected`: a full collection was made since, and ended.
@@ -441,7 +447,7 @@ impl Watch {
         }
     }
 
-    /// What was seen. A broken invariant says more than a store that cannot be.
+    /// What was seen. A broken invariant says more than a state that cannot be.
     pub fn seen(&self) -> Option<Seen<'_>> {
         let violation = self.checker.as_ref().and_then(Checker::violation).or(self.dangling.as_deref());
         violation.map(Seen::Broken).or(self.unreachable.as_ref().map(Seen::Unreachable))
@@ -464,13 +470,21 @@ impl Watch {
         if self.unreachable.is_some() {
             return ControlFlow::Break(());
         }
-        let (Some(_), Some(coverage), Event::Store { .. }) = (&self.checker, &mut self.coverage, event) else {
+        let (Some(_), Some(coverage)) = (&self.checker, &mut self.coverage) else {
             return ControlFlow::Continue(());
         };
         if self.ended {
             return ControlFlow::Continue(());
         }
-        match coverage.note(heap, event) {
+        let found = match (coverage.note(heap, event), event) {
+            (Err(unreachable), Event::ClearWeak { .. }) => {
+                self.found_in_step.get_or_insert(unreachable);
+                return ControlFlow::Continue(());
+            }
+            (Ok(()), Event::StepEnd(..)) => self.found_in_step.take().map_or(Ok(()), Err),
+            (found, _) => found,
+        };
+        match found {
             Ok(()) => ControlFlow::Continue(()),
             Err(unreachable) => {
                 self.unreachable = Some(unreachable);

@@ -8,7 +8,7 @@ use moonphase_invariants::Invariant;
 use moonphase_vm::gc::Policy;
 
 use super::explanation::{Barrier, Between, Broken, Crash, Disagreement, Link, Place, Shade, Store, Thing, When};
-use crate::coverage::Rule;
+use crate::coverage::{Cell, Rule};
 
 /// A line of the script, and what happened there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,9 +42,20 @@ pub(super) fn headline(broken: &Broken) -> String {
 }
 
 /// The headline where a store met what it cannot meet.
-pub(super) const UNREACHABLE: &str = "A store met colours in a phase in which no store can meet them: the collector is in a state that it must not be in.";
+pub(super) fn unreachable_headline(cell: Cell) -> String {
+    match cell {
+        Cell::Store(_) => {
+            "A store met colours in a phase in which no store can meet them: the collector is in a state that it must not be in."
+                .to_owned()
+        }
+        _ => {
+            let subject = capital(cell.subject());
+            format!("{subject} met the collector in a state that it must not be in.")
+        }
+    }
+}
 
-/// What must hold where a store met what it cannot meet.
+/// What must hold where the collector is in a state that it cannot be in.
 pub(super) fn state_rule(rule: Rule) -> String {
     format!("{}: {}. This follows from {}.", rule.name(), rule.sentence(), rule.source())
 }

@@ -13,7 +13,7 @@ use moonphase_vm::gc::Policy;
 
 use super::explanation::{Broken, Crash, Disagreement, Explanation, Shade};
 use super::prose::{self, Mark};
-use crate::coverage::Unreachable;
+use crate::coverage::{Cell, Unreachable};
 
 /// Columns of a page.
 const WIDTH: usize = 110;
@@ -131,10 +131,10 @@ impl Page {
     }
 
     fn unreachable(&mut self, Unreachable { cell, rule }: &Unreachable) -> Vec<Mark> {
-        self.headline(prose::UNREACHABLE);
+        self.headline(&prose::unreachable_headline(*cell));
         self.heading("What must hold");
         self.paragraph(&prose::state_rule(*rule));
-        self.heading("The store");
+        self.heading(if matches!(cell, Cell::Store(_)) { "The store" } else { "The state" });
         self.line(&format!("  {cell}"));
         Vec::new()
     }

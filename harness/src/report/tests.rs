@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
-use moonphase_heap::{Colour, Kind, Phase, Site};
+use moonphase_heap::{Clearing, Colour, Kind, Phase, Site};
 use moonphase_invariants::{Checker, Invariant, Level, ObjectInfo, Violation};
 use moonphase_vm::gc::Policy;
 use moonphase_vm::{Options, Vm};
 
 use super::{Broken, Context, Explanation, Identity, Style, Thing, render};
-use crate::coverage::{Cell, CyclePart, Rule, Unreachable};
+use crate::coverage::{Cell, Collection, CyclePart, Rule, StoreCell, Unreachable, WeakCell};
 use crate::engine::{Activity, Role};
 use crate::outcome;
 
@@ -203,13 +203,13 @@ fn the_report_of_a_crash_without_a_death_of_its_own_speaks_of_the_deadline() {
 }
 
 fn unreachable() -> Unreachable {
-    let cell = Cell {
+    let cell = Cell::Store(StoreCell {
         site: Site::UpvalueClose,
         stage: CyclePart::Incremental(Phase::SweepAll),
         parent: Colour::White,
         child: Colour::OtherWhite,
         upvalue: None,
-    };
+    });
     Unreachable { cell, rule: Rule::LiveUpvaluesHoldLiveValues }
 }
 
@@ -222,6 +222,18 @@ fn the_report_of_a_store_that_cannot_be_shows_the_store_and_the_rule_against_it(
         "\n  live-upvalues-hold-live-values: the atomic phase marks the values of marked open upvalues whose thread";
     assert!(text.contains(rule), "{text}");
     assert!(text.contains(" This follows from remark_upvalues.\n"), "{text}");
+}
+
+#[test]
+fn the_report_of_another_state_that_cannot_be_names_what_happened() {
+    let cell = Cell::Weak(WeakCell::Finalized { pass: Clearing::Keys, collection: Collection::Minor });
+    let explanation = Explanation::Unreachable(Unreachable { cell, rule: Rule::FinalizedKeysStay });
+    let text = render(&explanation, &context("print('a')", "signature"), Style::Plain);
+    assert!(
+        text.contains("The clearing of a weak entry met the collector in a state that it must not be in."),
+        "{text}"
+    );
+    assert!(text.contains("\nThe state\n  weak-finalized keys minor\n"), "{text}");
 }
 
 #[test]

@@ -481,7 +481,7 @@ impl Tracer {
             Event::Capture { closure, index, upvalue, origin } => self.captured(heap, closure, index, upvalue, origin),
             Event::OpenUpvalue(upvalue) => self.opened(heap, upvalue),
             Event::FindUpvalue(upvalue) => self.linked(heap, upvalue, true),
-            Event::CloseUpvalue(upvalue) => self.closed(heap, upvalue),
+            Event::CloseUpvalue { upvalue, .. } => self.closed(heap, upvalue),
             Event::JoinUpvalue { closure, index, old, new } if self.wants(heap, EventKind::Join, &[new, closure]) => {
                 let fact = Fact::Join {
                     object: self.names.name(heap, closure),
@@ -523,7 +523,7 @@ impl Tracer {
                     self.write(heap, fact);
                 }
             }
-            Event::ClearWeak { table, key, value } if self.wants(heap, EventKind::Clear, &[table]) => {
+            Event::ClearWeak { table, key, value, .. } if self.wants(heap, EventKind::Clear, &[table]) => {
                 let name = |object: Option<H::Object>| object.map(|object| self.names.name(heap, object));
                 let fact = Fact::Clear { object: self.names.name(heap, table), key: name(key), value: name(value) };
                 self.write(heap, fact);

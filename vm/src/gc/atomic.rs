@@ -1,7 +1,7 @@
 //! The atomic phase: the end of marking, in one go.
 
 use crate::gc::mark::Work;
-use crate::gc::{Gc, Heap, Object, Phase, Upvalues};
+use crate::gc::{Clearing, Gc, Heap, Object, Phase, Upvalues};
 use crate::value::Upvalue;
 
 impl Heap {
@@ -27,7 +27,7 @@ impl Heap {
         // All that is strongly reachable is marked. Values are cleared before objects with finalizers are revived, so
         // that a weak table never shows one that is being finalized.
         if !planted!(self, WeakValuesClearedLate) {
-            self.clear_by_values(0, 0);
+            self.clear_by_values(Clearing::Values, 0, 0);
         }
         if planted!(self, WeakKeysClearedEarly) {
             self.clear_by_keys();
@@ -44,10 +44,10 @@ impl Heap {
         // All that will be revived is marked too. Keys stay until they are really dead.
         self.clear_by_keys();
         if planted!(self, WeakValuesClearedLate) {
-            self.clear_by_values(0, 0);
+            self.clear_by_values(Clearing::Values, 0, 0);
         }
         if !planted!(self, RevivedValuesKept) {
-            self.clear_by_values(weak_before, all_before);
+            self.clear_by_values(Clearing::RevivedValues, weak_before, all_before);
         }
         if !planted!(self, WhiteNotFlipped) {
             self.current_white = self.other_white();

@@ -152,6 +152,9 @@ impl Heap {
 
     /// Makes every object with a finalizer wait for it: the state is being closed.
     pub(crate) fn finalize_all(&mut self) {
+        if self.interests.steps {
+            self.raise(Event::CloseState);
+        }
         if self.mode() == Mode::Generational && !planted!(self, ClosingDropsOld) {
             self.enter_incremental();
         }

@@ -8,7 +8,7 @@ use crate::gc::pool::Pool;
 use crate::gc::quarantine::Quarantine;
 use crate::gc::upvalue::CountedUpvalues;
 use crate::gc::{AnyGc, Gc, Policy, Semantics};
-use crate::gc::{Event, Interests, VmObserver};
+use crate::gc::{Event, Interests, Loading, ScopeEnd, VmObserver};
 use crate::gc::{HeapView, ObjectView, Phase, Rules};
 use crate::value::{Metamethod, Str, Table, Thread, Value};
 use std::cell::Cell;
@@ -138,6 +138,8 @@ pub struct Heap {
     pub(crate) metatables: Metatables,
     /// What native code has made and stored nowhere yet, each with the depth of nested runs that it was made at.
     pub(super) anchors: Vec<(AnyGc, u32)>,
+    /// The chunk whose objects a program's `load` is making.
+    pub(super) loading: Option<Loading>,
     /// Whether steps are taken one after the other, with nothing done in between.
     pub(super) in_run: bool,
     /// Whether the run has had a step.
@@ -191,6 +193,7 @@ impl Heap {
             host_references: None,
             metatables: Metatables::default(),
             anchors: Vec::new(),
+            loading: None,
             in_run: false,
             run_goes_on: false,
             names: Vec::new(),
@@ -324,6 +327,11 @@ impl Heap {
         in_run
     }
 
+    /// Says what is being loaded from now on; gives what was before.
+    pub(crate) fn set_loading(&mut self, loading: Option<Loading>) -> Option<Loading> {
+        std::mem::replace(&mut self.loading, loading)
+    }
+
     /// Makes an object a root, since native code made it at this depth and may not have stored it before a step. Like a
     /// stack slot this has no barrier: the atomic phase marks it again.
     pub(crate) fn anchor(&mut self, object: AnyGc, depth: u32) {
@@ -410,6 +418,14 @@ impl Heap {
             && let Some(closure) = self.view().running_function()
         {
             self.raise(Event::Return(ObjectView::new(closure)));
+        }
+    }
+
+    /// Tells the observer that a to-be-closed variable is about to be closed.
+    #[inline]
+    pub(crate) fn note_closing_variable(&mut self, end: ScopeEnd) {
+        if self.interests.stores {
+            self.raise(Event::CloseVariable(end));
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::gc::Event;
 use crate::gc::object::bits;
-use crate::gc::{AnyGc, Gc, Heap, Object, ObjectView, Phase, StringRule, SweepRule, Weakness};
+use crate::gc::{AnyGc, Clearing, Gc, Heap, Object, ObjectView, Phase, StringRule, SweepRule, Weakness};
 use crate::random;
 use crate::value::{Closure, Metamethod, NativeClosure, Prototype, Table, Thread, Userdata, Value};
 
@@ -231,7 +231,7 @@ impl Heap {
             self.mark_value(key);
             let is_white = self.is_cleared(value);
             if is_white && self.phase != Phase::Propagate && planted!(self, WeakValuesClearedEarly) {
-                self.clear_node(table, index);
+                self.clear_node(Clearing::Values, table, index);
             }
             has_white |= is_white;
         }
@@ -291,7 +291,7 @@ impl Heap {
                 white_keys = true;
                 white_pairs |= value.is_white();
             } else if value.is_white() && self.phase != Phase::Propagate && planted!(self, EphemeronEntryDropped) {
-                self.clear_node(table, index);
+                self.clear_node(Clearing::Keys, table, index);
             } else if value.is_white() {
                 marked = true;
                 self.mark_value(value);

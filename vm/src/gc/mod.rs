@@ -45,8 +45,8 @@ pub use fault::{Fault, UnknownFault};
 pub(crate) use field::{Field, Held};
 pub use heap::{Heap, HeapOptions, Metatables};
 pub use moonphase_heap::{
-    Age, CaptureOrigin, Colour, Direction, Event, GrayList, Interests, Kind, ListName, Location, Mode, Names, Observer,
-    Phase, Rules, Site, StepKind, StoreColours, Weakness,
+    Age, CaptureOrigin, Clearing, Colour, Direction, Event, GrayList, Interests, Kind, ListName, Loading, Location,
+    Mode, Names, Observer, Phase, Rules, ScopeEnd, Site, StepKind, StoreColours, Weakness,
 };
 pub use object::{AnyGc, Gc, Header, Managed, Object};
 pub(crate) use pacing::Turn;

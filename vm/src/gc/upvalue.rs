@@ -7,7 +7,7 @@
 use crate::gc::finalizer::unlink;
 use crate::gc::object::bits;
 use crate::gc::{AnyGc, Gc, Heap, ObjectView, OpenRule, SetupvalueRule, Upvalues, copy_value};
-use crate::gc::{Event, Site};
+use crate::gc::{Event, ScopeEnd, Site};
 use crate::value::{Closure, Prototype, Thread, Upvalue, Value};
 use std::collections::BTreeMap;
 
@@ -72,12 +72,20 @@ impl Heap {
     }
 
     /// Closes the upvalues of the thread's slots at and above `level`.
-    pub(crate) fn close_upvalues(&mut self, thread: Gc<Thread>, level: usize) {
+    #[inline]
+    pub(crate) fn close_upvalues(&mut self, thread: Gc<Thread>, level: usize, end: ScopeEnd) {
+        if Self::has_open_upvalue(thread, level) {
+            self.close_open_upvalues(thread, level, end);
+        }
+    }
+
+    #[inline(never)]
+    fn close_open_upvalues(&mut self, thread: Gc<Thread>, level: usize, end: ScopeEnd) {
         while Self::has_open_upvalue(thread, level) {
             // SAFETY: the reference to the thread ends before anything else is called.
             let last = unsafe { thread.as_mut() }.open_upvalues.writable().pop();
             if let Some(upvalue) = last {
-                self.close_upvalue(upvalue);
+                self.close_upvalue(upvalue, end);
             }
         }
     }
@@ -90,7 +98,7 @@ impl Heap {
     }
 
     /// Closes an upvalue that was taken off its thread's list.
-    fn close_upvalue(&mut self, upvalue: Gc<Upvalue>) {
+    fn close_upvalue(&mut self, upvalue: Gc<Upvalue>, end: ScopeEnd) {
         let object = upvalue.erase();
         let unused = match self.policy.upvalues {
             Upvalues::Objects { open: OpenRule::Global, .. } => object.is_dead(self.other_white()),
@@ -127,7 +135,7 @@ impl Heap {
             Upvalues::Objects { .. } => {}
         }
         if self.interests.stores {
-            self.raise(Event::CloseUpvalue(ObjectView::new(object)));
+            self.raise(Event::CloseUpvalue { upvalue: ObjectView::new(object), end });
         }
         self.note_store(Site::UpvalueClose, written, None);
     }
@@ -319,7 +327,7 @@ impl Heap {
         let list = std::mem::take(unsafe { thread.as_mut() }.open_upvalues.writable());
         if !planted!(self, DeadThreadLeftOpen) {
             for upvalue in list.into_iter().rev() {
-                self.close_upvalue(upvalue);
+                self.close_upvalue(upvalue, ScopeEnd::ThreadFreed);
             }
         }
         self.threads_with_upvalues.retain(|&other| other != thread);

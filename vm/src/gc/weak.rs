@@ -1,7 +1,7 @@
 //! Weak tables: ephemerons and clearing (manual §2.5.4).
 
 use crate::gc::view::ObjectView;
-use crate::gc::{Gc, Heap};
+use crate::gc::{Clearing, Gc, Heap};
 use crate::value::{Table, Value};
 use moonphase_heap::Event;
 
@@ -56,7 +56,7 @@ impl Heap {
         }
         for index in 0..table.node_count() {
             match table.entry(index) {
-                Some((key, _)) if self.is_cleared(key) => self.clear_node(table, index),
+                Some((key, _)) if self.is_cleared(key) => self.clear_node(Clearing::Keys, table, index),
                 Some(_) => {}
                 None => self.bury_key(table, index),
             }
@@ -64,29 +64,29 @@ impl Heap {
     }
 
     /// Clears the entries with dead values of the tables from the given places of the two lists on.
-    pub(super) fn clear_by_values(&mut self, weak_from: usize, all_from: usize) {
+    pub(super) fn clear_by_values(&mut self, pass: Clearing, weak_from: usize, all_from: usize) {
         for index in weak_from..self.weak_values.len() {
-            self.clear_values_of(self.weak_values[index]);
+            self.clear_values_of(pass, self.weak_values[index]);
         }
         for index in all_from..self.all_weak.len() {
-            self.clear_values_of(self.all_weak[index]);
+            self.clear_values_of(pass, self.all_weak[index]);
         }
     }
 
-    fn clear_values_of(&mut self, table: Gc<Table>) {
+    fn clear_values_of(&mut self, pass: Clearing, table: Gc<Table>) {
         if planted!(self, WeakValuesNotCleared) {
             return;
         }
         for index in 0..table.array().len() {
             if self.is_cleared(table.array()[index]) {
-                self.note_cleared(table, Value::Nil, table.array()[index]);
+                self.note_cleared(pass, table, Value::Nil, table.array()[index]);
                 // SAFETY: no other reference to the table is held here.
                 unsafe { table.object_mut() }.array_mut()[index] = Value::Nil;
             }
         }
         for index in 0..table.node_count() {
             match table.entry(index) {
-                Some((_, value)) if self.is_cleared(value) => self.clear_node(table, index),
+                Some((_, value)) if self.is_cleared(value) => self.clear_node(pass, table, index),
                 Some(_) => {}
                 // Before the keys are looked at: a string there would be marked, which this entry does not keep.
                 None => self.bury_key(table, index),
@@ -95,23 +95,22 @@ impl Heap {
     }
 
     /// Removes an entry: its value goes, and its key is no reference any more.
-    pub(super) fn clear_node(&mut self, table: Gc<Table>, index: usize) {
-        if self.interests.fine
+    pub(super) fn clear_node(&mut self, pass: Clearing, table: Gc<Table>, index: usize) {
+        if self.interests.steps
             && let Some((key, value)) = table.entry(index)
         {
-            self.note_cleared(table, key, value);
+            self.note_cleared(pass, table, key, value);
         }
         // SAFETY: no other reference to the table is held here.
         unsafe { table.object_mut() }.set_node_value(index, Value::Nil);
         self.bury_key(table, index);
     }
 
-    fn note_cleared(&mut self, table: Gc<Table>, key: Value, value: Value) {
-        let object = |value: Value| value.object().map(ObjectView::new);
-        self.note(|| Event::ClearWeak {
-            table: ObjectView::new(table.erase()),
-            key: object(key),
-            value: object(value),
-        });
+    fn note_cleared(&mut self, pass: Clearing, table: Gc<Table>, key: Value, value: Value) {
+        if self.interests.steps {
+            let object = |value: Value| value.object().map(ObjectView::new);
+            let table = ObjectView::new(table.erase());
+            self.raise(Event::ClearWeak { pass, table, key: object(key), value: object(value) });
+        }
     }
 }

@@ -4,7 +4,7 @@
 //! may be in the middle of an instruction; `pcall` and its kin; the bottom of a coroutine; or the boundary where a native
 //! function called back.
 
-use crate::gc::{Event, Gc, Heap, ObjectView, copy_value};
+use crate::gc::{Event, Gc, Heap, ObjectView, ScopeEnd, copy_value};
 use crate::interpreter::access::MAX_CHAIN;
 use crate::interpreter::native::{Call, Control, Function, NativeResult};
 use crate::interpreter::stack::NATIVE_SLOTS;
@@ -133,7 +133,7 @@ impl Vm {
     #[inline(always)]
     fn close_above(&mut self, thread: Gc<Thread>, func: usize) {
         if Heap::has_open_upvalue(thread, func) {
-            self.heap.close_upvalues(thread, func);
+            self.heap.close_upvalues(thread, func, ScopeEnd::NewFrame);
         }
     }
 

@@ -1,6 +1,6 @@
 //! Coroutines: each is a Lua stack of its own, and resuming or yielding only changes which one runs.
 
-use crate::gc::Gc;
+use crate::gc::{Gc, ScopeEnd};
 use crate::interpreter::call::Next;
 use crate::interpreter::{Call, Throw, Vm};
 use crate::value::{FrameKind, Hook, Metamethod, Thread, ThreadStatus, Value};
@@ -177,7 +177,7 @@ impl Vm {
 
     /// Closes a coroutine that is suspended or dead: its to-be-closed variables are closed. `Ok(Err(value))` where the
     /// coroutine died, or a `__close` method failed, with that error.
-    pub(crate) fn close_coroutine(&mut self, thread: Gc<Thread>) -> Result<Result<(), Value>, Throw> {
+    pub(crate) fn close_coroutine(&mut self, thread: Gc<Thread>, end: ScopeEnd) -> Result<Result<(), Value>, Throw> {
         let mut error = if thread.failed.replace(false) { Some(thread.stack[thread.top - 1]) } else { None };
         let caller = self.heap.current();
         let caller_status = caller.status.get();
@@ -192,9 +192,9 @@ impl Vm {
         let mut uncatchable = None;
         loop {
             if !planted!(self.heap, ClosedThreadLeftOpen) {
-                self.heap.close_upvalues(thread, 1);
+                self.heap.close_upvalues(thread, 1, end);
             }
-            let Some(slot) = self.pop_to_be_closed(1) else { break };
+            let Some(slot) = self.pop_to_be_closed(1, end) else { break };
             if uncatchable.is_some() {
                 continue;
             }

@@ -8,7 +8,7 @@
 //! an observer has ended the program.
 
 use crate::bytecode::{Instruction, Opcode};
-use crate::gc::{Field, Gc, Site, copy_value};
+use crate::gc::{Field, Gc, ScopeEnd, Site, copy_value};
 use crate::interpreter::call::{Called, Next};
 use crate::interpreter::concat::Concat;
 use crate::interpreter::error::Operand;
@@ -618,12 +618,12 @@ impl Vm {
                     let level = slot!(i.a());
                     let thread = self.heap.current();
                     if !planted!(self.heap, BlockLeftOpen) {
-                        self.heap.close_upvalues(thread, level);
+                        self.heap.close_upvalues(thread, level, ScopeEnd::Block);
                     }
                     if planted!(self.heap, BlockNotClosed) {
-                        while self.pop_to_be_closed(level).is_some() {}
+                        while self.pop_to_be_closed(level, ScopeEnd::Block).is_some() {}
                     }
-                    if let Some(next) = self.close_one(level)? {
+                    if let Some(next) = self.close_one(level, ScopeEnd::Block)? {
                         proceed!(next);
                     }
                 }
@@ -700,7 +700,7 @@ impl Vm {
                     if i.c() != 0 {
                         let level = slot!(0);
                         let thread = self.heap.current();
-                        self.heap.close_upvalues(thread, level);
+                        self.heap.close_upvalues(thread, level, ScopeEnd::TailCall);
                         if thread.to_be_closed.last().is_some_and(|&slot| slot as usize >= level) {
                             // No compiler makes that. The return that follows closes the variable.
                             // SAFETY: the invariant of `Running`: the frame is on top.
@@ -736,12 +736,12 @@ impl Vm {
                                 _ => top,
                             };
                             self.set_top(top);
-                            self.heap.close_upvalues(thread, level);
-                            if let Some(next) = self.close_one(level)? {
+                            self.heap.close_upvalues(thread, level, ScopeEnd::Return);
+                            if let Some(next) = self.close_one(level, ScopeEnd::Return)? {
                                 proceed!(next);
                             }
                         }
-                        self.heap.close_upvalues(thread, level);
+                        self.heap.close_upvalues(thread, level, ScopeEnd::Return);
                     }
                     let next = self.return_values(first, count)?;
                     proceed!(next)
@@ -965,8 +965,8 @@ impl Vm {
 
     /// Closes the innermost to-be-closed variable at or above `level`, if there is one: its method is called, and the
     /// running instruction will run again after it.
-    fn close_one(&mut self, level: usize) -> Result<Option<Next>, Throw> {
-        let Some(slot) = self.pop_to_be_closed(level) else { return Ok(None) };
+    fn close_one(&mut self, level: usize, end: ScopeEnd) -> Result<Option<Next>, Throw> {
+        let Some(slot) = self.pop_to_be_closed(level, end) else { return Ok(None) };
         let value = self.slot(slot);
         let next = self.call_close_method(value, Value::Nil, flags::REPEAT)?;
         Ok(Some(next))

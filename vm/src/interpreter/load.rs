@@ -6,7 +6,7 @@
 
 use crate::bytecode::{Constant, Instruction, LocalVariable, Template, UndumpError, UpvalueDescription, is_binary};
 use crate::compiler;
-use crate::gc::{AnyGc, CaptureOrigin, Event, Field, Gc, Header, Managed, ObjectView, Site};
+use crate::gc::{AnyGc, CaptureOrigin, Event, Field, Gc, Header, Loading, Managed, ObjectView, Site};
 use crate::interpreter::names::CodeView;
 use crate::interpreter::{Limit, Throw, Vm};
 use crate::syntax::SyntaxError;
@@ -106,6 +106,22 @@ impl Vm {
             false => Compiled::new(chunk, chunk_name, self.options.version)?.template,
         };
         self.load_template(&template)
+    }
+
+    /// As [`Vm::load`], where the program asks for it. `reader`: the program gave the chunk piece by piece.
+    ///
+    /// # Errors
+    /// As [`Vm::load`].
+    pub(crate) fn load_for_program(
+        &mut self,
+        chunk: &[u8],
+        chunk_name: &[u8],
+        reader: bool,
+    ) -> Result<Gc<Closure>, LoadError> {
+        let before = self.heap.set_loading(Some(Loading { binary: is_binary(chunk), reader }));
+        let loaded = self.load(chunk, chunk_name);
+        self.heap.set_loading(before);
+        loaded
     }
 
     /// As [`Vm::load`], of a text that was compiled before. It is charged as if it were compiled now.

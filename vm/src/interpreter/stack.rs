@@ -2,7 +2,7 @@
 //!
 //! Every slot is a valid value at any time; growing moves the stack and the open upvalues that point into it.
 
-use crate::gc::{Gc, copy_value, read_value};
+use crate::gc::{Gc, ScopeEnd, copy_value, read_value};
 use crate::interpreter::{Throw, Vm};
 use crate::value::{Frame, FrameKind, Hook, Thread, ThreadStatus, Value};
 
@@ -203,7 +203,7 @@ impl Vm {
             return;
         }
         if planted!(self.heap, MovedStackLeft) {
-            self.heap.close_upvalues(thread, 0);
+            self.heap.close_upvalues(thread, 0, ScopeEnd::NewFrame);
         }
         let old_base = thread.stack.as_ptr();
         // SAFETY: the reference ends before the upvalues are moved along.

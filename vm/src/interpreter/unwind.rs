@@ -1,5 +1,6 @@
 //! Errors on their way to whoever catches them.
 
+use crate::gc::ScopeEnd;
 use crate::interpreter::call::Next;
 use crate::interpreter::{NativeResult, Throw, Vm};
 use crate::value::{FrameKind, Metamethod, ThreadStatus, Value, flags};
@@ -134,9 +135,9 @@ impl Vm {
         debug_assert_eq!(frame.kind, FrameKind::Closing);
         let func = frame.func as usize;
         if !planted!(self.heap, CaughtLeftOpen) {
-            self.heap.close_upvalues(thread, func + 1);
+            self.heap.close_upvalues(thread, func + 1, ScopeEnd::Error);
         }
-        match self.pop_to_be_closed(func + 1) {
+        match self.pop_to_be_closed(func + 1, ScopeEnd::Error) {
             Some(slot) => {
                 let variable = self.slot(slot);
                 let error = self.slot(func);
@@ -161,10 +162,16 @@ impl Vm {
     }
 
     /// Takes the innermost to-be-closed variable at or above `level` off the list: its slot.
-    pub(super) fn pop_to_be_closed(&mut self, level: usize) -> Option<usize> {
+    #[inline]
+    pub(super) fn pop_to_be_closed(&mut self, level: usize, end: ScopeEnd) -> Option<usize> {
+        let slot = *self.heap.current().to_be_closed.last()? as usize;
+        if slot < level {
+            return None;
+        }
+        self.heap.note_closing_variable(end);
         // SAFETY: the reference ends here.
-        let list = &mut unsafe { self.thread_mut() }.to_be_closed;
-        if *list.last()? as usize >= level { list.pop().map(|slot| slot as usize) } else { None }
+        unsafe { self.thread_mut() }.to_be_closed.pop();
+        Some(slot)
     }
 
     /// Calls the `__close` method of a value from the top of the stack.
@@ -189,8 +196,8 @@ impl Vm {
             if matches!(throw, Throw::Exit { close: true, .. }) && thread == self.heap.main_thread() {
                 return throw;
             }
-            self.heap.close_upvalues(thread, level);
-            let Some(slot) = self.pop_to_be_closed(level) else { break };
+            self.heap.close_upvalues(thread, level, ScopeEnd::NestedError);
+            let Some(slot) = self.pop_to_be_closed(level, ScopeEnd::NestedError) else { break };
             let (Throw::Error(error) | Throw::Handled(error)) = throw else { continue };
             if let Err(other) = self.close_variable(slot, error) {
                 throw = other;
@@ -224,8 +231,8 @@ impl Vm {
         let mut last_error = Value::Nil;
         loop {
             self.passed.clear();
-            self.heap.close_upvalues(thread, level);
-            let Some(slot) = self.pop_to_be_closed(level) else { break };
+            self.heap.close_upvalues(thread, level, ScopeEnd::StateClose);
+            let Some(slot) = self.pop_to_be_closed(level, ScopeEnd::StateClose) else { break };
             match self.close_variable(slot, last_error) {
                 Ok(_) => {}
                 Err(Throw::Error(error) | Throw::Handled(error)) => last_error = error,
@@ -277,7 +284,7 @@ impl Vm {
             return self.return_values(func + 1, 2);
         }
         self.retype_top(FrameKind::Native);
-        let value = match self.close_coroutine(thread)? {
+        let value = match self.close_coroutine(thread, ScopeEnd::WrapError)? {
             Ok(()) => value,
             Err(value) => value,
         };

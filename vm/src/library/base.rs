@@ -371,6 +371,7 @@ fn load(call: &mut Call<'_>) -> NativeResult {
     let source = text_of(call.arg(0));
     let mode = call.opt_string(2)?.map(|mode| mode.as_bytes().to_vec());
     let name = call.opt_string(1)?.map(|name| name.as_bytes().to_vec());
+    let reader = source.is_none();
     let (source, name) = match source {
         Some(source) => {
             let name = name.unwrap_or_else(|| source.clone());
@@ -385,7 +386,7 @@ fn load(call: &mut Call<'_>) -> NativeResult {
         }
     };
     let environment = (call.arg_count() > 3).then(|| call.arg(3));
-    load_text(call, &source, super::before_zero(&name), mode.as_deref(), environment)
+    load_text(call, Given { chunk: &source, reader }, super::before_zero(&name), mode.as_deref(), environment)
 }
 
 /// Calls the reader function, the first argument, until it gives nil or nothing. The inner error is one that the function
@@ -417,15 +418,23 @@ fn read_all(call: &mut Call<'_>) -> Result<Result<Vec<u8>, Value>, Throw> {
     }
 }
 
+/// A chunk as a program gives it.
+#[derive(Clone, Copy)]
+struct Given<'c> {
+    chunk: &'c [u8],
+    /// Whether it came piece by piece, from a function or a file.
+    reader: bool,
+}
+
 /// Loads a chunk: its function, or nil and a message.
 fn load_text(
     call: &mut Call<'_>,
-    source: &[u8],
+    given: Given<'_>,
     name: &[u8],
     mode: Option<&[u8]>,
     environment: Option<Value>,
 ) -> NativeResult {
-    match compile(call, source, name, mode)? {
+    match compile(call, given, name, mode)? {
         Ok(function) => {
             if let (Some(environment), Value::Closure(closure)) = (environment, function)
                 && let Some(upvalue) = closure.upvalues().first().and_then(|upvalue| upvalue.get())
@@ -441,17 +450,17 @@ fn load_text(
 /// Makes a function of a chunk, or gives the error, which handlers have seen that are to see it.
 fn compile(
     call: &mut Call<'_>,
-    source: &[u8],
+    Given { chunk, reader }: Given<'_>,
     name: &[u8],
     mode: Option<&[u8]>,
 ) -> Result<Result<Value, Value>, Throw> {
-    let kind = if is_binary(source) { "binary" } else { "text" };
+    let kind = if is_binary(chunk) { "binary" } else { "text" };
     let mode = super::before_zero(mode.unwrap_or(b"bt"));
     if !mode.contains(&kind.as_bytes()[0]) {
         let message = [b"attempt to load a ".as_slice(), kind.as_bytes(), b" chunk (mode is '", mode, b"')"].concat();
         return Ok(Err(Value::String(call.new_string(&message)?)));
     }
-    match call.vm.load(source, name) {
+    match call.vm.load_for_program(chunk, name, reader) {
         Ok(closure) => Ok(Ok(Value::Closure(closure))),
         Err(LoadError::Syntax(error)) if error.too_deep => {
             let error = call.vm.string_error(&error.message);
@@ -509,7 +518,7 @@ pub(super) fn compile_file(
     match read_file(call, name) {
         Ok(text) => {
             let chunk_name = name.map_or_else(|| b"=stdin".to_vec(), |name| [b"@", name].concat());
-            compile(call, &text, &chunk_name, mode)
+            compile(call, Given { chunk: &text, reader: true }, &chunk_name, mode)
         }
         Err(message) => Ok(Err(Value::String(call.new_string(&message)?))),
     }
@@ -527,7 +536,7 @@ fn loadfile(call: &mut Call<'_>) -> NativeResult {
     match read_file(call, name.as_deref()) {
         Ok(text) => {
             let chunk_name = name.map_or_else(|| b"=stdin".to_vec(), |name| [b"@".as_slice(), &name].concat());
-            load_text(call, &text, &chunk_name, mode.as_deref(), environment)
+            load_text(call, Given { chunk: &text, reader: true }, &chunk_name, mode.as_deref(), environment)
         }
         Err(message) => {
             let message = call.new_string(&message)?;

@@ -1,7 +1,7 @@
 //! Coroutines (manual §6.2).
 
 use super::{check_function, control, plain, register};
-use crate::gc::Gc;
+use crate::gc::{Gc, ScopeEnd};
 use crate::interpreter::{Builtin, Call, Control, NativeResult, Throw, Vm};
 use crate::value::{Thread, ThreadStatus, Value};
 
@@ -80,7 +80,7 @@ fn isyieldable(call: &mut Call<'_>) -> NativeResult {
 fn close(call: &mut Call<'_>) -> NativeResult {
     let thread = check_thread(call)?;
     match status_name(call, thread) {
-        "suspended" | "dead" => match call.vm.close_coroutine(thread)? {
+        "suspended" | "dead" => match call.vm.close_coroutine(thread, ScopeEnd::CoroutineClose)? {
             Ok(()) => call.ret(true),
             Err(error) => call.ret_all(&[Value::Boolean(false), error]),
         },

@@ -63,7 +63,7 @@ impl<'h> Observer<HeapView<'h>> for Log {
             Event::Traverse(object) => Happened::Traverse(object.id()),
             Event::SweepAlive(object) => Happened::SweepAlive(object.id()),
             Event::OpenUpvalue(object) => Happened::Open(object.id()),
-            Event::CloseUpvalue(object) => Happened::Close(object.id()),
+            Event::CloseUpvalue { upvalue, .. } => Happened::Close(upvalue.id()),
             Event::Free(object) => Happened::Free(object.id()),
             Event::Finalize(object) => Happened::Finalize(object.id(), heap.phase()),
             Event::Dangling(object) => {

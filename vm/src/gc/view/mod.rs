@@ -6,7 +6,9 @@ mod lists;
 mod object;
 mod walk;
 
-use crate::gc::{AnyGc, Gc, GrayList, Heap, Kind, ListName, Mode, Object, Phase, Policy, Rules, Semantics, Weakness};
+use crate::gc::{
+    AnyGc, Gc, GrayList, Heap, Kind, ListName, Loading, Mode, Object, Phase, Policy, Rules, Semantics, Weakness,
+};
 use crate::value::{FrameKind, Table, Value, format_number};
 use moonphase_heap::{Abilities, Age, Colour, Edge, Key, Marks, Pacing, Root};
 use std::ops::Range;
@@ -260,6 +262,10 @@ impl<'h> moonphase_heap::Heap for HeapView<'h> {
     #[inline]
     fn running_thread(self) -> Option<ObjectView<'h>> {
         self.heap.current_thread.map(|thread| ObjectView::new(thread.erase()))
+    }
+
+    fn loading(self) -> Option<Loading> {
+        self.heap.loading
     }
 
     fn single_roots(self, visit: impl FnMut(Root, ObjectView<'h>)) {
