@@ -140,6 +140,11 @@ rules! {
         in "close_above";
     TailCallsCloseNothing "tail-calls-close-nothing" Generator:
         "no generated function that ends in a tail call has variables that closures captured", in "harness/src/script";
+    FilesAreThereFromTheStart "files-are-there-from-the-start" Generator:
+        "generated scripts use the files of the library, which are reachable all the time: white from their sweep to their mark",
+        in "harness/src/script";
+    NativesMeetFewObjects "natives-meet-few-objects" Chance:
+        "few upvalues of native functions are set while sweeping, and few of them to what is not new", in "harness/src/script";
     LastAnchorIsTraversedFirst "last-anchor-is-traversed-first" Chance:
         "of two roots that a cycle begins with the newer one is traversed first, unless a schedule begins the cycle and shuffles \
          its gray objects right before a step that pays a debt", in "mark_registry_and_metatables, propagate, pay_debt_inside";

@@ -209,6 +209,10 @@ fn pair_rule(policy: &Policy, StoreCell { site, stage, parent, child, .. }: Stor
             Some(Rule::EnvironmentIsMarkedWithTheClosure)
         }
         Site::NativeUpvalue if parent == Gray && started => Some(Rule::NativesStayLocal),
+        Site::NativeUpvalue if child != White && !marks => Some(Rule::NativesMeetFewObjects),
+        Site::UserdataMetatable if policy.sweep == SweepRule::Lists && parent == out_of_place(stage) => {
+            Some(Rule::FilesAreThereFromTheStart)
+        }
         Site::UserdataMetatable if child != White => Some(Rule::FilesGetFreshMetatables),
         Site::TableList if parent != White && only_tables_are_left(policy, stage) => Some(Rule::TemporariesStayHidden),
         Site::PrototypeNested => match (parent, child) {
@@ -244,6 +248,16 @@ fn pair_rule(policy: &Policy, StoreCell { site, stage, parent, child, .. }: Stor
             Some(Rule::NamesAreShort)
         }
         _ => None,
+    }
+}
+
+/// The colour that an object with a finalizer does not have in this part of a cycle which is reachable all the time.
+fn out_of_place(stage: CyclePart) -> Colour {
+    match stage {
+        CyclePart::Incremental(Phase::EnterAtomic | Phase::SweepAll) | CyclePart::Generational => Colour::White,
+        CyclePart::Incremental(Phase::SweepToBeFinalized) => Colour::Black,
+        // No script meets it.
+        _ => Colour::OtherWhite,
     }
 }
 
