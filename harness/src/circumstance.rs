@@ -78,6 +78,8 @@ pub enum Timing {
     Full(u32),
     /// It makes a step.
     Step(u32),
+    /// Its steps are the smallest that there are, and the script is told that it has begun in generational mode.
+    Small,
     /// It is due, and has a short pause and large steps.
     Hasty(u32),
 }

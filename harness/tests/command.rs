@@ -211,7 +211,7 @@ fn fuzz_inputs_are_checked_and_minimized_like_scripts() {
     let scratch = Scratch::new();
     let options = GeneratorOptions::default();
     let mut faulty = 0;
-    for case in 0..40 {
+    for case in 0..400 {
         scratch.write("input", generate(1, case, &options).encode());
         if scratch.run(&["check", "--gc", "5.1", "input"]).code == 1 {
             faulty += 1;

@@ -69,7 +69,7 @@ fn a_check_does_not_go_by_what_the_collector_remembers_of_a_metatable() {
     let (code, json) = faults(&["--only", "absent-flag-wrong", "--oracle-cap", "50"]);
     assert_eq!(code, 0);
     let fault = &json["faults"][0];
-    assert_eq!((&fault["oracle"], &fault["signature"]), (&"invariant".into(), &"complete table".into()));
+    assert_eq!((&fault["oracle"], &fault["signature"]), (&"invariant".into(), &"complete closure".into()));
     assert_eq!(fault["by"]["invariant"], fault["runs"]);
 }
 
@@ -83,7 +83,7 @@ fn what_nothing_in_the_heap_shows_afterwards_is_found_where_it_happens() {
     let signatures: Vec<_> =
         results(&json).iter().map(|fault| fault["signature"].as_str().unwrap().to_owned()).collect();
     let expected =
-        ["weak table", "weak table", "dangling table->string", "finalizers", "finalizers userdata", "finalizers table"];
+        ["weak table", "weak table", "dangling table->table", "finalizers", "finalizers userdata", "finalizers table"];
     assert_eq!(signatures, expected);
 }
 

@@ -24,7 +24,7 @@ use moonphase::outcome::{Comparison, Outcome, compare};
 
 /// All kinds of timings; those that collect are tried at each instruction only now and then.
 const TIMINGS: &[Timing] =
-    &[Timing::Never, Timing::Full(47), Timing::Full(997), Timing::Step(3), Timing::Hasty(1)];
+    &[Timing::Never, Timing::Full(47), Timing::Full(997), Timing::Step(3), Timing::Small, Timing::Hasty(1)];
 const DENSE: &[Timing] = &[Timing::Full(1), Timing::Step(1)];
 
 /// One script in so many is tried at the dense timings as well.

@@ -451,7 +451,12 @@ impl Checker {
                 };
                 self.weak_entries.forget();
             }
-            Event::Store { holder, .. } => self.scratch.known.touch(heap, holder),
+            Event::Store { site, holder, .. } => {
+                self.scratch.known.touch(heap, holder);
+                if self.step.is_none() && !site.is_loading() {
+                    drop(self.check_pacing(heap));
+                }
+            }
             Event::Finalizable(object) => self.finalizers.mark(heap, object),
             Event::Finalize(object) => {
                 let _ = self.finalizers.begin(heap, object);

@@ -26,7 +26,7 @@ use crate::settings::{Reference, Settings};
 /// How long shrinking one finding may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How many scripts may be judged for it.
-const MAX_CALLS: u64 = 20_000;
+const MAX_CALLS: u64 = 60_000;
 /// How many explicit schedules may be judged.
 const MAX_SCHEDULES: u64 = 1_000;
 
@@ -163,8 +163,19 @@ impl Shrinker<'_> {
         Budget { max_calls: MAX_CALLS.saturating_sub(self.calls), deadline: Some(self.deadline) }
     }
 
-    /// Runs the minimizer with what is left of the budget.
+    /// Runs the minimizer with what is left of the budget, until that changes nothing: it settles the collector's timing first, and
+    /// under the new one more may go.
     fn minimize(&mut self, shrinkable: Shrinkable) -> Option<Minimized> {
+        let mut best = self.minimize_once(shrinkable)?;
+        while let Some(again) = self.minimize_once(Shrinkable::Text(best.text.clone()))
+            && again.text.len() < best.text.len()
+        {
+            best = again;
+        }
+        Some(best)
+    }
+
+    fn minimize_once(&mut self, shrinkable: Shrinkable) -> Option<Minimized> {
         let budget = self.budget();
         let minimized = minimize(shrinkable, &self.triage.settings.lua, &mut self.judge, budget);
         self.calls += minimized.calls;

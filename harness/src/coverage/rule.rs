@@ -81,8 +81,6 @@ rules! {
     AtomicTraversesWhatIsGray "atomic-traverses-what-is-gray" Vm:
         "after the atomic phase only weak tables and open upvalues are gray, and tables that a backward barrier has touched",
         in "atomic, barrier_back";
-    ThreadsAreNotBlackWhileMarking "threads-are-not-black-while-marking" Vm:
-        "a thread waits on the gray-again list until the atomic phase, for its stack has no barrier", in "traverse_thread";
     OpenUpvaluesAreNotBlack "open-upvalues-are-not-black" Vm:
         "the value of an open upvalue is a stack slot, which has no barrier, so it is gray once marked", in "mark_object, sweep_list_to_old";
     ClosedUpvaluesAreNotGray "closed-upvalues-are-not-gray" Vm:

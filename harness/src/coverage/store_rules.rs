@@ -126,10 +126,7 @@ fn colour_rule(policy: &Policy, cell: StoreCell, what: What, colour: Colour) -> 
         (Colour::Gray | Colour::Black, ..) => {}
     }
     match cell.stage {
-        CyclePart::Incremental(Phase::Propagate | Phase::EnterAtomic) => {
-            let black_thread = (what, colour) == (What::Thread, Colour::Black);
-            black_thread.then_some(Rule::ThreadsAreNotBlackWhileMarking)
-        }
+        CyclePart::Incremental(Phase::Propagate | Phase::EnterAtomic) => None,
         CyclePart::Incremental(phase) if is_swept(policy, phase, what) => Some(Rule::SweptObjectsAreWhite),
         CyclePart::Incremental(_) => {
             let settled = matches!(what, What::Thread | What::Closure | What::Prototype);

@@ -83,6 +83,7 @@ impl Host {
         let budget = instructions.map(|budget| u32::try_from(budget).unwrap_or(HOOK_PERIOD).clamp(1, HOOK_PERIOD));
         let turns = timing.map(|timing| match timing {
             Timing::Never => HOOK_PERIOD / 10,
+            Timing::Small => HOOK_PERIOD,
             Timing::Full(every) | Timing::Step(every) | Timing::Hasty(every) => every,
         });
         Host {
@@ -94,7 +95,7 @@ impl Host {
             ended: Cell::new(false),
             left: Cell::new(instructions),
             timing,
-            mode: Cell::new(Mode::Incremental),
+            mode: Cell::new(if timing == Some(Timing::Small) { Mode::Generational } else { Mode::Incremental }),
             period: Cell::new(turns.or(budget).unwrap_or(0)),
             collections: Cell::new(COLLECTED),
         }
@@ -185,6 +186,7 @@ impl Host {
                 Timing::Step(_) => {
                     ffi::lua_gc(state, ffi::LUA_GCSTEP, 0 as c_int);
                 }
+                Timing::Small => {}
                 Timing::Hasty(_) => {
                     let [pause, multiplier]: [c_int; 2] = [4, 1000];
                     ffi::lua_gc(state, ffi::LUA_GCSETPAUSE, pause);
@@ -219,6 +221,10 @@ impl Host {
     pub(super) unsafe fn start(&self, state: *mut lua_State) {
         // SAFETY: the caller's.
         unsafe {
+            if self.timing == Some(Timing::Small) {
+                let [pause, multiplier, size]: [c_int; 3] = [1000, 4, 1];
+                ffi::lua_gc(state, ffi::LUA_GCINC, pause, multiplier, size);
+            }
             self.hook(state);
         }
     }

@@ -57,6 +57,7 @@ const CIRCUMSTANCES: &[Circumstance] = &[
     Circumstance::Timing(Timing::Full(100)),
     Circumstance::Timing(Timing::Never),
     Circumstance::Timing(Timing::Step(1)),
+    Circumstance::Timing(Timing::Small),
     Circumstance::Timing(Timing::Hasty(1)),
     Circumstance::Timing(Timing::Full(1)),
     Circumstance::Clock,
