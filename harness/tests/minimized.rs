@@ -277,6 +277,11 @@ fn a_finding_by_outputs_is_minimized_to_a_script_that_needs_the_fault() {
         let Some(minimized) = Minimized::of(fault, 10_000, &["--check", "off"]) else {
             panic!("{name} is found by outputs")
         };
-        assert!(minimized.shows(&minimized.code, &Limits::default()), "{name}: {}\n{}", minimized.settings, minimized.code);
+        assert!(
+            minimized.shows(&minimized.code, &Limits::default()),
+            "{name}: {}\n{}",
+            minimized.settings,
+            minimized.code
+        );
     }
 }

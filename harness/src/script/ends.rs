@@ -4,10 +4,10 @@ use arbitrary::{Arbitrary, Unstructured};
 use mutatis::Mutate;
 use serde::{Deserialize, Serialize};
 
-use super::{CloseVariable, Value};
 use super::payload::payloads;
 use super::prelude::Helper;
 use super::render::Renderer;
+use super::{CloseVariable, Value};
 
 payloads! {
     /// `local guard <close> = …`: a to-be-closed variable that is pending until the block ends, and prints what it holds.

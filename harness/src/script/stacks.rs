@@ -104,7 +104,10 @@ impl Renderer {
             TowerKind::Overflow => vec![
                 // The second one needs the room in which the first was handled.
                 "local function f(...) return select(\"#\", ...), ... end".to_owned(),
-                format!("for _ = 1, 2 do print(select(2, pcall(f, table.unpack({{}}, 1, {}))):find(\"overflow\") ~= nil) end", 600_000 + many),
+                format!(
+                    "for _ = 1, 2 do print(select(2, pcall(f, table.unpack({{}}, 1, {}))):find(\"overflow\") ~= nil) end",
+                    600_000 + many
+                ),
             ],
             TowerKind::NativeOverflow => {
                 let callback = format!("local function f() {step}return (string.gsub(\"a\", \"a\", f)) end");

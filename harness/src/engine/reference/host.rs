@@ -234,7 +234,6 @@ impl Host {
         self.mode.replace(mode)
     }
 
-
     /// Sets the hook of a thread that has none, where one is needed.
     ///
     /// # Safety

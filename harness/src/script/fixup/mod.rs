@@ -573,7 +573,9 @@ impl Fixer {
             }
             Operation::SetField(SetField { table, key: _, value, raw: _ })
             | Operation::SetLongKey(SetLongKey { table, number: _, value })
-            | Operation::CloseVariable(CloseVariable { table, key: _, value, returned: _ }) => self.store(table, &mut [value])?,
+            | Operation::CloseVariable(CloseVariable { table, key: _, value, returned: _ }) => {
+                self.store(table, &mut [value])?
+            }
             Operation::SetKey(SetKey { table, key, value }) => {
                 self.store(table, &mut [key, value])?;
                 // Other keys would make holes in lists, or be the names of fields.

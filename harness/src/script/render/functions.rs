@@ -38,7 +38,10 @@ impl Renderer {
         }
     }
 
-    pub(super) fn closed_scope(&mut self, ClosedScope { closing, locals, functions, steps, value, joined }: &ClosedScope) {
+    pub(super) fn closed_scope(
+        &mut self,
+        ClosedScope { closing, locals, functions, steps, value, joined }: &ClosedScope,
+    ) {
         let names = state_names(locals.len(), &self.next_scope());
         let values: Vec<_> = locals.iter().map(|&local| self.value(local)).collect();
         let targets: Vec<_> = functions.iter().map(|function| (function.id, function.place)).collect();
