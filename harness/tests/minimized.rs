@@ -27,7 +27,7 @@ struct Minimized {
     /// With its header.
     text: String,
     code: String,
-    /// Whether there was time to minimize it; it is as it was generated else.
+    /// Whether there was time to minimize it to the end.
     complete: bool,
 }
 
@@ -39,7 +39,8 @@ impl Minimized {
         let words = ["fuzz", "--fault", fault.name(), "--first", "--seed", "1", "--runs", &runs, "--format", "json"];
         let (_, json) = scratch.json(&[&words[..], more].concat());
         let finding = &json["findings"][0];
-        let complete = finding["minimized"].is_string();
+        let spent = (finding["minimize_seconds"].as_f64(), finding["minimize_calls"].as_u64());
+        let complete = matches!(spent, (Some(..55.0), Some(..60_000)));
         let text = scratch.read(finding["minimized"].as_str().or(finding["original"].as_str())?);
         let header = Header::parse(text.as_bytes(), Settings::default()).unwrap().unwrap();
         let [signature] = &header.findings[..] else { panic!("{text}") };

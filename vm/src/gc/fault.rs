@@ -334,7 +334,7 @@ mod catalogue {
         SweepBarrierWhitens "sweep-barrier-whitens" in "generational":
             "a forward barrier in a minor sweep makes its parent white, which the same sweep frees", had by "Lua 5.4.0";
         Old0Child "old0-child" in "generational":
-            "a forward barrier makes only the child old, and not what it marks with it", had by "Lua 5.4.9 and 5.5.1";
+            "a forward barrier makes only the child old, and not what it marks with it", had by "Lua 5.4.0 to 5.4.9 and 5.5.1";
         DeadThreadValueYoung "dead-thread-value-young" in "generational":
             "the value of an old open upvalue stays young when a dead thread is freed", had by "Lua 5.4.2 to 5.4.9 and 5.5.1";
         GenerationalLate "generational-late" in "5.4":
