@@ -220,6 +220,11 @@ impl Checker {
         self.due.check(heap, self.finalizers.stop_collector())
     }
 
+    /// The same at a store of the program.
+    fn check_pacing_at<H: Heap>(&mut self, heap: H, site: Site) -> Verdict<H::Object> {
+        if self.step.is_none() && !site.is_loading() { self.check_pacing(heap) } else { Ok(()) }
+    }
+
     fn store<H: Heap>(&mut self, heap: H, site: Site, holder: H::Object, new: H::Object) -> Verdict<H::Object> {
         self.scratch.known.touch(heap, holder);
         let mut verdict = dangling::check_store(heap, holder, new);
@@ -229,9 +234,7 @@ impl Checker {
             verdict = check_reference(heap, holder, new);
         }
         at_site(site, verdict)?;
-        if self.step.is_none() && !site.is_loading() {
-            self.check_pacing(heap)?;
-        }
+        self.check_pacing_at(heap, site)?;
         if self.level == Level::Barrier && !self.suspicious && self.has_clean_stack(heap) {
             return Ok(());
         }
@@ -453,9 +456,7 @@ impl Checker {
             }
             Event::Store { site, holder, .. } => {
                 self.scratch.known.touch(heap, holder);
-                if self.step.is_none() && !site.is_loading() {
-                    drop(self.check_pacing(heap));
-                }
+                drop(self.check_pacing_at(heap, site));
             }
             Event::Finalizable(object) => self.finalizers.mark(heap, object),
             Event::Finalize(object) => {

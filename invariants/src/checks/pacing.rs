@@ -4,7 +4,7 @@
 //! What the collector allows the program when it has worked must not be more than the parameters can mean. The checker counts
 //! for itself what lives when a cycle ends (`GCestimate`). What the program allocates must be counted. Where the collector is
 //! due, instructions that make objects let it work, as do native functions that make many; so few objects are made meanwhile.
-//! A minor collection must not begin where the heap has grown so much that a major one is due.
+//! Where the heap has grown so much that a major collection is due, the collector must not make a minor one.
 
 use crate::Invariant;
 use crate::breach::{Breach, Verdict};
