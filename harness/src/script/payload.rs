@@ -786,7 +786,7 @@ pub(super) fn burst(u: &mut Unstructured<'_>) -> arbitrary::Result<u8> {
 }
 
 /// How the upvalues of a scope are closed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, Arbitrary, Mutate)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, Mutate)]
 pub enum Closing {
     /// The end of a block, at which a local was captured again and again by closures that died.
     #[default]
@@ -815,6 +815,61 @@ pub enum Closing {
     Wrapped,
     /// `coroutine.close`
     Killed,
+    /// The body of a generic `for` with a to-be-closed value is left. What comes after the loop uses its registers again.
+    For(Leave, After),
+}
+
+impl<'a> Arbitrary<'a> for Closing {
+    fn arbitrary(u: &mut Unstructured<'a>) -> arbitrary::Result<Self> {
+        Ok(match u.arbitrary::<u8>()? % 18 {
+            0 => Closing::Recaptured,
+            1 => Closing::Loop,
+            2 => Closing::Goto,
+            3 => Closing::Backward,
+            4 => Closing::Break,
+            5 => Closing::ReturnGuard,
+            6 => Closing::Guard,
+            7 => Closing::Return,
+            8 => Closing::Error,
+            9 => Closing::Dropped,
+            10 => Closing::Failed,
+            11 => Closing::Wrapped,
+            12 => Closing::Killed,
+            _ => Closing::For(u.arbitrary()?, u.arbitrary()?),
+        })
+    }
+}
+
+/// How the body of a loop is left.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, Arbitrary, Mutate)]
+pub enum Leave {
+    /// By its end.
+    #[default]
+    End,
+    /// By `break`.
+    Break,
+    /// By a `goto` to the end of the block around the loop.
+    Goto,
+    /// By a `return`.
+    Return,
+    /// By an error that a `pcall` catches.
+    Error,
+    /// Not at all: its coroutine is suspended and never resumed.
+    Dropped,
+    /// By `coroutine.close`.
+    Killed,
+}
+
+/// What comes after a loop.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, Arbitrary, Mutate)]
+pub enum After {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// A to-be-closed variable.
+    Guard,
+    /// A local that a closure captures.
+    Captured,
 }
 
 /// What a finalizer does, besides counting.

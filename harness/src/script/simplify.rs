@@ -72,9 +72,13 @@ fn simpler_structure(operation: &Operation, offer: &mut dyn FnMut(Change<'_>)) {
             }
         }
         // Other kinds of scopes do less than these, or the same without what makes them special.
-        Operation::ClosedScope(ClosedScope { locals, functions, steps, .. }) => {
+        Operation::ClosedScope(ClosedScope { closing, locals, functions, steps, .. }) => {
             offer_scope(locals, functions, offer);
-            for closing in [Closing::Recaptured, Closing::Loop] {
+            let mut simpler = vec![Closing::Recaptured, Closing::Loop];
+            if let Closing::For(leave, after) = *closing {
+                simpler.extend([Closing::For(leave, After::Nothing), Closing::For(Leave::Break, after)]);
+            }
+            for closing in simpler {
                 offer(&|operation| {
                     if let Operation::ClosedScope(scope) = operation {
                         (scope.closing, scope.steps) = (closing, *steps);

@@ -98,6 +98,15 @@ const WAYS: &[&str] = &[
     "goto again",
     "break\nend",
     "end })\n  return cfg",
+    "nil, nil, guard do\n",
+    "    break\n  end\n",
+    "goto out",
+    "pcall(function()\n    for _, cfg",
+    "      error(cfg",
+    "coroutine.wrap(function()\n    for _, cfg",
+    "coroutine.create(function()\n    for _, cfg",
+    "  local last <close> = guard",
+    "  local last = { guard }",
     // What finalizers do.
     "saved[#saved + 1] = object",
     "object.again = setmetatable(object, getmetatable(object))",
@@ -122,6 +131,7 @@ const WAYS: &[&str] = &[
     "(function()\n    local guard <close> = setmetatable({}, { __close = function()\n",
     "if done then return end\n      coroutine.yield",
     "coroutine.resume(coroutine.create(function()\n      ",
+    "(function()\n    for key in next, { 1 }, nil, setmetatable",
     "co1 = nil",
     "report(coroutine.close(co1))",
     // Calls of coroutines that are not suspended.
@@ -416,7 +426,7 @@ fn mutated_scripts_are_valid_and_no_kind_of_operation_starves() {
     let compiler = Compiler::new();
     let mut session = Session::new().seed(2);
     let mut statistics = Statistics::default();
-    for case in 0..150 {
+    for case in 0..300 {
         let mut script = script(9, case);
         for _ in 0..60 {
             session.mutate(&mut script).unwrap();

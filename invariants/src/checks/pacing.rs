@@ -191,9 +191,9 @@ impl Due {
             let sentence = "the collector is stopped as for a finalizer, and none runs";
             return Err(Breach::of_heap(Invariant::Pacing, sentence));
         }
-        let begins_mode = self.collected.is_some_and(|Collected { kind, began }| {
-            kind == StepKind::Major && began.mode == Mode::Incremental
-        });
+        let begins_mode = self
+            .collected
+            .is_some_and(|Collected { kind, began }| kind == StepKind::Major && began.mode == Mode::Incremental);
         if begins_mode && pacing.stopped != Some(Stopped::Inside) {
             // The collector has said nothing after its work, and leaves things as they were in incremental mode. After other
             // work that is right where somebody but the program has asked for a step.
