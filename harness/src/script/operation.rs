@@ -156,6 +156,7 @@ operations! {
     GrowTable "grow-table" 5,
     InternStrings "intern-strings" 2,
     SwitchMode "switch-mode" 5,
+    FinalizeNested "finalize-nested" 4,
 }
 
 /// The numbers of an operation that say how much of something there is.
@@ -185,7 +186,8 @@ macro_rules! counts {
             Operation::DeepCall(DeepCall { depth: height, steps })
             | Operation::Tower(Tower { of: _, height, steps }) => vec![height, steps],
             Operation::GrowTable(GrowTable { count, steps, .. })
-            | Operation::InternStrings(InternStrings { hundreds: count, steps }) => vec![count, steps],
+            | Operation::InternStrings(InternStrings { hundreds: count, steps })
+            | Operation::FinalizeNested(FinalizeNested { rounds: count, steps, .. }) => vec![count, steps],
             Operation::LoadFunction(LoadFunction { parts, steps, .. }) => vec![parts, steps],
             _ => Vec::new(),
         }

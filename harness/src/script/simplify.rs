@@ -361,6 +361,15 @@ fn simpler_structure(operation: &Operation, offer: &mut dyn FnMut(Change<'_>)) {
                 many.swept = None;
             }
         }),
+        Operation::FinalizeNested(FinalizeNested { works, .. }) => {
+            for index in 0..works.len() {
+                offer(&|operation| {
+                    if let Operation::FinalizeNested(nested) = operation {
+                        nested.works.remove(index);
+                    }
+                });
+            }
+        }
         Operation::DeepCall(_) => offer(&|operation| {
             if let Operation::DeepCall(DeepCall { steps, .. }) = operation {
                 *operation = Operation::Step(Step { size: 0, times: *steps });

@@ -630,6 +630,7 @@ impl Fixer {
                 *steps = (*steps).min(MAX_STEPS);
                 *swept = swept.map(|steps| steps.min(MAX_STEPS));
             }
+            Operation::FinalizeNested(nested) => self.finalize_nested(nested)?,
             Operation::EphemeronChain(chain) => self.ephemeron_chain(chain)?,
             Operation::MoveObject(MoveObject { object, place }) => {
                 if self.in_coroutine {

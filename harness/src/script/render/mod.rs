@@ -378,6 +378,7 @@ impl Renderer {
             }
             Operation::NewFinalizable(finalizable) => self.finalizable(finalizable),
             Operation::FinalizeMany(many) => self.finalize_many(many),
+            Operation::FinalizeNested(nested) => self.finalize_nested(nested),
             Operation::EphemeronChain(chain) => self.ephemeron_chain(chain),
             Operation::MoveObject(MoveObject { object, place }) => self.move_object(*object, *place),
             Operation::Release(Release { object }) => self.push(format!("{} = nil", self.object(*object))),
