@@ -157,6 +157,7 @@ operations! {
     InternStrings "intern-strings" 2,
     SwitchMode "switch-mode" 5,
     FinalizeNested "finalize-nested" 4,
+    ReuseFailed "reuse-failed" 6,
 }
 
 /// The numbers of an operation that say how much of something there is.
@@ -178,7 +179,8 @@ macro_rules! counts {
             | Operation::CoroutineScope(CoroutineScope { yields: count, .. })
             | Operation::SuspendedScope(SuspendedScope { steps: count, .. })
             | Operation::MisplacedResume(MisplacedResume { steps: count, .. })
-            | Operation::HookedCall(HookedCall { steps: count, .. }) => vec![count],
+            | Operation::HookedCall(HookedCall { steps: count, .. })
+            | Operation::ReuseFailed(ReuseFailed { steps: count, .. }) => vec![count],
             Operation::NewList(NewList { before, steps, after, .. }) => vec![before, steps, after],
             Operation::FinalizeMany(FinalizeMany { count, steps, swept }) => {
                 [count, steps].into_iter().chain(swept).collect()

@@ -541,6 +541,7 @@ fn values(operation: &mut Operation) -> Vec<&mut Value> {
         | Operation::ShowType(ShowType { usage: TypeUsage::Call(value), .. })
         | Operation::HookedCall(HookedCall { argument: value, .. })
         | Operation::PendingClose(PendingClose { value })
+        | Operation::ReuseFailed(ReuseFailed { error: value, .. })
         | Operation::EndObject(EndObject { value, .. })
         | Operation::CopyFunction(CopyFunction { value, .. })
         | Operation::SetLongKey(SetLongKey { value, .. })

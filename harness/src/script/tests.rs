@@ -193,6 +193,14 @@ const WAYS: &[&str] = &[
     "pcall(debug.setupvalue, ",
     "pcall(debug.upvalueid, ",
     "pcall(debug.upvaluejoin, ",
+    // What fails and is used again.
+    "gmatch(\"a\", \"[a\")",
+    "(\"a?\"):rep(300)",
+    "function()\n    local guard <close> = setmetatable({}, { __close = function() ",
+    "(string.gsub(\"abc\"",
+    "table.sort(list, f)",
+    "utf8.codes(",
+    "require, \"broken\"",
     // Chains of ephemerons.
     "setmetatable({ keys[1] }",
     "] = keys[i + 1] end\n  t",

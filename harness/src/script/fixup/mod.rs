@@ -765,6 +765,10 @@ impl Fixer {
             }
             Operation::EndObject(EndObject { value, fails: _ }) => self.value(value),
             Operation::Exit(exit) => self.exit(exit)?,
+            Operation::ReuseFailed(ReuseFailed { what: _, error, steps }) => {
+                *steps = (*steps).min(MAX_STEPS);
+                self.value(error);
+            }
             Operation::DebugProbe(DebugProbe { function, .. }) => drop(self.function(function)?),
             Operation::Mix(Mix { rounds, start: _ }) => *rounds = (*rounds).clamp(1, MAX_MIX),
             Operation::SetTypeMetatable(SetTypeMetatable { of: _, value, index, call, clear: _ }) => {

@@ -504,6 +504,7 @@ impl Renderer {
             Operation::EndObject(object) => self.end_object(object),
             Operation::Exit(exit) => self.exit(exit),
             Operation::DebugProbe(probe) => self.debug_probe(probe),
+            Operation::ReuseFailed(reuse) => self.reuse_failed(reuse),
             Operation::Mix(Mix { rounds, start }) => {
                 self.use_helper(Helper::Mix);
                 self.push(format!("mix({rounds}, {start})"));
