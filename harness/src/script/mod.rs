@@ -16,6 +16,7 @@
 //! The model has no operation that is a recipe for a bug: reload is one reload and a step is one step; what makes a
 //! barrier fail has to come from their combination.
 
+mod attributes;
 mod callbacks;
 mod coroutines;
 mod encode;
@@ -48,6 +49,7 @@ use arbitrary::{Arbitrary, Unstructured};
 use mutatis::{Generate, Mutate};
 use serde::{Deserialize, Serialize};
 
+pub use attributes::*;
 pub use callbacks::*;
 pub use coroutines::*;
 pub use encode::{DecodeError, FORMAT_VERSION};

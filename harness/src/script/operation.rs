@@ -158,6 +158,7 @@ operations! {
     SwitchMode "switch-mode" 5,
     FinalizeNested "finalize-nested" 4,
     ReuseFailed "reuse-failed" 6,
+    AttributedLocal "attributed-local" 6,
 }
 
 /// The numbers of an operation that say how much of something there is.
@@ -180,7 +181,8 @@ macro_rules! counts {
             | Operation::SuspendedScope(SuspendedScope { steps: count, .. })
             | Operation::MisplacedResume(MisplacedResume { steps: count, .. })
             | Operation::HookedCall(HookedCall { steps: count, .. })
-            | Operation::ReuseFailed(ReuseFailed { steps: count, .. }) => vec![count],
+            | Operation::ReuseFailed(ReuseFailed { steps: count, .. })
+            | Operation::AttributedLocal(AttributedLocal { steps: count, .. }) => vec![count],
             Operation::NewList(NewList { before, steps, after, .. }) => vec![before, steps, after],
             Operation::FinalizeMany(FinalizeMany { count, steps, swept }) => {
                 [count, steps].into_iter().chain(swept).collect()

@@ -254,6 +254,17 @@ fn simpler_structure(operation: &Operation, offer: &mut dyn FnMut(Change<'_>)) {
                 copy.strip = false;
             }
         }),
+        Operation::AttributedLocal(AttributedLocal { id, place, value, .. }) => {
+            offer_scope(&[*value], &[NewFunction { id: *id, place: *place, body: Body::default() }], offer);
+            for (loaded, variable) in [(false, None), (true, Some(Attributed::Constant))] {
+                offer(&|operation| {
+                    if let Operation::AttributedLocal(local) = operation {
+                        local.loaded &= loaded;
+                        local.variable = variable.unwrap_or(local.variable);
+                    }
+                });
+            }
+        }
         Operation::ChangeWeakness(_) => {
             for change in [WeaknessChange::Fresh, WeaknessChange::InPlace] {
                 offer(&|operation| {
@@ -492,6 +503,7 @@ fn places(operation: &mut Operation) -> Vec<&mut Place> {
         | Operation::LoadFunction(LoadFunction { place, .. })
         | Operation::ReadFunction(ReadFunction { place, .. })
         | Operation::CopyFunction(CopyFunction { place, .. })
+        | Operation::AttributedLocal(AttributedLocal { place, .. })
         | Operation::NewCoroutine(NewCoroutine { place, .. })
         | Operation::MoveObject(MoveObject { place, .. }) => vec![place],
         Operation::CoroutineScope(CoroutineScope { place, functions, .. })
@@ -542,6 +554,7 @@ fn values(operation: &mut Operation) -> Vec<&mut Value> {
         | Operation::HookedCall(HookedCall { argument: value, .. })
         | Operation::PendingClose(PendingClose { value })
         | Operation::ReuseFailed(ReuseFailed { error: value, .. })
+        | Operation::AttributedLocal(AttributedLocal { value, .. })
         | Operation::EndObject(EndObject { value, .. })
         | Operation::CopyFunction(CopyFunction { value, .. })
         | Operation::SetLongKey(SetLongKey { value, .. })

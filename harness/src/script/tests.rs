@@ -212,6 +212,13 @@ const WAYS: &[&str] = &[
     "getmetatable(\"\").a, getmetatable(\"\").__call",
     "debug.setmetatable(type, {",
     "debug.setmetatable(coroutine.running(), {",
+    // Variables with attributes.
+    "(function()\n  local kept <const>",
+    "(function()\n  local kept <close>",
+    "(function()\n  local collectgarbage <const>",
+    "load([[\n  local kept <const>",
+    "load([[\n  local kept <close>",
+    "load([[\n  local collectgarbage <const>",
     // The rest.
     "error(cfg",
     "return cfg1",

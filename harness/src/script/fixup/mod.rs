@@ -492,6 +492,7 @@ impl Fixer {
             Operation::LoadFunction(load) => self.load_function(load)?,
             Operation::ReadFunction(read) => self.read_function(read)?,
             Operation::CopyFunction(copy) => self.copy_function(copy)?,
+            Operation::AttributedLocal(local) => self.attributed_local(local),
             Operation::ChangeWeakness(changed) => self.change_weakness(changed)?,
             Operation::EmptyTable(empty) => self.empty_table(empty)?,
             Operation::GrowTable(grow) => self.grow_table(grow)?,

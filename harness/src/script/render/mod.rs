@@ -242,7 +242,7 @@ impl Renderer {
     }
 
     /// The left side of the assignment that defines a function.
-    fn function_target(&mut self, id: FunctionId, place: Place) -> String {
+    pub(super) fn function_target(&mut self, id: FunctionId, place: Place) -> String {
         self.declare_function(id, place);
         let keyword = if place == Place::Local { "local " } else { "" };
         format!("{keyword}{}", self.function(id))
@@ -295,6 +295,7 @@ impl Renderer {
             Operation::ClosedScope(scope) => self.closed_scope(scope),
             Operation::CoroutineScope(scope) => self.coroutine_scope(scope),
             Operation::LoadFunction(load) => self.load_function(load),
+            Operation::AttributedLocal(local) => self.attributed_local(local),
             Operation::NewFactory(factory) => self.factory(factory),
             Operation::Instantiate(Instantiate { factory, arguments, functions }) => {
                 let arguments = self.values(arguments);
