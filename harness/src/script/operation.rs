@@ -188,7 +188,7 @@ macro_rules! counts {
                 [count, steps].into_iter().chain(swept).collect()
             }
             Operation::DeepCall(DeepCall { depth: height, steps })
-            | Operation::Tower(Tower { of: _, height, steps }) => vec![height, steps],
+            | Operation::Tower(Tower { of: _, height, steps, watched: _ }) => vec![height, steps],
             Operation::GrowTable(GrowTable { count, steps, .. })
             | Operation::InternStrings(InternStrings { hundreds: count, steps })
             | Operation::FinalizeNested(FinalizeNested { rounds: count, steps, .. }) => vec![count, steps],

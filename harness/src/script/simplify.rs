@@ -388,6 +388,11 @@ fn simpler_structure(operation: &Operation, offer: &mut dyn FnMut(Change<'_>)) {
         }),
         Operation::Tower(Tower { steps, .. }) => {
             offer(&|operation| *operation = Operation::Step(Step { size: 0, times: *steps }));
+            offer(&|operation| {
+                if let Operation::Tower(tower) = operation {
+                    tower.watched = false;
+                }
+            });
         }
         Operation::HookedCall(HookedCall { function, argument, .. }) => {
             let (function, argument) = (*function, *argument);

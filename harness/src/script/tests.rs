@@ -181,6 +181,11 @@ const WAYS: &[&str] = &[
     "local large\n",
     "(pcall(f)))",
     "(xpcall(error, function(e)",
+    "then watch() end return 1 + f",
+    "local kept = { ... } watch()",
+    "watch() print(#string.char(",
+    "watch() print(f(1))",
+    "then watch() end return large",
     // Ends.
     "report(\"closed\", object[1])",
     "report(\"end\", object[1])",

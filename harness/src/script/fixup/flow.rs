@@ -41,13 +41,14 @@ impl Fixer {
         Some(())
     }
 
-    pub(super) fn tower(&mut self, Tower { of, height, steps }: &mut Tower) {
+    pub(super) fn tower(&mut self, Tower { of, height, steps, watched }: &mut Tower) {
         *height = (*height).clamp(1, MAX_HEIGHT);
         *steps = (*steps).min(MAX_STEPS);
         // Nothing that has a finalizer may become garbage while a stack overflows.
         if of.overflows() && !self.is_plain_main() {
             *of = TowerKind::Calls;
         }
+        *watched &= !of.overflows();
     }
 
     pub(super) fn exit(&mut self, exit: &mut Exit) -> Option<()> {

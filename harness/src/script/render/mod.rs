@@ -8,6 +8,7 @@ mod functions;
 mod heap;
 mod objects;
 
+pub(super) use objects::INSPECT;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::RangeInclusive;
 
