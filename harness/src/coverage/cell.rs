@@ -63,6 +63,7 @@ static OTHERS: LazyLock<Others> = LazyLock::new(|| {
 
 impl Cell {
     /// The cells of an event, in the middle of a step of this kind or outside of steps.
+    #[inline]
     pub(super) fn each_of<H: Heap>(
         heap: H,
         step: Option<StepKind>,

@@ -58,6 +58,7 @@ impl LoadCell {
     }
 
     /// The cell of a step that begins. `None` where nothing is being loaded, or the step is none of a cycle or collection.
+    #[inline(never)]
     pub(super) fn of<H: Heap>(heap: H, step: StepKind) -> Option<LoadCell> {
         let Loading { binary, reader } = heap.loading()?;
         if !matches!(step, StepKind::Turn | StepKind::Minor | StepKind::Major) {

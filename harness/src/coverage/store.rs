@@ -39,6 +39,7 @@ impl StoreCell {
 
     /// The cell of a store. `None` where a name of a metamethod is stored: these strings are never collected, so they have no
     /// colour to speak of.
+    #[inline(never)]
     pub(super) fn of<H: Heap>(
         heap: H,
         site: Site,

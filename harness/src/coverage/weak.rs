@@ -140,6 +140,7 @@ impl WeakCell {
     }
 
     /// The cells of an entry that is cleared in a step of this kind.
+    #[inline(never)]
     pub(super) fn each_of<H: Heap>(
         heap: H,
         step: Option<StepKind>,

@@ -61,6 +61,9 @@ pub enum Level {
     Iterator,
     /// A coroutine that it has resumed.
     Resumed,
+    /// The body of a generic `for` with a to-be-closed value, whose `__close` assigns the first local. Another to-be-closed
+    /// variable comes after the loop.
+    Loop,
 }
 
 impl Level {
@@ -77,6 +80,13 @@ impl Level {
             Level::Closing => (&["pcall(function()", guard], &["end })", "end)"]),
             Level::Iterator => {
                 (&["for _ in function(_, done)", "if done then return end"], &["return true", "end do end"])
+            }
+            Level::Loop => {
+                const LAST: &str = "local last <close> = setmetatable({}, { __close = function() end })";
+                let close = format!("setmetatable({{}}, {{ __close = function() {first} = {{ {first} }} end }})");
+                let head = format!("for key in next, {{ 1 }}, nil, {close} do");
+                let before = ["pcall(function()", &head, "local function hold() return key end"];
+                return (before.map(str::to_owned).to_vec(), &["break", "end", LAST, "end)"]);
             }
             Level::Resumed => (&["coroutine.resume(coroutine.create(function()"], &["end))", "coroutine.yield()"]),
         };

@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer};
 use super::{Block, Script};
 
 /// The first byte of an encoded script. It changes with every change of the model that old bytes would not survive.
-pub const FORMAT_VERSION: u8 = 4;
+pub const FORMAT_VERSION: u8 = 5;
 
 /// Longer inputs are refused, so that decoding takes bounded time and memory.
 const MAX_BYTES: usize = 1 << 20;

@@ -40,7 +40,7 @@ payloads! {
     /// Errors of the interpreter, which make nothing but their messages.
     RuntimeErrors {
         /// How many hundreds of them.
-        #[arbitrary(with = |u: &mut arbitrary::Unstructured<'_>| u.choose(&[1, 1, 2, 8]).copied())]
+        #[arbitrary(with = |u: &mut arbitrary::Unstructured<'_>| u.choose(&[1, 1, 1, 2, 2, 8]).copied())]
         hundreds: u8,
     }
 }

@@ -16,10 +16,12 @@
 //! The model has no operation that is a recipe for a bug: reload is one reload and a step is one step; what makes a
 //! barrier fail has to come from their combination.
 
+mod attributes;
 mod callbacks;
 mod coroutines;
 mod encode;
 mod ends;
+mod finalizers;
 mod fixup;
 mod function;
 mod generate;
@@ -33,6 +35,7 @@ mod prelude;
 mod probes;
 mod reduce;
 mod render;
+mod reuse;
 mod simplify;
 mod stacks;
 mod statistics;
@@ -47,10 +50,12 @@ use arbitrary::{Arbitrary, Unstructured};
 use mutatis::{Generate, Mutate};
 use serde::{Deserialize, Serialize};
 
+pub use attributes::*;
 pub use callbacks::*;
 pub use coroutines::*;
 pub use encode::{DecodeError, FORMAT_VERSION};
 pub use ends::*;
+pub use finalizers::*;
 pub use fixup::Repair;
 pub use function::{Action, Body, FunctionResult, Inner, NewFunction, Shape};
 pub use generate::{GeneratorOptions, generate};
@@ -63,6 +68,7 @@ pub use payload::*;
 pub use probes::*;
 pub use reduce::{Cost, Reductions};
 pub use render::{OperationPath, Rendered, Span};
+pub use reuse::*;
 pub use stacks::*;
 pub use statistics::Statistics;
 pub use weak::*;

@@ -143,23 +143,26 @@ operations! {
     MisplacedResume "misplaced-resume" 4,
     Callback "callback" 14,
     HookedCall "hooked-call" 5,
-    Tower "tower" 5,
+    Tower "tower" 6,
     PendingClose "pending-close" 3,
     EndObject "end-object" 4,
     Exit "exit" 1,
     DebugProbe "debug-probe" 5,
     ReadFunction "read-function" 3,
     CopyFunction "copy-function" 5,
-    ChangeWeakness "change-weakness" 8,
+    ChangeWeakness "change-weakness" 10,
     SetLongKey "set-long-key" 5,
     EmptyTable "empty-table" 4,
     GrowTable "grow-table" 5,
     InternStrings "intern-strings" 2,
     SwitchMode "switch-mode" 5,
-    LateField "late-field" 4,
+    LateField "late-field" 5,
     SetNativeUpvalue "set-native-upvalue" 3,
     DropCoroutine "drop-coroutine" 6,
     RuntimeErrors "runtime-errors" 2,
+    FinalizeNested "finalize-nested" 4,
+    ReuseFailed "reuse-failed" 6,
+    AttributedLocal "attributed-local" 6,
 }
 
 /// The numbers of an operation that say how much of something there is.
@@ -184,15 +187,18 @@ macro_rules! counts {
             | Operation::CoroutineScope(CoroutineScope { yields: count, .. })
             | Operation::SuspendedScope(SuspendedScope { steps: count, .. })
             | Operation::MisplacedResume(MisplacedResume { steps: count, .. })
-            | Operation::HookedCall(HookedCall { steps: count, .. }) => vec![count],
+            | Operation::HookedCall(HookedCall { steps: count, .. })
+            | Operation::ReuseFailed(ReuseFailed { steps: count, .. })
+            | Operation::AttributedLocal(AttributedLocal { steps: count, .. }) => vec![count],
             Operation::NewList(NewList { before, steps, after, .. }) => vec![before, steps, after],
             Operation::FinalizeMany(FinalizeMany { count, steps, swept }) => {
                 [count, steps].into_iter().chain(swept).collect()
             }
             Operation::DeepCall(DeepCall { depth: height, steps })
-            | Operation::Tower(Tower { of: _, height, steps }) => vec![height, steps],
+            | Operation::Tower(Tower { of: _, height, steps, watched: _ }) => vec![height, steps],
             Operation::GrowTable(GrowTable { count, steps, .. })
-            | Operation::InternStrings(InternStrings { hundreds: count, steps }) => vec![count, steps],
+            | Operation::InternStrings(InternStrings { hundreds: count, steps })
+            | Operation::FinalizeNested(FinalizeNested { rounds: count, steps, .. }) => vec![count, steps],
             Operation::LoadFunction(LoadFunction { parts, steps, .. }) => vec![parts, steps],
             _ => Vec::new(),
         }

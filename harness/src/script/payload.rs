@@ -68,7 +68,6 @@ payloads! {
     /// are open, then they are closed in one of many ways.
     ClosedScope {
         /// How the upvalues are closed.
-        #[arbitrary(with = closing)]
         closing: Closing,
         /// The initial values of the locals.
         #[arbitrary(with = |u: &mut Unstructured<'_>| several(u, 1, 2))]
@@ -793,13 +792,8 @@ pub(super) fn burst(u: &mut Unstructured<'_>) -> arbitrary::Result<u8> {
     })
 }
 
-/// A way to close upvalues, the one in which a coroutine is abandoned more often than each of the others.
-fn closing(u: &mut Unstructured<'_>) -> arbitrary::Result<Closing> {
-    Ok(if u.arbitrary::<u8>()?.is_multiple_of(8) { Closing::Abandoned } else { u.arbitrary()? })
-}
-
 /// How the upvalues of a scope are closed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, Arbitrary, Mutate)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, Mutate)]
 pub enum Closing {
     /// The end of a block, at which a local was captured again and again by closures that died.
     #[default]
@@ -830,6 +824,62 @@ pub enum Closing {
     Wrapped,
     /// `coroutine.close`
     Killed,
+    /// The body of a generic `for` with a to-be-closed value is left. What comes after the loop uses its registers again.
+    For(Leave, After),
+}
+
+impl<'a> Arbitrary<'a> for Closing {
+    fn arbitrary(u: &mut Unstructured<'a>) -> arbitrary::Result<Self> {
+        Ok(match u.arbitrary::<u8>()? % 20 {
+            0 => Closing::Recaptured,
+            1 => Closing::Loop,
+            2 => Closing::Goto,
+            3 => Closing::Backward,
+            4 => Closing::Break,
+            5 => Closing::ReturnGuard,
+            6 => Closing::Guard,
+            7 => Closing::Return,
+            8 => Closing::Error,
+            9 => Closing::Dropped,
+            10 => Closing::Failed,
+            11 => Closing::Wrapped,
+            12 => Closing::Killed,
+            13 | 14 => Closing::Abandoned,
+            _ => Closing::For(u.arbitrary()?, u.arbitrary()?),
+        })
+    }
+}
+
+/// How the body of a loop is left.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, Arbitrary, Mutate)]
+pub enum Leave {
+    /// By its end.
+    #[default]
+    End,
+    /// By `break`.
+    Break,
+    /// By a `goto` to the end of the block around the loop.
+    Goto,
+    /// By a `return`.
+    Return,
+    /// By an error that a `pcall` catches.
+    Error,
+    /// Not at all: its coroutine is suspended and never resumed.
+    Dropped,
+    /// By `coroutine.close`.
+    Killed,
+}
+
+/// What comes after a loop.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, Arbitrary, Mutate)]
+pub enum After {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// A to-be-closed variable.
+    Guard,
+    /// A local that a closure captures.
+    Captured,
 }
 
 /// What a finalizer does, besides counting.

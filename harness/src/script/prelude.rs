@@ -369,6 +369,8 @@ const SHOW: &str = r#"local function show(value, depth)
     return "function(" .. table.concat(parts, ", ") .. ")"
   elseif type(value) == "thread" then
     return "thread " .. coroutine.status(value)
+  elseif type(value) == "userdata" then
+    return "userdata"
   end
   return tostring(value)
 end

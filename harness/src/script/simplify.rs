@@ -72,14 +72,18 @@ fn simpler_structure(operation: &Operation, offer: &mut dyn FnMut(Change<'_>)) {
             }
         }
         // Other kinds of scopes do less than these, or the same without what makes them special.
-        Operation::ClosedScope(ClosedScope { locals, functions, steps, .. }) => {
+        Operation::ClosedScope(ClosedScope { closing, locals, functions, steps, .. }) => {
             offer_scope(locals, functions, offer);
             offer(&|operation| {
                 if let Operation::ClosedScope(scope) = operation {
                     scope.joined = None;
                 }
             });
-            for closing in [Closing::Recaptured, Closing::Loop] {
+            let mut simpler = vec![Closing::Recaptured, Closing::Loop];
+            if let Closing::For(leave, after) = *closing {
+                simpler.extend([Closing::For(leave, After::Nothing), Closing::For(Leave::Break, after)]);
+            }
+            for closing in simpler {
                 offer(&|operation| {
                     if let Operation::ClosedScope(scope) = operation {
                         (scope.closing, scope.steps) = (closing, *steps);
@@ -255,6 +259,17 @@ fn simpler_structure(operation: &Operation, offer: &mut dyn FnMut(Change<'_>)) {
                 copy.strip = false;
             }
         }),
+        Operation::AttributedLocal(AttributedLocal { id, place, value, .. }) => {
+            offer_scope(&[*value], &[NewFunction { id: *id, place: *place, body: Body::default() }], offer);
+            for (loaded, variable) in [(false, None), (true, Some(Attributed::Constant))] {
+                offer(&|operation| {
+                    if let Operation::AttributedLocal(local) = operation {
+                        local.loaded &= loaded;
+                        local.variable = variable.unwrap_or(local.variable);
+                    }
+                });
+            }
+        }
         Operation::ChangeWeakness(_) => {
             for change in [WeaknessChange::Fresh, WeaknessChange::InPlace] {
                 offer(&|operation| {
@@ -362,6 +377,15 @@ fn simpler_structure(operation: &Operation, offer: &mut dyn FnMut(Change<'_>)) {
                 many.swept = None;
             }
         }),
+        Operation::FinalizeNested(FinalizeNested { works, .. }) => {
+            for index in 0..works.len() {
+                offer(&|operation| {
+                    if let Operation::FinalizeNested(nested) = operation {
+                        nested.works.remove(index);
+                    }
+                });
+            }
+        }
         Operation::DeepCall(_) => offer(&|operation| {
             if let Operation::DeepCall(DeepCall { steps, .. }) = operation {
                 *operation = Operation::Step(Step { size: 0, times: *steps });
@@ -369,6 +393,11 @@ fn simpler_structure(operation: &Operation, offer: &mut dyn FnMut(Change<'_>)) {
         }),
         Operation::Tower(Tower { steps, .. }) => {
             offer(&|operation| *operation = Operation::Step(Step { size: 0, times: *steps }));
+            offer(&|operation| {
+                if let Operation::Tower(tower) = operation {
+                    tower.watched = false;
+                }
+            });
         }
         Operation::HookedCall(HookedCall { function, argument, .. }) => {
             let (function, argument) = (*function, *argument);
@@ -494,6 +523,7 @@ fn places(operation: &mut Operation) -> Vec<&mut Place> {
         | Operation::LoadFunction(LoadFunction { place, .. })
         | Operation::ReadFunction(ReadFunction { place, .. })
         | Operation::CopyFunction(CopyFunction { place, .. })
+        | Operation::AttributedLocal(AttributedLocal { place, .. })
         | Operation::NewCoroutine(NewCoroutine { place, .. })
         | Operation::MoveObject(MoveObject { place, .. }) => vec![place],
         Operation::CoroutineScope(CoroutineScope { place, functions, .. })
@@ -545,6 +575,8 @@ fn values(operation: &mut Operation) -> Vec<&mut Value> {
         | Operation::ShowType(ShowType { usage: TypeUsage::Call(value), .. })
         | Operation::HookedCall(HookedCall { argument: value, .. })
         | Operation::PendingClose(PendingClose { value })
+        | Operation::ReuseFailed(ReuseFailed { error: value, .. })
+        | Operation::AttributedLocal(AttributedLocal { value, .. })
         | Operation::EndObject(EndObject { value, .. })
         | Operation::CopyFunction(CopyFunction { value, .. })
         | Operation::SetLongKey(SetLongKey { value, .. })

@@ -5,7 +5,7 @@ use mutatis::Mutate;
 use serde::{Deserialize, Serialize};
 
 use super::payload::{burst, payloads};
-use super::render::{Renderer, step_text};
+use super::render::{INSPECT, Renderer, step_text};
 
 payloads! {
     /// Fills the stack, makes steps where that is possible, and falls back.
@@ -18,6 +18,8 @@ payloads! {
         /// How many steps there are at the top, and again at the ground.
         #[arbitrary(with = burst)]
         steps: u8,
+        /// Whether objects become garbage while the stack fills, whose finalizers look at the stack. The collector runs then.
+        watched: bool,
     }
 }
 
@@ -55,46 +57,53 @@ impl<'a> Arbitrary<'a> for TowerKind {
         Ok(match u.arbitrary::<u8>()? % 64 {
             0..=9 => TowerKind::Calls,
             10..=19 => TowerKind::Items,
-            20..=29 => TowerKind::Bytes,
-            30..=39 => TowerKind::CallChain,
-            40..=49 => TowerKind::TailCalls,
-            50..=53 => TowerKind::Overflow,
-            54..=58 => TowerKind::NativeOverflow,
+            20..=31 => TowerKind::Bytes,
+            32..=41 => TowerKind::CallChain,
+            42..=50 => TowerKind::TailCalls,
+            51..=52 => TowerKind::Overflow,
+            53..=57 => TowerKind::NativeOverflow,
             _ => TowerKind::HandlerOverflow,
         })
     }
 }
 
 impl Renderer {
-    pub(super) fn tower(&mut self, Tower { of, height, steps }: &Tower) {
+    pub(super) fn tower(&mut self, Tower { of, height, steps, watched }: &Tower) {
         let step = if *steps > 0 { format!("{} ", step_text(0, *steps)) } else { String::new() };
         if of.overflows() {
             // Whatever is garbage has been finalized before.
             self.full_collections();
         }
         let many = u32::from(*height) * 20;
+        // At every so many calls, since looking takes its time.
+        let (watch, watch_calls, watch_tail_calls) = if *watched {
+            ("watch() ", format!("if n % {} == 0 then watch() end ", height * 2), "if n % 8 == 0 then watch() end ")
+        } else {
+            ("", String::new(), "")
+        };
         let lines = match of {
             TowerKind::Calls => vec![
-                format!("local function f(n) if n > 0 then return 1 + f(n - 1) end {step}return 0 end"),
+                format!("local function f(n) if n > 0 then {watch_calls}return 1 + f(n - 1) end {step}return 0 end"),
                 format!("print(f({many}))"),
             ],
             TowerKind::Items => vec![
-                format!("local function f(...) local kept = {{ ... }} {step}return select(\"#\", ...), ... end"),
-                format!("print(select(\"#\", f(table.unpack({{}}, 1, {many}))))"),
+                format!("local function f(...) local kept = {{ ... }} {watch}{step}return select(\"#\", ...), ... end"),
+                format!("{watch}print(select(\"#\", f(table.unpack({{}}, 1, {many}))))"),
             ],
             TowerKind::Bytes => {
-                vec![format!("print(#string.char((\"x\"):rep({many}):byte(1, -1)))")]
+                vec![format!("{watch}print(#string.char((\"x\"):rep({many}):byte(1, -1)))")]
             }
             TowerKind::CallChain => vec![
-                format!("local function f(...) {step}return select(\"#\", ...) end"),
+                format!("local function f(...) {watch}{step}return select(\"#\", ...) end"),
                 format!("for _ = 1, {height} do f = setmetatable({{}}, {{ __call = f }}) end"),
-                "print(f(1))".to_owned(),
+                format!("{watch}print(f(1))"),
             ],
             TowerKind::TailCalls => vec![
                 "local large".to_owned(),
-                format!(
-                    "local function small(n) if n > 0 then return large(n, {{}}, {{ n }}, {{}}) end {step}return n end"
-                ),
+                "local function small(n)".to_owned(),
+                format!("  if n > 0 then {watch_tail_calls}return large(n, {{}}, {{ n }}, {{}}) end"),
+                format!("  {step}return n"),
+                "end".to_owned(),
                 "function large(n, a, b, c, ...)".to_owned(),
                 "  local d, e, f, g, h, i, j, k = { a }, { b }, { c }, n, n, n, n, n".to_owned(),
                 "  return small(n - 1, d, e, f, g, h, i, j, k, ...)".to_owned(),
@@ -103,11 +112,11 @@ impl Renderer {
             ],
             TowerKind::Overflow => vec![
                 // The second one needs the room in which the first was handled.
-                "local function f(...) return select(\"#\", ...), ... end".to_owned(),
-                format!(
-                    "for _ = 1, 2 do print(select(2, pcall(f, table.unpack({{}}, 1, {}))):find(\"overflow\") ~= nil) end",
-                    600_000 + many
-                ),
+                "local function f(...) return ... end".to_owned(),
+                "local function twice(...)".to_owned(),
+                "  for _ = 1, 2 do print(select(2, pcall(f, ...)):find(\"overflow\") ~= nil) end".to_owned(),
+                "end".to_owned(),
+                format!("twice(table.unpack({{}}, 1, {}))", 400_000 + many),
             ],
             TowerKind::NativeOverflow => {
                 let callback = format!("local function f() {step}return (string.gsub(\"a\", \"a\", f)) end");
@@ -118,10 +127,28 @@ impl Renderer {
             }
         };
         self.push("do");
-        self.indented(|inner| lines.iter().for_each(|line| inner.push(line)));
+        self.indented(|inner| {
+            if *watched {
+                inner.watchers();
+            }
+            lines.iter().for_each(|line| inner.push(line));
+            if *watched {
+                inner.push("if not running then collectgarbage(\"stop\") end");
+            }
+        });
         self.push("end");
         if *steps > 0 {
             self.push(step_text(0, *steps));
         }
+    }
+
+    /// Lets the collector run, and defines a function that makes garbage whose finalizers look at the stack.
+    fn watchers(&mut self) {
+        self.push("local running = collectgarbage(\"isrunning\")");
+        self.push("collectgarbage(\"restart\")");
+        self.push("local meta = { __gc = function()");
+        self.indented(|inner| INSPECT.iter().for_each(|line| inner.push(line)));
+        self.push("end }");
+        self.push("local function watch() setmetatable({}, meta) end");
     }
 }

@@ -102,6 +102,15 @@ const WAYS: &[&str] = &[
     "goto again",
     "break\nend",
     "end })\n  return cfg",
+    "nil, nil, guard do\n",
+    "    break\n  end\n",
+    "goto out",
+    "pcall(function()\n    for _, cfg",
+    "      error(cfg",
+    "coroutine.wrap(function()\n    for _, cfg",
+    "coroutine.create(function()\n    for _, cfg",
+    "  local last <close> = guard",
+    "  local last = { guard }",
     // What finalizers do.
     "saved[#saved + 1] = object",
     "object.again = setmetatable(object, getmetatable(object))",
@@ -119,6 +128,17 @@ const WAYS: &[&str] = &[
     "#debug.traceback",
     "pcall(collectgarbage, option)",
     "debug.upvaluejoin(get, 1, get, 2)",
+    "__gc = function()\n      for i = 1, 20 do local made = { i } end",
+    "__gc = function()\n      collectgarbage(\"generational\")",
+    "__gc = function()\n      collectgarbage(\"incremental\")",
+    "__gc = function()\n      collectgarbage(\"step\")",
+    "__gc = function()\n      collectgarbage()",
+    "__gc = function() for i = 1, 20 do local made = { i } end end })\n",
+    "__gc = function() collectgarbage(\"generational\") end })\n",
+    "__gc = function() collectgarbage(\"incremental\") end })\n",
+    "__gc = function() collectgarbage(\"step\") end })\n",
+    "__gc = function() collectgarbage() end })\n",
+    "__gc = function()\n        ",
     // What coroutines are suspended in, and what becomes of them.
     "= coroutine.create(function()\n  local cfg",
     "  xpcall(function()",
@@ -126,6 +146,7 @@ const WAYS: &[&str] = &[
     "(function()\n    local guard <close> = setmetatable({}, { __close = function()\n",
     "if done then return end\n      coroutine.yield",
     "coroutine.resume(coroutine.create(function()\n      ",
+    "(function()\n    for key in next, { 1 }, nil, setmetatable",
     "co1 = nil",
     "    coroutine.yield()\n    cfg",
     "function() return cfg1 end, 1)",
@@ -166,6 +187,11 @@ const WAYS: &[&str] = &[
     "local large\n",
     "(pcall(f)))",
     "(xpcall(error, function(e)",
+    "then watch() end return 1 + f",
+    "local kept = { ... } watch()",
+    "watch() print(#string.char(",
+    "watch() print(f(1))",
+    "then watch() end return large",
     // Ends.
     "report(\"closed\", object[1])",
     "report(\"end\", object[1])",
@@ -178,6 +204,14 @@ const WAYS: &[&str] = &[
     "pcall(debug.setupvalue, ",
     "pcall(debug.upvalueid, ",
     "pcall(debug.upvaluejoin, ",
+    // What fails and is used again.
+    "gmatch(\"a\", \"[a\")",
+    "(\"a?\"):rep(300)",
+    "function()\n    local guard <close> = setmetatable({}, { __close = function() ",
+    "(string.gsub(\"abc\"",
+    "table.sort(list, f)",
+    "utf8.codes(",
+    "require, \"broken\"",
     // Chains of ephemerons.
     "setmetatable({ keys[1] }",
     "] = keys[i + 1] end\n  t",
@@ -202,6 +236,13 @@ const WAYS: &[&str] = &[
     "\"returned\" .. 1",
     "debug.sethook(co, ",
     "00 do pcall(fail) end",
+    // Variables with attributes.
+    "(function()\n  local kept <const>",
+    "(function()\n  local kept <close>",
+    "(function()\n  local collectgarbage <const>",
+    "load([[\n  local kept <const>",
+    "load([[\n  local kept <close>",
+    "load([[\n  local collectgarbage <const>",
     // The rest.
     "error(cfg",
     "return cfg1",
@@ -435,7 +476,7 @@ fn mutated_scripts_are_valid_and_no_kind_of_operation_starves() {
     let compiler = Compiler::new();
     let mut session = Session::new().seed(2);
     let mut statistics = Statistics::default();
-    for case in 0..150 {
+    for case in 0..300 {
         let mut script = script(9, case);
         for _ in 0..60 {
             session.mutate(&mut script).unwrap();

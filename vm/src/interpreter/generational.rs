@@ -59,6 +59,7 @@ impl Vm {
     /// last one. A major collection that frees less than half of that growth is a bad one: the program is building
     /// something big, and the next step waits as long as in incremental mode.
     pub(super) fn generational_step(&mut self) -> Result<(), Throw> {
+        self.shrink_stack();
         if let Some(work) = self.heap.bad_collection() {
             return self.step_after_bad_collection(work);
         }

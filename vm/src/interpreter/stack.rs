@@ -159,8 +159,8 @@ impl Vm {
     }
 
     /// Gives a stack back of which little is in use, as Lua does when an error was caught and when a thread is traversed
-    /// (`luaD_shrinkstack`); here it is done when a cycle ends. What is beyond the limit, with which an overflow was handled, goes
-    /// too.
+    /// (`luaD_shrinkstack`); here it is done when a cycle ends, and before a collection of generational mode. What is beyond the
+    /// limit, with which an overflow was handled, goes too.
     pub(super) fn shrink_stack(&mut self) {
         let limit = self.options.stack_limit;
         let thread = self.heap.current();

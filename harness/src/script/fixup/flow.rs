@@ -8,6 +8,8 @@ const MAX_LEVELS: usize = 4;
 const MAX_HEIGHT: u8 = 120;
 /// The most steps that a hook makes, which is called at every instruction.
 const MAX_HOOK_STEPS: u8 = 8;
+/// The most steps where a function of the library calls back, and where a handler fails: they are made some 200 times.
+const MAX_REPEATED_STEPS: u8 = 2;
 /// How many operations may follow the end of a script.
 const MAX_AFTER_EXIT: usize = 2;
 
@@ -51,13 +53,15 @@ impl Fixer {
         Some(())
     }
 
-    pub(super) fn tower(&mut self, Tower { of, height, steps }: &mut Tower) {
+    pub(super) fn tower(&mut self, Tower { of, height, steps, watched }: &mut Tower) {
         *height = (*height).clamp(1, MAX_HEIGHT);
-        *steps = (*steps).min(MAX_STEPS);
         // Nothing that has a finalizer may become garbage while a stack overflows.
         if of.overflows() && !self.is_plain_main() {
             *of = TowerKind::Calls;
         }
+        *watched &= !of.overflows();
+        let is_repeated = matches!(of, TowerKind::NativeOverflow | TowerKind::HandlerOverflow);
+        *steps = (*steps).min(if is_repeated { MAX_REPEATED_STEPS } else { MAX_STEPS });
     }
 
     pub(super) fn exit(&mut self, exit: &mut Exit) -> Option<()> {

@@ -6,6 +6,10 @@ use super::*;
 const MAX_STEPS_BETWEEN: u8 = 4;
 /// The most hundreds of strings that live at a time.
 const MAX_HUNDREDS: u8 = 6;
+/// The most rounds of objects whose finalizers make others.
+const MAX_ROUNDS: u8 = 50;
+/// The most finalizers that make each other.
+const MAX_WORKS: usize = 4;
 
 impl Fixer {
     pub(super) fn read_function(&mut self, read: &mut ReadFunction) -> Option<()> {
@@ -89,6 +93,15 @@ impl Fixer {
             *field = MetaField::Index;
         }
         self.value(value);
+    }
+
+    pub(super) fn finalize_nested(&mut self, nested: &mut FinalizeNested) -> Option<()> {
+        let FinalizeNested { rounds, works, steps } = nested;
+        works.truncate(MAX_WORKS);
+        *rounds = (*rounds).clamp(1, MAX_ROUNDS);
+        *steps = (*steps).min(MAX_STEPS_BETWEEN);
+        // So many objects are made once.
+        (!works.is_empty() && self.iterations == 1).then_some(())
     }
 
     pub(super) fn intern_strings(&mut self, InternStrings { hundreds, steps }: &mut InternStrings) {

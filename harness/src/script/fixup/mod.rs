@@ -492,6 +492,7 @@ impl Fixer {
             Operation::LoadFunction(load) => self.load_function(load)?,
             Operation::ReadFunction(read) => self.read_function(read)?,
             Operation::CopyFunction(copy) => self.copy_function(copy)?,
+            Operation::AttributedLocal(local) => self.attributed_local(local),
             Operation::ChangeWeakness(changed) => self.change_weakness(changed)?,
             Operation::EmptyTable(empty) => self.empty_table(empty)?,
             Operation::GrowTable(grow) => self.grow_table(grow)?,
@@ -639,6 +640,7 @@ impl Fixer {
                 *steps = (*steps).min(MAX_STEPS);
                 *swept = swept.map(|steps| steps.min(MAX_STEPS));
             }
+            Operation::FinalizeNested(nested) => self.finalize_nested(nested)?,
             Operation::EphemeronChain(chain) => self.ephemeron_chain(chain)?,
             Operation::MoveObject(MoveObject { object, place }) => {
                 if self.in_coroutine {
@@ -773,6 +775,10 @@ impl Fixer {
             }
             Operation::EndObject(EndObject { value, fails: _ }) => self.value(value),
             Operation::Exit(exit) => self.exit(exit)?,
+            Operation::ReuseFailed(ReuseFailed { what: _, error, steps }) => {
+                *steps = (*steps).min(MAX_STEPS);
+                self.value(error);
+            }
             Operation::DebugProbe(DebugProbe { function, .. }) => drop(self.function(function)?),
             Operation::Mix(Mix { rounds, start: _ }) => *rounds = (*rounds).clamp(1, MAX_MIX),
             Operation::SetTypeMetatable(SetTypeMetatable { of: _, value, index, call, clear: _ }) => {

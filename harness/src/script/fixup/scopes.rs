@@ -76,6 +76,17 @@ impl Fixer {
         Some(())
     }
 
+    pub(super) fn attributed_local(&mut self, local: &mut AttributedLocal) {
+        let AttributedLocal { id, place, variable: _, value, loaded, steps } = local;
+        *steps = (*steps).min(MAX_STEPS);
+        if *loaded {
+            restrict_locals(std::slice::from_mut(value), true);
+        }
+        self.value(value);
+        self.place(place);
+        self.define_function(id, *place, Shape::opaque(1), false);
+    }
+
     /// Fixes a function that a text gives, which has these locals to capture.
     pub(super) fn loaded_function(
         &mut self,

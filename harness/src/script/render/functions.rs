@@ -38,14 +38,16 @@ impl Renderer {
         }
     }
 
-    pub(super) fn closed_scope(
-        &mut self,
-        ClosedScope { closing, locals, functions, steps, value, joined }: &ClosedScope,
-    ) {
+    pub(super) fn closed_scope(&mut self, scope: &ClosedScope) {
+        let ClosedScope { closing, locals, functions, steps, value, joined } = scope;
         let names = state_names(locals.len(), &self.next_scope());
         let values: Vec<_> = locals.iter().map(|&local| self.value(local)).collect();
         let targets: Vec<_> = functions.iter().map(|function| (function.id, function.place)).collect();
         self.declare_locals(targets.iter());
+        if let Closing::For(leave, after) = *closing {
+            self.closed_loop(leave, after, scope, (&names, &values));
+            return;
+        }
         let arguments = values.join(", ");
         let (first, last) = match closing {
             Closing::Recaptured | Closing::Guard => ("do", "end".to_owned()),
@@ -58,7 +60,7 @@ impl Renderer {
             Closing::Dropped => ("coroutine.wrap(function()", "end)()".to_owned()),
             Closing::Failed => ("coroutine.resume(coroutine.create(function()", "end))".to_owned()),
             Closing::Wrapped => ("pcall(coroutine.wrap(function()", "end))".to_owned()),
-            Closing::Killed | Closing::Abandoned => ("do", "end".to_owned()),
+            Closing::Killed | Closing::Abandoned | Closing::For(..) => ("do", "end".to_owned()),
         };
         self.push(first);
         self.indented(|inner| {
@@ -86,10 +88,7 @@ impl Renderer {
                 });
                 inner.push("end");
             }
-            if let Some((function, upvalue)) = joined {
-                let function = inner.function(*function);
-                inner.join(&function, *upvalue, &format!("function() return {first} end"), 1);
-            }
+            inner.join_open(*joined, first);
             inner.assign_functions(functions, &names);
             if !matches!(closing, Closing::Recaptured | Closing::Abandoned) && *steps > 0 {
                 inner.push(step_text(0, *steps));
@@ -116,7 +115,12 @@ impl Renderer {
                 Closing::Dropped | Closing::Killed | Closing::Abandoned => inner.push("coroutine.yield()"),
                 Closing::Break => inner.push("break"),
                 Closing::ReturnGuard => inner.push(format!("return {first}")),
-                Closing::Recaptured | Closing::Loop | Closing::Backward | Closing::Guard | Closing::Return => {}
+                Closing::Recaptured
+                | Closing::Loop
+                | Closing::Backward
+                | Closing::Guard
+                | Closing::Return
+                | Closing::For(..) => {}
             }
             if inside {
                 inner.indent -= 1;
@@ -133,6 +137,72 @@ impl Renderer {
             }
         });
         self.push(last);
+    }
+
+    /// A join of an upvalue to a variable that is still open, if there is one.
+    fn join_open(&mut self, joined: Option<(FunctionId, u8)>, variable: &str) {
+        if let Some((function, upvalue)) = joined {
+            let function = self.function(function);
+            self.join(&function, upvalue, &format!("function() return {variable} end"), 1);
+        }
+    }
+
+    /// A scope whose locals are the variables of a generic `for`, which has a to-be-closed value.
+    fn closed_loop(&mut self, leave: Leave, after: After, scope: &ClosedScope, state: (&[String], &[String])) {
+        let ClosedScope { functions, steps, value, joined, .. } = scope;
+        let ((names, values), number) = (state, self.scopes);
+        let once = format!("function(_, done) if not done then return true, {} end end", values.join(", "));
+        let (before, behind) = match leave {
+            Leave::End | Leave::Break | Leave::Goto => (None, [].as_slice()),
+            Leave::Return | Leave::Error => (Some("pcall(function()"), ["end)"].as_slice()),
+            Leave::Dropped => (Some("coroutine.wrap(function()"), ["end)()"].as_slice()),
+            Leave::Killed => (
+                Some("local co = coroutine.create(function()"),
+                ["end)", "coroutine.resume(co)", "coroutine.close(co)"].as_slice(),
+            ),
+        };
+        self.push("do");
+        self.indented(|inner| {
+            inner.push("local function close() print(\"closed\") end");
+            inner.push("local guard = setmetatable({}, { __close = close })");
+            before.into_iter().for_each(|line| inner.push(line));
+            let nesting = usize::from(before.is_some());
+            inner.indent += nesting;
+            inner.push(format!("for _, {} in {once}, nil, nil, guard do", names.join(", ")));
+            inner.indented(|inner| {
+                let first = name(names, 0);
+                inner.join_open(*joined, first);
+                inner.assign_functions(functions, names);
+                if *steps > 0 {
+                    inner.push(step_text(0, *steps));
+                }
+                inner.push(format!("{first} = {}", inner.value(*value)));
+                match leave {
+                    Leave::End => {}
+                    Leave::Break => inner.push("break"),
+                    Leave::Goto => inner.push(format!("goto out{number}")),
+                    Leave::Return => inner.push(format!("return {first}")),
+                    Leave::Error => inner.push(format!("error({first})")),
+                    Leave::Dropped | Leave::Killed => inner.push("coroutine.yield()"),
+                }
+            });
+            inner.push("end");
+            inner.indent -= nesting;
+            behind.iter().for_each(|line| inner.push(line));
+            if leave == Leave::Goto {
+                inner.push(format!("::out{number}::"));
+            }
+            match after {
+                After::Nothing => {}
+                After::Guard => inner.push("local last <close> = guard"),
+                After::Captured => {
+                    inner.push("local last = { guard }");
+                    inner.push("local function get() return last end");
+                    inner.push("print(get()[1] == guard)");
+                }
+            }
+        });
+        self.push("end");
     }
 
     pub(super) fn coroutine_scope(&mut self, scope: &CoroutineScope) {

@@ -8,6 +8,7 @@ mod functions;
 mod heap;
 mod objects;
 
+pub(super) use objects::INSPECT;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::RangeInclusive;
 
@@ -247,7 +248,7 @@ impl Renderer {
     }
 
     /// The left side of the assignment that defines a function.
-    fn function_target(&mut self, id: FunctionId, place: Place) -> String {
+    pub(super) fn function_target(&mut self, id: FunctionId, place: Place) -> String {
         self.declare_function(id, place);
         let keyword = if place == Place::Local { "local " } else { "" };
         format!("{keyword}{}", self.function(id))
@@ -306,6 +307,7 @@ impl Renderer {
             Operation::ClosedScope(scope) => self.closed_scope(scope),
             Operation::CoroutineScope(scope) => self.coroutine_scope(scope),
             Operation::LoadFunction(load) => self.load_function(load),
+            Operation::AttributedLocal(local) => self.attributed_local(local),
             Operation::NewFactory(factory) => self.factory(factory),
             Operation::Instantiate(Instantiate { factory, arguments, functions }) => {
                 let arguments = self.values(arguments);
@@ -389,6 +391,7 @@ impl Renderer {
             }
             Operation::NewFinalizable(finalizable) => self.finalizable(finalizable),
             Operation::FinalizeMany(many) => self.finalize_many(many),
+            Operation::FinalizeNested(nested) => self.finalize_nested(nested),
             Operation::EphemeronChain(chain) => self.ephemeron_chain(chain),
             Operation::MoveObject(MoveObject { object, place }) => self.move_object(*object, *place),
             Operation::Release(Release { object }) => self.push(format!("{} = nil", self.object(*object))),
@@ -506,6 +509,7 @@ impl Renderer {
             Operation::EndObject(object) => self.end_object(object),
             Operation::Exit(exit) => self.exit(exit),
             Operation::DebugProbe(probe) => self.debug_probe(probe),
+            Operation::ReuseFailed(reuse) => self.reuse_failed(reuse),
             Operation::Mix(Mix { rounds, start }) => {
                 self.use_helper(Helper::Mix);
                 self.push(format!("mix({rounds}, {start})"));

@@ -31,7 +31,7 @@ const RELOADED: &[&str] = &[
 ];
 
 /// Looks at every level of the stack, and at its locals.
-const INSPECT: &[&str] = &[
+pub(in super::super) const INSPECT: &[&str] = &[
     "local size = #debug.traceback(\"text\")",
     "for level = 0, 20 do",
     "  local info = debug.getinfo(level)",
