@@ -382,6 +382,19 @@ fn minimize_writes_a_file_that_shows_the_same_and_runs_on_plain_lua() {
 }
 
 #[test]
+fn a_finding_is_minimized_however_its_script_ends() {
+    let scratch = Scratch::new();
+    for end in ["os.exit(2, true)", "error('end')", "while true do end"] {
+        scratch.write("a.lua", format!("{FAULTY}\n{end}\n"));
+        let ran = scratch.run(&["minimize", "a.lua", "-o", "small.lua"]);
+        assert_eq!((ran.code, ran.stdout.as_str()), (0, ""), "{end}: {}", ran.stderr);
+        let small = scratch.read("small.lua");
+        assert!(!small.contains(end), "{small}");
+        scratch.run(&["check", "--expect", "small.lua"]).assert_quiet(0);
+    }
+}
+
+#[test]
 fn a_minimized_script_says_with_whom_it_was_compared_where_that_is_not_usual() {
     let scratch = Scratch::new();
     scratch.write("a.lua", FAULTY);

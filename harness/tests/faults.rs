@@ -69,7 +69,8 @@ fn a_check_does_not_go_by_what_the_collector_remembers_of_a_metatable() {
     let (code, json) = faults(&["--only", "absent-flag-wrong", "--oracle-cap", "50"]);
     assert_eq!(code, 0);
     let fault = &json["faults"][0];
-    assert_eq!((&fault["oracle"], &fault["signature"]), (&"invariant".into(), &"complete closure".into()));
+    assert_eq!(fault["oracle"], "invariant");
+    assert!(fault["signature"].as_str().unwrap().starts_with("complete "), "{fault}");
     assert_eq!(fault["by"]["invariant"], fault["runs"]);
 }
 
@@ -82,9 +83,10 @@ fn what_nothing_in_the_heap_shows_afterwards_is_found_where_it_happens() {
     assert_eq!(code, 0);
     let signatures: Vec<_> =
         results(&json).iter().map(|fault| fault["signature"].as_str().unwrap().to_owned()).collect();
-    let expected =
-        ["weak table", "weak table", "dangling table->table", "finalizers", "finalizers userdata", "finalizers table"];
-    assert_eq!(signatures, expected);
+    let beginnings =
+        ["weak table", "weak table", "dangling table->", "finalizers", "finalizers userdata", "finalizers table"];
+    let begin_so = signatures.iter().zip(beginnings).all(|(signature, beginning)| signature.starts_with(beginning));
+    assert!(signatures.len() == beginnings.len() && begin_so, "{signatures:?}");
 }
 
 /// Stores of most kinds, the collector standing still in the middle of marking.

@@ -48,7 +48,7 @@ impl Case {
         schedules.push(Schedule::None);
         let schedule = schedules.choose(&mut rng).unwrap().clone();
         settings.schedules = Schedules::Only(schedule.clone());
-        let mut entropy = vec![0; rng.random_range(40..=600)];
+        let mut entropy = vec![0; rng.random_range(40..=900)];
         rng.fill_bytes(&mut entropy);
         let mut entropy = arbitrary::Unstructured::new(&entropy);
         let script = Script::from_entropy(&mut entropy, &GeneratorOptions::default());
@@ -59,7 +59,7 @@ impl Case {
     fn run(&self, check: Check) -> (Option<Violation>, Outcome) {
         let mut engine = VmEngine::new(Settings { check, ..self.settings.clone() });
         // Looking at everything takes long where scripts do.
-        let limits = Limits { instructions: 3_000, ..Limits::default() };
+        let limits = Limits { instructions: 5_000, ..Limits::default() };
         let source = self.text.as_bytes();
         let case = engine::Case { schedule: &self.schedule, ..engine::Case::new(source, CHUNK_NAME) };
         let VmRun { outcome, violation, .. } = engine.observe(&case, &limits);

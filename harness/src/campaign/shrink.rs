@@ -3,6 +3,7 @@
 //! A finding that was made under a schedule is to need none: once it is small, the schedule's turns become steps that the
 //! script makes itself. Where that shows something else, the schedule stays, as the few turns that are needed.
 
+use std::mem::discriminant;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -280,8 +281,9 @@ struct IsolatedJudge<'a> {
     others: Vec<Schedule>,
     /// Whether there is a reference to run candidates on.
     compares: bool,
-    /// Whether a candidate may end with an error on a reference: only if the first one does, which is the original.
-    may_fail: Option<bool>,
+    /// How the first candidate ends on references, which is the original. Others may end
+    /// otherwise than by returning only as it does.
+    original_ends: Option<Vec<End>>,
     stop: &'a AtomicBool,
     listener: Listener<'a>,
     /// Scripts judged, and the lines of the smallest that was kept.
@@ -299,7 +301,7 @@ impl<'a> IsolatedJudge<'a> {
             schedule: schedules.into_iter().next().unwrap_or_default(),
             others: Vec::new(),
             compares: triage.settings.reference != Reference::None,
-            may_fail: None,
+            original_ends: None,
             stop: triage.stop,
             listener: triage.listener,
             shrinking: Shrinking { judged: 0, lines: usize::MAX },
@@ -336,10 +338,14 @@ impl<'a> IsolatedJudge<'a> {
             return Answer::Keeps;
         }
         let ends = ended.report.map(|report| report.reference_ends).unwrap_or_default();
-        let fails = |end: &End| matches!(end, End::Error(_));
-        let may_fail = *self.may_fail.get_or_insert(ends.iter().any(fails));
-        let runs = |end: &End| *end == End::Returned || (may_fail && fails(end));
-        if !ends.is_empty() && ends.iter().all(runs) { Answer::Keeps } else { Answer::Loses }
+        let original = self.original_ends.get_or_insert_with(|| ends.clone());
+        let is_of = |end: &End, others: &[End]| others.iter().any(|other| discriminant(other) == discriminant(end));
+        let may_end = |end: &End| match end {
+            End::Returned => true,
+            End::Error(_) | End::Exit(_) | End::Limit(_) => is_of(end, original),
+            End::Died(_) => false,
+        };
+        if !ends.is_empty() && ends.iter().all(may_end) { Answer::Keeps } else { Answer::Loses }
     }
 }
 
