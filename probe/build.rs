@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
 
+#[expect(dead_code, reason = "some of it is for the program alone")]
 #[path = "src/compile.rs"]
 mod compile;
 
@@ -76,14 +77,13 @@ fn sources_of(stock: &Stock, out: &Path) -> Result<PathBuf, Box<dyn Error>> {
     std::fs::create_dir_all(out)?;
     // Preprocessing takes a moment, and writes down the names of all files. The crate `cc` asks for this variable first.
     let flags = format!("CFLAGS_{}", env::var("TARGET")?);
-    let output = Command::new(env::current_exe()?)
-        .env(ASKED, stock.name)
-        .env("OUT_DIR", out)
-        .env(flags, "-E -MD")
-        .output()?;
+    let output =
+        Command::new(env::current_exe()?).env(ASKED, stock.name).env("OUT_DIR", out).env(flags, "-E -MD").output()?;
     let found = find_file(out, "lgc.d")?;
     let Some(dependencies) = found else {
-        return Err(format!("{}: lua-src did not compile: {}", stock.name, String::from_utf8_lossy(&output.stderr)).into());
+        return Err(
+            format!("{}: lua-src did not compile: {}", stock.name, String::from_utf8_lossy(&output.stderr)).into()
+        );
     };
     let text = std::fs::read_to_string(dependencies)?;
     let source = text.split_whitespace().find(|word| word.ends_with("lgc.c")).ok_or("no lgc.c in the dependencies")?;

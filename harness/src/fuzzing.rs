@@ -28,7 +28,7 @@ use rand::Rng;
 
 use crate::coverage::CELLS;
 use crate::engine::vm::{self, VmEngine};
-use crate::engine::{Case, Engine, puc};
+use crate::engine::{Case, Engine, Engines, open_references, puc};
 use crate::header::{Header, HeaderError};
 use crate::language::Language;
 use crate::limits::Limits;
@@ -297,7 +297,9 @@ impl Differential {
     pub fn new(wishes: &Wishes) -> Differential {
         let gc = wishes.gc.unwrap_or_default();
         let settings = wishes.settings(gc, Reference::default());
-        Differential { oracles: Oracles::new(&settings, Limits::default()), gc }
+        let subject = Box::new(VmEngine::new(settings.clone()));
+        let engines = Engines { subject, references: open_references(&settings) };
+        Differential { oracles: Oracles::with(engines, Limits::default()), gc }
     }
 
     /// Puts an input before the oracles.

@@ -12,7 +12,11 @@ fn main() {
     let engine = args.next().unwrap_or_default();
     let level = args.next().unwrap_or_default();
     let stock = Stock::ALL.into_iter().find(|stock| stock.name() == engine);
-    let lua = match stock { Some(stock) => ProbedLua::stock(stock), None => ProbedLua::open(engine.as_ref()) }.unwrap();
+    let lua = match stock {
+        Some(stock) => ProbedLua::stock(stock),
+        None => ProbedLua::open(engine.as_ref()),
+    }
+    .unwrap();
     println!("{}", lua.release());
     let (mut ticks, mut glances, mut looks, mut plain, mut checked) = (0, 0, 0, Duration::ZERO, Duration::ZERO);
     for path in args {
@@ -36,28 +40,45 @@ fn main() {
         let (mut step, mut last) = (false, (0, 0));
         let ran = lua
             .run(&script, &mut |moment| {
-                if let MomentKind::StepEnd { .. } = moment.kind { step = true; }
+                if let MomentKind::StepEnd { .. } = moment.kind {
+                    step = true;
+                }
                 if moment.kind != MomentKind::Tick && moment.kind != MomentKind::Ended {
                     return ControlFlow::Continue(());
                 }
                 ticks += 1;
-                if ticks > 100_000_000 { return ControlFlow::Break(()); }
-                if level == "off" { return ControlFlow::Continue(()); }
+                if ticks > 100_000_000 {
+                    return ControlFlow::Break(());
+                }
+                if level == "off" {
+                    return ControlFlow::Continue(());
+                }
                 let changed = (moment.frees(), moment.wrote());
                 let stepped = std::mem::take(&mut step);
                 if level != "full" {
-                    if !stepped && changed.0 == last.0 && (changed.1 == last.1 || moment.phase() == Phase::Pause) { return ControlFlow::Continue(()); }
+                    if !stepped && changed.0 == last.0 && (changed.1 == last.1 || moment.phase() == Phase::Pause) {
+                        return ControlFlow::Continue(());
+                    }
                     last = changed;
                     let heap = moment.look();
                     glances += 1;
-                    if !stepped && !heap.is_suspicious() { return ControlFlow::Continue(()); }
+                    if !stepped && !heap.is_suspicious() {
+                        return ControlFlow::Continue(());
+                    }
                 }
                 looks += 1;
                 let heap = moment.look();
                 match checker.look(heap) {
                     None => ControlFlow::Continue(()),
                     Some(violation) => {
-                        println!("{path}: tick {}: {} ({}) {:?} at {:?}", moment.number(), violation, violation.signature(), moment.function(), violation.location);
+                        println!(
+                            "{path}: tick {}: {} ({}) {:?} at {:?}",
+                            moment.number(),
+                            violation,
+                            violation.signature(),
+                            moment.function(),
+                            violation.location
+                        );
                         ControlFlow::Break(())
                     }
                 }
@@ -67,8 +88,17 @@ fn main() {
         if checker.violation().is_none() && (bare.end != ran.end || bare.output != ran.output) {
             println!("{path}: differs: {:?} {:?}", bare.end, ran.end);
         }
-        if !matches!(ran.end, moonphase_probe::End::Returned | moonphase_probe::End::Stopped | moonphase_probe::End::Exit(_)) {
-            println!("{path}: {:?}", String::from_utf8_lossy(match &ran.end { moonphase_probe::End::Error(m) | moonphase_probe::End::NoState(m) => m, _ => &[] }));
+        if !matches!(
+            ran.end,
+            moonphase_probe::End::Returned | moonphase_probe::End::Stopped | moonphase_probe::End::Exit(_)
+        ) {
+            println!(
+                "{path}: {:?}",
+                String::from_utf8_lossy(match &ran.end {
+                    moonphase_probe::End::Error(m) | moonphase_probe::End::NoState(m) => m,
+                    _ => &[],
+                })
+            );
         }
     }
     println!("{ticks} ticks, {glances} glances, {looks} looks, {plain:?} without hooks, {checked:?} with");

@@ -97,6 +97,9 @@ pub enum CompileError {
 }
 
 impl Recipe {
+    /// What is compiled with every Lua. An engine of another text is another one.
+    pub const PROBE_TEXT: [(&str, &str); 5] = PROBE;
+
     /// How the Lua in a folder is compiled where nobody says otherwise: by the compiler that `CC` names, or `cc`.
     pub fn new(sources: impl Into<PathBuf>) -> Recipe {
         Recipe {
@@ -160,7 +163,8 @@ impl Recipe {
         thread::scope(|scope| {
             for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
                 scope.spawn(|| {
-                    while let Some(index) = Some(next.fetch_add(1, Ordering::Relaxed)).filter(|&at| at < sources.len()) {
+                    while let Some(index) = Some(next.fetch_add(1, Ordering::Relaxed)).filter(|&at| at < sources.len())
+                    {
                         let (source, is_probe) = sources[index];
                         if let Err(error) = self.compile_one(source, is_probe, work, &objects[index]) {
                             failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
@@ -190,9 +194,8 @@ impl Recipe {
     }
 
     fn execute(&self, mut command: Command, file: &Path) -> Result<(), CompileError> {
-        let output = command
-            .output()
-            .map_err(|error| CompileError::NoCompiler { compiler: self.compiler.clone(), error })?;
+        let output =
+            command.output().map_err(|error| CompileError::NoCompiler { compiler: self.compiler.clone(), error })?;
         if output.status.success() {
             return Ok(());
         }

@@ -5,8 +5,8 @@ use std::ops::Range;
 use std::{ptr, slice};
 
 use moonphase_heap::{
-    Abilities, Age, Colour, Edge, GrayList, Heap, Key, Kind, Label, ListName, Location, Marks, Mode, Names, Pacing, Phase,
-    Root, Rules, Stopped, Strength, UpvalueStorage, Weakness,
+    Abilities, Age, Colour, Edge, GrayList, Heap, Key, Kind, Label, ListName, Location, Marks, Mode, Names, Pacing,
+    Phase, Root, Rules, Stopped, Strength, UpvalueStorage, Weakness,
 };
 
 use crate::abi::{self, NONE, flag};
@@ -91,7 +91,8 @@ impl<'h> ProbedHeap<'h> {
             edges[object.first_edge as usize..][..object.edges as usize].iter().any(|edge| {
                 let target = &all[edge.target as usize];
                 let to_white = black && edge.strength == 0 && target.colour <= Colour::OtherWhite as u8;
-                edge.label != EMPTY_KEY && (target.flags & flag::FREED != 0 || to_white && target.flags & flag::FIXED == 0)
+                edge.label != EMPTY_KEY
+                    && (target.flags & flag::FREED != 0 || to_white && target.flags & flag::FIXED == 0)
             })
         })
     }

@@ -13,9 +13,10 @@ pub mod compile;
 mod heap;
 mod load;
 mod memory;
-mod run;
 mod rules;
+mod run;
 
 pub use heap::{ProbedHeap, ProbedObject};
 pub use load::{LoadError, ProbedLua, Stock};
+pub use memory::RESERVED_BYTES;
 pub use run::{End, Moment, MomentKind, Ran, Script};

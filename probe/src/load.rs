@@ -67,7 +67,8 @@ impl ProbedLua {
     /// # Errors
     /// The system does not let a program load code from memory.
     pub fn stock(stock: Stock) -> Result<ProbedLua, LoadError> {
-        let descriptor = rustix::fs::memfd_create(stock.name(), rustix::fs::MemfdFlags::CLOEXEC).map_err(std::io::Error::from)?;
+        let descriptor =
+            rustix::fs::memfd_create(stock.name(), rustix::fs::MemfdFlags::CLOEXEC).map_err(std::io::Error::from)?;
         let mut file = std::fs::File::from(descriptor);
         file.write_all(stock.image())?;
         let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&file));

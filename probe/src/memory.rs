@@ -12,6 +12,9 @@ const STACK_ADDRESS: usize = 0x5300_0000_0000;
 const ARENA_BYTES: usize = 4 << 30;
 const STACK_BYTES: usize = 16 << 20;
 
+/// Addresses that a process has for its Luas, in bytes. Memory is taken as it is used.
+pub const RESERVED_BYTES: u64 = (ARENA_BYTES + STACK_BYTES) as u64;
+
 /// Memory that is given back when it goes.
 struct Region {
     start: *mut c_void,

@@ -107,15 +107,18 @@ impl CaseRunner for Runner {
 
     fn new(job: Job) -> Result<Runner, String> {
         let settings = job.settings;
-        let oracles = |settings: &Settings| match job.alone {
-            None => Oracles::new(settings, job.limits),
-            Some(oracle) => Oracles::alone(oracle, settings, job.limits),
+        let oracles = |settings: &Settings| {
+            let opened = match job.alone {
+                None => Oracles::new(settings, job.limits),
+                Some(oracle) => Oracles::alone(oracle, settings, job.limits),
+            };
+            opened.map_err(|error| error.to_string())
         };
         Ok(Runner {
             generator: Generator::new(job.scripts, job.seed, settings.lua, job.disabled),
             schedules: settings.schedules.clone(),
-            control: job.controlled.then(|| oracles(&settings.sound())),
-            oracles: oracles(&settings),
+            control: job.controlled.then(|| oracles(&settings.sound())).transpose()?,
+            oracles: oracles(&settings)?,
             purpose: job.purpose,
         })
     }

@@ -198,5 +198,8 @@ pub fn isolation(settings: &Settings, limits: &Limits) -> IsolationOptions {
         Some(Level::Step | Level::Full) => limits.deadline * PATIENCE,
         _ => limits.deadline,
     };
-    IsolationOptions { deadline, ..IsolationOptions::default() }
+    let usual = IsolationOptions::default();
+    // What a C Lua has addresses for is not what it uses: that has a limit of its own.
+    let reserved = if settings.engine.is_ours() { 0 } else { moonphase_probe::RESERVED_BYTES };
+    IsolationOptions { deadline, memory: usual.memory.map(|bytes| bytes + reserved) }
 }

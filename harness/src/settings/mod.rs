@@ -11,8 +11,9 @@ use moonphase_vm::System;
 use moonphase_vm::gc::Policy;
 use serde::{Deserialize, Serialize};
 
-pub use table::{CHECK, FAULT, GC, Given, LUA, Offered, REFERENCE, SCHEDULE, SETTINGS, SYSTEM, Setting};
+pub use table::{CHECK, ENGINE, FAULT, GC, Given, LUA, Offered, REFERENCE, SCHEDULE, SETTINGS, SYSTEM, Setting};
 
+use crate::engine::{EngineName, UnknownEngine};
 use crate::fault::{Fault, UnknownFault};
 use crate::language::{Language, UnknownLanguage};
 use crate::schedule::Schedules;
@@ -35,6 +36,8 @@ pub enum SettingError {
     Schedule(#[from] moonphase_vm::UnknownSchedule),
     #[error(transparent)]
     Language(#[from] UnknownLanguage),
+    #[error(transparent)]
+    Engine(#[from] UnknownEngine),
 }
 
 /// How often the invariants are checked.
@@ -121,6 +124,9 @@ impl FromStr for Reference {
 /// How a case is run.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Settings {
+    /// The engine under test.
+    #[serde(with = "crate::text")]
+    pub engine: EngineName,
     /// The language.
     #[serde(with = "crate::text")]
     pub lua: Language,
