@@ -106,7 +106,7 @@ impl CaseRunner for Runner {
     type Report = CaseReport;
 
     fn new(job: Job) -> Result<Runner, String> {
-        let settings = job.settings;
+        let settings = job.settings.spoken().map_err(|error| error.to_string())?;
         let oracles = |settings: &Settings| match job.alone {
             None => Oracles::new(settings, job.limits),
             Some(oracle) => Oracles::alone(oracle, settings, job.limits),

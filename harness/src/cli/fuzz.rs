@@ -13,8 +13,9 @@ use moonphase::campaign::fuzz::{Campaign, FindingSummary, Progress, Summary};
 use moonphase::campaign::supervisor::StoppedBy;
 use moonphase::cases::Scripts;
 use moonphase::coverage::CoverageSummary;
-use moonphase::free::CensusSummary;
+use moonphase::free::{self, CensusSummary};
 use moonphase::known::Known;
+use moonphase::language::Language;
 use moonphase::limits::Limits;
 use moonphase::schedule::Schedules;
 use moonphase::settings::{CHECK, FAULT, GC, LUA, REFERENCE, SCHEDULE, Settings};
@@ -33,7 +34,7 @@ pub fn main(args: &FuzzArgs) -> Result<Done, Failure> {
         Scripts::Free => System::Full,
     };
     let settings = args.settings.over(Settings { schedules: Schedules::Usual, system, ..Settings::default() })?;
-    args.cases.refuse_operations_of_free_scripts()?;
+    args.cases.refuse_what_free_scripts_lack(settings.lua)?;
     refuse_dangling(&settings)?;
     if args.runs == Some(0) || args.time == Some(Duration::ZERO) {
         return Err(Failure::Usage("nothing to do: --runs and --time must be more than 0".to_owned()));
@@ -153,10 +154,19 @@ pub fn json<T: serde::Serialize>(value: &T) -> Result<String, Failure> {
 }
 
 impl CasesArgs {
-    /// Free scripts have no operations that could be left out.
-    pub fn refuse_operations_of_free_scripts(&self) -> Result<(), Failure> {
-        if self.scripts == Scripts::Free && !self.without.is_empty() {
+    /// Free scripts have no operations that could be left out, and one language.
+    pub fn refuse_what_free_scripts_lack(&self, language: Language) -> Result<(), Failure> {
+        if self.scripts != Scripts::Free {
+            return Ok(());
+        }
+        if !self.without.is_empty() {
             return Err(Failure::Usage("--without names operations, which free scripts do not have".to_owned()));
+        }
+        if language != free::LANGUAGE {
+            let known = free::LANGUAGE;
+            return Err(Failure::Usage(format!(
+                "free scripts are not written in Lua {language} (they are in {known})"
+            )));
         }
         Ok(())
     }

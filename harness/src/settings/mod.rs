@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 pub use table::{CHECK, FAULT, GC, Given, LUA, Offered, REFERENCE, SCHEDULE, SETTINGS, SYSTEM, Setting};
 
 use crate::fault::{Fault, UnknownFault};
-use crate::language::{Language, UnknownLanguage};
+use crate::language::{Language, UnknownLanguage, Unspoken};
 use crate::schedule::Schedules;
 use table::unknown;
 
@@ -35,6 +35,8 @@ pub enum SettingError {
     Schedule(#[from] moonphase_vm::UnknownSchedule),
     #[error(transparent)]
     Language(#[from] UnknownLanguage),
+    #[error(transparent)]
+    Unspoken(#[from] Unspoken),
 }
 
 /// How often the invariants are checked.
@@ -152,6 +154,15 @@ impl Settings {
     /// This VM does not know the policy.
     pub fn of_fault(fault: Fault) -> Result<Settings, SettingError> {
         Ok(Settings { gc: fault.policy().parse()?, fault: Some(fault), ..Settings::default() })
+    }
+
+    /// These settings, if our VM can run scripts in their language.
+    ///
+    /// # Errors
+    /// It does not speak the language.
+    pub fn spoken(self) -> Result<Settings, SettingError> {
+        self.lua.version()?;
+        Ok(self)
     }
 
     /// The same settings without what is wrong with the collector: no fault, and the rules put right.
