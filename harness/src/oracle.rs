@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::circumstance::{Circumstance, Dependence};
 use crate::engine::{self, Activity, Case, Engine, Engines, Look, OpenError, Role, Run};
 use crate::finding::{FindingKind, Oracle, Signature};
+use crate::language::Language;
 use crate::limits::Limits;
 use crate::outcome::{Comparison, Difference, End, Inconclusive, Outcome, Told, compare};
 use crate::report::{Between, Explanation};
@@ -135,6 +136,11 @@ impl Oracles {
         let reference = if oracle == Oracle::Differential { settings.reference } else { Reference::None };
         let settings = Settings { check, reference, ..settings.clone() };
         Ok(Oracles { alone: Some(oracle), ..Oracles::new(&settings, limits)? })
+    }
+
+    /// The language of the subject.
+    pub fn language(&self) -> &Language {
+        self.subject.language()
     }
 
     /// The numbers of the cells that the subject covered for the first time since the last call.

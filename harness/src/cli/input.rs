@@ -23,7 +23,7 @@ pub trait Flags {
     /// These settings, with what they don't say as in `usual`.
     ///
     /// # Errors
-    /// The fault lives in a policy that this VM does not know.
+    /// The fault lives in a policy that this VM does not know, or it does not speak the language.
     fn over(&self, usual: Settings) -> Result<Settings, SettingError>;
 }
 
@@ -62,9 +62,9 @@ impl Input {
         if !is_text(path, &bytes) {
             let mut script = Script::decode(&bytes)
                 .map_err(|error| Failure::Usage(format!("{file}: neither Lua text nor a fuzz input: {error}")))?;
-            // As the fuzz targets read it.
-            script.fixup(Repair::Replace);
             let settings = flags.over(Settings::default())?;
+            // As the fuzz targets read it.
+            script.fixup(Repair::Replace, &settings.lua);
             let source = script.render(&settings.lua).text.into_bytes();
             let header = Header { settings, ..Header::default() };
             return Ok(Input { file, source, script: Some(script), header, is_case: true });

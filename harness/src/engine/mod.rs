@@ -31,7 +31,7 @@ use crate::schedule::TurnsAt;
 use crate::words::Words;
 
 pub use name::{EngineName, UnknownEngine};
-pub use open::{Engines, OpenError, open, open_references};
+pub use open::{Engines, OpenError, language, open, open_references};
 
 /// A Lua implementation.
 pub trait Engine {

@@ -1,6 +1,6 @@
 //! What engines are called on the command line and in headers.
 
-use std::fmt;
+use std::{fmt, fs};
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -24,12 +24,21 @@ impl EngineName {
     /// Every engine that has a name of its own.
     pub const NAMED: [EngineName; 3] = [EngineName::Moonphase, EngineName::Lua51, EngineName::Lua54];
 
-    /// The language that it speaks, where the name says it.
+    /// The language that it speaks. Of sources `lua.h` says it; `None` where there is no such file, or it says something else.
     pub fn language(&self) -> Option<Language> {
         match self {
-            EngineName::Lua51 => Language::ALL.iter().copied().find(|language| language.name() == "5.1"),
+            EngineName::Lua51 => Some(Language::LUA_51),
             EngineName::Moonphase | EngineName::Lua54 => Some(Language::LUA_54),
-            EngineName::Sources(_) => None,
+            EngineName::Sources(folder) => {
+                let header = fs::read(folder.join("lua.h")).ok()?;
+                let header = String::from_utf8_lossy(&header);
+                let mut words = header.split_whitespace().skip_while(|&word| word != "LUA_VERSION_NUM");
+                match words.nth(1)? {
+                    "501" => Some(Language::LUA_51),
+                    "504" => Some(Language::LUA_54),
+                    _ => None,
+                }
+            }
         }
     }
 

@@ -12,6 +12,7 @@ use super::probed::ProbedEngine;
 use super::reference::ReferenceEngine;
 use super::vm::VmEngine;
 use super::{Engine, EngineName};
+use crate::language::Language;
 use crate::settings::{Reference, Settings};
 
 /// The engines that a case is put before.
@@ -82,6 +83,14 @@ pub fn open_references(settings: &Settings) -> Vec<Box<dyn Engine>> {
     }
 }
 
+/// The language of scripts for the engine that settings name, with what the engine adds to it.
+///
+/// # Errors
+/// The engine cannot be had.
+pub fn language(settings: &Settings) -> Result<Language, OpenError> {
+    if settings.engine.is_ours() { Ok(settings.lua) } else { Ok(*open(settings)?.subject.language()) }
+}
+
 fn probed(settings: &Settings, lua: ProbedLua) -> Result<Box<dyn Engine>, OpenError> {
     let spoken = lua.version();
     let (name, language) = (&settings.engine, settings.lua);
@@ -89,8 +98,7 @@ fn probed(settings: &Settings, lua: ProbedLua) -> Result<Box<dyn Engine>, OpenEr
         return Err(OpenError::Language { name: name.clone(), spoken, lua: language.to_string() });
     }
     let engine = ProbedEngine::new(name.to_string(), lua, language, settings.check);
-    engine.try_out().map_err(|reason| OpenError::Run { name: name.clone(), reason })?;
-    Ok(Box::new(engine))
+    engine.map(|engine| Box::new(engine) as Box<dyn Engine>).map_err(|reason| OpenError::Run { name: name.clone(), reason })
 }
 
 /// The shared object of a Lua, which is compiled unless that was done before with the same sources.

@@ -13,7 +13,7 @@ use moonphase_vm::Schedule;
 
 use super::{Case, Engine, Run, Sighting, puc};
 use crate::finding::Signature;
-use crate::language::Language;
+use crate::language::{Feature, Language};
 use crate::limits::Limits;
 use crate::outcome::{End, LimitKind, Outcome, Output};
 use crate::report::Explanation;
@@ -56,25 +56,24 @@ pub struct ProbedEngine {
 }
 
 impl ProbedEngine {
-    /// An engine of this name, for scripts in its language.
-    pub fn new(name: String, lua: ProbedLua, language: Language, check: Check) -> ProbedEngine {
-        ProbedEngine { name, language, lua, check }
-    }
-
-    /// Runs a script that does nothing.
+    /// An engine of this name, for scripts in its language. It is asked what it adds to that.
     ///
     /// # Errors
-    /// Why it did not return.
-    pub fn try_out(&self) -> Result<(), String> {
+    /// Why it does not run.
+    pub fn new(name: String, lua: ProbedLua, language: Language, check: Check) -> Result<ProbedEngine, String> {
         let limits = Limits::default();
-        let ran = self.lua.run(&script_of(&Case::new(b"", "@case.lua"), &limits), &mut |_| ControlFlow::Continue(()));
-        match ran.map_err(|error| error.to_string())?.end {
-            probe::End::Returned => Ok(()),
+        let asking = Case::new(b"print(debug.upvaluejoin ~= nil and debug.upvalueid ~= nil)", "@case.lua");
+        let ran = lua.run(&script_of(&asking, &limits), &mut |_| ControlFlow::Continue(()));
+        let ran = ran.map_err(|error| error.to_string())?;
+        match ran.end {
+            probe::End::Returned => {}
             probe::End::Error(message) | probe::End::NoState(message) => {
-                Err(String::from_utf8_lossy(&message).into_owned())
+                return Err(String::from_utf8_lossy(&message).into_owned());
             }
-            other => Err(format!("{other:?}")),
+            other => return Err(format!("{other:?}")),
         }
+        let language = if ran.output == b"true\n" { language.with(Feature::UpvalueJoin) } else { language };
+        Ok(ProbedEngine { name, language, lua, check })
     }
 }
 

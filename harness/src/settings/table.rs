@@ -12,6 +12,7 @@ use serde::{Serialize, Serializer};
 use super::{Check, Reference, SettingError, Settings, system};
 use crate::fault::Fault;
 use crate::language::Language;
+use crate::schedule::Schedules;
 
 /// Which commands have an option for a setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -237,6 +238,12 @@ impl Settings {
             }
             if !gives(&REFERENCE) {
                 self.reference = Reference::None;
+            }
+            if !gives(&SCHEDULE) {
+                self.schedules = Schedules::default();
+            }
+            if gives(&GC) {
+                return Err(SettingError::Foreign { engine: self.engine, setting: GC.name });
             }
         }
         Ok(self)
