@@ -29,11 +29,8 @@
 #define FREED_BYTE 0xDB
 
 mp_arena arena;
-static char *bottom, *top, *end;  /* where blocks begin, where the next one does, and where there is no more room */
-
-static uint32_t check_of(const void *block) {
-  return (uint32_t)((uintptr_t)block >> 4) * 2654435761u ^ 0x6d70626bu;
-}
+char *arena_bottom, *arena_top;
+static char *end;  /* where there is no more room */
 
 void arena_reset(char *base, size_t size, size_t dirty, uint64_t limit) {
   unpoison(base, dirty);
@@ -43,33 +40,21 @@ void arena_reset(char *base, size_t size, size_t dirty, uint64_t limit) {
   }
   /* What was never written reads the same in every case. */
   memset(base, 0, dirty);
-  bottom = top = base;
+  arena_bottom = arena_top = base;
   end = base + size;
   memset(&arena, 0, sizeof arena);
   arena.limit = limit;
 }
 
-size_t arena_used(void) { return (size_t)(top - bottom); }
-
-mp_block *arena_block(const void *pointer) {
-  const char *at = pointer;
-  mp_block *block = (mp_block *)(at - sizeof(mp_block));
-  if (at < bottom + sizeof(mp_block) || at > top || ((uintptr_t)at & 15) != 0) return NULL;
-  return block->check == check_of(block) ? block : NULL;
-}
-
-uint64_t arena_size(const void *pointer) {
-  mp_block *block = arena_block(pointer);
-  return block != NULL && !block->freed ? block->size : 0;
-}
+size_t arena_used(void) { return (size_t)(arena_top - arena_bottom); }
 
 static void *new_block(size_t size) {
   size_t room = (sizeof(mp_block) + size + 15) & ~(size_t)15;
-  mp_block *block = (mp_block *)top;
-  if (size > (size_t)(end - top) || room > (size_t)(end - top)) return NULL;
-  top += room;
+  mp_block *block = (mp_block *)arena_top;
+  if (size > (size_t)(end - arena_top) || room > (size_t)(end - arena_top)) return NULL;
+  arena_top += room;
   block->size = size;
-  block->check = check_of(block);
+  block->check = arena_check(block);
   block->number = (uint32_t)++arena.allocations;
   block->look = 0;
   block->freed = 0;

@@ -40,10 +40,24 @@ size_t arena_used(void);
 ** old one meets freed memory. */
 void *arena_alloc(void *context, void *pointer, size_t old_size, size_t new_size);
 
+extern char *arena_bottom, *arena_top; /* where blocks begin, and where the next one does */
+
+static inline uint32_t arena_check(const void *block) {
+  return (uint32_t)((uintptr_t)block >> 4) * 2654435761u ^ 0x6d70626bu;
+}
+
 /* The block that begins at an address, freed or not; NULL if none does. */
-mp_block *arena_block(const void *pointer);
+static inline mp_block *arena_block(const void *pointer) {
+  const char *at = (const char *)pointer;
+  mp_block *block = (mp_block *)(at - sizeof(mp_block));
+  if (at < arena_bottom + sizeof(mp_block) || at > arena_top || ((uintptr_t)at & 15) != 0) return NULL;
+  return block->check == arena_check(block) ? block : NULL;
+}
 
 /* The bytes of the block at an address, 0 where there is none that is not freed. */
-uint64_t arena_size(const void *pointer);
+static inline uint64_t arena_size(const void *pointer) {
+  const mp_block *block = arena_block(pointer);
+  return block != NULL && !block->freed ? block->size : 0;
+}
 
 #endif

@@ -55,6 +55,7 @@
 #define TAG_UPVALUE LUA_TUPVAL
 #define TAG_USERDATA LUA_TUSERDATA
 #define next_object(o) ((o)->gch.next)
+#define is_fixed(o) (marks(o) & bitmask(FIXEDBIT))
 #define stack_of(t) ((t)->stack)
 #define top_of(t) ((t)->top)
 #define stack_slots(t) ((uint32_t)(t)->stacksize)
@@ -89,6 +90,7 @@
 #define TAG_UPVALUE LUA_VUPVAL
 #define TAG_USERDATA LUA_VUSERDATA
 #define next_object(o) ((o)->next)
+#define is_fixed(o) 0 /* those are gray */
 #if defined(LUA_VERSION_RELEASE_NUM) && LUA_VERSION_RELEASE_NUM >= 50406
 #define stack_of(t) ((t)->stack.p)
 #define top_of(t) ((t)->top.p)
@@ -198,12 +200,16 @@ ARRAY(uint32_t, members);
 ARRAY(mp_root, roots);
 ARRAY(uint32_t, slots);
 
-#define push(name, ...) do { \
+#define make_room(name) do { \
     if (name##_count == name##_room) { \
       name##_room = name##_room == 0 ? 1024 : name##_room * 2; \
       name = realloc(name, name##_room * sizeof *name); \
       if (name == NULL) abort(); \
     } \
+  } while (0)
+
+#define push(name, ...) do { \
+    make_room(name); \
     name[name##_count++] = __VA_ARGS__; \
   } while (0)
 
@@ -267,39 +273,44 @@ static uint8_t weakness_of(const Table *t) {
 
 /* The index of an object of this look, which is met for the first time or again. */
 static uint32_t meet(const GCObject *o) {
-  mp_object object;
+  mp_object *object;
   mp_block *block = (mp_block *)block_of_object(o);
   if (block != NULL && block->look == look_number) return block->index;
-  memset(&object, 0, sizeof object);
-  object.address = (uint64_t)(uintptr_t)o;
-  object.slot_thread = MP_NONE;
+  /* Its fields are written in place: copying them all at once would wait for each. */
+  make_room(objects);
+  object = &objects[objects_count];
+  object->address = (uint64_t)(uintptr_t)o;
+  object->size = 0;
+  object->first_edge = object->edges = object->slot = 0;
+  object->slot_thread = MP_NONE;
+  object->colour = object->age = object->flags = object->weakness = object->marks = 0;
   if (block == NULL) {
-    object.flags = MP_FREED | MP_WILD;
-    push(objects, object);
-    return objects_count - 1;
+    object->number = 0;
+    object->kind = MP_STRING;
+    object->flags = MP_FREED | MP_WILD;
+    return objects_count++;
   }
   block->look = look_number;
   block->index = objects_count;
-  object.number = block->number;
-  object.kind = block->freed ? block->kind : kind_of(o);
-  if (block->freed || object.kind == UINT8_MAX) {
-    object.flags = MP_FREED;
-    object.kind = block->kind;
+  object->number = block->number;
+  object->kind = block->freed ? block->kind : kind_of(o);
+  if (block->freed || object->kind == UINT8_MAX) {
+    object->flags = MP_FREED;
+    object->kind = block->kind;
   } else {
-    block->kind = object.kind;
-    object.marks = marks(o);
-    object.colour = colour_of(o);
-    object.size = block->size;
+    block->kind = object->kind;
+    object->marks = marks(o);
+    object->colour = colour_of(o);
+    object->size = block->size;
 #if LUA_VERSION_NUM >= 504
-    object.age = getage(o);
-    if (tofinalize(o)) object.flags |= MP_FINALIZER;
+    object->age = getage(o);
+    if (tofinalize(o)) object->flags |= MP_FINALIZER;
 #endif
-    if (object.kind == MP_STRING && is_short(o)) object.flags |= MP_SHORT;
-    if (object.kind == MP_UPVALUE && is_open((UpVal *)o)) object.flags |= MP_OPEN;
-    if (object.kind == MP_TABLE) object.weakness = weakness_of((const Table *)o);
+    if (object->kind == MP_STRING && is_short(o)) object->flags |= MP_SHORT;
+    if (object->kind == MP_UPVALUE && is_open((UpVal *)o)) object->flags |= MP_OPEN;
+    if (object->kind == MP_TABLE) object->weakness = weakness_of((const Table *)o);
   }
-  push(objects, object);
-  return objects_count - 1;
+  return objects_count++;
 }
 
 static void begin_list(int list) { look.lists[list].first = members_count; }
@@ -375,7 +386,7 @@ static void fill_strings(void) {
       if (!is_readable(o)) break;
       if (lmod(string_of(o)->hash, g->strt.size) == i && !is_hidden(bucket, o)) objects[index].flags |= MP_INTERNED;
 #if LUA_VERSION_NUM == 501
-      if (marks(o) & bitmask(FIXEDBIT)) objects[index].flags |= MP_FIXED;
+      if (is_fixed(o)) objects[index].flags |= MP_FIXED;
 #endif
     }
   }
@@ -480,16 +491,33 @@ static uint8_t phase_of(const global_State *g) {
 
 #endif
 
+/* Whether references are only glanced at, from holders of which this one is black; and what that has shown. */
+static int glancing, holder_is_black;
+static uint32_t glimpsed;
+
+static void glance_at(const GCObject *target, uint8_t label, uint8_t strength) {
+  const mp_block *block = block_of_object(target);
+  if (label == MP_EMPTY_KEY) return;
+  if (block == NULL || block->freed)
+    glimpsed |= MP_TO_FREED;
+  else if (holder_is_black && strength == MP_STRONG && (marks(target) & WHITEBITS) && !is_fixed(target))
+    glimpsed |= MP_BLACK_TO_WHITE;
+}
+
 static void edge_of(uint8_t label, uint32_t place, const GCObject *target, uint8_t strength, uint32_t key) {
-  mp_edge edge;
+  mp_edge *edge;
   if (target == NULL) return;
-  memset(&edge, 0, sizeof edge);
-  edge.label = label;
-  edge.place = place;
-  edge.strength = strength;
-  edge.key = key;
-  edge.target = meet(target);
-  push(edges, edge);
+  if (glancing) {
+    glance_at(target, label, strength);
+    return;
+  }
+  make_room(edges);
+  edge = &edges[edges_count++];
+  edge->place = place;
+  edge->key = key;
+  edge->label = label;
+  edge->strength = strength;
+  edge->target = meet(target);
 }
 
 #define to_object(label, place, target) edge_of(label, place, obj2gco(target), MP_STRONG, MP_NONE)
@@ -498,8 +526,7 @@ static void to_value(uint8_t label, uint32_t place, const TValue *value, uint8_t
   if (iscollectable(value)) edge_of(label, place, gcvalue(value), strength, MP_NONE);
 }
 
-static void table_edges(uint32_t index, const Table *t) {
-  uint8_t weakness = objects[index].weakness;
+static void table_edges(const Table *t, uint8_t weakness) {
   int weak_keys = weakness == MP_WEAK_KEYS || weakness == MP_WEAK_BOTH;
   int weak_values = weakness == MP_WEAK_VALUES || weakness == MP_WEAK_BOTH;
   uint32_t i, size = array_size(t);
@@ -509,7 +536,11 @@ static void table_edges(uint32_t index, const Table *t) {
     Node *n = gnode(t, i);
     GCObject *key = key_object(n);
     if (!has_value(n)) {
+#if LUA_VERSION_NUM != 501
+      /* 5.1 compares keys by address and looks into none. It does not mark those of a table dead that is weak in both ways
+      ** (`traversetable` in lgc.c). */
       if (key != NULL) edge_of(MP_EMPTY_KEY, i, key, MP_WEAK, MP_NONE);
+#endif
       continue;
     }
     if (key != NULL) edge_of(MP_KEY, i, key, weak_keys ? MP_WEAK : MP_STRONG, MP_NONE);
@@ -519,16 +550,15 @@ static void table_edges(uint32_t index, const Table *t) {
 #if LUA_VERSION_NUM >= 502
       if (strength == MP_STRONG && weak_keys && key != NULL && is_readable(key) && kind_of(key) != MP_STRING) {
         strength = MP_EPHEMERON;
-        key_index = meet(key);
+        key_index = glancing ? MP_NONE : meet(key);
       }
 #endif
       edge_of(MP_ENTRY, i, gcvalue(entry_value(n)), strength, key_index);
     }
   }
-  objects[index].size += arena_size(t->array) + arena_size(t->node);
 }
 
-static void thread_edges(uint32_t index, lua_State *t) {
+static void thread_edges(lua_State *t) {
   uint32_t i, live;
   UpVal *open;
   uint64_t left = most_members;
@@ -541,28 +571,16 @@ static void thread_edges(uint32_t index, lua_State *t) {
   }
 #if LUA_VERSION_NUM == 501
   to_value(MP_ENVIRONMENT, 0, gt(t), MP_STRONG);
-  objects[index].size += arena_size(t->base_ci);
-#else
-  {
-    CallInfo *ci;
-    for (ci = t->base_ci.next; ci != NULL && arena_size(ci) > 0; ci = ci->next) objects[index].size += arena_size(ci);
-  }
 #endif
-  objects[index].size += arena_size(stack_of(t));
 }
 
-static void prototype_edges(uint32_t index, const Proto *p) {
+static void prototype_edges(const Proto *p) {
   int i;
   to_object(MP_SOURCE, 0, p->source);
   for (i = 0; i < p->sizek; i++) to_value(MP_CONSTANT, (uint32_t)i, &p->k[i], MP_STRONG);
   for (i = 0; i < p->sizep; i++) to_object(MP_NESTED, (uint32_t)i, p->p[i]);
   for (i = 0; i < p->sizeupvalues; i++) to_object(MP_UPVALUE_NAME, (uint32_t)i, proto_upvalue_name(p, i));
   for (i = 0; i < p->sizelocvars; i++) to_object(MP_LOCAL_NAME, (uint32_t)i, p->locvars[i].varname);
-  objects[index].size += arena_size(p->k) + arena_size(p->code) + arena_size(p->p) + arena_size(p->lineinfo) +
-                         arena_size(p->locvars) + arena_size(p->upvalues);
-#if LUA_VERSION_NUM >= 504
-  objects[index].size += arena_size(p->abslineinfo);
-#endif
 }
 
 static void closure_edges(const GCObject *o, uint8_t kind) {
@@ -590,26 +608,89 @@ static void userdata_edges(const Udata *u) {
 #endif
 }
 
+static void object_edges(GCObject *o, uint8_t kind, uint8_t weakness) {
+  switch (kind) {
+    case MP_TABLE: table_edges((const Table *)o, weakness); break;
+    case MP_CLOSURE: case MP_NATIVE_CLOSURE: closure_edges(o, kind); break;
+    case MP_USERDATA: userdata_edges((const Udata *)o); break;
+    case MP_THREAD: thread_edges((lua_State *)o); break;
+    case MP_PROTOTYPE: prototype_edges((const Proto *)o); break;
+    case MP_UPVALUE: to_value(MP_VALUE, 0, upvalue_value((UpVal *)o), MP_STRONG); break;
+    default: break;
+  }
+}
+
+/* The bytes of the blocks that an object has besides its own. */
+static uint64_t size_of_parts(const GCObject *o, uint8_t kind) {
+  switch (kind) {
+    case MP_TABLE: return arena_size(((const Table *)o)->array) + arena_size(((const Table *)o)->node);
+    case MP_THREAD: {
+      const lua_State *t = (const lua_State *)o;
+      uint64_t size = arena_size(stack_of(t));
+#if LUA_VERSION_NUM == 501
+      size += arena_size(t->base_ci);
+#else
+      const CallInfo *ci;
+      for (ci = t->base_ci.next; ci != NULL && arena_size(ci) > 0; ci = ci->next) size += arena_size(ci);
+#endif
+      return size;
+    }
+    case MP_PROTOTYPE: {
+      const Proto *p = (const Proto *)o;
+      uint64_t size = arena_size(p->k) + arena_size(p->code) + arena_size(p->p) + arena_size(p->lineinfo) +
+                      arena_size(p->locvars) + arena_size(p->upvalues);
+#if LUA_VERSION_NUM >= 504
+      size += arena_size(p->abslineinfo);
+#endif
+      return size;
+    }
+    default: return 0;
+  }
+}
+
 static void fill_edges(uint32_t index) {
   GCObject *o = (GCObject *)(uintptr_t)objects[index].address;
-  uint8_t kind = objects[index].kind;
+  uint8_t kind = objects[index].kind, flags = objects[index].flags;
   objects[index].first_edge = edges_count;
-  if (!(objects[index].flags & MP_FREED)) {
-    switch (kind) {
-      case MP_TABLE: table_edges(index, (const Table *)o); break;
-      case MP_CLOSURE: case MP_NATIVE_CLOSURE: closure_edges(o, kind); break;
-      case MP_USERDATA: userdata_edges((const Udata *)o); break;
-      case MP_THREAD: thread_edges(index, (lua_State *)o); break;
-      case MP_PROTOTYPE: prototype_edges(index, (const Proto *)o); break;
-      case MP_UPVALUE:
-        /* Where an open one points is known if a thread has it. */
-        if (!(objects[index].flags & MP_OPEN) || objects[index].slot_thread != MP_NONE)
-          to_value(MP_VALUE, 0, upvalue_value((UpVal *)o), MP_STRONG);
-        break;
-      default: break;
-    }
+  if (!(flags & MP_FREED)) {
+    /* Where an open upvalue points is known if a thread has it. */
+    if (!(flags & MP_OPEN) || objects[index].slot_thread != MP_NONE) object_edges(o, kind, objects[index].weakness);
+    objects[index].size += size_of_parts(o, kind);
   }
   objects[index].edges = edges_count - objects[index].first_edge;
+}
+
+static void glance_over(GCObject *o, int only_black) {
+  uint64_t left = most_members;
+  for (; o != NULL && left-- > 0; o = next_object(o)) {
+    uint8_t kind, colour;
+    if (!is_readable(o)) {
+      glimpsed |= MP_TO_FREED;
+      return;
+    }
+    kind = kind_of(o);
+    colour = colour_of(o);
+    if (kind == MP_STRING || colour == MP_OTHER_WHITE || (only_black && colour != MP_BLACK)) continue;
+    if (kind == MP_UPVALUE && is_open((UpVal *)o)) continue;
+    holder_is_black = colour == MP_BLACK;
+    object_edges(o, kind, kind == MP_TABLE ? weakness_of((const Table *)o) : MP_NOT_WEAK);
+  }
+}
+
+/* Open upvalues are left out: what they refer to is in stacks. So are strings, which refer to nothing. */
+static uint32_t glance(int only_black) {
+  global_State *g = global();
+  glancing = 1;
+  glimpsed = 0;
+#if LUA_VERSION_NUM == 501
+  glance_over(g->rootgc, only_black);
+#else
+  glance_over(g->allgc, only_black);
+  glance_over(g->finobj, only_black);
+  glance_over(g->tobefnz, only_black);
+#endif
+  glancing = 0;
+  return glimpsed;
 }
 
 /* Finds the slots of open upvalues. */
@@ -1139,7 +1220,7 @@ static void run(const mp_case *the_case, mp_result *the_result) {
 
 EXPORTED const mp_engine *moonphase_engine(void) {
   static const mp_engine engine = {
-    MP_ABI, LUA_VERSION_NUM, LUA_RELEASE, run, look_now, string_at, definition, location,
+    MP_ABI, LUA_VERSION_NUM, LUA_RELEASE, run, look_now, glance, string_at, definition, location,
     upvalue_name, slot_name, key_text, depth, set_marks
   };
   return &engine;

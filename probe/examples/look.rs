@@ -60,9 +60,8 @@ fn main() {
                         return ControlFlow::Continue(());
                     }
                     last = changed;
-                    let heap = moment.look();
                     glances += 1;
-                    if !stepped && !heap.is_suspicious() {
+                    if !stepped && !moment.is_suspicious(false) {
                         return ControlFlow::Continue(());
                     }
                 }

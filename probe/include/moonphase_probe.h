@@ -122,6 +122,12 @@ typedef struct mp_look {
   uint8_t unused[6];
 } mp_look;
 
+/* What a glance shows. */
+enum {
+  MP_BLACK_TO_WHITE = 1, /* a black object refers strongly to a white one */
+  MP_TO_FREED = 2        /* an object that is not dead refers to a freed one */
+};
+
 /* What is told while a script runs. */
 enum {
   MP_TICK,        /* an instruction of the VM is about to be executed */
@@ -181,6 +187,8 @@ typedef struct mp_engine {
   const char *release;
   void (*run)(const mp_case *given, mp_result *result);
   const mp_look *(*look)(void);
+  /* What a glance at the references of all objects, or of black ones, shows: of the above. */
+  uint32_t (*glance)(int only_black);
   const char *(*string)(uint64_t address, size_t *size);
   /* The chunk and the line where a closure or prototype is defined; whether there is one. */
   int (*definition)(uint64_t address, const char **source, size_t *size, uint32_t *line);

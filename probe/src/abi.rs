@@ -7,6 +7,10 @@ use std::ffi::{c_char, c_int, c_void};
 pub(crate) const ABI: u32 = 1;
 pub(crate) const NONE: u32 = u32::MAX;
 
+/// What a glance shows.
+pub(crate) const BLACK_TO_WHITE: u32 = 1;
+pub(crate) const TO_FREED: u32 = 2;
+
 pub(crate) mod flag {
     pub(crate) const FREED: u8 = 1;
     pub(crate) const FIXED: u8 = 2;
@@ -141,6 +145,7 @@ pub(crate) struct Engine {
     pub(crate) release: *const c_char,
     pub(crate) run: unsafe extern "C" fn(*const Case, *mut CaseResult),
     pub(crate) look: unsafe extern "C" fn() -> *const Look,
+    pub(crate) glance: unsafe extern "C" fn(c_int) -> u32,
     pub(crate) string: unsafe extern "C" fn(u64, *mut usize) -> *const c_char,
     pub(crate) definition: unsafe extern "C" fn(u64, *mut *const c_char, *mut usize, *mut u32) -> c_int,
     pub(crate) location: unsafe extern "C" fn(*mut *const c_char, *mut usize, *mut u32) -> c_int,

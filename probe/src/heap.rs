@@ -76,27 +76,6 @@ impl<'h> ProbedHeap<'h> {
         (!self.has(object, flag::FREED)).then(|| self.object(object).address)
     }
 
-    /// Whether a glance shows something wrong: a strong reference from a black object to a white one while marking, or one from an
-    /// object that is not dead to a freed one. Takes a tenth of a look at everything.
-    pub fn is_suspicious(self) -> bool {
-        let marking = self.phase().is_marking();
-        let all = self.all();
-        // SAFETY: as for the objects.
-        let edges = unsafe { items(self.look.edges, self.look.edge_count) };
-        all.iter().any(|object| {
-            if object.colour == Colour::OtherWhite as u8 {
-                return false;
-            }
-            let black = marking && object.colour == Colour::Black as u8;
-            edges[object.first_edge as usize..][..object.edges as usize].iter().any(|edge| {
-                let target = &all[edge.target as usize];
-                let to_white = black && edge.strength == 0 && target.colour <= Colour::OtherWhite as u8;
-                edge.label != EMPTY_KEY
-                    && (target.flags & flag::FREED != 0 || to_white && target.flags & flag::FIXED == 0)
-            })
-        })
-    }
-
     /// Sets the header's byte with colours and age, to damage the heap for a test.
     pub fn set_marks(self, object: ProbedObject, marks: u8) {
         if let Some(address) = self.readable(object) {

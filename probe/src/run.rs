@@ -121,6 +121,15 @@ impl Moment<'_> {
         unsafe { CStr::from_ptr(self.event.function) }.to_str().ok()
     }
 
+    /// Whether a glance shows something wrong: a strong reference from a black object to a white one while marking, or one from an
+    /// object that is not dead to a freed one. It takes a fifth of a look. `only_black`: nothing was freed since the last look, so
+    /// that only black objects are glanced at.
+    pub fn is_suspicious(&self, only_black: bool) -> bool {
+        // SAFETY: the Lua stands still, in the call that tells this event.
+        let seen = unsafe { (self.lua.engine.glance)(c_int::from(only_black)) };
+        seen & abi::TO_FREED != 0 || seen & abi::BLACK_TO_WHITE != 0 && self.phase().is_marking()
+    }
+
     /// The heap as it is now.
     pub fn look(&self) -> ProbedHeap<'_> {
         // SAFETY: the Lua stands still, in the call that tells this event.

@@ -126,7 +126,9 @@ impl Watch {
         let whole = match self.level {
             Some(Level::Full) => true,
             Some(Level::Barrier) if worked || moment.kind == MomentKind::Ended => true,
-            Some(Level::Barrier) => (freed || wrote && moment.phase() != Phase::Pause) && moment.look().is_suspicious(),
+            Some(Level::Barrier) => {
+                (freed || wrote && moment.phase() != Phase::Pause) && moment.is_suspicious(!freed)
+            }
             _ => worked,
         };
         if whole && checker.look(moment.look()).is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
