@@ -1,6 +1,7 @@
 //! The heap of a C Lua at one moment, as the trait [`Heap`] has it.
 
 use std::ffi::{CStr, c_char};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Range;
 use std::{ptr, slice};
 
@@ -74,6 +75,19 @@ impl<'h> ProbedHeap<'h> {
     /// The address, where the object may be read.
     fn readable(self, object: ProbedObject) -> Option<u64> {
         (!self.has(object, flag::FREED)).then(|| self.object(object).address)
+    }
+
+    /// A number made of all that the look has, addresses included.
+    pub fn fingerprint(self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        for index in 0..self.look.object_count {
+            let object = self.object(ProbedObject(index));
+            (object.address, object.size, object.number, object.kind, object.flags, object.marks).hash(&mut hasher);
+            for edge in self.edges(ProbedObject(index)) {
+                (edge.target, edge.place, edge.label, edge.strength).hash(&mut hasher);
+            }
+        }
+        hasher.finish()
     }
 
     /// Sets the header's byte with colours and age, to damage the heap for a test.

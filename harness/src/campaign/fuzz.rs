@@ -23,7 +23,6 @@ use crate::engine;
 use crate::finding::{FindingKind, Oracle, Signature};
 use crate::free::{Census, CensusSummary};
 use crate::known::Known;
-use crate::language::Language;
 use crate::limits::Limits;
 use crate::minimize::Shrinkable;
 use crate::oracle::{Purpose, Times};
@@ -39,8 +38,6 @@ pub struct Campaign {
     pub command: WorkerCommand,
     /// How cases are run.
     pub settings: Settings,
-    /// The language of scripts: the engine's, with what the engine adds to it.
-    pub language: Language,
     /// What they may use.
     pub limits: Limits,
     /// What the generator makes.
@@ -328,7 +325,7 @@ impl Campaign {
     }
 
     fn generator(&self) -> Generator {
-        Generator::new(self.scripts, self.seed, self.language, self.disabled.clone())
+        Generator::new(self.scripts, self.seed, self.settings.lua, self.disabled.clone())
     }
 }
 

@@ -191,11 +191,12 @@ fn explain_crash(crash: &Crash) -> Explanation {
 }
 
 /// How workers are treated under these settings and limits. Whole looks at the heap in every step take a hundred times
-/// what the usual check takes, and no script can do anything about that: it gets more time for them.
+/// what the usual check takes, and looks into a C Lua as much; no script can do anything about that: it gets more time for them.
 pub fn isolation(settings: &Settings, limits: &Limits) -> IsolationOptions {
     const PATIENCE: u32 = 12;
     let deadline = match settings.check.level() {
         Some(Level::Step | Level::Full) => limits.deadline * PATIENCE,
+        Some(Level::Barrier) if !settings.engine.is_ours() => limits.deadline * PATIENCE,
         _ => limits.deadline,
     };
     let usual = IsolationOptions::default();

@@ -40,9 +40,11 @@ pub fn main(args: &FuzzArgs) -> Result<Done, Failure> {
     if args.runs == Some(0) || args.time == Some(Duration::ZERO) {
         return Err(Failure::Usage("nothing to do: --runs and --time must be more than 0".to_owned()));
     }
+    // Whether the engine is to be had is known before anything runs; and what it adds to its language.
+    let lua = engine::language(&settings).map_err(|error| Failure::Usage(error.to_string()))?;
+    let settings = Settings { lua, ..settings };
     let campaign = Campaign {
         command: worker_command()?,
-        language: engine::language(&settings).map_err(|error| Failure::Usage(error.to_string()))?,
         settings,
         limits: Limits::default(),
         scripts: args.cases.scripts,

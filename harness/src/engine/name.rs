@@ -1,8 +1,8 @@
 //! What engines are called on the command line and in headers.
 
-use std::{fmt, fs};
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::{fmt, fs};
 
 use crate::language::Language;
 

@@ -98,7 +98,9 @@ fn probed(settings: &Settings, lua: ProbedLua) -> Result<Box<dyn Engine>, OpenEr
         return Err(OpenError::Language { name: name.clone(), spoken, lua: language.to_string() });
     }
     let engine = ProbedEngine::new(name.to_string(), lua, language, settings.check);
-    engine.map(|engine| Box::new(engine) as Box<dyn Engine>).map_err(|reason| OpenError::Run { name: name.clone(), reason })
+    engine
+        .map(|engine| Box::new(engine) as Box<dyn Engine>)
+        .map_err(|reason| OpenError::Run { name: name.clone(), reason })
 }
 
 /// The shared object of a Lua, which is compiled unless that was done before with the same sources.
