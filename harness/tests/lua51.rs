@@ -7,8 +7,10 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Output, Stdio};
 use std::thread;
 
+use moonphase::header::Header;
 use moonphase::language::{Feature, Language};
 use moonphase::script::{GeneratorOptions, OpKind, Repair, Script, Statistics, crossover, generate};
+use moonphase::settings::Settings;
 use mutatis::Session;
 
 const LANGUAGE: Language = Language::LUA_51;
@@ -229,6 +231,27 @@ fn what_a_script_in_lua_5_1_prints_does_not_depend_on_when_the_collector_runs() 
             assert_eq!(run(&format!("{MENDED}{timing}{text}")), expected, "case {case} under {timing}\n{text}");
         }
     });
+}
+
+/// The founding faults in the language of Lua 5.1.
+const REPRODUCERS: [&str; 2] = [include_str!("lua51/sharing-only.lua"), include_str!("lua51/double-reload.lua")];
+
+#[test]
+fn the_founding_faults_are_told_in_lua_5_1() {
+    for text in REPRODUCERS {
+        let header = Header::parse(text.as_bytes(), Settings::default()).unwrap().unwrap();
+        assert_eq!((header.settings.lua, header.findings.len()), (LANGUAGE, 1));
+        LANGUAGE.parse(text.as_bytes(), b"=script").unwrap();
+    }
+    if !is_there("the_founding_faults_are_told_in_lua_5_1") {
+        return;
+    }
+    assert_load(&REPRODUCERS.map(str::to_owned));
+    let [sharing, _] = REPRODUCERS;
+    // What is freed may be taken by anything, so Lua may die of it as well.
+    let (_, end) = run(sharing).unwrap();
+    assert_ne!(end, End::Ended, "the variable holds what it got");
+    assert_eq!(run(&format!("{MENDED}{sharing}")).unwrap().1, End::Ended);
 }
 
 #[test]
