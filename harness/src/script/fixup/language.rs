@@ -13,6 +13,9 @@ impl Fixer {
 
     /// Lets an operation say only what the language has; `None` where it cannot say anything of its kind.
     pub(super) fn translate(&self, operation: &mut Operation) -> Option<()> {
+        if self.language.has_all() {
+            return Some(());
+        }
         operation.kind().is_in(&self.language).then_some(())?;
         let lacks = |feature| !self.language.has(feature);
         if lacks(Feature::UpvalueJoin) {
