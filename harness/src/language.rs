@@ -124,6 +124,12 @@ impl Language {
         }
     }
 
+    /// Whether it has every feature, so that no single one need be asked.
+    #[inline]
+    pub fn has_all(&self) -> bool {
+        self.features == Features::ALL && self.syntax == Syntax::LUA_54
+    }
+
     /// The name in options, headers and reports: `5.4`.
     pub fn name(&self) -> &'static str {
         self.name

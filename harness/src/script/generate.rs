@@ -26,6 +26,11 @@ pub struct GeneratorOptions {
 }
 
 impl GeneratorOptions {
+    /// Whether every kind is allowed, so that no single one need be asked.
+    fn allows_all(&self) -> bool {
+        self.language.has_all() && self.disabled.is_empty()
+    }
+
     fn allows(&self, kind: OpKind) -> bool {
         kind.is_in(&self.language) && (self.disabled.is_empty() || self.enables(kind))
     }
@@ -196,9 +201,10 @@ fn choose_kind(
 ) -> arbitrary::Result<Option<OpKind>> {
     // The sums of the weights so far.
     let mut total = 0;
+    let all = options.allows_all();
     let sums: [u32; OpKind::ALL.len()] = std::array::from_fn(|index| {
         let kind = OpKind::ALL[index];
-        total += if options.allows(kind) { weight(kind, surroundings) } else { 0 };
+        total += if all || options.allows(kind) { weight(kind, surroundings) } else { 0 };
         total
     });
     if total == 0 {

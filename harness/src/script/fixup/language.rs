@@ -13,6 +13,9 @@ impl Fixer {
 
     /// Lets an operation say only what the language has; `None` where it cannot say anything of its kind.
     pub(super) fn translate(&self, operation: &mut Operation) -> Option<()> {
+        if self.language.has_all() {
+            return Some(());
+        }
         operation.kind().is_in(&self.language).then_some(())?;
         let lacks = |feature| !self.language.has(feature);
         if lacks(Feature::UpvalueJoin) {
@@ -27,20 +30,18 @@ impl Fixer {
                     *ending = Ending::Dropped;
                 }
             }
-            Operation::MisplacedResume(MisplacedResume { call, .. }) => {
-                if *call == CoroutineCall::Close && lacks(Feature::CoroutineClose) {
-                    *call = CoroutineCall::Resume;
-                }
+            Operation::MisplacedResume(MisplacedResume { call: call @ CoroutineCall::Close, .. })
+                if lacks(Feature::CoroutineClose) =>
+            {
+                *call = CoroutineCall::Resume;
             }
             Operation::Callback(Callback { site, .. }) => match site {
                 Site::Close if lacks(Feature::Attributes) => *site = Site::Call,
                 Site::Length if lacks(Feature::TableLength) => *site = Site::Index,
                 _ => {}
             },
-            Operation::Tower(Tower { of, .. }) => {
-                if *of == TowerKind::CallChain && lacks(Feature::CallChains) {
-                    *of = TowerKind::Calls;
-                }
+            Operation::Tower(Tower { of: of @ TowerKind::CallChain, .. }) if lacks(Feature::CallChains) => {
+                *of = TowerKind::Calls;
             }
             Operation::Exit(Exit { close, .. }) => *close &= !lacks(Feature::CloseAtExit),
             Operation::DebugProbe(DebugProbe { call, number, .. }) => {
@@ -51,10 +52,8 @@ impl Fixer {
                     *number = ExtremeNumber::Smallest;
                 }
             }
-            Operation::ReuseFailed(ReuseFailed { what, .. }) => {
-                if *what == Fallible::Codes && lacks(Feature::Utf8) {
-                    *what = Fallible::Malformed;
-                }
+            Operation::ReuseFailed(ReuseFailed { what: what @ Fallible::Codes, .. }) if lacks(Feature::Utf8) => {
+                *what = Fallible::Malformed;
             }
             Operation::NewFinalizable(NewFinalizable { finalizer, .. }) => *finalizer = self.finalizer(*finalizer),
             Operation::SetMetatable(SetMetatable { gc, .. }) => *gc = gc.filter(|_| !lacks(Feature::TableFinalizers)),
@@ -65,15 +64,13 @@ impl Fixer {
                 }
             }
             Operation::CopyFunction(CopyFunction { strip, .. }) => *strip &= !lacks(Feature::StrippedDumps),
-            Operation::ReadFunction(ReadFunction { chunk: Chunk { form, .. }, .. }) => {
-                if *form == ChunkForm::Stripped && lacks(Feature::StrippedDumps) {
-                    *form = ChunkForm::Dump;
-                }
+            Operation::ReadFunction(ReadFunction { chunk: Chunk { form: form @ ChunkForm::Stripped, .. }, .. })
+                if lacks(Feature::StrippedDumps) =>
+            {
+                *form = ChunkForm::Dump;
             }
-            Operation::LateField(LateField { field, .. }) => {
-                if *field == MetaField::Length && lacks(Feature::TableLength) {
-                    *field = MetaField::Index;
-                }
+            Operation::LateField(LateField { field: field @ MetaField::Length, .. }) if lacks(Feature::TableLength) => {
+                *field = MetaField::Index;
             }
             _ => {}
         }
