@@ -141,9 +141,12 @@ impl Moment<'_> {
 /// The memory of this process for its Luas. Whoever has it runs one.
 static MEMORY: Mutex<Option<Memory>> = Mutex::new(None);
 
+/// Who is told what happens.
+type Listener<'t> = dyn FnMut(&Moment<'_>) -> ControlFlow<()> + 't;
+
 struct Context<'c> {
     lua: &'c ProbedLua,
-    tell: RefCell<&'c mut dyn FnMut(&Moment<'_>) -> ControlFlow<()>>,
+    tell: RefCell<&'c mut Listener<'c>>,
 }
 
 unsafe extern "C" fn told(context: *mut c_void, event: *const abi::Event) -> c_int {
