@@ -28,7 +28,7 @@ use rand::Rng;
 
 use crate::coverage::CELLS;
 use crate::engine::vm::{self, VmEngine};
-use crate::engine::{Case, Engine, puc};
+use crate::engine::{Case, Engine, Engines, open_references, puc};
 use crate::header::{Header, HeaderError};
 use crate::language::Language;
 use crate::limits::Limits;
@@ -72,7 +72,7 @@ pub fn decode_input(bytes: &[u8]) -> Result<Input, Rejected> {
         Input { source: String::from_utf8(bytes.to_vec()).map_err(|_| Rejected::Encoding)?, script: None }
     } else {
         let mut script = Script::decode(bytes)?;
-        script.fixup(Repair::Replace);
+        script.fixup(Repair::Replace, &LANGUAGE);
         Input { source: script.render(&language).text, script: Some(script) }
     };
     load(input.source.as_bytes(), &language).map_err(Rejected::Syntax)?;
@@ -143,7 +143,7 @@ fn mutated(script: Script, original: &[u8], seed: u32) -> Script {
         if session.mutate_with(&mut ScriptMutator, &mut changed).is_err() {
             continue;
         }
-        changed.fixup(Repair::Replace);
+        changed.fixup(Repair::Replace, &LANGUAGE);
         if changed.encode() != original {
             return changed;
         }
@@ -158,7 +158,7 @@ pub fn crossover(first: &[u8], second: &[u8], out: &mut [u8], seed: u32) -> usiz
     let [first, second] = [first, second].map(|bytes| Script::decode(bytes).unwrap_or_else(|_| fresh(seed)));
     // The choice takes 38 bits, of which the seed has 32: spread it.
     let entropy = u64::from(seed).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    write(script::crossover(&first, &second, entropy ^ entropy >> 32), out)
+    write(script::crossover(&first, &second, entropy ^ entropy >> 32, &LANGUAGE), out)
 }
 
 /// Encodes a script into `out`, dropping its last operations until it fits.
@@ -173,7 +173,7 @@ fn write(mut script: Script, out: &mut [u8]) -> usize {
             return 0;
         }
         script.body.truncate(script.body.len() * 3 / 4);
-        script.fixup(Repair::Replace);
+        script.fixup(Repair::Replace, &LANGUAGE);
     }
 }
 
@@ -297,7 +297,9 @@ impl Differential {
     pub fn new(wishes: &Wishes) -> Differential {
         let gc = wishes.gc.unwrap_or_default();
         let settings = wishes.settings(gc, Reference::default());
-        Differential { oracles: Oracles::new(&settings, Limits::default()), gc }
+        let subject = Box::new(VmEngine::new(settings.clone()));
+        let engines = Engines { subject, references: open_references(&settings) };
+        Differential { oracles: Oracles::with(engines, Limits::default()), gc }
     }
 
     /// Puts an input before the oracles.

@@ -218,6 +218,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::engine::EngineName;
     use crate::fault::Fault;
     use crate::language::Language;
     use crate::schedule::Schedules;
@@ -292,6 +293,7 @@ mod tests {
             prop::option::of(0..Fault::ALL.len().max(1)),
         )
             .prop_map(|(lua, gc, reference, check, schedules, system, fault)| Settings {
+                engine: EngineName::default(),
                 lua,
                 gc,
                 reference,

@@ -18,8 +18,9 @@ use moonphase_vm::Schedule;
 use serde::{Deserialize, Serialize};
 
 use crate::circumstance::{Circumstance, Dependence};
-use crate::engine::{self, Activity, Case, Engine, Engines, Look, Role, Run};
+use crate::engine::{self, Activity, Case, Engine, Engines, Look, OpenError, Role, Run};
 use crate::finding::{FindingKind, Oracle, Signature};
+use crate::language::Language;
 use crate::limits::Limits;
 use crate::outcome::{Comparison, Difference, End, Inconclusive, Outcome, Told, compare};
 use crate::report::{Between, Explanation};
@@ -111,8 +112,11 @@ const RUNS: usize = 9;
 
 impl Oracles {
     /// Oracles with the engines that the settings ask for.
-    pub fn new(settings: &Settings, limits: Limits) -> Oracles {
-        Oracles::with(engine::open(settings), limits)
+    ///
+    /// # Errors
+    /// An engine cannot be had.
+    pub fn new(settings: &Settings, limits: Limits) -> Result<Oracles, OpenError> {
+        Ok(Oracles::with(engine::open(settings)?, limits))
     }
 
     /// Oracles with these engines.
@@ -124,11 +128,19 @@ impl Oracles {
     /// One oracle without the help of the others: only for it are the invariants checked, the reference asked, and outcomes
     /// under schedules compared. Freed objects are in quarantine for each of them; a script that makes the collector touch
     /// one is not run further.
-    pub fn alone(oracle: Oracle, settings: &Settings, limits: Limits) -> Oracles {
+    ///
+    /// # Errors
+    /// An engine cannot be had.
+    pub fn alone(oracle: Oracle, settings: &Settings, limits: Limits) -> Result<Oracles, OpenError> {
         let check = if oracle == Oracle::Invariant { settings.check } else { Check::Off };
         let reference = if oracle == Oracle::Differential { settings.reference } else { Reference::None };
         let settings = Settings { check, reference, ..settings.clone() };
-        Oracles { alone: Some(oracle), ..Oracles::new(&settings, limits) }
+        Ok(Oracles { alone: Some(oracle), ..Oracles::new(&settings, limits)? })
+    }
+
+    /// The language of the subject.
+    pub fn language(&self) -> &Language {
+        self.subject.language()
     }
 
     /// The numbers of the cells that the subject covered for the first time since the last call.

@@ -50,8 +50,11 @@ fn the_crates_know_each_other_as_the_architecture_says() {
     assert_eq!(ours(dependencies("invariants", "dependencies")), ["moonphase-heap"]);
     // Its tests break the heap of a VM.
     assert_eq!(ours(dependencies("invariants", "dev-dependencies")), ["moonphase-vm"]);
-    let three = ["moonphase-heap", "moonphase-invariants", "moonphase-vm"];
-    assert_eq!(ours(dependencies("harness", "dependencies")), three);
+    assert_eq!(ours(dependencies("probe", "dependencies")), ["moonphase-heap"]);
+    // Its tests check the heaps of C Luas.
+    assert_eq!(ours(dependencies("probe", "dev-dependencies")), ["moonphase-invariants"]);
+    let four = ["moonphase-heap", "moonphase-invariants", "moonphase-probe", "moonphase-vm"];
+    assert_eq!(ours(dependencies("harness", "dependencies")), four);
     assert_eq!(ours(dependencies("fuzz", "dependencies")), ["moonphase"]);
 }
 
@@ -84,9 +87,17 @@ fn functions(folder: &Path, into: &mut BTreeSet<String>) {
 #[test]
 fn the_tests_that_the_architecture_names_exist() {
     let mut all = BTreeSet::new();
-    for folder in
-        ["heap/src", "vm/src", "vm/tests", "invariants/src", "invariants/tests", "harness/src", "harness/tests"]
-    {
+    for folder in [
+        "heap/src",
+        "vm/src",
+        "vm/tests",
+        "probe/src",
+        "probe/tests",
+        "invariants/src",
+        "invariants/tests",
+        "harness/src",
+        "harness/tests",
+    ] {
         functions(&root().join(folder), &mut all);
     }
     let text = read("ARCHITECTURE.md");

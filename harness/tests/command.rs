@@ -483,6 +483,25 @@ fn a_damaged_fuzz_input_is_refused() {
 }
 
 #[test]
+fn a_language_that_the_vm_does_not_speak_is_refused_and_can_be_generated() {
+    let scratch = Scratch::new();
+    scratch.write("a.lua", "print(1)\n");
+    scratch.write("b.lua", "-- moonphase: lua=5.1\nprint(1)\n");
+    let refused = ["does not speak Lua 5.1 (it speaks: 5.4)"];
+    for command in ["run", "check", "minimize", "trace"] {
+        scratch.run(&[command, "--lua", "5.1", "a.lua"]).assert_refused(&refused);
+        scratch.run(&[command, "b.lua"]).assert_refused(&refused);
+    }
+    scratch.run(&["fuzz", "--lua", "5.1", "--runs", "1"]).assert_refused(&refused);
+    let generate = ["generate", "--lua", "5.1", "--seed", "7", "--runs", "1", "--out", "cases"];
+    assert_eq!(scratch.run(&generate).code, 0);
+    let generator = Generator::new(Scripts::Operations, 7, Language::LUA_51, BTreeSet::new());
+    assert_eq!(scratch.read("cases/7-0.lua"), generator.case(0).text);
+    let free = [&generate[..], &["--scripts", "free"]].concat();
+    scratch.run(&free).assert_refused(&["free scripts are not written in Lua 5.1 (they are in 5.4)"]);
+}
+
+#[test]
 fn generated_cases_are_those_of_a_campaign_and_overwrite_nothing() {
     let scratch = Scratch::new();
     let words = ["generate", "--seed", "7", "--start", "8", "--runs", "3", "--out", "new/cases"];

@@ -105,7 +105,7 @@ impl Minimized {
         }
         let schedules = self.settings.schedules.of_script();
         let judge = |settings: &Settings| {
-            let mut oracles = Oracles::new(settings, *limits);
+            let mut oracles = Oracles::new(settings, *limits).unwrap();
             oracles.judge(code.as_bytes(), &schedules, Purpose::Detect, &mut |_| {}).detected
         };
         let same = judge(&self.settings).is_some_and(|detected| detected.as_str() == self.signature);

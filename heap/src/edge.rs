@@ -57,6 +57,8 @@ pub enum Label {
     /// The value of an upvalue.
     Value,
     UserValue(u32),
+    /// The table of globals of a function, userdata or thread: Lua 5.1.
+    Environment,
     StackSlot(u32),
     OpenUpvalue(u32),
     /// The thread that resumed this one.
@@ -199,6 +201,7 @@ impl fmt::Display for NamedLabel {
             Label::NativeUpvalue(index) => write!(f, "native upvalue #{}", index + 1),
             Label::Value => f.write_str("value"),
             Label::UserValue(index) => write!(f, "user value {}", index + 1),
+            Label::Environment => f.write_str("environment"),
             Label::StackSlot(slot) => match variable {
                 Some(name) => write!(f, "local '{name}' (stack slot {slot})"),
                 None => write!(f, "stack slot {slot}"),

@@ -306,7 +306,8 @@ impl Campaign {
             failed: counts.failed,
             known: counts.known,
             next: state.next,
-            coverage: (self.scripts == Scripts::Operations).then(|| state.coverage.summary()),
+            coverage: (self.scripts == Scripts::Operations && self.settings.engine.is_ours())
+                .then(|| state.coverage.summary()),
             census: (self.scripts == Scripts::Free).then(|| state.census.summary()),
             stopped_by: stopped,
             seconds: start.elapsed().as_secs_f64(),

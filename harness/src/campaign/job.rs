@@ -106,16 +106,21 @@ impl CaseRunner for Runner {
     type Report = CaseReport;
 
     fn new(job: Job) -> Result<Runner, String> {
-        let settings = job.settings;
-        let oracles = |settings: &Settings| match job.alone {
-            None => Oracles::new(settings, job.limits),
-            Some(oracle) => Oracles::alone(oracle, settings, job.limits),
+        let settings = job.settings.consistent().map_err(|error| error.to_string())?;
+        let oracles = |settings: &Settings| {
+            let opened = match job.alone {
+                None => Oracles::new(settings, job.limits),
+                Some(oracle) => Oracles::alone(oracle, settings, job.limits),
+            };
+            opened.map_err(|error| error.to_string())
         };
+        let control = job.controlled.then(|| oracles(&settings.sound())).transpose()?;
+        let oracles = oracles(&settings)?;
         Ok(Runner {
-            generator: Generator::new(job.scripts, job.seed, settings.lua, job.disabled),
-            schedules: settings.schedules.clone(),
-            control: job.controlled.then(|| oracles(&settings.sound())),
-            oracles: oracles(&settings),
+            generator: Generator::new(job.scripts, job.seed, *oracles.language(), job.disabled),
+            schedules: settings.schedules,
+            control,
+            oracles,
             purpose: job.purpose,
         })
     }
@@ -262,7 +267,9 @@ impl From<CaseEnd<CaseReport>> for Ended {
         match end {
             CaseEnd::Report(report) => Ended {
                 detected: report.detected.clone(),
-                inconclusive: report.inconclusive.is_some(),
+                // Where nobody is asked, nobody says that the script did not come to its end.
+                inconclusive: report.inconclusive.is_some()
+                    || report.reference_ends.is_empty() && matches!(report.subject_end, End::Limit(_)),
                 crash: None,
                 report: Some(report),
             },

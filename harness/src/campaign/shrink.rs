@@ -125,7 +125,7 @@ impl Shrinker<'_> {
         let scheduled = std::mem::take(&mut self.judge.schedule);
         let modes = if scheduled == Schedule::Generational { generational(&text, &language) } else { Vec::new() };
         let costly = costly.then(|| {
-            let loading = while_loading(&text);
+            let loading = while_loading(&text, &language);
             loading.chain(with_bursts(&text, &language)).chain(with_hooks(&text, &language))
         });
         let costly = costly.into_iter().flatten();

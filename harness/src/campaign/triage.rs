@@ -191,12 +191,16 @@ fn explain_crash(crash: &Crash) -> Explanation {
 }
 
 /// How workers are treated under these settings and limits. Whole looks at the heap in every step take a hundred times
-/// what the usual check takes, and no script can do anything about that: it gets more time for them.
+/// what the usual check takes, and looks into a C Lua as much; no script can do anything about that: it gets more time for them.
 pub fn isolation(settings: &Settings, limits: &Limits) -> IsolationOptions {
     const PATIENCE: u32 = 12;
     let deadline = match settings.check.level() {
         Some(Level::Step | Level::Full) => limits.deadline * PATIENCE,
+        Some(Level::Barrier) if !settings.engine.is_ours() => limits.deadline * PATIENCE,
         _ => limits.deadline,
     };
-    IsolationOptions { deadline, ..IsolationOptions::default() }
+    let usual = IsolationOptions::default();
+    // What a C Lua has addresses for is not what it uses: that has a limit of its own.
+    let reserved = if settings.engine.is_ours() { 0 } else { moonphase_probe::RESERVED_BYTES };
+    IsolationOptions { deadline, memory: usual.memory.map(|bytes| bytes + reserved) }
 }

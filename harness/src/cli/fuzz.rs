@@ -13,11 +13,13 @@ use moonphase::campaign::fuzz::{Campaign, FindingSummary, Progress, Summary};
 use moonphase::campaign::supervisor::StoppedBy;
 use moonphase::cases::Scripts;
 use moonphase::coverage::CoverageSummary;
-use moonphase::free::CensusSummary;
+use moonphase::engine;
+use moonphase::free::{self, CensusSummary};
 use moonphase::known::Known;
+use moonphase::language::Language;
 use moonphase::limits::Limits;
 use moonphase::schedule::Schedules;
-use moonphase::settings::{CHECK, FAULT, GC, LUA, REFERENCE, SCHEDULE, Settings};
+use moonphase::settings::{CHECK, ENGINE, FAULT, GC, LUA, REFERENCE, SCHEDULE, Settings};
 use moonphase_vm::{Schedule, System};
 
 use super::args::{CasesArgs, Format, FuzzArgs};
@@ -33,11 +35,14 @@ pub fn main(args: &FuzzArgs) -> Result<Done, Failure> {
         Scripts::Free => System::Full,
     };
     let settings = args.settings.over(Settings { schedules: Schedules::Usual, system, ..Settings::default() })?;
-    args.cases.refuse_operations_of_free_scripts()?;
+    args.cases.refuse_what_free_scripts_lack(settings.lua)?;
     refuse_dangling(&settings)?;
     if args.runs == Some(0) || args.time == Some(Duration::ZERO) {
         return Err(Failure::Usage("nothing to do: --runs and --time must be more than 0".to_owned()));
     }
+    // Whether the engine is to be had is known before anything runs; and what it adds to its language.
+    let lua = engine::language(&settings).map_err(|error| Failure::Usage(error.to_string()))?;
+    let settings = Settings { lua, ..settings };
     let campaign = Campaign {
         command: worker_command()?,
         settings,
@@ -153,10 +158,19 @@ pub fn json<T: serde::Serialize>(value: &T) -> Result<String, Failure> {
 }
 
 impl CasesArgs {
-    /// Free scripts have no operations that could be left out.
-    pub fn refuse_operations_of_free_scripts(&self) -> Result<(), Failure> {
-        if self.scripts == Scripts::Free && !self.without.is_empty() {
+    /// Free scripts have no operations that could be left out, and one language.
+    pub fn refuse_what_free_scripts_lack(&self, language: Language) -> Result<(), Failure> {
+        if self.scripts != Scripts::Free {
+            return Ok(());
+        }
+        if !self.without.is_empty() {
             return Err(Failure::Usage("--without names operations, which free scripts do not have".to_owned()));
+        }
+        if language != free::LANGUAGE {
+            let known = free::LANGUAGE;
+            return Err(Failure::Usage(format!(
+                "free scripts are not written in Lua {language} (they are in {known})"
+            )));
         }
         Ok(())
     }
@@ -177,7 +191,7 @@ pub fn read_known(path: &Path) -> Result<Known, Failure> {
 }
 
 fn heading(campaign: &Campaign) -> String {
-    let settings = [&LUA, &GC, &CHECK, &SCHEDULE, &REFERENCE, &FAULT].into_iter().filter_map(|setting| {
+    let settings = [&ENGINE, &LUA, &GC, &CHECK, &SCHEDULE, &REFERENCE, &FAULT].into_iter().filter_map(|setting| {
         let text = setting.text(&campaign.settings)?;
         Some(format!("{} {text}", setting.name))
     });
@@ -189,6 +203,14 @@ fn heading(campaign: &Campaign) -> String {
         campaign.jobs,
         if campaign.jobs == 1 { "" } else { "s" }
     )
+}
+
+/// Refuses what a command does with our own VM alone.
+pub fn refuse_foreign(settings: &Settings, command: &str) -> Result<(), Failure> {
+    if settings.engine.is_ours() {
+        return Ok(());
+    }
+    Err(Failure::Usage(format!("{command} knows our own VM alone, and no engine '{}'", settings.engine)))
 }
 
 /// How many missing states are named; JSON has them all.

@@ -12,7 +12,7 @@ use super::{Done, Failure, print};
 
 pub fn main(args: &GenerateArgs) -> Result<Done, Failure> {
     let cases = &args.cases;
-    cases.refuse_operations_of_free_scripts()?;
+    cases.refuse_what_free_scripts_lack(args.lua)?;
     if args.runs == 0 {
         return Err(Failure::Usage("nothing to do: --runs must be more than 0".to_owned()));
     }

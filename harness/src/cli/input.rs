@@ -9,6 +9,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use moonphase::header::{Header, body};
+use moonphase::language::CompileError;
 use moonphase::minimize::Shrinkable;
 use moonphase::oracle::CHUNK_NAME;
 use moonphase::script::{Repair, Script};
@@ -23,7 +24,7 @@ pub trait Flags {
     /// These settings, with what they don't say as in `usual`.
     ///
     /// # Errors
-    /// The fault lives in a policy that this VM does not know.
+    /// The fault lives in a policy that this VM does not know, or it does not speak the language.
     fn over(&self, usual: Settings) -> Result<Settings, SettingError>;
 }
 
@@ -62,9 +63,9 @@ impl Input {
         if !is_text(path, &bytes) {
             let mut script = Script::decode(&bytes)
                 .map_err(|error| Failure::Usage(format!("{file}: neither Lua text nor a fuzz input: {error}")))?;
-            // As the fuzz targets read it.
-            script.fixup(Repair::Replace);
             let settings = flags.over(Settings::default())?;
+            // As the fuzz targets read it.
+            script.fixup(Repair::Replace, &settings.lua);
             let source = script.render(&settings.lua).text.into_bytes();
             let header = Header { settings, ..Header::default() };
             return Ok(Input { file, source, script: Some(script), header, is_case: true });
@@ -95,8 +96,13 @@ impl Input {
 
     /// Refuses what is no Lua.
     pub fn check_syntax(&self) -> Result<(), Failure> {
-        let compiled = self.settings().lua.compile(&self.source, format!("@{}", self.file).as_bytes());
-        compiled.map(drop).map_err(|error| Failure::Usage(error.to_string()))
+        let (language, name) = (self.settings().lua, format!("@{}", self.file));
+        let checked = match language.version() {
+            Ok(_) => language.compile(&self.source, name.as_bytes()).map(drop),
+            // Limits of its compiler are the engine's to tell.
+            Err(_) => language.parse(&self.source, name.as_bytes()).map(drop).map_err(CompileError::from),
+        };
+        checked.map_err(|error| Failure::Usage(error.to_string()))
     }
 
     /// What to shrink. Texts are UTF-8 from there on: other bytes in a script's strings are written as escapes.

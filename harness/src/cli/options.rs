@@ -22,9 +22,9 @@ impl SettingsArgs {
     /// These settings, with what they don't say as in `usual`.
     ///
     /// # Errors
-    /// The fault lives in a policy that this VM does not know.
+    /// The fault lives in a policy that this VM does not know, or it does not speak the language.
     pub fn over(&self, usual: Settings) -> Result<Settings, SettingError> {
-        let settings = usual.with(&self.given)?;
+        let settings = usual.with(&self.given)?.consistent()?;
         Ok(Settings { allow_dangling: self.allow_dangling || settings.allow_dangling, ..settings })
     }
 }
@@ -33,9 +33,9 @@ impl CollectorArgs {
     /// These settings, with what they don't say as in `usual`.
     ///
     /// # Errors
-    /// The fault lives in a policy that this VM does not know.
+    /// The fault lives in a policy that this VM does not know, or it does not speak the language.
     pub fn over(&self, usual: Settings) -> Result<Settings, SettingError> {
-        usual.with(&self.given)
+        usual.with(&self.given)?.consistent()
     }
 }
 

@@ -17,7 +17,7 @@ use moonphase::settings::{Check, Settings};
 use moonphase_vm::{Limit, ScriptError, System, Vm};
 
 use super::args::RunArgs;
-use super::fuzz::{only_schedule, refuse_dangling};
+use super::fuzz::{only_schedule, refuse_dangling, refuse_foreign};
 use super::input::Input;
 use super::output::StandardOutput;
 use super::{Done, Failure, complain};
@@ -29,6 +29,7 @@ pub fn main(args: &RunArgs) -> Result<Done, Failure> {
         Some(input) => input.settings().clone(),
         None => args.settings.over(usual)?,
     };
+    refuse_foreign(&settings, "run")?;
     refuse_dangling(&settings)?;
     let options = options(&settings, &only_schedule(&settings)?);
     let mut vm = match settings.check {

@@ -8,7 +8,7 @@ use moonphase::trace::{Filter, Layout, Request, trace};
 use moonphase_vm::System;
 
 use super::args::{Format, TraceArgs};
-use super::fuzz::only_schedule;
+use super::fuzz::{only_schedule, refuse_foreign};
 use super::input::Input;
 use super::{Done, Failure, complain, output_failure};
 
@@ -18,6 +18,7 @@ pub fn main(args: &TraceArgs) -> Result<Done, Failure> {
     let usual = Settings { system: System::Full, ..Settings::default() };
     let input = Input::read(&args.file, &args.settings, &usual)?;
     let settings = input.settings().clone();
+    refuse_foreign(&settings, "trace")?;
     let chunk_name = input.chunk_name(&args.file);
     let layout = match args.format {
         Format::Human => Layout::Human(Style::Colour),

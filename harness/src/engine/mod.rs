@@ -8,7 +8,9 @@
 //! An engine may hang or die all the same (that is what is looked for); isolation is the business of `campaign`. An engine
 //! with a process of its own says so in its [`Run`].
 
+mod name;
 mod open;
+pub mod probed;
 pub mod puc;
 pub mod reference;
 pub mod vm;
@@ -28,7 +30,8 @@ use crate::report::Explanation;
 use crate::schedule::TurnsAt;
 use crate::words::Words;
 
-pub use open::{Engines, open, open_references};
+pub use name::{EngineName, UnknownEngine};
+pub use open::{Engines, OpenError, language, open, open_references};
 
 /// A Lua implementation.
 pub trait Engine {

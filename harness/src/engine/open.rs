@@ -1,8 +1,18 @@
 //! From settings to engines.
 
-use super::Engine;
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash, Hasher};
+use std::path::{Path, PathBuf};
+use std::{env, fs, io, process};
+
+use moonphase_probe::compile::{CompileError, Recipe};
+use moonphase_probe::{LoadError, ProbedLua, Stock};
+
+use super::probed::ProbedEngine;
 use super::reference::ReferenceEngine;
 use super::vm::VmEngine;
+use super::{Engine, EngineName};
+use crate::language::Language;
 use crate::settings::{Reference, Settings};
 
 /// The engines that a case is put before.
@@ -13,9 +23,56 @@ pub struct Engines {
     pub references: Vec<Box<dyn Engine>>,
 }
 
+/// Why an engine cannot be had.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// Its sources do not compile.
+    #[error(transparent)]
+    Compile(#[from] CompileError),
+    /// It does not load.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// There is nowhere to keep what was compiled.
+    #[error("{}: {error}", path.display())]
+    Cache {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// It does not run.
+    #[error("{name} does not run: {reason}")]
+    Run {
+        /// The engine.
+        name: EngineName,
+        /// Why.
+        reason: String,
+    },
+    /// It speaks another language than the scripts.
+    #[error("{name} speaks Lua {}.{}, and scripts are in Lua {lua}", spoken / 100, spoken % 100)]
+    Language {
+        /// The engine.
+        name: EngineName,
+        /// Its `LUA_VERSION_NUM`.
+        spoken: u32,
+        /// What was asked for.
+        lua: String,
+    },
+}
+
 /// The engines that settings ask for.
-pub fn open(settings: &Settings) -> Engines {
-    Engines { subject: Box::new(VmEngine::new(settings.clone())), references: open_references(settings) }
+///
+/// # Errors
+/// The sources of an engine do not compile, or it does not load.
+pub fn open(settings: &Settings) -> Result<Engines, OpenError> {
+    let subject: Box<dyn Engine> = match &settings.engine {
+        EngineName::Moonphase => Box::new(VmEngine::new(settings.clone())),
+        EngineName::Lua51 => probed(settings, ProbedLua::stock(Stock::Lua51)?)?,
+        EngineName::Lua54 => probed(settings, ProbedLua::stock(Stock::Lua54)?)?,
+        EngineName::Sources(folder) => probed(settings, ProbedLua::open(&compiled(folder)?)?)?,
+    };
+    Ok(Engines { subject, references: open_references(settings) })
 }
 
 /// The references that settings ask for.
@@ -24,4 +81,65 @@ pub fn open_references(settings: &Settings) -> Vec<Box<dyn Engine>> {
         Reference::Lua54 => vec![Box::new(ReferenceEngine::with_system(settings.system))],
         Reference::None => Vec::new(),
     }
+}
+
+/// The language of scripts for the engine that settings name, with what the engine adds to it.
+///
+/// # Errors
+/// The engine cannot be had.
+pub fn language(settings: &Settings) -> Result<Language, OpenError> {
+    if settings.engine.is_ours() { Ok(settings.lua) } else { Ok(*open(settings)?.subject.language()) }
+}
+
+fn probed(settings: &Settings, lua: ProbedLua) -> Result<Box<dyn Engine>, OpenError> {
+    let spoken = lua.version();
+    let (name, language) = (&settings.engine, settings.lua);
+    if language.name() != format!("{}.{}", spoken / 100, spoken % 100) {
+        return Err(OpenError::Language { name: name.clone(), spoken, lua: language.to_string() });
+    }
+    let engine = ProbedEngine::new(name.to_string(), lua, language, settings.check);
+    engine
+        .map(|engine| Box::new(engine) as Box<dyn Engine>)
+        .map_err(|reason| OpenError::Run { name: name.clone(), reason })
+}
+
+/// The shared object of a Lua, which is compiled unless that was done before with the same sources.
+fn compiled(folder: &Path) -> Result<PathBuf, OpenError> {
+    let recipe = Recipe::new(folder);
+    let cache = cache();
+    let failed = |error| OpenError::Cache { path: cache.clone(), error };
+    let object = cache.join(format!("{:016x}.so", fingerprint(&recipe).map_err(failed)?));
+    if object.is_file() {
+        return Ok(object);
+    }
+    fs::create_dir_all(&cache).map_err(failed)?;
+    // Others may compile the same at this moment: what is in the cache is whole.
+    let work = cache.join(format!("work-{}", process::id()));
+    let made = recipe.compile(&work, &work.join("engine.so"));
+    let moved =
+        made.map_err(OpenError::from).and_then(|()| fs::rename(work.join("engine.so"), &object).map_err(failed));
+    let _ = fs::remove_dir_all(&work);
+    moved.map(|()| object)
+}
+
+/// Where compiled engines are kept.
+fn cache() -> PathBuf {
+    let home = || env::var_os("HOME").map(|home| Path::new(&home).join(".cache"));
+    let caches = env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute()).or_else(home);
+    caches.unwrap_or_else(env::temp_dir).join("moonphase").join("engines")
+}
+
+/// A number that is another one where the engine would be.
+fn fingerprint(recipe: &Recipe) -> io::Result<u64> {
+    let mut hasher = DefaultHasher::new();
+    (&recipe.compiler, &recipe.defines, &recipe.flags, Recipe::PROBE_TEXT).hash(&mut hasher);
+    let mut files: Vec<PathBuf> =
+        fs::read_dir(&recipe.sources)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
+    files.sort();
+    for file in
+        files.iter().filter(|file| file.extension().is_some_and(|extension| extension == "c" || extension == "h"))
+    {
+        (file.file_name(), fs::read(file)?).hash(&mut hasher);
+    }
+    Ok(hasher.finish())
 }

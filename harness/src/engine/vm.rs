@@ -29,10 +29,11 @@ use crate::words::Words;
 /// takes less time than a script.
 const NEAR: u64 = 32;
 
-/// The options of a VM that runs scripts as the settings say, without limits.
+/// The options of a VM that runs scripts as the settings say, without limits. Whoever takes settings from elsewhere has asked
+/// them whether the VM speaks their language ([`Settings::spoken`]).
 pub fn options(settings: &Settings, schedule: &Schedule) -> Options {
     let mut options = Options::default();
-    options.version = settings.lua.version();
+    options.version = settings.lua.version().unwrap_or_default();
     options.policy = settings.gc;
     options.system = settings.system;
     options.schedule = schedule.clone();
@@ -156,7 +157,8 @@ impl VmEngine {
     fn load(&mut self, source: &[u8], chunk_name: &str) -> &Loaded {
         let same = self.last.take().filter(|last| last.source == source && last.chunk_name == chunk_name);
         self.last.insert(same.unwrap_or_else(|| Loaded {
-            compiled: Compiled::new(source, chunk_name.as_bytes(), self.settings.lua.version()).ok(),
+            compiled:
+                Compiled::new(source, chunk_name.as_bytes(), self.settings.lua.version().unwrap_or_default()).ok(),
             source: source.to_vec(),
             chunk_name: chunk_name.to_owned(),
         }))

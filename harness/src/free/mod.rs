@@ -33,7 +33,11 @@ mod tests;
 
 pub use census::{Census, CensusSummary, Use};
 
+use crate::language::Language;
 use maker::Maker;
+
+/// The language of the programs.
+pub const LANGUAGE: Language = Language::LUA_54;
 
 /// What every program begins with: `show`, `try` and `traced`.
 const PRELUDE: &str = include_str!("prelude.lua");

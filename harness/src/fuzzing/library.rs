@@ -204,7 +204,7 @@ fn program(source: &[u8]) -> Option<Rc<Program>> {
         return Some(last);
     }
     let tree = parsed(source)?;
-    let chunk = compiler::compile(&tree, CHUNK_NAME.as_bytes(), LANGUAGE.version()).ok()?.dump(false);
+    let chunk = compiler::compile(&tree, CHUNK_NAME.as_bytes(), LANGUAGE.version().ok()?).ok()?.dump(false);
     let program = Rc::new(Program { text: source.to_vec(), tree, chunk });
     LAST.set(Some(Rc::clone(&program)));
     Some(program)

@@ -162,10 +162,10 @@ fn environment_reader() -> FunctionBody {
     FunctionBody { parameters: Vec::new(), variadic: false, block, line: 0, end_line: 0, next_line: 0 }
 }
 
-/// The function that `load` makes of a constant text, or of the pieces that a function hands it: then the text is taken to
+/// The function that `load`, or `loadstring`, makes of a constant text, or of the pieces that a function hands it: then the text is taken to
 /// be the longest one in there.
 fn loaded_body(expression: &Expression, language: &Language) -> Option<FunctionBody> {
-    let source = call_of(expression, "load")?.first()?;
+    let source = call_of(expression, "load").or_else(|| call_of(expression, "loadstring"))?.first()?;
     let mut longest: Option<Rc<[u8]>> = None;
     let mut holder = Block { statements: vec![statement(StatementKind::Call(source.clone()))] };
     for_each_expression(&mut holder, &mut |part| {

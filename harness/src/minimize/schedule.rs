@@ -9,7 +9,7 @@ use moonphase_vm::syntax::print_chunk;
 use super::CHUNK_NAME;
 use super::timing::{CYCLE, mode_of};
 use super::tree::{collect_garbage, count_hook, edit_block, load, repeated};
-use crate::language::Language;
+use crate::language::{Feature, Language};
 use crate::schedule::TurnsAt;
 
 /// Numbers of steps that are tried before every statement.
@@ -44,12 +44,13 @@ pub(crate) fn with_steps(text: &str, language: &Language, turned: &[TurnsAt]) ->
         stepping(&chunk, &|line, _, previous| turns_in(previous, line)),
     ];
     candidates.extend(EVERYWHERE.iter().map(|&count| stepping(&chunk, &|_, _, _| count)));
-    candidates.into_iter().map(by_single_turns).collect()
+    candidates.into_iter().map(|chunk| by_single_turns(chunk, language)).collect()
 }
 
 /// Texts with a burst of steps before one of the last statements of `text`.
 pub(crate) fn with_bursts(text: &str, language: &Language) -> impl Iterator<Item = String> + use<> {
-    parsed(text, language).into_iter().flat_map(|chunk| {
+    let language = *language;
+    parsed(text, &language).into_iter().flat_map(move |chunk| {
         let count = chunk.block.statements.len();
         let last = move |places: usize| (count.saturating_sub(places)..count).rev();
         let finely = last(PLACES).flat_map(|place| (1..=CYCLE).map(move |turns| (place, turns)));
@@ -58,21 +59,25 @@ pub(crate) fn with_bursts(text: &str, language: &Language) -> impl Iterator<Item
         finely.chain(coarsely).map(move |(place, turns)| {
             let mut candidate = chunk.clone();
             candidate.block.statements.insert(place, repeated(turns, vec![collect_garbage("step", &[])]));
-            by_single_turns(candidate)
+            by_single_turns(candidate, &language)
         })
     })
 }
 
 /// Texts that load `text`, with a collector that works whenever something is allocated: for turns that fell while it was loaded.
-pub(crate) fn while_loading(text: &str) -> impl Iterator<Item = String> + use<> {
-    let modes: [(&str, &[i64]); 4] = [
-        ("incremental", &[100, 1, 1]),
-        ("incremental", &[100, 20, 1]),
-        ("incremental", &[100, 100, 1]),
-        ("generational", &[1, 100]),
-    ];
-    let load = load(text.trim_end());
-    let moments = (0..=CYCLE).flat_map(move |turns| modes.map(|mode| (turns, mode)));
+pub(crate) fn while_loading(text: &str, language: &Language) -> impl Iterator<Item = String> + use<> {
+    let modes: &'static [(&str, &[i64])] = if language.has(Feature::Modes) {
+        &[
+            ("incremental", &[100, 1, 1]),
+            ("incremental", &[100, 20, 1]),
+            ("incremental", &[100, 100, 1]),
+            ("generational", &[1, 100]),
+        ]
+    } else {
+        &[("setstepmul", &[1]), ("setstepmul", &[20]), ("setstepmul", &[100])]
+    };
+    let load = load(text.trim_end(), language);
+    let moments = (0..=CYCLE).flat_map(move |turns| modes.iter().map(move |&mode| (turns, mode)));
     moments.map(move |(turns, (mode, parameters))| {
         let burst = repeated(turns, vec![collect_garbage("step", &[])]);
         let statements = vec![collect_garbage(mode, parameters), burst, load.clone()];
@@ -83,11 +88,13 @@ pub(crate) fn while_loading(text: &str) -> impl Iterator<Item = String> + use<> 
 /// Texts with a hook that makes steps between the instructions of one of the last statements of `text`: for turns that fell inside
 /// of an expression. In incremental mode, and in generational mode, where a step is a whole collection.
 pub(crate) fn with_hooks(text: &str, language: &Language) -> impl Iterator<Item = String> + use<> {
-    parsed(text, language).into_iter().flat_map(|chunk| {
+    let language = *language;
+    parsed(text, &language).into_iter().flat_map(move |chunk| {
         let count = chunk.block.statements.len();
         let places = (count.saturating_sub(PLACES)..count).rev();
         let turns = places.flat_map(|place| (1..=CYCLE / HOOKED).map(move |turns| (false, place, turns)));
-        let generational = (0..=count).rev().map(|place| (true, place, 1));
+        let generational =
+            (0..=count).rev().filter(move |_| language.has(Feature::Modes)).map(|place| (true, place, 1));
         let all = generational.chain(turns);
         let all =
             all.flat_map(|(mode, place, turns)| (1..=INSTRUCTIONS).map(move |period| (mode, place, turns, period)));
@@ -96,14 +103,15 @@ pub(crate) fn with_hooks(text: &str, language: &Language) -> impl Iterator<Item 
             let step = collect_garbage("step", &[]);
             let steps = if turns == 1 { step } else { repeated(turns, vec![step]) };
             candidate.block.statements.insert(place, count_hook(steps, period));
-            in_mode(generational, candidate)
+            in_mode(generational, candidate, &language)
         })
     })
 }
 
 /// The text in the collector's generational mode, as it is and with a step before every statement.
 pub(crate) fn generational(text: &str, language: &Language) -> Vec<String> {
-    let Some(chunk) = parsed(text, language) else { return Vec::new() };
+    let chunk = parsed(text, language).filter(|_| language.has(Feature::Modes));
+    let Some(chunk) = chunk else { return Vec::new() };
     let mut candidates = vec![chunk.clone(), stepping(&chunk, &|_, _, _| 1)];
     for candidate in &mut candidates {
         candidate.block.statements.insert(0, collect_garbage("generational", &[]));
@@ -150,12 +158,12 @@ fn step_in(block: &mut Block, count: &dyn Fn(u32, u32, u32) -> i64) {
 }
 
 /// The text of the chunk, with steps that are single turns, and the only ones.
-fn by_single_turns(chunk: Chunk) -> String {
-    in_mode(false, chunk)
+fn by_single_turns(chunk: Chunk, language: &Language) -> String {
+    in_mode(false, chunk, language)
 }
 
 /// The text of the chunk in a mode of the collector, with steps as small as they can be, and the only ones.
-fn in_mode(generational: bool, mut chunk: Chunk) -> String {
-    chunk.block.statements.splice(0..0, [mode_of(generational), collect_garbage("stop", &[])]);
+fn in_mode(generational: bool, mut chunk: Chunk, language: &Language) -> String {
+    chunk.block.statements.splice(0..0, [mode_of(generational, language), collect_garbage("stop", &[])]);
     print_chunk(&chunk)
 }

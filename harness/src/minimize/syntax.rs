@@ -11,6 +11,7 @@ use moonphase_vm::syntax::print_chunk;
 
 use super::tree::{edit_block, for_each_expression};
 use super::{Session, expressions, inline, lists, statements, timing, variables};
+use crate::language::Language;
 
 /// Proposes candidates for the site of that number; `None` if there are fewer sites.
 type Pass = fn(&Chunk, usize) -> Option<Vec<Chunk>>;
@@ -81,11 +82,12 @@ pub(super) fn settle(session: &mut Session<'_>, chunk: Chunk, text: String) -> O
         return None;
     }
     let until = search.until_shown();
-    let mut starts = staged_copies(&until);
+    let language = search.session.language;
+    let mut starts = staged_copies(&until, &language);
     starts.retain(|start| start.block.statements.last() != until.block.statements.last());
     starts.truncate(COPIES);
-    starts.extend(timing::stagings(&until));
-    starts.extend(timing::stressed(&until));
+    starts.extend(timing::stagings(&until, &language));
+    starts.extend(timing::stressed(&until, &language));
     search.settled_from(starts).then_some((search.best, search.text))
 }
 
@@ -106,15 +108,19 @@ pub(super) fn reduce(session: &mut Session<'_>, chunk: Chunk, text: String) -> S
     search.stage();
     search.detour(inline::copies, |detour| detour.reduce());
     if search.size.lines > ENOUGH {
-        search.detour(staged_copies, |detour| detour.reduce());
+        search.detour(|chunk| staged_copies(chunk, &language), |detour| detour.reduce());
     }
     search.polish();
     search.text
 }
 
 /// Fresh closures in the last statement, after a burst of steps.
-fn staged_copies(chunk: &Chunk) -> Vec<Chunk> {
-    timing::stagings(chunk).iter().filter(|staged| timing::ends_with_burst(staged)).flat_map(inline::copies).collect()
+fn staged_copies(chunk: &Chunk, language: &Language) -> Vec<Chunk> {
+    timing::stagings(chunk, language)
+        .iter()
+        .filter(|staged| timing::ends_with_burst(staged))
+        .flat_map(inline::copies)
+        .collect()
 }
 
 /// A search with the smallest text so far, which the judge has kept.
@@ -257,7 +263,8 @@ impl<'s, 'j> Search<'s, 'j> {
 
     /// Reduces a text that does not depend on the moment of a step, and only then looks for the moment.
     fn stage(&mut self) -> bool {
-        let starts = timing::stagings(&self.until_shown());
+        let until = self.until_shown();
+        let starts = timing::stagings(&until, &self.session.language);
         self.settled_from(starts)
     }
 

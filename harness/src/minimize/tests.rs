@@ -115,7 +115,7 @@ fn a_staged_text_has_no_steps_but_those_before_its_last_statements() {
     let text = "f = function()\n  for _ = 1, n do\n    collectgarbage(\"step\")\n  end\n  return 1\nend\n\
                 collectgarbage(\"step\", 3)\nwanted()\n";
     let chunk = LANGUAGE.parse(text.as_bytes(), b"=test").expect("it is Lua");
-    let staged = timing::stagings(&chunk).iter().map(print_chunk).next();
+    let staged = timing::stagings(&chunk, &LANGUAGE).iter().map(print_chunk).next();
     let expected = "collectgarbage(\"incremental\", 100, 100, 1)\ncollectgarbage(\"stop\")\n\
                     f = function()\n  return 1\nend\n\
                     for _ = 1, 136 do\n  collectgarbage(\"step\")\n  wanted()\nend\n";
@@ -275,4 +275,43 @@ fn minimizing_takes_well_under_a_second_where_judging_is_quick() {
     let start = Instant::now();
     let minimized = minimize(Shrinkable::Script(script), &LANGUAGE, &mut wants(&["debug."]), Budget::default());
     assert!(start.elapsed() < Duration::from_secs(5), "{:?} for {} calls", start.elapsed(), minimized.calls);
+}
+
+#[test]
+fn every_candidate_of_a_script_in_lua_5_1_is_lua_5_1() {
+    const LANGUAGE: Language = Language::LUA_51;
+    let options = GeneratorOptions { language: LANGUAGE, ..GeneratorOptions::default() };
+    for (case, word) in
+        ["loadstring(", "proxy(", "debug.setupvalue(", "collectgarbage(\"step\"", "break"].iter().enumerate()
+    {
+        let wanted = (0..).map(|number| generate(case as u64, number, &options));
+        let script = wanted.into_iter().find(|script| script.render(&LANGUAGE).text.contains(word)).unwrap();
+        for shrinkable in [Shrinkable::Text(script.render(&LANGUAGE).text), Shrinkable::Script(script)] {
+            let mut judge = |text: &str| {
+                LANGUAGE.parse(text.as_bytes(), b"=test").unwrap_or_else(|error| panic!("{error}\n{text}"));
+                assert!(!text.contains("incremental") && !text.contains("generational"), "{text}");
+                if text.contains(word) { Answer::Keeps } else { Answer::Loses }
+            };
+            let budget = Budget { max_calls: 2_000, ..Budget::default() };
+            let minimized = minimize(shrinkable, &LANGUAGE, &mut judge, budget);
+            assert!(minimized.code_lines <= 4, "{}", minimized.text);
+        }
+    }
+}
+
+#[test]
+fn the_mode_of_lua_5_1_is_the_size_of_its_steps() {
+    const LANGUAGE: Language = Language::LUA_51;
+    let text = "local t = {}\nf(t)\ng(t)\n";
+    let chunk = LANGUAGE.parse(text.as_bytes(), b"=test").unwrap();
+    let staged = print_chunk(&timing::stagings(&chunk, &LANGUAGE)[0]);
+    assert!(staged.starts_with("collectgarbage(\"setstepmul\", 100)\ncollectgarbage(\"stop\")\n"), "{staged}");
+    assert_eq!(generational(text, &LANGUAGE), Vec::<String>::new());
+    let loading = while_loading(text, &LANGUAGE).next().unwrap();
+    assert!(loading.starts_with("collectgarbage(\"setstepmul\", 1)") && loading.contains("loadstring(\""), "{loading}");
+    let mut hooked = with_hooks(text, &LANGUAGE);
+    assert!(hooked.all(|text| text.starts_with("collectgarbage(\"setstepmul\"")));
+    let inlined = LANGUAGE.parse(b"local f = loadstring('return 1')\nf()", b"=test").unwrap();
+    let detours: Vec<_> = inline::everywhere(&inlined, &LANGUAGE).iter().map(print_chunk).collect();
+    assert!(detours.iter().any(|text| text.starts_with("local f = function(...)\n  return 1\nend")), "{detours:?}");
 }

@@ -13,6 +13,7 @@ use super::statements::repetition;
 use super::tree::{
     collect_garbage, edit_block, edit_statement, for_each_expression, repeated, replacements, statement,
 };
+use crate::language::{Feature, Language};
 
 /// As many steps as a small heap needs for a whole cycle, and some more.
 pub(super) const CYCLE: i64 = 120;
@@ -123,7 +124,7 @@ pub(super) fn without_turns(chunk: &Chunk) -> Chunk {
 
 /// The chunk with its last statements run after every single step of a whole cycle, and no other steps; then with a
 /// burst of steps before its last statements, for those that can be run only once.
-pub(super) fn stagings(chunk: &Chunk) -> Vec<Chunk> {
+pub(super) fn stagings(chunk: &Chunk, language: &Language) -> Vec<Chunk> {
     let mut plain: Vec<Statement> = Vec::new();
     for statement in &chunk.block.statements {
         match repetition(statement) {
@@ -133,7 +134,7 @@ pub(super) fn stagings(chunk: &Chunk) -> Vec<Chunk> {
         }
     }
     let mut plain = Chunk { block: Block { statements: plain }, last_line: 0 };
-    let mode = mode_of(remove_collector_calls(&mut plain));
+    let mode = mode_of(remove_collector_calls(&mut plain), language);
     let plain = plain.block.statements;
     if matches!(plain.last().map(|last| &last.kind), Some(StatementKind::Return(_))) {
         return Vec::new();
@@ -159,9 +160,9 @@ pub(super) fn stagings(chunk: &Chunk) -> Vec<Chunk> {
 
 /// The chunk with ever more of its last statements run again and again, with steps before each of them: for what shows only
 /// if objects are made at one moment of a cycle and used at another.
-pub(super) fn stressed(chunk: &Chunk) -> Vec<Chunk> {
+pub(super) fn stressed(chunk: &Chunk, language: &Language) -> Vec<Chunk> {
     let mut plain = chunk.clone();
-    let mode = mode_of(remove_collector_calls(&mut plain));
+    let mode = mode_of(remove_collector_calls(&mut plain), language);
     let plain = plain.block.statements;
     if matches!(plain.last().map(|last| &last.kind), Some(StatementKind::Return(_))) {
         return Vec::new();
@@ -190,9 +191,11 @@ pub(super) fn stressed(chunk: &Chunk) -> Vec<Chunk> {
     candidates
 }
 
-/// The call that chooses the collector's mode, with steps as small as they can be.
-pub(super) fn mode_of(generational: bool) -> Statement {
+/// The call that chooses the collector's mode, with steps as small as they can be; where there are no modes, the size of steps
+/// alone.
+pub(super) fn mode_of(generational: bool, language: &Language) -> Statement {
     match generational {
+        _ if !language.has(Feature::Modes) => collect_garbage("setstepmul", &[100]),
         true => collect_garbage("generational", &[]),
         false => collect_garbage("incremental", &[100, 100, 1]),
     }
@@ -248,18 +251,23 @@ pub(super) fn one_step(chunk: &Chunk, site: usize) -> Option<Vec<Chunk>> {
 
 fn without_pace(chunk: &Chunk) -> Chunk {
     let mut candidate = chunk.clone();
-    candidate.block.statements.retain(|statement| !is_option(statement, "incremental"));
+    candidate
+        .block
+        .statements
+        .retain(|statement| !is_option(statement, "incremental") && !is_option(statement, "setstepmul"));
     candidate
 }
 
 fn with_multiplier(chunk: &Chunk, multiplier: i64) -> Chunk {
     let mut candidate = chunk.clone();
     for_each_expression(&mut candidate.block, &mut |expression| {
-        if call_of(expression, "collectgarbage").and_then(|arguments| string_of(arguments.first()?))
-            == Some(&b"incremental"[..])
-            && let Some(arguments) = expression.kind.arguments_mut()
-            && let Some(argument) = arguments.get_mut(2)
-        {
+        let option = call_of(expression, "collectgarbage").and_then(|arguments| string_of(arguments.first()?));
+        let place = match option {
+            Some(b"incremental") => 2,
+            Some(b"setstepmul") => 1,
+            _ => return,
+        };
+        if let Some(argument) = expression.kind.arguments_mut().and_then(|arguments| arguments.get_mut(place)) {
             argument.kind = ExpressionKind::Integer(multiplier);
         }
     });

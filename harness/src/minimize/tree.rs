@@ -8,6 +8,8 @@ use std::rc::Rc;
 use moonphase_vm::syntax::ast::*;
 use moonphase_vm::syntax::print_chunk;
 
+use crate::language::{Feature, Language};
+
 /// What a walk calls. Each method is called before the walk goes into what it was given.
 pub(super) trait Visitor {
     /// A block.
@@ -375,9 +377,10 @@ pub(super) fn collect_garbage(option: &str, numbers: &[i64]) -> Statement {
     call(ExpressionKind::Name("collectgarbage".into()), arguments)
 }
 
-/// `load("…")`.
-pub(super) fn load(text: &str) -> Statement {
-    call(ExpressionKind::Name("load".into()), vec![string(text)])
+/// A call that loads a text.
+pub(super) fn load(text: &str, language: &Language) -> Statement {
+    let loader = if language.has(Feature::Load) { "load" } else { "loadstring" };
+    call(ExpressionKind::Name(loader.into()), vec![string(text)])
 }
 
 /// `debug.sethook(function() … end, "", period)`.

@@ -8,6 +8,7 @@ use super::encode::nested_block;
 use super::payload::payloads;
 use super::render::{Renderer, step_text};
 use super::{Block, FunctionId, Value};
+use crate::language::{Feature, Language};
 
 payloads! {
     /// A block that runs inside of an operator, a statement or a function of the library.
@@ -82,13 +83,22 @@ pub enum Site {
 
 impl Site {
     /// The text before and after the block.
-    fn text(self) -> (&'static str, &'static str) {
+    fn text(self, language: &Language) -> (&'static str, &'static str) {
+        let mixed = language.has(Feature::MixedComparisons);
         match self {
             Site::Index => ("type(setmetatable({}, { __index = function()", "end }).a)"),
             Site::NewIndex => ("setmetatable({}, { __newindex = function()", "end }).a = 1"),
             Site::Arithmetic => ("type(setmetatable({}, { __add = function()", "end }) + 1)"),
             Site::Concatenation => ("type(setmetatable({}, { __concat = function()", "end }) .. \"a\")"),
             Site::Length => ("type(#setmetatable({}, { __len = function()", "end }))"),
+            Site::Equality if !mixed => (
+                "do local meta = { __eq = function()",
+                "end } type(setmetatable({}, meta) == setmetatable({}, meta)) end",
+            ),
+            Site::Order if !mixed => (
+                "do local meta = { __lt = function()",
+                "end } type(setmetatable({}, meta) < setmetatable({}, meta)) end",
+            ),
             Site::Equality => ("type(setmetatable({}, { __eq = function()", "end }) == {})"),
             Site::Order => ("type(setmetatable({}, { __lt = function()", "end }) < 1)"),
             Site::Call => ("setmetatable({}, { __call = function()", "end })()"),
@@ -128,7 +138,7 @@ pub enum HookEvents {
 
 impl Renderer {
     pub(super) fn callback(&mut self, Callback { site, body }: &Callback) {
-        let (before, after) = site.text();
+        let (before, after) = site.text(self.language());
         self.push(before);
         self.indented(|inner| inner.block(body));
         self.push(after);
@@ -143,7 +153,11 @@ impl Renderer {
             HookEvents::All => ("crl", 2),
         };
         let (function, argument) = (self.function(*function), self.value(*argument));
-        let function = if *stripped { format!("load(string.dump({function}, true))") } else { function };
+        let function = match *stripped {
+            true if self.has(Feature::Load) => format!("load(string.dump({function}, true))"),
+            true => format!("loadstring(string.dump({function}))"),
+            false => function,
+        };
         let hook = format!("function() hooked = true {} end, \"{mask}\", {count}", step_text(0, *steps));
         self.push("do");
         self.indented(|inner| {

@@ -8,6 +8,7 @@ use super::payload::payloads;
 use super::prelude::Helper;
 use super::render::Renderer;
 use super::{CloseVariable, Value};
+use crate::language::Feature;
 
 payloads! {
     /// `local guard <close> = …`: a to-be-closed variable that is pending until the block ends, and prints what it holds.
@@ -82,11 +83,13 @@ impl Renderer {
         let error = if *fails { " error({})" } else { "" };
         let finalizer = format!("function(object) report(\"end\", object[1]){error} end");
         let value = self.value(*value);
-        self.push(format!("ends[#ends + 1] = setmetatable({{ {value} }}, {{ __gc = {finalizer} }})"));
+        let (before, after) = self.finalized(&format!("{{ {value} }}"));
+        self.push(format!("ends[#ends + 1] = {before}{finalizer}{after}"));
     }
 
     pub(super) fn exit(&mut self, Exit { status, close, from }: &Exit) {
-        let status = status.map_or("true".to_owned(), |status| status.to_string());
+        let success = if self.has(Feature::CloseAtExit) { "true" } else { "0" };
+        let status = status.map_or(success.to_owned(), |status| status.to_string());
         let arguments = if *close { format!("{status}, true") } else { status };
         self.push(match from {
             ExitFrom::Chunk => format!("os.exit({arguments})"),

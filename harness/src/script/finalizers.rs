@@ -5,8 +5,10 @@ use mutatis::Mutate;
 use serde::{Deserialize, Serialize};
 
 use super::payload::payloads;
+use super::prelude::Helper;
 use super::render::{Renderer, step_text};
 use super::several;
+use crate::language::{Feature, Language};
 
 payloads! {
     /// `for n = 1, 9 do for _ = 1, n do setmetatable({}, { __gc = … }) end end`: each round makes more objects. Their
@@ -45,11 +47,14 @@ pub enum FinalizerWork {
 }
 
 impl FinalizerWork {
-    fn text(self) -> &'static str {
+    fn text(self, language: &Language) -> &'static str {
+        let rests = language.has(Feature::RestInFinalizers);
         match self {
             FinalizerWork::Make => "for i = 1, 20 do local made = { i } end",
             FinalizerWork::Generational => "collectgarbage(\"generational\")",
             FinalizerWork::Incremental => "collectgarbage(\"incremental\")",
+            FinalizerWork::Step if !rests => "collect(\"step\")",
+            FinalizerWork::Collect if !rests => "collect()",
             FinalizerWork::Step => "collectgarbage(\"step\")",
             FinalizerWork::Collect => "collectgarbage()",
         }
@@ -72,15 +77,20 @@ impl Renderer {
 
     fn object_of_works(&mut self, works: &[FinalizerWork]) {
         let Some((work, inside)) = works.split_first() else { return };
+        let (before, after) = self.finalized("{}");
+        let work = work.text(self.language());
+        if work.starts_with("collect(") {
+            self.use_helper(Helper::Collect);
+        }
         if inside.is_empty() {
-            self.push(format!("setmetatable({{}}, {{ __gc = function() {} end }})", work.text()));
+            self.push(format!("{before}function() {work} end{after}"));
             return;
         }
-        self.push("setmetatable({}, { __gc = function()");
+        self.push(format!("{before}function()"));
         self.indented(|inner| {
-            inner.push(work.text());
+            inner.push(work);
             inner.object_of_works(inside);
         });
-        self.push("end })");
+        self.push(format!("end{after}"));
     }
 }

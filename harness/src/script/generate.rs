@@ -26,17 +26,23 @@ pub struct GeneratorOptions {
 }
 
 impl GeneratorOptions {
+    /// Whether every kind is allowed, so that no single one need be asked.
+    fn allows_all(&self) -> bool {
+        self.language.has_all() && self.disabled.is_empty()
+    }
+
     fn allows(&self, kind: OpKind) -> bool {
-        if self.disabled.is_empty() {
-            return true;
-        }
-        // What these do includes others.
+        kind.is_in(&self.language) && (self.disabled.is_empty() || self.enables(kind))
+    }
+
+    /// Whether neither the kind nor a kind that it includes is disabled.
+    fn enables(&self, kind: OpKind) -> bool {
         let parts: &[OpKind] = match kind {
             OpKind::Mix => &[OpKind::UpvalueJoin, OpKind::SetUpvalue],
             OpKind::CopyFunction => &[OpKind::SetUpvalue],
             _ => &[],
         };
-        !self.disabled.contains(&kind) && parts.iter().all(|&part| self.allows(part))
+        !self.disabled.contains(&kind) && parts.iter().all(|&part| self.enables(part))
     }
 }
 
@@ -60,7 +66,7 @@ impl Script {
         // Running out of entropy ends the script early, which is not a failure.
         let _ = generator.script(u);
         let mut script = Script { body: generator.body };
-        script.fixup(Repair::Replace);
+        script.fixup(Repair::Replace, &options.language);
         script
     }
 }
@@ -195,9 +201,10 @@ fn choose_kind(
 ) -> arbitrary::Result<Option<OpKind>> {
     // The sums of the weights so far.
     let mut total = 0;
+    let all = options.allows_all();
     let sums: [u32; OpKind::ALL.len()] = std::array::from_fn(|index| {
         let kind = OpKind::ALL[index];
-        total += if options.allows(kind) { weight(kind, surroundings) } else { 0 };
+        total += if all || options.allows(kind) { weight(kind, surroundings) } else { 0 };
         total
     });
     if total == 0 {
@@ -236,18 +243,7 @@ pub(super) fn draw(
 /// Takes out of an operation what the options rule out.
 fn restrict(operation: &mut Operation, options: &GeneratorOptions) {
     if !options.allows(OpKind::UpvalueJoin) {
-        match operation {
-            Operation::Reload(reload) if reload.keep != Keep::Nothing => reload.keep = Keep::Copy,
-            Operation::HotFix(fix) => fix.share = false,
-            Operation::ClosedScope(scope) => scope.joined = None,
-            Operation::DebugProbe(probe) if probe.call == ProbeCall::UpvalueJoin => probe.call = ProbeCall::UpvalueId,
-            Operation::NewFinalizable(finalizable)
-                if matches!(finalizable.finalizer, Finalizer::UpvalueJoin | Finalizer::Reload | Finalizer::Load) =>
-            {
-                finalizable.finalizer = Finalizer::Assign;
-            }
-            _ => {}
-        }
+        operation.take_joins_out();
     }
     if !options.allows(OpKind::SetUpvalue) {
         match operation {

@@ -8,6 +8,7 @@ use mutatis::{Candidates, Context, Mutate};
 
 use super::generate::{GeneratorOptions, Surroundings, draw};
 use super::*;
+use crate::language::Language;
 
 /// Mutates scripts.
 #[derive(Clone, Copy, Debug, Default)]
@@ -130,8 +131,8 @@ fn reorder(context: &mut Context, body: &mut Block) {
     body.splice(at..at, moved);
 }
 
-/// A child of two scripts: the beginning of one and the end of the other, or one woven into the other.
-pub fn crossover(first: &Script, second: &Script, entropy: u64) -> Script {
+/// A child of two scripts in a language: the beginning of one and the end of the other, or one woven into the other.
+pub fn crossover(first: &Script, second: &Script, entropy: u64, language: &Language) -> Script {
     let cut = |script: &Script, bits: u64| (bits as usize) % (script.body.len() + 1);
     let (a, b) = (cut(first, entropy >> 1 & 0xFFFF), cut(second, entropy >> 17 & 0xFFFF));
     let mut body = Block::new();
@@ -145,6 +146,6 @@ pub fn crossover(first: &Script, second: &Script, entropy: u64) -> Script {
         body.extend_from_slice(&first.body[a..]);
     }
     let mut script = Script { body };
-    script.fixup(Repair::Replace);
+    script.fixup(Repair::Replace, language);
     script
 }

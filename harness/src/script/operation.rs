@@ -1,7 +1,7 @@
 //! The operations that a script is made of, as plain data.
 //!
 //! One table, [`operations!`], lists their kinds; the generator, the mutator, the statistics and the tests all go
-//! through it. What the operations consist of, and what they look like in Lua, is in [`payload`](super::payload).
+//! through it, and it says what a kind needs of a language. What the operations consist of, and what they look like in Lua, is in [`payload`](super::payload).
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,9 +11,10 @@ use mutatis::{Candidates, Mutate, mutators};
 use serde::{Deserialize, Serialize};
 
 use super::*;
+use crate::language::{Feature, Language};
 
 macro_rules! operations {
-    ($($kind:ident $name:literal $weight:literal),* $(,)?) => {
+    ($($kind:ident $name:literal $weight:literal $([$($need:ident),*])?),* $(,)?) => {
         /// One operation of a script.
         #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
         #[expect(missing_docs, reason = "each variant is documented at the type of the same name")]
@@ -43,6 +44,14 @@ macro_rules! operations {
             pub(super) fn weight(self) -> u32 {
                 match self {
                     $(OpKind::$kind => $weight),*
+                }
+            }
+
+            /// What a language must have to say operations of this kind. What only some operations of a kind need, fixup
+            /// replaces.
+            fn needs(self) -> &'static [Feature] {
+                match self {
+                    $(OpKind::$kind => &[$($(Feature::$need),*)?]),*
                 }
             }
 
@@ -94,7 +103,7 @@ operations! {
     HotFix "hot-fix" 14,
     NewCoroutine "coroutine" 12,
     Resume "resume" 14,
-    CloseCoroutine "close-coroutine" 4,
+    CloseCoroutine "close-coroutine" 4 [CoroutineClose],
     Yield "yield" 14,
     SetField "set-field" 22,
     SetKey "set-key" 8,
@@ -108,21 +117,21 @@ operations! {
     MoveObject "move" 10,
     Release "release" 5,
     SetUpvalue "set-upvalue" 60,
-    UpvalueJoin "upvalue-join" 40,
+    UpvalueJoin "upvalue-join" 40 [UpvalueJoin],
     CopyUpvalue "copy-upvalue" 14,
     Call "call" 24,
     Show "show" 12,
     ShowCall "show-call" 14,
     ShowUpvalue "show-upvalue" 10,
     ShowField "show-field" 8,
-    CompareUpvalues "compare-upvalues" 8,
+    CompareUpvalues "compare-upvalues" 8 [UpvalueJoin],
     Step "step" 90,
     FullCollection "full-collection" 6,
     StopCollector "stop" 4,
     RestartCollector "restart" 4,
-    ShowRunning "is-running" 4,
+    ShowRunning "is-running" 4 [IsRunning],
     SetPace "set-pace" 6,
-    SetGenerational "generational" 4,
+    SetGenerational "generational" 4 [Modes],
     CountWeak "count-weak" 4,
     CountFinalized "count-finalized" 4,
     ForgetSaved "forget-saved" 2,
@@ -133,7 +142,7 @@ operations! {
     Strings "strings" 4,
     RebuildStrings "rebuild-strings" 5,
     DeepCall "deep-call" 3,
-    CloseVariable "close-variable" 4,
+    CloseVariable "close-variable" 4 [Attributes],
     LoadChunk "load-chunk" 5,
     CallTable "call-table" 4,
     SetTypeMetatable "type-metatable" 4,
@@ -144,7 +153,7 @@ operations! {
     Callback "callback" 14,
     HookedCall "hooked-call" 5,
     Tower "tower" 6,
-    PendingClose "pending-close" 3,
+    PendingClose "pending-close" 3 [Attributes],
     EndObject "end-object" 4,
     Exit "exit" 1,
     DebugProbe "debug-probe" 5,
@@ -155,14 +164,14 @@ operations! {
     EmptyTable "empty-table" 4,
     GrowTable "grow-table" 5,
     InternStrings "intern-strings" 2,
-    SwitchMode "switch-mode" 5,
+    SwitchMode "switch-mode" 5 [Modes],
     LateField "late-field" 5,
-    SetNativeUpvalue "set-native-upvalue" 3,
+    SetNativeUpvalue "set-native-upvalue" 3 [NativeUpvalues],
     DropCoroutine "drop-coroutine" 6,
     RuntimeErrors "runtime-errors" 2,
     FinalizeNested "finalize-nested" 4,
     ReuseFailed "reuse-failed" 6,
-    AttributedLocal "attributed-local" 6,
+    AttributedLocal "attributed-local" 6 [Attributes, Load],
 }
 
 /// The numbers of an operation that say how much of something there is.
@@ -203,6 +212,13 @@ macro_rules! counts {
             _ => Vec::new(),
         }
     };
+}
+
+impl OpKind {
+    /// Whether a language can say operations of this kind.
+    pub fn is_in(self, language: &Language) -> bool {
+        self.needs().iter().all(|&feature| language.has(feature))
+    }
 }
 
 impl Operation {

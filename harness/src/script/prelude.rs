@@ -1,5 +1,7 @@
 //! The helper functions that rendered scripts begin with. Only those that a script uses are written.
 
+use crate::language::{Feature, Language};
+
 /// A helper. The order is that of their definitions: later ones use earlier ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Helper {
@@ -11,6 +13,10 @@ pub(super) enum Helper {
     Kept,
     /// What is reachable until the end of the state.
     Ends,
+    /// A proxy of a table, which has a finalizer.
+    Proxy,
+    /// Calls the collector inside of a finalizer.
+    Collect,
     /// Steps as an expression.
     Steps,
     /// Steps up to the end of marking.
@@ -47,41 +53,70 @@ pub(super) enum Helper {
 
 impl Helper {
     /// The helpers that this one needs.
-    pub(super) fn needs(self) -> Option<Helper> {
+    pub(super) fn needs(self, language: &Language) -> &'static [Helper] {
         match self {
-            Helper::Report | Helper::Sorted => Some(Helper::Show),
-            Helper::Mix | Helper::Empty | Helper::Grow | Helper::Intern => Some(Helper::Steps),
-            _ => None,
+            Helper::Report | Helper::Sorted => &[Helper::Show],
+            Helper::Mix if !language.has(Feature::TableFinalizers) => &[Helper::Steps, Helper::Proxy],
+            Helper::Mix | Helper::Empty | Helper::Grow | Helper::Intern => &[Helper::Steps],
+            _ => &[],
         }
     }
 
-    /// The definition.
-    pub(super) fn text(self) -> &'static str {
+    /// The definition in a language.
+    pub(super) fn text(self, language: &Language) -> &'static str {
         match self {
             Helper::Finalized => "local finalized = 0\n",
             Helper::Saved => "local saved = {}\n",
             Helper::Kept => "local kept = {}\n",
             // A global, which no local of the main chunk outlives.
             Helper::Ends => "ends = {}\n",
+            Helper::Proxy => PROXY,
+            Helper::Collect => COLLECT,
             Helper::Steps => STEPS,
             Helper::FinishMarking => FINISH_MARKING,
             Helper::Deep => DEEP,
             Helper::Pieces => PIECES,
+            Helper::Reader if !language.has(Feature::Integers) => READER_OF_FLOATS,
             Helper::Reader => READER,
             Helper::Wide => WIDE,
+            Helper::Copy if !language.has(Feature::Load) => COPY_WITHOUT_ENVIRONMENT,
             Helper::Copy => COPY,
             Helper::Empty => EMPTY,
             Helper::Grow => GROW,
             Helper::Intern => INTERN,
-            Helper::Mix => MIX,
+            Helper::Mix if language.has(Feature::TableFinalizers) => MIX,
+            Helper::Mix if language.has(Feature::UpvalueJoin) => MIX_OF_PROXIES_AND_JOINS,
+            Helper::Mix => MIX_OF_PROXIES,
             Helper::Survivors => SURVIVORS,
             Helper::Pick => PICK,
+            Helper::Show if !language.has(Feature::TableFinalizers) => SHOW_OF_PROXIES,
             Helper::Show => SHOW,
+            Helper::Report if !language.has(Feature::TablePack) => REPORT_BY_SELECT,
             Helper::Report => REPORT,
             Helper::Sorted => SORTED,
         }
     }
 }
+
+// The finalizer gets the proxy, which reads and writes the table.
+const PROXY: &str = r#"local function proxy(held, gc)
+  local object = newproxy(true)
+  local meta = getmetatable(object)
+  meta.__index, meta.__newindex, meta.__gc = held, held, gc
+  return object
+end
+"#;
+
+// The collector calls other finalizers then, which do not call it again: each level would take room on the stack of C.
+const COLLECT: &str = r#"local collecting = false
+local function collect(option)
+  if not collecting then
+    collecting = true
+    collectgarbage(option)
+    collecting = false
+  end
+end
+"#;
 
 const STEPS: &str = r#"local function steps(count)
   for _ = 1, count do
@@ -126,13 +161,19 @@ const PIECES: &str = r#"local function pieces(text, steps)
 end
 "#;
 
-// A piece is not longer than half of the text, so that a reader which is to stop in the midst does.
-const READER: &str = r#"local function reader(text, size, work, stop)
-  local at, due, half = 1, 1, #text // 2
+/// A piece is not longer than half of the text, so that a reader which is to stop in the midst does.
+macro_rules! reader {
+    ($half:literal, $sixth:literal) => {
+        concat!(
+            "local function reader(text, size, work, stop)\n  local at, due, half = 1, 1, ",
+            $half,
+            r#"
   size = math.min(size, half)
   return function()
     if work and at >= due then
-      due = due + #text // 6 + 1
+      due = due + "#,
+            $sixth,
+            r#" + 1
       work()
     end
     if stop and at > half then
@@ -142,7 +183,14 @@ const READER: &str = r#"local function reader(text, size, work, stop)
     return text:sub(at - size, at - 1)
   end
 end
-"#;
+"#
+        )
+    };
+}
+
+const READER: &str = reader!("#text // 2", "#text // 6");
+
+const READER_OF_FLOATS: &str = reader!("math.floor(#text / 2)", "math.floor(#text / 6)");
 
 const WIDE: &str = r#"local function wide()
   local items = {}
@@ -164,6 +212,14 @@ const COPY: &str = r#"local function copy(f, strip, value)
       debug.setupvalue(made, i, content)
     end
   end
+  return made
+end
+"#;
+
+// Globals are no upvalues.
+const COPY_WITHOUT_ENVIRONMENT: &str = r#"local function copy(f, _, value)
+  local made = loadstring(string.dump(f), "=copy")
+  debug.setupvalue(made, 1, value)
   return made
 end
 "#;
@@ -314,6 +370,123 @@ const MIX: &str = r#"local function mix(rounds, start)
 end
 "#;
 
+/// The same where proxies have finalizers: those in `waiting`, whose environments, metatables and tables are stored into. What a
+/// function is joined to is asked of `$join`, which is called with a number.
+macro_rules! mix_of_proxies {
+    ($join:literal, $first_join:literal, $later_join:literal) => {
+        concat!(
+            r#"local function mix(rounds, start)
+  collectgarbage("stop")
+  local function quiet() end
+  local function cell(value)
+    return function(new) value = new end
+  end
+  local function metas(mode)
+    return { { __mode = mode }, setmetatable({ 1, __mode = mode }, { __mode = "v" }) }
+  end
+  local strong, weak = metas(nil), metas("v")
+  local old, shared = {}
+  local olds = { old, setmetatable({ 1 }, { __mode = "v" }), proxy({}, quiet) }
+  local waiting = setmetatable({}, { __mode = "k" })
+  local sets = { cell(), cell(old), function(new) shared = new end }
+  local function store(host, value, meta, i)
+    host[1] = value
+    host[value] = true
+    host[value] = nil
+    host.a = value
+    if type(host) == "userdata" then
+      debug.setfenv(host, { value })
+      getmetatable(host).a = value
+      return
+    end
+    local mode = (getmetatable(host) or old).__mode
+    if type(meta) ~= "table" or rawget(meta, "__mode") ~= mode then
+      meta = (mode and weak or strong)[i % 3 + 1] or { __mode = mode }
+    end
+    setmetatable(host, meta)
+  end
+  for i = start, start + rounds - 1 do
+    local staged = i % 16 == 5
+    for j = 1, staged and 48 or i % 3 * 5 do
+      waiting[proxy({ 1 }, quiet)] = true
+    end
+    local first = next(waiting)
+    local second = next(waiting, first)
+    local third = next(waiting, second)
+    local tables = { first or old, second or old, {}, unpack(olds) }
+    local values = { coroutine.create(quiet), third or old, "mix" .. i, next(waiting, third) or old, unpack(tables) }
+    waiting[tables[1]], waiting[tables[2]] = nil, nil
+    for j, host in ipairs(tables) do
+      store(host, values[(i + j) % #values + 1], values[(math.floor(i / 2) + j) % #values + 1], i + j)
+    end
+    local value, other = values[i % #values + 1], values[math.floor(i / 3) % #values + 1]
+    local list = { value, a = {}, other, i % 4 == 0 and steps(i % 5), b = i % 8 == 0 and {} or nil, {} }
+    local inner, late, set, kept = value, list, cell(), sets[math.floor(i / 2) % #sets + 1]
+    local function now(new) inner = new end
+    local function open() return late end
+    local sign = setmetatable({ {} }, weak[1])
+"#,
+            $join,
+            $first_join,
+            r#"    for _ = 1, staged and 400 or 0 do
+      if not sign[1] then
+        break
+      end
+      collectgarbage("step", 1)
+    end
+    for j = 1, staged and 40 or #values do
+      if staged then
+        collectgarbage("step", 0)
+      end
+      local late = next(waiting)
+      local value = staged and j % 3 > 0 and next(waiting, late) or values[(i + j) % #values + 1]
+      local function hold() return late end
+      if late and (staged or j % 3 == 0) then
+        waiting[late] = nil
+        store(late, j % 2 == 0 and next(waiting) or value, next(waiting), j)
+      end
+      set(value)
+      kept(value)
+      now(value)
+"#,
+            $later_join,
+            r#"      debug.setupvalue(set, 1, value)
+      debug.setupvalue(open, 1, value)
+      local thread = coroutine.create(loadstring("", "=mix"))
+      debug.setfenv(thread, type(value) == "table" and value or { value })
+      setfenv(hold, { thread })
+    end
+    coroutine.wrap(function()
+      local kept = value
+      sets[4] = function(new) kept = new end
+      coroutine.yield()
+    end)()
+    local text = ("local a%d = {} return function() local b%d return function() return a%d, b%d end end"):gsub("%%d", i)
+      .. (", function() end"):rep(i % 4 * 3)
+    loadstring(text, i % 2 == 0 and text or "=mix" .. i)()()()
+  end
+  collectgarbage("restart")
+end
+"#
+        )
+    };
+}
+
+const MIX_OF_PROXIES: &str = mix_of_proxies!("", "", "");
+
+const MIX_OF_PROXIES_AND_JOINS: &str = mix_of_proxies!(
+    "    local function join(number)
+      kept(now)
+      debug.upvaluejoin(now, 1, ({ set, open, kept, sets[4] or set })[number % 4 + 1], 1)
+    end
+",
+    "    join(i)\n",
+    "      if j % 4 == 0 then
+        join(i + j / 4)
+      end
+"
+);
+
 // An object with a finalizer leaves a table with weak keys only in the collection after the finalizer.
 const SURVIVORS: &str = r#"local function survivors(weak)
   collectgarbage()
@@ -334,7 +507,10 @@ const PICK: &str = r#"local function pick(value, otherwise)
 end
 "#;
 
-const SHOW: &str = r#"local function show(value, depth)
+macro_rules! show {
+    ($length:literal, $userdata:literal) => {
+        concat!(
+            r#"local function show(value, depth)
   local parts = {}
   if type(value) == "table" then
     local meta = getmetatable(value)
@@ -343,7 +519,9 @@ const SHOW: &str = r#"local function show(value, depth)
     elseif depth == 0 then
       return "table"
     end
-    for i = 1, rawlen(value) do
+    for i = 1, "#,
+            $length,
+            r#" do
       parts[i] = show(rawget(value, i), depth - 1)
     end
     local keys = {}
@@ -370,11 +548,25 @@ const SHOW: &str = r#"local function show(value, depth)
   elseif type(value) == "thread" then
     return "thread " .. coroutine.status(value)
   elseif type(value) == "userdata" then
-    return "userdata"
-  end
+"#,
+            $userdata,
+            r#"  end
   return tostring(value)
 end
-"#;
+"#
+        )
+    };
+}
+
+const SHOW: &str = show!("rawlen(value)", "    return \"userdata\"\n");
+
+// What a proxy holds shows what was lost of it.
+const SHOW_OF_PROXIES: &str = show!(
+    "#value",
+    "    local meta = getmetatable(value)
+    return \"proxy \" .. show(meta and rawget(meta, \"__index\"), depth)
+"
+);
 
 const REPORT: &str = r#"local function report(...)
   local values = table.pack(...)
@@ -384,6 +576,15 @@ const REPORT: &str = r#"local function report(...)
   print(table.concat(values, " "))
 end
 "#;
+
+const REPORT_BY_SELECT: &str = r##"local function report(...)
+  local values, count = { ... }, select("#", ...)
+  for i = 1, count do
+    values[i] = show(values[i], 3)
+  end
+  print(table.concat(values, " "))
+end
+"##;
 
 const SORTED: &str = r#"local function sorted(list)
   local texts = {}

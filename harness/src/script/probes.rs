@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::FunctionId;
 use super::payload::payloads;
 use super::render::Renderer;
+use crate::language::Feature;
 
 payloads! {
     /// Calls a function of the debug library, and prints whether that is an error.
@@ -93,6 +94,7 @@ impl Renderer {
         });
         let subject = level.unwrap_or(&function);
         let arguments = match call {
+            ProbeCall::GetInfo if !self.has(Feature::CallInfo) => format!("getinfo, {subject}, \"nSlufL\""),
             ProbeCall::GetInfo => format!("getinfo, {subject}, \"nSlutfrL\""),
             ProbeCall::GetLocal => format!("getlocal, {subject}, {number}"),
             ProbeCall::SetLocal => format!("setlocal, {}, {number}, {{}}", level.unwrap_or("1")),

@@ -118,7 +118,7 @@ fn apply(script: &Script, language: &Language, cost: Cost, edit: &Edit) -> Optio
             Repair::Remove
         }
     };
-    reduced.fixup(repair);
+    reduced.fixup(repair, language);
     (reduced.cost(language) < cost).then_some(reduced)
 }
 

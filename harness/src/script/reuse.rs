@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::Value;
 use super::payload::{burst, payloads};
 use super::render::{Renderer, step_text};
+use crate::language::Feature;
 
 payloads! {
     /// Lets a function of the library fail and uses it again, or what it failed on. Prints whether it failed as far as every
@@ -56,12 +57,13 @@ impl Renderer {
             ),
             Fallible::Wrapped => {
                 let step = if *steps > 0 { step_text(0, *steps) } else { String::new() };
-                let before = vec![
-                    "local f = coroutine.wrap(function()".to_owned(),
-                    format!("  local guard <close> = setmetatable({{}}, {{ __close = function() {step} end }})"),
-                    format!("  {raise}"),
-                    "end)".to_owned(),
-                ];
+                let mut before =
+                    vec!["local f = coroutine.wrap(function()".to_owned(), format!("  {raise}"), "end)".to_owned()];
+                if self.has(Feature::Attributes) {
+                    let guard =
+                        format!("  local guard <close> = setmetatable({{}}, {{ __close = function() {step} end }})");
+                    before.insert(1, guard);
+                }
                 (before, "f", &["print((pcall(f)))"])
             }
             Fallible::Replacement => {

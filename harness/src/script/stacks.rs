@@ -5,7 +5,9 @@ use mutatis::Mutate;
 use serde::{Deserialize, Serialize};
 
 use super::payload::{burst, payloads};
+use super::prelude::Helper;
 use super::render::{INSPECT, Renderer, step_text};
+use crate::language::Feature;
 
 payloads! {
     /// Fills the stack, makes steps where that is possible, and falls back.
@@ -81,6 +83,7 @@ impl Renderer {
         } else {
             ("", String::new(), "")
         };
+        let unpack = self.unpack();
         let lines = match of {
             TowerKind::Calls => vec![
                 format!("local function f(n) if n > 0 then {watch_calls}return 1 + f(n - 1) end {step}return 0 end"),
@@ -88,7 +91,7 @@ impl Renderer {
             ],
             TowerKind::Items => vec![
                 format!("local function f(...) local kept = {{ ... }} {watch}{step}return select(\"#\", ...), ... end"),
-                format!("{watch}print(select(\"#\", f(table.unpack({{}}, 1, {many}))))"),
+                format!("{watch}print(select(\"#\", f({unpack}({{}}, 1, {many}))))"),
             ],
             TowerKind::Bytes => {
                 vec![format!("{watch}print(#string.char((\"x\"):rep({many}):byte(1, -1)))")]
@@ -110,13 +113,18 @@ impl Renderer {
                 "end".to_owned(),
                 format!("print(small({height}))"),
             ],
+            // The stack of C is no place for so many values.
+            TowerKind::Overflow if !self.has(Feature::LargeResults) => vec![
+                "local function f(...) return 1 + f(...) end".to_owned(),
+                "for _ = 1, 2 do print(select(2, pcall(f)):find(\"overflow\") ~= nil) end".to_owned(),
+            ],
             TowerKind::Overflow => vec![
                 // The second one needs the room in which the first was handled.
                 "local function f(...) return ... end".to_owned(),
                 "local function twice(...)".to_owned(),
                 "  for _ = 1, 2 do print(select(2, pcall(f, ...)):find(\"overflow\") ~= nil) end".to_owned(),
                 "end".to_owned(),
-                format!("twice(table.unpack({{}}, 1, {}))", 400_000 + many),
+                format!("twice({unpack}({{}}, 1, {}))", 400_000 + many),
             ],
             TowerKind::NativeOverflow => {
                 let callback = format!("local function f() {step}return (string.gsub(\"a\", \"a\", f)) end");
@@ -132,7 +140,7 @@ impl Renderer {
                 inner.watchers();
             }
             lines.iter().for_each(|line| inner.push(line));
-            if *watched {
+            if *watched && inner.has(Feature::IsRunning) {
                 inner.push("if not running then collectgarbage(\"stop\") end");
             }
         });
@@ -144,11 +152,20 @@ impl Renderer {
 
     /// Lets the collector run, and defines a function that makes garbage whose finalizers look at the stack.
     fn watchers(&mut self) {
-        self.push("local running = collectgarbage(\"isrunning\")");
+        if self.has(Feature::IsRunning) {
+            self.push("local running = collectgarbage(\"isrunning\")");
+        }
         self.push("collectgarbage(\"restart\")");
-        self.push("local meta = { __gc = function()");
+        let tables = self.has(Feature::TableFinalizers);
+        self.push(if tables { "local meta = { __gc = function()" } else { "local function gc()" });
         self.indented(|inner| INSPECT.iter().for_each(|line| inner.push(line)));
-        self.push("end }");
-        self.push("local function watch() setmetatable({}, meta) end");
+        if tables {
+            self.push("end }");
+            self.push("local function watch() setmetatable({}, meta) end");
+        } else {
+            self.use_helper(Helper::Proxy);
+            self.push("end");
+            self.push("local function watch() proxy({}, gc) end");
+        }
     }
 }

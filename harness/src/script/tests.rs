@@ -337,7 +337,7 @@ fn with_a_changing_table(operations: Vec<Operation>) -> String {
     ];
     body.extend(operations);
     let mut script = Script { body };
-    script.fixup(Repair::Remove);
+    script.fixup(Repair::Remove, &LANGUAGE);
     text(&script)
 }
 
@@ -397,7 +397,7 @@ fn copies_of_functions_get_globals_and_a_value() {
                 Operation::Show(Show { object: Object::Function(FunctionId(2)) }),
             ],
         };
-        script.fixup(Repair::Remove);
+        script.fixup(Repair::Remove, &LANGUAGE);
         let shown = if strip { "function(no=6)" } else { "function(cfg1=6)" };
         assert_eq!(run(&text(&script)), (format!("6 \n2 \n{shown} \n"), None));
     }
@@ -418,7 +418,7 @@ fn fixup_is_idempotent() {
         let fixed = script(4, case);
         for repair in [Repair::Replace, Repair::Remove] {
             let mut again = fixed.clone();
-            again.fixup(repair);
+            again.fixup(repair, &LANGUAGE);
             assert_eq!(again, fixed, "case {case}, {repair:?}\n{}", text(&fixed));
         }
     }
@@ -446,7 +446,7 @@ fn decoding_damaged_input_gives_an_error_or_a_script_that_fixup_makes_valid() {
             bytes.first_mut().into_iter().for_each(|version| *version = FORMAT_VERSION);
             if let Ok(mut script) = Script::decode(&bytes) {
                 let _ = text(&script);
-                script.fixup(Repair::Replace);
+                script.fixup(Repair::Replace, &LANGUAGE);
                 compiler.assert_loads(&script);
             }
         }
@@ -480,7 +480,7 @@ fn mutated_scripts_are_valid_and_no_kind_of_operation_starves() {
         let mut script = script(9, case);
         for _ in 0..60 {
             session.mutate(&mut script).unwrap();
-            script.fixup(Repair::Replace);
+            script.fixup(Repair::Replace, &LANGUAGE);
             compiler.assert_loads(&script);
         }
         let (_, error) = run(&text(&script));
@@ -497,7 +497,7 @@ fn children_of_two_scripts_are_valid() {
     let compiler = Compiler::new();
     for case in 0..500 {
         let entropy = u64::wrapping_mul(case, 0x9E37_79B9_7F4A_7C15);
-        compiler.assert_loads(&crossover(&script(10, case), &script(11, case), entropy));
+        compiler.assert_loads(&crossover(&script(10, case), &script(11, case), entropy, &LANGUAGE));
     }
 }
 

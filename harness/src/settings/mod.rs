@@ -11,10 +11,11 @@ use moonphase_vm::System;
 use moonphase_vm::gc::Policy;
 use serde::{Deserialize, Serialize};
 
-pub use table::{CHECK, FAULT, GC, Given, LUA, Offered, REFERENCE, SCHEDULE, SETTINGS, SYSTEM, Setting};
+pub use table::{CHECK, ENGINE, FAULT, GC, Given, LUA, Offered, REFERENCE, SCHEDULE, SETTINGS, SYSTEM, Setting};
 
+use crate::engine::{EngineName, UnknownEngine};
 use crate::fault::{Fault, UnknownFault};
-use crate::language::{Language, UnknownLanguage};
+use crate::language::{Language, UnknownLanguage, Unspoken};
 use crate::schedule::Schedules;
 use table::unknown;
 
@@ -35,6 +36,12 @@ pub enum SettingError {
     Schedule(#[from] moonphase_vm::UnknownSchedule),
     #[error(transparent)]
     Language(#[from] UnknownLanguage),
+    #[error(transparent)]
+    Engine(#[from] UnknownEngine),
+    #[error(transparent)]
+    Unspoken(#[from] Unspoken),
+    #[error("engine {engine} has no {setting}: that is for our own VM")]
+    Foreign { engine: EngineName, setting: &'static str },
 }
 
 /// How often the invariants are checked.
@@ -121,6 +128,9 @@ impl FromStr for Reference {
 /// How a case is run.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Settings {
+    /// The engine under test.
+    #[serde(with = "crate::text")]
+    pub engine: EngineName,
     /// The language.
     #[serde(with = "crate::text")]
     pub lua: Language,
@@ -152,6 +162,21 @@ impl Settings {
     /// This VM does not know the policy.
     pub fn of_fault(fault: Fault) -> Result<Settings, SettingError> {
         Ok(Settings { gc: fault.policy().parse()?, fault: Some(fault), ..Settings::default() })
+    }
+
+    /// These settings, if they go together.
+    ///
+    /// # Errors
+    /// Our VM does not speak the language, or what only our VM has is asked of another engine.
+    pub fn consistent(self) -> Result<Settings, SettingError> {
+        if self.engine.is_ours() {
+            self.lua.version()?;
+        } else if self.schedules.one().is_some() || self.schedules.only().is_none() {
+            return Err(SettingError::Foreign { engine: self.engine, setting: SCHEDULE.name });
+        } else if self.fault.is_some() {
+            return Err(SettingError::Foreign { engine: self.engine, setting: FAULT.name });
+        }
+        Ok(self)
     }
 
     /// The same settings without what is wrong with the collector: no fault, and the rules put right.

@@ -12,6 +12,7 @@ use serde::{Serialize, Serializer};
 use super::{Check, Reference, SettingError, Settings, system};
 use crate::fault::Fault;
 use crate::language::Language;
+use crate::schedule::Schedules;
 
 /// Which commands have an option for a setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,6 +48,18 @@ fn put<T, E: Into<SettingError>>(place: &mut T, read: Result<T, E>) -> Result<()
     Ok(())
 }
 
+/// The engine under test.
+pub static ENGINE: Setting = Setting {
+    name: "engine",
+    offered: Offered::WhereScriptsAreJudged,
+    value_name: "ENGINE",
+    help: "The Lua under test: moonphase (our own VM), lua51, lua54 (stock PUC Lua), or a folder with the C sources of a Lua",
+    known: Vec::new,
+    always: false,
+    read: |settings, text| put(&mut settings.engine, text.parse()),
+    text: |settings| Some(settings.engine.to_string()),
+};
+
 /// The language.
 pub static LUA: Setting = Setting {
     name: "lua",
@@ -68,7 +81,8 @@ pub static GC: Setting = Setting {
     known: || Policy::PRESETS.iter().map(Policy::to_string).collect(),
     always: true,
     read: |settings, text| put(&mut settings.gc, text.parse()),
-    text: |settings| Some(settings.gc.to_string()),
+    // The collectors of others have their own rules.
+    text: |settings| settings.engine.is_ours().then(|| settings.gc.to_string()),
 };
 
 /// When the invariants are checked.
@@ -136,7 +150,7 @@ pub static REFERENCE: Setting = Setting {
 /// All settings that have a name, in the order in which they are written.
 ///
 /// [`Settings::allow_dangling`] has none: it is a flag of the command line, since no file may ask for undefined behaviour.
-pub static SETTINGS: [&Setting; 7] = [&LUA, &GC, &CHECK, &SCHEDULE, &SYSTEM, &FAULT, &REFERENCE];
+pub static SETTINGS: [&Setting; 8] = [&ENGINE, &LUA, &GC, &CHECK, &SCHEDULE, &SYSTEM, &FAULT, &REFERENCE];
 
 impl Setting {
     /// The setting of this name.
@@ -218,6 +232,20 @@ impl Settings {
         if let (true, false, Some(fault)) = (gives(&FAULT), gives(&GC), self.fault) {
             self.gc = fault.policy().parse()?;
         }
+        if gives(&ENGINE) && !self.engine.is_ours() {
+            if let (false, Some(language)) = (gives(&LUA), self.engine.language()) {
+                self.lua = language;
+            }
+            if !gives(&REFERENCE) {
+                self.reference = Reference::None;
+            }
+            if !gives(&SCHEDULE) {
+                self.schedules = Schedules::default();
+            }
+            if gives(&GC) {
+                return Err(SettingError::Foreign { engine: self.engine, setting: GC.name });
+            }
+        }
         Ok(self)
     }
 
@@ -280,7 +308,10 @@ mod tests {
     #[test]
     fn what_is_not_in_the_table_is_an_error_that_names_what_is() {
         let error = Setting::named("colour").unwrap_err().to_string();
-        assert_eq!(error, "unknown setting 'colour' (known: lua, gc, check, schedule, system, fault, reference)");
+        assert_eq!(
+            error,
+            "unknown setting 'colour' (known: engine, lua, gc, check, schedule, system, fault, reference)"
+        );
         let error = |setting, text| Given::new(setting, text).unwrap_err().to_string();
         assert_eq!(error(&CHECK, "often"), "unknown check 'often' (known: off, step, barrier, full)");
         assert_eq!(error(&SYSTEM, "some"), "unknown system 'some' (known: none, full)");

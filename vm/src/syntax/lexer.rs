@@ -5,9 +5,9 @@
 //! about a string quote what had been decoded of it.
 
 use super::error::{SyntaxError, quoted};
-use super::number::{Number, hex_value, parse_number};
+use super::features::Syntax;
+use super::number::{Number, hex_value, parse_number, parse_numeral_of_floats};
 use super::token::{Token, TokenKind, is_name_part, is_name_start};
-use crate::version::LuaVersion;
 
 /// The source of a file without what only files may begin with: a UTF-8 byte order mark, and a first line that begins
 /// with `#`. The line break of that line stays, so that lines keep their numbers.
@@ -55,8 +55,6 @@ static STARTS: [Start; 256] = {
             b'%' => Start::Single(TokenKind::Percent),
             b'^' => Start::Single(TokenKind::Caret),
             b'#' => Start::Single(TokenKind::Hash),
-            b'&' => Start::Single(TokenKind::Ampersand),
-            b'|' => Start::Single(TokenKind::Bar),
             b'(' => Start::Single(TokenKind::LeftParen),
             b')' => Start::Single(TokenKind::RightParen),
             b'{' => Start::Single(TokenKind::LeftBrace),
@@ -91,7 +89,7 @@ type Result<T> = std::result::Result<T, Box<SyntaxError>>;
 pub(super) struct Lexer<'s> {
     source: &'s [u8],
     chunk_name: &'s [u8],
-    version: LuaVersion,
+    syntax: Syntax,
     position: usize,
     line: u32,
     /// The last string, decoded, between its delimiters.
@@ -103,11 +101,11 @@ pub(super) struct Lexer<'s> {
 }
 
 impl<'s> Lexer<'s> {
-    pub fn new(source: &'s [u8], chunk_name: &'s [u8], version: LuaVersion) -> Lexer<'s> {
+    pub fn new(source: &'s [u8], chunk_name: &'s [u8], syntax: Syntax) -> Lexer<'s> {
         Lexer {
             source,
             chunk_name,
-            version,
+            syntax,
             position: 0,
             line: 1,
             buffer: Vec::new(),
@@ -254,7 +252,7 @@ impl<'s> Lexer<'s> {
         let rest = &self.source[self.position..];
         let length = rest.iter().position(|&byte| !is_name_part(byte)).unwrap_or(rest.len());
         self.position += length;
-        TokenKind::reserved(&rest[..length], self.version).unwrap_or(TokenKind::Name)
+        TokenKind::reserved(&rest[..length], &self.syntax).unwrap_or(TokenKind::Name)
     }
 
     /// Reads a token that its first byte does not decide.
@@ -265,19 +263,21 @@ impl<'s> Lexer<'s> {
         self.position += 1;
         let kind = match byte {
             b'-' => TokenKind::Minus,
-            b'/' if self.accept(b'/') => TokenKind::DoubleSlash,
+            b'/' if self.syntax.integers && self.accept(b'/') => TokenKind::DoubleSlash,
             b'/' => TokenKind::Slash,
             b'~' if self.accept(b'=') => TokenKind::NotEqual,
-            b'~' => TokenKind::Tilde,
+            b'~' if self.syntax.integers => TokenKind::Tilde,
+            b'&' if self.syntax.integers => TokenKind::Ampersand,
+            b'|' if self.syntax.integers => TokenKind::Bar,
             b'<' if self.accept(b'=') => TokenKind::LessEqual,
-            b'<' if self.accept(b'<') => TokenKind::ShiftLeft,
+            b'<' if self.syntax.integers && self.accept(b'<') => TokenKind::ShiftLeft,
             b'<' => TokenKind::Less,
             b'>' if self.accept(b'=') => TokenKind::GreaterEqual,
-            b'>' if self.accept(b'>') => TokenKind::ShiftRight,
+            b'>' if self.syntax.integers && self.accept(b'>') => TokenKind::ShiftRight,
             b'>' => TokenKind::Greater,
             b'=' if self.accept(b'=') => TokenKind::Equal,
             b'=' => TokenKind::Assign,
-            b':' if self.accept(b':') => TokenKind::DoubleColon,
+            b':' if self.syntax.goto && self.accept(b':') => TokenKind::DoubleColon,
             b':' => TokenKind::Colon,
             b'.' if self.accept(b'.') => {
                 if self.accept(b'.') {
@@ -310,6 +310,32 @@ impl<'s> Lexer<'s> {
     #[inline(never)]
     fn read_numeral(&mut self, start: usize) -> Result<TokenKind> {
         self.position = start;
+        if self.syntax.hexadecimal_floats {
+            self.skip_numeral()
+        } else {
+            self.skip_plain_numeral()
+        }
+        let text = &self.source[start..self.position];
+        let number = if self.syntax.integers { parse_number(text) } else { parse_numeral_of_floats(text) };
+        match number {
+            Some(number) => self.number = number,
+            None => return Err(self.error("malformed number", Near::SourceFrom(start))),
+        }
+        Ok(TokenKind::Number)
+    }
+
+    /// Steps over what 5.1 takes for a numeral (`read_numeral` of its `llex.c`): a sign belongs to it behind the `e` of a decimal
+    /// exponent only, and no point behind a letter, so that `0xA..b` is a concatenation.
+    fn skip_plain_numeral(&mut self) {
+        let rest = |lexer: &Self| lexer.source[lexer.position..].iter().copied();
+        self.position += rest(self).take_while(|&byte| byte.is_ascii_digit() || byte == b'.').count();
+        if (self.accept(b'e') || self.accept(b'E')) && !self.accept(b'+') {
+            self.accept(b'-');
+        }
+        self.position += rest(self).take_while(|&byte| is_name_part(byte)).count();
+    }
+
+    fn skip_numeral(&mut self) {
         self.accept(b'.');
         let hexadecimal = self.peek() == Some(b'0') && matches!(self.peek_second(), Some(b'x' | b'X'));
         self.position += if hexadecimal { 2 } else { 0 };
@@ -328,11 +354,6 @@ impl<'s> Lexer<'s> {
                 break;
             }
         }
-        match parse_number(&self.source[start..self.position]) {
-            Some(number) => self.number = number,
-            None => return Err(self.error("malformed number", Near::SourceFrom(start))),
-        }
-        Ok(TokenKind::Number)
     }
 
     /// The level of a long bracket that opens here, as the number of its `=`.
@@ -363,6 +384,10 @@ impl<'s> Lexer<'s> {
                     }
                     None => self.position += 1,
                 },
+                Some(b'[') => {
+                    self.refuse_nesting(level)?;
+                    self.position += 1;
+                }
                 Some(_) => self.position += 1,
             }
         }
@@ -393,9 +418,26 @@ impl<'s> Lexer<'s> {
                         return Ok(TokenKind::String);
                     }
                 }
-                Some(_) => self.copy_until(|byte| matches!(byte, b'\n' | b'\r' | b']')),
+                Some(b'[') if !self.syntax.nested_brackets => {
+                    self.refuse_nesting(level)?;
+                    self.buffer.push(b'[');
+                    self.position += 1;
+                }
+                Some(_) => {
+                    let stops_at_opening = !self.syntax.nested_brackets;
+                    self.copy_until(|byte| matches!(byte, b'\n' | b'\r' | b']') || stops_at_opening && byte == b'[');
+                }
             }
         }
+    }
+
+    /// Refuses a long bracket that opens here inside of another one, where both have the level 0 and that has no meaning.
+    fn refuse_nesting(&mut self, level: usize) -> Result<()> {
+        if self.syntax.nested_brackets || level > 0 || self.long_bracket() != Some(0) {
+            return Ok(());
+        }
+        self.position += 1;
+        Err(self.error("nesting of [[...]] is deprecated", Near::SourceFrom(self.position - 1)))
     }
 
     fn unfinished_long(&self, what: &str, line: u32) -> Box<SyntaxError> {
@@ -451,12 +493,12 @@ impl<'s> Lexer<'s> {
                 self.buffer.push(b'\n');
                 return Ok(());
             }
-            Some(b'x') => {
+            Some(b'x') if self.syntax.strict_escapes => {
                 let high = self.read_hex_digit()?;
                 let low = self.read_hex_digit()?;
                 (high << 4 | low) as u8
             }
-            Some(b'z') => {
+            Some(b'z') if self.syntax.strict_escapes => {
                 self.position += 1;
                 self.buffer.truncate(escape);
                 while let Some(byte) = self.peek().filter(|&byte| is_space(byte)) {
@@ -467,7 +509,7 @@ impl<'s> Lexer<'s> {
                 }
                 return Ok(());
             }
-            Some(b'u') => {
+            Some(b'u') if self.syntax.strict_escapes => {
                 let value = self.read_utf8_escape()?;
                 self.buffer.truncate(escape);
                 push_utf8(&mut self.buffer, value);
@@ -479,7 +521,8 @@ impl<'s> Lexer<'s> {
                 self.buffer.push(value);
                 return Ok(());
             }
-            Some(_) => return Err(self.escape_error("invalid escape sequence")),
+            Some(_) if self.syntax.strict_escapes => return Err(self.escape_error("invalid escape sequence")),
+            Some(byte) => byte,
         };
         self.position += 1;
         self.buffer.truncate(escape);

@@ -35,6 +35,26 @@ pub fn parse_number(text: &[u8]) -> Option<Number> {
     }
 }
 
+/// The number that a numeral says in a language without integers and without hexadecimal floats.
+///
+/// A whole number below 2^53 that is written without a point or an exponent is given as an integer: it says the same, and shorter.
+pub(super) fn parse_numeral_of_floats(text: &[u8]) -> Option<Number> {
+    const EXACT: f64 = (1_u64 << 53) as f64;
+    let Some((b'0', [b'x' | b'X', digits @ ..])) = text.split_first() else {
+        return match parse_number(text)? {
+            Number::Integer(value) if value as f64 >= EXACT => Some(Number::Float(value as f64)),
+            number => Some(number),
+        };
+    };
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_hexdigit) {
+        return None;
+    }
+    match parse_hexadecimal(&[digits, b"p0"].concat(), false)? {
+        Number::Float(value) if value < EXACT => Some(Number::Integer(value as i64)),
+        number => Some(number),
+    }
+}
+
 fn trim(mut text: &[u8]) -> &[u8] {
     while let [first, rest @ ..] = text
         && is_space(*first)
@@ -262,6 +282,25 @@ mod tests {
         assert_eq!(float("0x1p99999999999999999999"), f64::INFINITY);
         assert_eq!(float("0x1p-99999999999999999999"), 0.0);
         assert_eq!(float("0x0p99999999999999999999"), 0.0);
+    }
+
+    #[test]
+    fn without_integers_small_whole_numbers_are_exact_and_others_are_floats() {
+        for (text, value) in [("0", 0), ("12", 12), ("9007199254740991", (1 << 53) - 1), ("0xff", 255), ("0X10", 16)] {
+            assert_eq!(parse_numeral_of_floats(text.as_bytes()), Some(Number::Integer(value)), "{text}");
+        }
+        let floats = [
+            ("1.0", 1.0),
+            ("1e2", 100.0),
+            ("9007199254740993", 9_007_199_254_740_992.0),
+            ("0xffffffffffffffffff", 4_722_366_482_869_645_213_695.0),
+        ];
+        for (text, value) in floats {
+            assert_eq!(parse_numeral_of_floats(text.as_bytes()), Some(Number::Float(value)), "{text}");
+        }
+        for text in ["0x", "0x1p4", "0xA.8", "1..2", "3in", "1e"] {
+            assert_eq!(parse_numeral_of_floats(text.as_bytes()), None, "{text}");
+        }
     }
 
     #[test]

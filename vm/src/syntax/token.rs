@@ -1,6 +1,6 @@
 //! The tokens of Lua (manual §3.1), each listed once with its spelling.
 
-use crate::version::LuaVersion;
+use super::features::Syntax;
 
 /// A token and where it stands.
 #[derive(Clone, Copy, Debug)]
@@ -31,16 +31,12 @@ macro_rules! tokens {
 
         impl TokenKind {
             /// The reserved word with this spelling.
-            pub fn reserved(text: &[u8], version: LuaVersion) -> Option<TokenKind> {
+            pub fn reserved(text: &[u8], syntax: &Syntax) -> Option<TokenKind> {
                 let kind = match text {
                     $($word_text => TokenKind::$word,)*
                     _ => return None,
                 };
-                // `goto` is an ordinary name in Lua 5.1 alone.
-                let known = match version {
-                    LuaVersion::Lua54 => true,
-                };
-                known.then_some(kind)
+                (syntax.goto || kind != TokenKind::Goto).then_some(kind)
             }
 
             /// The text of a token that is always written alike.
@@ -132,11 +128,11 @@ impl TokenKind {
     }
 }
 
-/// Whether a text can be written as a name.
+/// Whether a text can be written as a name in every Lua.
 pub(super) fn is_name(text: &[u8]) -> bool {
     text.first().is_some_and(|&byte| is_name_start(byte))
         && text.iter().all(|&byte| is_name_part(byte))
-        && TokenKind::reserved(text, LuaVersion::default()).is_none()
+        && TokenKind::reserved(text, &Syntax::LUA_54).is_none()
 }
 
 /// Whether a name can begin with this byte. Only ASCII letters can, whatever the locale.

@@ -39,7 +39,8 @@ impl Fixer {
         }
         match change {
             WeaknessChange::Shared(other) => {
-                self.any_table(other, |table| table.info.changes && table.info.links() == links)?;
+                let language = self.language;
+                self.any_table(other, |table| table.info.changes && table.info.links(&language) == links)?;
             }
             WeaknessChange::Bare(steps) => *steps = (*steps).min(MAX_STEPS),
             WeaknessChange::Fresh | WeaknessChange::Weak | WeaknessChange::InPlace => {}
@@ -52,9 +53,10 @@ impl Fixer {
         tables.truncate(3);
         // How long the links of a table live whose weakness changes is uncertain: no other table may depend on it.
         let mut changes = None;
+        let language = self.language;
         for table in tables.iter_mut() {
             self.any_table(table, |table| {
-                table.info.links() && changes.is_none_or(|changes| changes == table.info.changes)
+                table.info.links(&language) && changes.is_none_or(|changes| changes == table.info.changes)
             })?;
             changes = Some(self.changes(*table));
         }
@@ -138,7 +140,7 @@ impl Fixer {
     }
 
     fn links(&self, id: TableId) -> bool {
-        self.tables.iter().any(|table| table.new == id.0 && table.info.links())
+        self.tables.iter().any(|table| table.new == id.0 && table.info.links(&self.language))
     }
 
     fn changes(&self, id: TableId) -> bool {

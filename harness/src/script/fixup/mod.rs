@@ -21,10 +21,12 @@
 //!   coroutine keeps its values alive is up to the implementation. The same holds inside of callbacks, where registers that
 //!   are in use no more may keep values alive;
 //! - no stack overflows where finalizers may run, which would fail for want of room;
-//! - `os.exit` is at the end of the main chunk.
+//! - `os.exit` is at the end of the main chunk;
+//! - the language has what operations need: others are dropped, or say something else (`language`).
 
 mod flow;
 mod heap;
+mod language;
 mod scopes;
 
 use std::collections::HashSet;
@@ -32,6 +34,7 @@ use std::collections::HashSet;
 use super::function::MAX_SCOPE_LOCALS;
 use super::payload::{MAX_MIX, MAX_STEPS};
 use super::*;
+use crate::language::{Feature, Language};
 
 /// What fixup does with a reference to a variable that is not there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,9 +65,9 @@ const MAX_RECURSION: u8 = 60;
 const MAIN_BLOCK: usize = 0;
 
 impl Script {
-    /// Makes the script valid.
-    pub fn fixup(&mut self, repair: Repair) {
-        let mut fixer = Fixer::new(repair);
+    /// Makes the script valid in a language.
+    pub fn fixup(&mut self, repair: Repair, language: &Language) {
+        let mut fixer = Fixer::new(repair, *language);
         fixer.block(&mut self.body);
     }
 }
@@ -93,9 +96,10 @@ struct TableInfo {
 
 impl TableInfo {
     /// Whether the table may have the links of a chain as entries. It never has weak values and strong keys.
-    fn links(&self) -> bool {
+    fn links(&self, language: &Language) -> bool {
         match self.weakness {
-            Some(Weakness::Keys) => true,
+            // Where it holds its values, each collection takes one link away. Nobody must count them.
+            Some(Weakness::Keys) => self.changes || language.has(Feature::Ephemerons),
             Some(Weakness::Both) => !self.changes,
             Some(Weakness::Values) | None => false,
         }
@@ -118,6 +122,7 @@ struct CoroutineInfo {
 
 struct Fixer {
     repair: Repair,
+    language: Language,
     operations: usize,
     locals: usize,
     blocks: usize,
@@ -167,9 +172,10 @@ fn resolve<T>(
 }
 
 impl Fixer {
-    fn new(repair: Repair) -> Self {
+    fn new(repair: Repair, language: Language) -> Self {
         Fixer {
             repair,
+            language,
             operations: 0,
             locals: 0,
             blocks: 0,
@@ -227,7 +233,7 @@ impl Fixer {
     }
 
     fn take_local(&mut self) -> bool {
-        let free = self.locals < MAX_LOCALS;
+        let free = self.locals < self.max_locals();
         self.locals += usize::from(free);
         free
     }
@@ -469,6 +475,7 @@ impl Fixer {
 
     /// Fixes one operation; `None` drops it.
     fn operation(&mut self, operation: &mut Operation) -> Option<()> {
+        self.translate(operation)?;
         match operation {
             Operation::NewTable(NewTable { id, place, items }) => {
                 items.truncate(3);
@@ -567,7 +574,8 @@ impl Fixer {
                 self.coroutine(coroutine, |coroutine| !coroutine.wrapped)?;
             }
             Operation::Yield(Yield { value }) => {
-                if !self.in_coroutine || self.in_callback {
+                let across = self.in_protected && !self.language.has(Feature::YieldAcrossCalls);
+                if !self.in_coroutine || self.in_callback || across {
                     return None;
                 }
                 self.value(value);
@@ -583,17 +591,12 @@ impl Fixer {
                 if !matches!(key, Value::NewTable | Value::NewClosure(_) | Value::Table(_) | Value::Function(_)) {
                     *key = Value::NewTable;
                 }
-                if self
-                    .tables
-                    .iter()
-                    .any(|variable| variable.new == table.0 && variable.info.weakness == Some(Weakness::Values))
-                {
-                    // It has strong keys: chains of them would take a collection for each link.
-                    match key {
-                        Value::Table(_) => *key = Value::NewTable,
-                        Value::Function(_) => *key = Value::NewClosure(1),
-                        _ => {}
-                    }
+                // Where keys or values are strong, chains of them would take a collection for each link.
+                let weakness = self.tables.iter().find(|variable| variable.new == table.0)?.info.weakness;
+                match weakness {
+                    Some(Weakness::Values) => key.make_fresh(),
+                    Some(Weakness::Keys) if !self.language.has(Feature::Ephemerons) => value.make_fresh(),
+                    _ => {}
                 }
             }
             Operation::Append(Append { table, value }) => {

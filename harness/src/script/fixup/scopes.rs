@@ -22,7 +22,7 @@ impl Fixer {
         let count = self.scope_locals(locals);
         if *open {
             // All of them, or none: a scope that is half open does not exist.
-            *open = self.locals + locals.len() <= MAX_LOCALS;
+            *open = self.locals + locals.len() <= self.max_locals();
             self.locals += if *open { locals.len() } else { 0 };
         }
         self.scope_functions(functions, count)

@@ -103,7 +103,8 @@ impl Renderer {
                 inner.push("if i < 3 then goto again end");
             }
             let assign = format!("{first} = {}", inner.value(*value));
-            if matches!(closing, Closing::Guard | Closing::Break | Closing::ReturnGuard) {
+            let guarded = matches!(closing, Closing::Guard | Closing::Break | Closing::ReturnGuard);
+            if guarded && inner.has(Feature::Attributes) {
                 let close = format!("function() {assign} end");
                 inner.push(format!("local guard <close> = setmetatable({{}}, {{ __close = {close} }})"));
             } else {
@@ -163,12 +164,18 @@ impl Renderer {
         };
         self.push("do");
         self.indented(|inner| {
-            inner.push("local function close() print(\"closed\") end");
-            inner.push("local guard = setmetatable({}, { __close = close })");
+            let closes = inner.has(Feature::Attributes);
+            if closes {
+                inner.push("local function close() print(\"closed\") end");
+                inner.push("local guard = setmetatable({}, { __close = close })");
+            } else {
+                inner.push("local guard = {}");
+            }
             before.into_iter().for_each(|line| inner.push(line));
             let nesting = usize::from(before.is_some());
             inner.indent += nesting;
-            inner.push(format!("for _, {} in {once}, nil, nil, guard do", names.join(", ")));
+            let guard = if closes { ", nil, nil, guard" } else { "" };
+            inner.push(format!("for _, {} in {once}{guard} do", names.join(", ")));
             inner.indented(|inner| {
                 let first = name(names, 0);
                 inner.join_open(*joined, first);
@@ -229,9 +236,13 @@ impl Renderer {
         self.use_helper(Helper::Pieces);
         let names = state_names(locals.len(), "");
         let values: Vec<_> = locals.iter().map(|&local| self.value(local)).collect();
-        let environment = environment.map_or(String::new(), |table| format!(", \"t\", {}", self.table(table)));
+        let (before, after) = match environment.map(|table| self.table(table)) {
+            None => ("", String::new()),
+            Some(table) if self.has(Feature::Load) => ("", format!(", \"t\", {table}")),
+            Some(table) => ("setfenv(", format!("), {table}")),
+        };
         let target = self.function_target(*id, *place);
-        self.push(format!("{target} = load(pieces([["));
+        self.push(format!("{target} = {before}load(pieces([["));
         self.indented(|inner| {
             inner.state(&names, &values);
             for part in 1..=*parts {
@@ -240,7 +251,7 @@ impl Renderer {
             }
             inner.push_all("return ", body.lines(&names), "");
         });
-        self.push(format!("]], {steps}), \"=chunk\"{environment})()"));
+        self.push(format!("]], {steps}), \"=chunk\"{after})()"));
     }
 
     pub(super) fn factory(&mut self, NewFactory { id, parameters, functions }: &NewFactory) {
@@ -261,7 +272,7 @@ impl Renderer {
         let names = state_names(locals.len(), "");
         let values: Vec<_> = locals.iter().map(|&local| self.value(local)).collect();
         let (first, last) = if *text {
-            ("load([[".to_owned(), format!("]], \"={id}\")"))
+            (format!("{}([[", self.text_loader()), format!("]], \"={id}\")"))
         } else {
             ("function()".to_owned(), "end".into())
         };

@@ -47,7 +47,7 @@ impl Renderer {
             }
             match form {
                 ChunkForm::Text => {}
-                ChunkForm::Dump => inner.push("chunk = string.dump(load(chunk))"),
+                ChunkForm::Dump => inner.push(format!("chunk = string.dump({}(chunk))", inner.text_loader())),
                 ChunkForm::Stripped => inner.push("chunk = string.dump(load(chunk), true)"),
             }
             let work = match work {
@@ -64,16 +64,14 @@ impl Renderer {
                 };
                 inner.push(format!("print(load(reader(chunk, {piece}, {work}, {stop})) == nil)"));
             }
-            let mut arguments = vec![format!("reader(chunk, {piece}, {work})")];
-            match (named, environment) {
-                (false, None) => {}
-                (true, None) => arguments.push("\"=chunk\"".to_owned()),
-                (named, Some(table)) => {
-                    let name = if *named { "\"=chunk\"" } else { "nil" };
-                    arguments.extend([name.to_owned(), "nil".to_owned(), table]);
-                }
-            }
-            let call = format!("load({})()", arguments.join(", "));
+            let source = format!("reader(chunk, {piece}, {work})");
+            let name = if *named { "\"=chunk\"" } else { "nil" };
+            let call = match environment {
+                None if *named => format!("load({source}, {name})()"),
+                None => format!("load({source})()"),
+                Some(table) if inner.has(Feature::Load) => format!("load({source}, {name}, nil, {table})()"),
+                Some(table) => format!("setfenv(load({source}, {name}), {table})()"),
+            };
             if *wide {
                 inner.push("local many");
                 inner.push(format!("{function}, many = {call}"));

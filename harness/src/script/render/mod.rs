@@ -6,6 +6,7 @@
 
 mod functions;
 mod heap;
+mod language;
 mod objects;
 
 pub(super) use objects::INSPECT;
@@ -14,7 +15,7 @@ use std::ops::RangeInclusive;
 
 use super::prelude::Helper;
 use super::*;
-use crate::language::Language;
+use crate::language::{Feature, Language};
 
 /// Where an operation is in a script: its index in the main chunk, then in the blocks inside.
 pub type OperationPath = Vec<u16>;
@@ -47,9 +48,9 @@ impl Rendered {
 }
 
 impl Script {
-    /// The script as text in a language. There is one so far: what differs between languages is to be decided here.
-    pub fn render(&self, _language: &Language) -> Rendered {
-        let mut renderer = Renderer::default();
+    /// The script as text in a language.
+    pub fn render(&self, language: &Language) -> Rendered {
+        let mut renderer = Renderer { language: *language, ..Renderer::default() };
         renderer.block(&self.body);
         renderer.finish()
     }
@@ -57,6 +58,7 @@ impl Script {
 
 #[derive(Default)]
 pub(super) struct Renderer {
+    language: Language,
     text: String,
     line: u32,
     indent: usize,
@@ -103,9 +105,9 @@ fn long_string(number: u8) -> String {
 impl Renderer {
     fn finish(mut self) -> Rendered {
         for helper in self.helpers.clone() {
-            self.helpers.extend(helper.needs());
+            self.helpers.extend(helper.needs(&self.language));
         }
-        let mut text: String = self.helpers.iter().map(|helper| helper.text()).collect();
+        let mut text: String = self.helpers.iter().map(|helper| helper.text(&self.language)).collect();
         let offset = text.bytes().filter(|&byte| byte == b'\n').count() as u32;
         text.push_str(&self.text);
         for span in &mut self.spans {
@@ -380,9 +382,16 @@ impl Renderer {
                     // A bounded part, so that repetition does not double the list again and again.
                     TableFunction::Move(other) => {
                         let other = self.table(*other);
-                        format!("table.move({other}, 1, math.min(#{other}, 3), #{table} + 1, {table})")
+                        if self.has(Feature::TableMove) {
+                            format!("table.move({other}, 1, math.min(#{other}, 3), #{table} + 1, {table})")
+                        } else {
+                            format!("for i = 1, math.min(#{other}, 3) do {table}[#{table} + 1] = {other}[i] end")
+                        }
                     }
-                    TableFunction::Repack(key) => format!("{table}.{key} = table.pack(table.unpack({table}))"),
+                    TableFunction::Repack(key) if self.has(Feature::TablePack) => {
+                        format!("{table}.{key} = table.pack(table.unpack({table}))")
+                    }
+                    TableFunction::Repack(key) => format!("{table}.{key} = {{ n = #{table}, unpack({table}) }}"),
                 });
             }
             Operation::SetMetatable(metatable) => self.metatable(metatable),
@@ -434,7 +443,12 @@ impl Renderer {
             Operation::RestartCollector(_) => self.push("collectgarbage(\"restart\")"),
             Operation::ShowRunning(_) => self.push("print(collectgarbage(\"isrunning\"))"),
             Operation::SetPace(SetPace { pause, multiplier, size }) => {
-                self.push(format!("collectgarbage(\"incremental\", {pause}, {multiplier}, {size})"));
+                if self.has(Feature::Modes) {
+                    self.push(format!("collectgarbage(\"incremental\", {pause}, {multiplier}, {size})"));
+                } else {
+                    self.push(format!("collectgarbage(\"setpause\", {pause})"));
+                    self.push(format!("collectgarbage(\"setstepmul\", {multiplier})"));
+                }
             }
             Operation::SetGenerational(SetGenerational { minor, major }) => {
                 self.push(format!("collectgarbage(\"generational\", {minor}, {major})"));
@@ -469,17 +483,21 @@ impl Renderer {
             Operation::CloseVariable(close) => self.close_variable(close),
             Operation::LoadChunk(LoadChunk { table, key, other, set }) => {
                 let table = self.table(*table);
-                let chunk = format!("load(\"{key} = {{ {other} }} return {other}\", \"=chunk\"");
+                let chunk = format!("\"{key} = {{ {other} }} return {other}\"");
                 if *set {
                     self.push("do");
                     self.indented(|inner| {
-                        inner.push(format!("local chunk = {chunk})"));
-                        inner.push(format!("debug.setupvalue(chunk, 1, {table})"));
+                        inner.push(format!("local chunk = {}", inner.load_text(&chunk, "=chunk", None)));
+                        inner.push(if inner.has(Feature::Load) {
+                            format!("debug.setupvalue(chunk, 1, {table})")
+                        } else {
+                            format!("debug.setfenv(chunk, {table})")
+                        });
                         inner.report("chunk()");
                     });
                     self.push("end");
                 } else {
-                    self.report(format!("{chunk}, \"t\", {table})()"));
+                    self.report(format!("{}()", self.load_text(&chunk, "=chunk", Some(&table))));
                 }
             }
             Operation::CallTable(CallTable { table, argument }) => {

@@ -8,14 +8,15 @@ fn constructor(fields: &[String]) -> String {
 }
 
 /// An expression whose value is of the type.
-fn value_of(of: BasicType) -> &'static str {
+fn value_of(of: BasicType, language: &Language) -> &'static str {
     match of {
         BasicType::Nil => "nil",
         BasicType::Boolean => "true",
         BasicType::Number => "0",
         BasicType::String => "\"\"",
         BasicType::Function => "type",
-        BasicType::Thread => "coroutine.running()",
+        BasicType::Thread if language.has(Feature::MainCoroutine) => "coroutine.running()",
+        BasicType::Thread => "coroutine.create(function() end)",
         BasicType::Userdata => "io.stderr",
     }
 }
@@ -58,8 +59,16 @@ const LOAD: &[&str] = &[
     "debug.setupvalue(load(\"return held\"), 1, { held = get() })",
 ];
 
+/// The same where functions have environments of their own.
+const LOAD_WITH_ENVIRONMENT: &[&str] = &[
+    "local get = loadstring(\"local held, other = ... return function() return held, other end\")(object)",
+    "debug.setupvalue(get, 2, { object })",
+    "debug.upvaluejoin(get, 1, get, 2)",
+    "setfenv(loadstring(\"return held\"), { held = get() })",
+];
+
 /// The statements of a finalizer besides counting, as one each, with the locals that they need outside of it.
-fn finalizer_text(finalizer: Finalizer) -> (&'static [&'static str], &'static [&'static str]) {
+fn finalizer_text(finalizer: Finalizer, language: &Language) -> (&'static [&'static str], &'static [&'static str]) {
     const SAVE: &str = "saved[#saved + 1] = object";
     const AGAIN: &str = "if not object.again then object.again = setmetatable(object, getmetatable(object)) ~= nil end";
     match finalizer {
@@ -81,13 +90,18 @@ fn finalizer_text(finalizer: Finalizer) -> (&'static [&'static str], &'static [&
             ],
         ),
         Finalizer::Allocate => (&[], &["for i = 1, 20 do object[i] = { \"a\" .. i } end"]),
+        Finalizer::Create if !language.has(Feature::TableFinalizers) => {
+            (&[], &["proxy({}, function() finalized = finalized + 1 end)"])
+        }
         Finalizer::Create => (&[], &["setmetatable({}, { __gc = function() finalized = finalized + 1 end })"]),
+        Finalizer::Collect if !language.has(Feature::RestInFinalizers) => (&[], &["collect()"]),
         Finalizer::Collect => (&[], &["collectgarbage(\"step\", 0) collectgarbage()"]),
         Finalizer::Throw => (&[], &["error(\"in a finalizer\")"]),
         Finalizer::ThrowTable => (&[], &["error({ object })"]),
         Finalizer::ThrowNil => (&[], &["error()"]),
         Finalizer::Inspect => (&[], INSPECT),
         Finalizer::Options => (&[], OPTIONS),
+        Finalizer::Load if !language.has(Feature::Load) => (&[], LOAD_WITH_ENVIRONMENT),
         Finalizer::Load => (&[], LOAD),
     }
 }
@@ -105,7 +119,7 @@ impl Renderer {
 
     pub(super) fn type_metatable(&mut self, metatable: &SetTypeMetatable) {
         let SetTypeMetatable { of, value, index, call, clear } = metatable;
-        let example = value_of(*of);
+        let example = value_of(*of, &self.language);
         let value = if *clear { "nil".to_owned() } else { self.value(*value) };
         if *of == BasicType::String {
             // The prelude calls methods of strings.
@@ -121,7 +135,7 @@ impl Renderer {
     }
 
     pub(super) fn show_type(&mut self, of: BasicType, usage: TypeUsage) {
-        let example = value_of(of);
+        let example = value_of(of, &self.language);
         self.report(match usage {
             TypeUsage::Field => format!("(debug.getmetatable({example}) or {{}}).a"),
             TypeUsage::Index(key) => format!("pcall(function() return ({example}).{key} end)"),
@@ -133,8 +147,10 @@ impl Renderer {
     fn finalizer(&mut self, actions: &[&str]) -> Vec<String> {
         self.use_helper(Helper::Finalized);
         let parameter = if actions.iter().any(|action| action.contains("object")) { "object" } else { "" };
-        if actions.iter().any(|action| action.contains("saved")) {
-            self.use_helper(Helper::Saved);
+        for (word, helper) in [("saved", Helper::Saved), ("proxy(", Helper::Proxy), ("collect()", Helper::Collect)] {
+            if actions.iter().any(|action| action.contains(word)) {
+                self.use_helper(helper);
+            }
         }
         let head = format!("function({parameter})");
         let count = "finalized = finalized + 1";
@@ -152,16 +168,16 @@ impl Renderer {
     pub(super) fn finalizable(&mut self, finalizable: &NewFinalizable) {
         let NewFinalizable { table, key, as_key, content, finalizer } = finalizable;
         let content = if *content == Value::Nil { "{}".to_owned() } else { format!("{{ {} }}", self.value(*content)) };
-        let (state, actions) = finalizer_text(*finalizer);
+        let (state, actions) = finalizer_text(*finalizer, &self.language);
         let lines = self.finalizer(actions);
-        let object = format!("setmetatable({content}, {{ __gc = ");
+        let (object, end) = self.finalized(&content);
         let (before, after) = match table {
-            Some(table) if *as_key => (format!("{}[{object}", self.table(*table)), " })] = true"),
-            Some(table) => (format!("{}.{key} = {object}", self.table(*table)), " })"),
-            None => (object, " })"),
+            Some(table) if *as_key => (format!("{}[{object}", self.table(*table)), format!("{end}] = true")),
+            Some(table) => (format!("{}.{key} = {object}", self.table(*table)), end.to_owned()),
+            None => (object, end.to_owned()),
         };
         if state.is_empty() {
-            self.push_all(&before, lines, after);
+            self.push_all(&before, lines, &after);
             return;
         }
         self.use_helper(Helper::Kept);
@@ -169,7 +185,7 @@ impl Renderer {
         self.indented(|inner| {
             state.iter().for_each(|line| inner.push(line));
             inner.push("kept[#kept + 1] = function() return get() end");
-            inner.push_all(&before, lines, after);
+            inner.push_all(&before, lines, &after);
         });
         self.push("end");
     }
@@ -182,7 +198,9 @@ impl Renderer {
         self.push("do");
         self.indented(|inner| {
             inner.push("local objects = {}");
-            inner.push(format!("for i = 1, {count} do objects[i] = {{}} end"));
+            let tables = inner.has(Feature::TableFinalizers);
+            let object = if tables { "{}" } else { "newproxy(true)" };
+            inner.push(format!("for i = 1, {count} do objects[i] = {object} end"));
             if *steps > 0 {
                 inner.push(step_text(0, *steps));
             }
@@ -192,8 +210,13 @@ impl Renderer {
                     inner.push(step_text(0, swept));
                 }
             }
-            inner.push("local meta = { __gc = function() finalized = finalized + 1 end }");
-            inner.push(format!("for i = 1, {count} do setmetatable(objects[i], meta) end"));
+            if tables {
+                inner.push("local meta = { __gc = function() finalized = finalized + 1 end }");
+                inner.push(format!("for i = 1, {count} do setmetatable(objects[i], meta) end"));
+            } else {
+                inner.push("local function gc() finalized = finalized + 1 end");
+                inner.push(format!("for i = 1, {count} do getmetatable(objects[i]).__gc = gc end"));
+            }
         });
         self.push("end");
     }
@@ -217,9 +240,10 @@ impl Renderer {
                 Holder::Nobody => {}
                 Holder::Field(table, key) => inner.push(format!("{}.{key} = keys[1]", inner.table(*table))),
                 Holder::Finalizable => {
-                    let (_, actions) = finalizer_text(Finalizer::Save);
+                    let (_, actions) = finalizer_text(Finalizer::Save, &inner.language);
                     let lines = inner.finalizer(actions);
-                    inner.push_all("setmetatable({ keys[1] }, { __gc = ", lines, " })");
+                    let (before, after) = inner.finalized("{ keys[1] }");
+                    inner.push_all(&before, lines, after);
                 }
             }
         });

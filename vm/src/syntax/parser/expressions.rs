@@ -266,6 +266,9 @@ impl Parser<'_> {
 
     fn parenthesized_arguments(&mut self) -> Result<Vec<Expression>> {
         let line = self.line();
+        if !self.syntax.calls_across_lines && line != self.previous_line {
+            return Err(self.error("ambiguous syntax (function call x new statement)"));
+        }
         self.advance()?;
         let arguments = if self.at(TokenKind::RightParen) { Vec::new() } else { self.expression_list()? };
         self.expect_closing(TokenKind::RightParen, TokenKind::LeftParen, line)?;

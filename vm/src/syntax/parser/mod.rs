@@ -16,10 +16,10 @@ pub(super) use self::expressions::{Priority, UNARY_PRIORITY, priority};
 use self::names::Names;
 use super::ast::*;
 use super::error::{SyntaxError, limit_message};
+use super::features::Syntax;
 use super::lexer::Lexer;
 use super::token::{Token, TokenKind};
 use crate::bytecode::MAX_LOCALS;
-use crate::version::LuaVersion;
 
 /// Most statements, operands and function bodies that can be nested in each other: what PUC Lua's 200 levels of C calls
 /// leave to a chunk that a script loads.
@@ -34,16 +34,16 @@ pub const MAX_HEIGHT: u32 = 1000;
 ///
 /// The first error in the source, with the message that PUC Lua gives. Beyond [`MAX_LEVELS`] it is `C stack overflow`
 /// alone, as there; beyond [`MAX_HEIGHT`], which PUC Lua doesn't have, `chunk has too many syntax levels`.
-pub fn parse(source: &[u8], chunk_name: &[u8], version: LuaVersion) -> Result<Chunk, SyntaxError> {
-    let mut parser = Parser::new(source, chunk_name, version);
+pub fn parse(source: &[u8], chunk_name: &[u8], syntax: impl Into<Syntax>) -> Result<Chunk, SyntaxError> {
+    let mut parser = Parser::new(source, chunk_name, syntax.into());
     let block = parser.main_block().map_err(|error| *error)?;
     Ok(Chunk { block, last_line: parser.line() })
 }
 
 /// The statements before the error in a source that is not Lua, each block that is still open as one that ends there. PUC
 /// Lua compiles while it parses, so what is wrong with these comes first.
-pub(crate) fn parse_prefix(source: &[u8], chunk_name: &[u8], version: LuaVersion) -> Chunk {
-    let mut parser = Parser { keeps: true, ..Parser::new(source, chunk_name, version) };
+pub(crate) fn parse_prefix(source: &[u8], chunk_name: &[u8], syntax: impl Into<Syntax>) -> Chunk {
+    let mut parser = Parser { keeps: true, ..Parser::new(source, chunk_name, syntax.into()) };
     let _ = parser.main_block();
     Chunk { block: Block { statements: std::mem::take(&mut parser.open) }, last_line: parser.line() }
 }
@@ -58,8 +58,8 @@ pub(crate) struct Statements<'s> {
 }
 
 impl<'s> Statements<'s> {
-    pub fn new(source: &'s [u8], chunk_name: &'s [u8], version: LuaVersion) -> Statements<'s> {
-        Statements { parser: Parser::new(source, chunk_name, version), begun: false, returned: false }
+    pub fn new(source: &'s [u8], chunk_name: &'s [u8], syntax: impl Into<Syntax>) -> Statements<'s> {
+        Statements { parser: Parser::new(source, chunk_name, syntax.into()), begun: false, returned: false }
     }
 
     /// Parses the next statement with the labels in front of it, or those at the end. What was parsed before is gone.
@@ -70,7 +70,7 @@ impl<'s> Statements<'s> {
             parser.begin()?;
         }
         while !self.returned && !parser.at_block_end() {
-            self.returned = parser.at(TokenKind::Return);
+            self.returned = parser.at_last_statement();
             parser.statement()?;
             if !matches!(parser.statements.last(), None | Some(Statement { kind: StatementKind::Label(_), .. })) {
                 return Ok(());
@@ -100,6 +100,7 @@ type Result<T, E = Box<SyntaxError>> = std::result::Result<T, E>;
 
 struct Parser<'s> {
     lexer: Lexer<'s>,
+    syntax: Syntax,
     /// The token to be parsed next.
     token: Token,
     /// The token after it, where that had to be known.
@@ -132,9 +133,10 @@ struct Parser<'s> {
 }
 
 impl<'s> Parser<'s> {
-    fn new(source: &'s [u8], chunk_name: &'s [u8], version: LuaVersion) -> Parser<'s> {
+    fn new(source: &'s [u8], chunk_name: &'s [u8], syntax: Syntax) -> Parser<'s> {
         Parser {
-            lexer: Lexer::new(source, chunk_name, version),
+            lexer: Lexer::new(source, chunk_name, syntax),
+            syntax,
             token: Token { kind: TokenKind::EndOfSource, start: 0, end: 0, line: 1 },
             lookahead: None,
             previous_end: 0,
@@ -328,11 +330,16 @@ impl<'s> Parser<'s> {
         matches!(self.token.kind, Else | ElseIf | End | EndOfSource | Until)
     }
 
+    /// Whether the next statement must be the last one of its block.
+    fn at_last_statement(&self) -> bool {
+        self.at(TokenKind::Return) || (self.at(TokenKind::Break) && !self.syntax.break_anywhere)
+    }
+
     fn block(&mut self) -> Result<Block> {
         let outer_locals = self.locals;
         let base = self.statements.len();
         while !self.at_block_end() {
-            let last = self.at(TokenKind::Return);
+            let last = self.at_last_statement();
             let finished = self.finished.len();
             if let Err(error) = self.statement() {
                 let mut statements = take_above(base, &mut self.statements);
@@ -354,16 +361,16 @@ impl<'s> Parser<'s> {
         self.enter_level()?;
         let siblings = self.fresh_height();
         match self.token.kind {
-            TokenKind::Semicolon => self.advance()?,
+            TokenKind::Semicolon if self.syntax.empty_statements => self.advance()?,
             TokenKind::DoubleColon => self.label_statement()?,
             _ => {
                 let first = self.token_span();
                 let kind = self.statement_kind()?;
                 self.grow()?;
-                let is_return = matches!(kind, StatementKind::Return(_));
+                let takes_semicolon = matches!(kind, StatementKind::Return(_)) || !self.syntax.empty_statements;
                 let span = self.span_from(first);
                 self.statements.push(Statement { kind, span });
-                if is_return {
+                if takes_semicolon {
                     self.accept(TokenKind::Semicolon)?;
                 }
             }
@@ -565,7 +572,7 @@ impl<'s> Parser<'s> {
     }
 
     fn attribute(&mut self) -> Result<Attribute> {
-        if !self.accept(TokenKind::Less)? {
+        if !self.syntax.attributes || !self.accept(TokenKind::Less)? {
             return Ok(Attribute::Regular);
         }
         let attribute = self.name()?;

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::syntax::{print_chunk, skip_shebang};
+use crate::version::LuaVersion;
 
 fn parse_text(source: &str) -> Result<Chunk, SyntaxError> {
     parse(source.as_bytes(), b"=t", LuaVersion::Lua54)

@@ -1,0 +1,204 @@
+//! C Luas with the probe inside: their heaps are looked at while a script runs.
+//!
+//! With the check `full` everything is looked at before every instruction; with the usual check (`barrier`), everything after the
+//! collector has worked, and at a glance after something was written or freed; with `step`, everything after the collector has worked
+//! and nothing else.
+
+use std::ops::ControlFlow;
+
+use moonphase_heap::{Abilities, Phase};
+use moonphase_invariants::{Checker, History, Level};
+use moonphase_probe::{self as probe, Moment, MomentKind, ProbedLua};
+use moonphase_vm::Schedule;
+
+use super::{Case, Engine, Run, Sighting, puc};
+use crate::finding::Signature;
+use crate::language::{Feature, Language};
+use crate::limits::Limits;
+use crate::outcome::{End, LimitKind, Outcome, Output};
+use crate::report::Explanation;
+use crate::settings::Check;
+use crate::words::Words;
+
+/// Refuses what is not the script's to use, in words that all versions of Lua understand.
+const PRELUDE: &str = r#"
+local function refused(name)
+  return nil, (name and tostring(name) .. ": " or "") .. "Operation not permitted", 1
+end
+local function fails(name)
+  error((name and tostring(name) .. ": " or "") .. "Operation not permitted", 2)
+end
+io.open, io.popen, io.tmpfile, os.remove, os.rename, os.execute = refused, refused, refused, refused, refused, refused
+os.tmpname, dofile, package.loadlib = fails, fails, refused
+os.getenv = function() return nil end
+loadfile = function(name) return nil, "cannot open " .. tostring(name) end
+package.path, package.cpath = "", ""
+for _, name in ipairs({ "lines", "input", "output" }) do
+  local original = io[name]
+  io[name] = function(file, ...)
+    if type(file) == "string" then
+      fails(file)
+    end
+    return original(file, ...)
+  end
+end
+"#;
+
+/// How many instructions of a VM that nobody looks into take the time of one tick.
+const INSTRUCTIONS_PER_TICK: u64 = 10;
+
+/// What the clocks of scripts say: the first second of 2025.
+const NOW: i64 = 1_735_689_600;
+
+/// A C Lua under a check.
+pub struct ProbedEngine {
+    name: String,
+    language: Language,
+    lua: ProbedLua,
+    check: Check,
+}
+
+impl ProbedEngine {
+    /// An engine of this name, for scripts in its language. It is asked what it adds to that.
+    ///
+    /// # Errors
+    /// Why it does not run.
+    pub fn new(name: String, lua: ProbedLua, language: Language, check: Check) -> Result<ProbedEngine, String> {
+        let limits = Limits::default();
+        let asking = Case::new(b"print(debug.upvaluejoin ~= nil and debug.upvalueid ~= nil)", "@case.lua");
+        let ran = lua.run(&script_of(&asking, &limits), &mut |_| ControlFlow::Continue(()));
+        let ran = ran.map_err(|error| error.to_string())?;
+        match ran.end {
+            probe::End::Returned => {}
+            probe::End::Error(message) | probe::End::NoState(message) => {
+                return Err(String::from_utf8_lossy(&message).into_owned());
+            }
+            other => return Err(format!("{other:?}")),
+        }
+        let language = if ran.output == b"true\n" { language.with(Feature::UpvalueJoin) } else { language };
+        Ok(ProbedEngine { name, language, lua, check })
+    }
+}
+
+fn script_of<'c>(case: &Case<'c>, limits: &Limits) -> probe::Script<'c> {
+    probe::Script {
+        source: case.source,
+        chunk_name: case.chunk_name,
+        prelude: PRELUDE,
+        memory_limit: limits.memory_bytes,
+        output_limit: limits.output_bytes as u64,
+        now: NOW,
+        ticks: true,
+        collects: true,
+    }
+}
+
+/// Looks at the heap when there is reason to.
+struct Watch {
+    checker: Option<Checker>,
+    level: Option<Level>,
+    ticks: u64,
+    most_ticks: u64,
+    /// Blocks freed, and writes, when the heap was looked at last.
+    seen: (u64, u64),
+    /// Whether the collector has worked since.
+    worked: bool,
+    limit: bool,
+}
+
+impl Watch {
+    fn told(&mut self, moment: &Moment<'_>) -> ControlFlow<()> {
+        match moment.kind {
+            MomentKind::StepBegin { .. } | MomentKind::Barrier | MomentKind::Closed => return ControlFlow::Continue(()),
+            MomentKind::StepEnd { .. } => {
+                self.worked = true;
+                return ControlFlow::Continue(());
+            }
+            MomentKind::Tick => self.ticks += 1,
+            MomentKind::Ended => {}
+        }
+        if self.ticks > self.most_ticks {
+            self.limit = true;
+            return ControlFlow::Break(());
+        }
+        let Some(checker) = &mut self.checker else { return ControlFlow::Continue(()) };
+        let worked = std::mem::take(&mut self.worked);
+        let now = (moment.frees(), moment.wrote());
+        let (freed, wrote) = (now.0 != self.seen.0, now.1 != self.seen.1);
+        self.seen = now;
+        let whole = match self.level {
+            Some(Level::Full) => true,
+            Some(Level::Barrier) if worked || moment.kind == MomentKind::Ended => true,
+            Some(Level::Barrier) => (freed || wrote && moment.phase() != Phase::Pause) && moment.is_suspicious(!freed),
+            _ => worked,
+        };
+        if whole && checker.look(moment.look()).is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+}
+
+impl Engine for ProbedEngine {
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    fn version(&self) -> String {
+        self.lua.release()
+    }
+
+    fn language(&self) -> &Language {
+        &self.language
+    }
+
+    fn words(&self) -> &'static Words {
+        &puc::WORDS
+    }
+
+    fn abilities(&self) -> Abilities {
+        Abilities::NONE
+    }
+
+    fn follows(&self, schedule: &Schedule) -> bool {
+        *schedule == Schedule::None
+    }
+
+    fn run(&mut self, case: &Case<'_>, limits: &Limits) -> Run {
+        let level = self.check.level();
+        let mut watch = Watch {
+            checker: level.map(Checker::new),
+            level,
+            ticks: 0,
+            most_ticks: limits.instructions / INSTRUCTIONS_PER_TICK,
+            seen: (0, 0),
+            worked: false,
+            limit: false,
+        };
+        let ran = match self.lua.run(&script_of(case, limits), &mut |moment| watch.told(moment)) {
+            Ok(ran) => ran,
+            Err(_) => return Run::of_outcome(Outcome { lines: Vec::new(), end: End::Limit(LimitKind::Memory) }),
+        };
+        let mut output = Output::new(limits.output_bytes);
+        // It was held to the same limit.
+        let _ = output.write(&ran.output);
+        let end = match ran.end {
+            probe::End::Returned => End::Returned,
+            probe::End::Error(message) => End::of_error(&message, &puc::WORDS),
+            probe::End::Exit(status) => End::Exit(status),
+            probe::End::OutputFull => End::Limit(LimitKind::Output),
+            probe::End::Stopped if watch.limit => End::Limit(LimitKind::Instructions),
+            // Where nothing was found there was no room for a state.
+            probe::End::Stopped | probe::End::NoState(_) => End::Limit(LimitKind::Memory),
+        };
+        let violation = watch.checker.and_then(Checker::into_violation);
+        let sightings = violation.map(|violation| {
+            let explain = || Explanation::of_violation(&violation, &History::default(), case.chunk_name.as_bytes());
+            Sighting {
+                signature: Signature::of_violation(&violation),
+                explanation: case.look.history.then(|| Box::new(explain())),
+            }
+        });
+        Run {
+            sightings: sightings.into_iter().collect(),
+            ..Run::of_outcome(Outcome { lines: output.take_lines(), end })
+        }
+    }
+}

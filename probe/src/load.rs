@@ -1,0 +1,111 @@
+//! Loading an engine.
+
+use std::ffi::CStr;
+use std::io::Write;
+use std::path::Path;
+
+use libloading::Library;
+use moonphase_heap::Rules;
+
+use crate::abi;
+use crate::rules::rules_of;
+
+/// An engine that comes with the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Stock {
+    /// Lua 5.1.5.
+    Lua51,
+    /// Lua 5.4.8.
+    Lua54,
+}
+
+impl Stock {
+    /// Every stock engine, oldest first.
+    pub const ALL: [Stock; 2] = [Stock::Lua51, Stock::Lua54];
+
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Stock::Lua51 => "lua51",
+            Stock::Lua54 => "lua54",
+        }
+    }
+
+    fn image(self) -> &'static [u8] {
+        match self {
+            Stock::Lua51 => include_bytes!(concat!(env!("OUT_DIR"), "/lua51.so")),
+            Stock::Lua54 => include_bytes!(concat!(env!("OUT_DIR"), "/lua54.so")),
+        }
+    }
+}
+
+/// Why an engine cannot be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The system refuses.
+    #[error("cannot load the engine: {0}")]
+    Library(#[from] libloading::Error),
+    /// There is nowhere to put it.
+    #[error("cannot load the engine: {0}")]
+    Memory(#[from] std::io::Error),
+    /// It was made by another version of this program.
+    #[error("the engine has the probe of another version of this program")]
+    Version,
+}
+
+/// A C Lua with the probe inside.
+pub struct ProbedLua {
+    /// Lives as long as the library.
+    pub(crate) engine: &'static abi::Engine,
+    rules: Rules,
+    _library: Library,
+}
+
+impl ProbedLua {
+    /// A stock engine.
+    ///
+    /// # Errors
+    /// The system does not let a program load code from memory.
+    pub fn stock(stock: Stock) -> Result<ProbedLua, LoadError> {
+        let descriptor =
+            rustix::fs::memfd_create(stock.name(), rustix::fs::MemfdFlags::CLOEXEC).map_err(std::io::Error::from)?;
+        let mut file = std::fs::File::from(descriptor);
+        file.write_all(stock.image())?;
+        let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&file));
+        ProbedLua::open(Path::new(&path))
+    }
+
+    /// An engine that [`compile`](crate::compile) has made.
+    ///
+    /// # Errors
+    /// The file is no engine, or one of another version.
+    pub fn open(path: &Path) -> Result<ProbedLua, LoadError> {
+        // SAFETY: loading an engine runs nothing of it but what the C library does for any.
+        let library = unsafe { Library::new(path)? };
+        // SAFETY: the one symbol that an engine has is a function of this type.
+        let engine = unsafe {
+            let describe = library.get::<unsafe extern "C" fn() -> *const abi::Engine>(b"moonphase_engine\0")?;
+            &*describe()
+        };
+        if engine.abi != abi::ABI {
+            return Err(LoadError::Version);
+        }
+        Ok(ProbedLua { engine, rules: rules_of(engine.version), _library: library })
+    }
+
+    /// The release, as the Lua says it: `Lua 5.1.5`.
+    pub fn release(&self) -> String {
+        // SAFETY: a string constant of the library.
+        unsafe { CStr::from_ptr(self.engine.release) }.to_string_lossy().into_owned()
+    }
+
+    /// The version of its language: 501 for 5.1.
+    pub fn version(&self) -> u32 {
+        self.engine.version
+    }
+
+    /// What a checker may assume of its heap.
+    pub fn rules(&self) -> Rules {
+        self.rules
+    }
+}
