@@ -30,7 +30,7 @@ use crate::words::Words;
 const NEAR: u64 = 32;
 
 /// The options of a VM that runs scripts as the settings say, without limits. Whoever takes settings from elsewhere has asked
-/// them whether the VM speaks their language ([`Settings::spoken`]).
+/// them whether the VM speaks their language ([`Settings::consistent`]).
 pub fn options(settings: &Settings, schedule: &Schedule) -> Options {
     let mut options = Options::default();
     options.version = settings.lua.version().unwrap_or_default();
