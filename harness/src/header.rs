@@ -375,7 +375,7 @@ mod tests {
         assert_eq!(reason("-- moonphase: lua"), "line 1: 'lua' is not of the form key=value");
         assert_eq!(
             reason("-- moonphase: lua=5.4 x=1"),
-            "line 1: unknown setting 'x' (known: lua, gc, check, schedule, system, fault, reference)"
+            "line 1: unknown setting 'x' (known: engine, lua, gc, check, schedule, system, fault, reference)"
         );
         assert_eq!(reason("-- moonphase: lua=5.4\n-- finding:  "), "line 2: a finding needs a signature");
         assert!(reason("-- moonphase: lua=5.4\n-- clean: 5.4").starts_with("line 2: "));
