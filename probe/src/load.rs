@@ -1,6 +1,7 @@
 //! Loading an engine.
 
 use std::ffi::CStr;
+use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 
@@ -59,6 +60,9 @@ pub struct ProbedLua {
     pub(crate) engine: &'static abi::Engine,
     rules: Rules,
     _library: Library,
+    /// Where it was loaded from, if that is memory. The loader knows libraries by their paths: the path of this file must be that of
+    /// no other as long as the library is loaded.
+    _image: Option<File>,
 }
 
 impl ProbedLua {
@@ -69,10 +73,10 @@ impl ProbedLua {
     pub fn stock(stock: Stock) -> Result<ProbedLua, LoadError> {
         let descriptor =
             rustix::fs::memfd_create(stock.name(), rustix::fs::MemfdFlags::CLOEXEC).map_err(std::io::Error::from)?;
-        let mut file = std::fs::File::from(descriptor);
+        let mut file = File::from(descriptor);
         file.write_all(stock.image())?;
         let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&file));
-        ProbedLua::open(Path::new(&path))
+        Ok(ProbedLua { _image: Some(file), ..ProbedLua::open(Path::new(&path))? })
     }
 
     /// An engine that [`compile`](crate::compile) has made.
@@ -90,7 +94,7 @@ impl ProbedLua {
         if engine.abi != abi::ABI {
             return Err(LoadError::Version);
         }
-        Ok(ProbedLua { engine, rules: rules_of(engine.version), _library: library })
+        Ok(ProbedLua { engine, rules: rules_of(engine.version), _library: library, _image: None })
     }
 
     /// The release, as the Lua says it: `Lua 5.1.5`.

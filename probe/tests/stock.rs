@@ -230,7 +230,7 @@ fn a_black_table_between_two_cycles_is_seen() {
     for lua in engines() {
         let said = damaged(&lua, "collectgarbage() local t = {} local u = t", |moment, heap| {
             let table = find(heap, |object| heap.kind(object) == Kind::Table);
-            let Some(table) = table.filter(|_| moment.phase() == Phase::Pause && moment.number() > 5) else {
+            let Some(table) = table.filter(|_| moment.phase() == Phase::Pause && moment.number() >= 3) else {
                 return false;
             };
             paint(&lua, heap, table, true);

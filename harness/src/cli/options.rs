@@ -133,7 +133,7 @@ mod tests {
             names(CollectorArgs::augment_args(Command::new("test"))),
             ["lua", "gc", "check", "schedule", "fault"]
         );
-        let all = ["lua", "gc", "check", "schedule", "fault", "reference", "allow-dangling"];
+        let all = ["engine", "lua", "gc", "check", "schedule", "fault", "reference", "allow-dangling"];
         assert_eq!(names(SettingsArgs::augment_args(Command::new("test"))), all);
     }
 
