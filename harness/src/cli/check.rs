@@ -21,7 +21,7 @@ use moonphase_vm::Schedule;
 use serde::{Serialize, Serializer};
 
 use super::args::{CheckArgs, Format};
-use super::fuzz::{jobs, json, read_known, refuse_dangling};
+use super::fuzz::{jobs, json, read_known, refuse_dangling, refuse_foreign};
 use super::input::Input;
 use super::{Done, Failure, complain, print, stop_flag, worker_command};
 
@@ -223,6 +223,7 @@ fn check(input: &Input, known: &Known, time: Option<Duration>) -> Result<Report,
     let mut ended = triage.examine(&input.source, Purpose::Detect)?;
     let mut searched = None;
     if let (Some(time), None) = (time, &ended.detected) {
+        refuse_foreign(&triage.settings, "check --time")?;
         let search = triage.search(&input.source, time)?;
         searched = Some(search.tried);
         if let Some((schedule, shown)) = search.found {
@@ -251,7 +252,7 @@ fn check(input: &Input, known: &Known, time: Option<Duration>) -> Result<Report,
             let report = triage.page(&explanation, &input.source, file, detected, Style::Colour);
             format!("{file}: {detected}{tried}\n\n{report}\n")
         }
-        (None, Some(untested)) => format!("{file}: {}{tried}\n", incomplete(untested, file)),
+        (None, Some(untested)) => format!("{file}: {}{tried}\n", incomplete(untested, file, settings)),
         (None, None) => match ended.dependence() {
             None => format!("{file}: nothing found{tried}\n"),
             Some(what) => {
@@ -274,11 +275,11 @@ fn check(input: &Input, known: &Known, time: Option<Duration>) -> Result<Report,
 }
 
 /// What is said of a script that shows nothing and was not tested to its end.
-fn incomplete(untested: &Untested, file: &str) -> String {
+fn incomplete(untested: &Untested, file: &str, settings: &Settings) -> String {
     let text = format!("nothing found, but not tested to its end: {untested}");
     match untested {
         Untested::Failed(_) => text + "; nothing behind that was tested",
-        Untested::Stopped(LimitKind::Instructions) => {
+        Untested::Stopped(LimitKind::Instructions) if settings.engine.is_ours() => {
             let Limits { instructions, .. } = Limits::default();
             format!("{text} ({instructions}); moonphase run --check barrier {file} has no limit")
         }
@@ -300,7 +301,9 @@ fn expect(input: &Input) -> Result<Report, Failure> {
     if seen != header.findings {
         complaints.push(format!("gc {}: expected {}, found {}", settings.gc, list(&header.findings), list(&seen)));
     }
-    complaints.extend(untested.as_ref().map(|untested| format!("gc {}: {}", settings.gc, incomplete(untested, file))));
+    complaints.extend(
+        untested.as_ref().map(|untested| format!("gc {}: {}", settings.gc, incomplete(untested, file, settings))),
+    );
     complaints.extend(ended.dependence().map(|what| format!("gc {}: the output depends on {what}", settings.gc)));
     if let (Some(message), None, None) = (fails, &ended.detected, &untested)
         && !ended.fails_with(message)
@@ -315,7 +318,7 @@ fn expect(input: &Input) -> Result<Report, Failure> {
             complaints.push(format!("gc {gc}: expected nothing, found {detected}"));
             findings.extend(found(&ended, &clean, &known));
         } else if let Some(untested) = ended.untested(fails) {
-            complaints.push(format!("gc {gc}: {}", incomplete(&untested, file)));
+            complaints.push(format!("gc {gc}: {}", incomplete(&untested, file, &clean)));
         } else if let Some(what) = ended.dependence() {
             complaints.push(format!("gc {gc}: the output depends on {what}"));
         }
