@@ -64,8 +64,7 @@ enum {
   MP_UPVALUE_OF, MP_NATIVE_UPVALUE, MP_VALUE, MP_USER_VALUE,
   MP_STACK_SLOT, MP_OPEN_UPVALUE,
   MP_SOURCE, MP_CONSTANT, MP_NESTED, MP_UPVALUE_NAME, MP_LOCAL_NAME,
-  MP_ENVIRONMENT,    /* the environment of a function or userdata, the globals of a thread (5.1) */
-  MP_CACHE           /* the closure that a prototype keeps to use again (5.2, 5.3). No reference. */
+  MP_ENVIRONMENT     /* the environment of a function or userdata, the globals of a thread (5.1) */
 };
 
 /* Whether a reference keeps its target alive, in the order of `Strength`. */
@@ -134,8 +133,7 @@ enum {
   MP_STEP_BEGIN,  /* `luaC_step` or `luaC_fullgc` is about to work */
   MP_STEP_END,
   MP_BARRIER,     /* a barrier acted: `parent` and `child`; a backward one has no child */
-  MP_ENDED,       /* the script has ended, and the state is not closed yet */
-  MP_CLOSED       /* all finalizers were called, and the state is about to be freed: told at the last moment that there is */
+  MP_ENDED        /* the script has ended, and the state is not closed yet */
 };
 
 typedef struct mp_event {

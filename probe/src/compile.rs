@@ -21,7 +21,7 @@ const PROBE: [(&str, &str); 5] = [
 ];
 
 /// Files of a Lua's folder that are no part of the library: its programs, and its authors' tests.
-const NO_LIBRARY: [&str; 6] = ["lua.c", "luac.c", "print.c", "ltests.c", "onelua.c", "lua_wrap.c"];
+const NO_LIBRARY: [&str; 5] = ["lua.c", "luac.c", "print.c", "ltests.c", "onelua.c"];
 
 /// The functions that the probe takes for its own (`--wrap` of the linker). Those that a Lua does not have harm nothing.
 const WRAPPED: [&str; 14] = [

@@ -79,8 +79,6 @@ pub enum MomentKind {
     Barrier,
     /// The script has ended. The state is not closed yet.
     Ended,
-    /// All finalizers were called, and the state is about to be freed.
-    Closed,
 }
 
 /// A moment at which the heap stands still.
@@ -158,8 +156,7 @@ unsafe extern "C" fn told(context: *mut c_void, event: *const abi::Event) -> c_i
         1 => MomentKind::StepBegin { full },
         2 => MomentKind::StepEnd { full },
         3 => MomentKind::Barrier,
-        4 => MomentKind::Ended,
-        _ => MomentKind::Closed,
+        _ => MomentKind::Ended,
     };
     let moment = Moment { lua: context.lua, event, kind };
     let flow = match context.tell.try_borrow_mut() {

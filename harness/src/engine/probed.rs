@@ -106,7 +106,7 @@ struct Watch {
 impl Watch {
     fn told(&mut self, moment: &Moment<'_>) -> ControlFlow<()> {
         match moment.kind {
-            MomentKind::StepBegin { .. } | MomentKind::Barrier | MomentKind::Closed => return ControlFlow::Continue(()),
+            MomentKind::StepBegin { .. } | MomentKind::Barrier => return ControlFlow::Continue(()),
             MomentKind::StepEnd { .. } => {
                 self.worked = true;
                 return ControlFlow::Continue(());

@@ -268,13 +268,41 @@ const INTERN: &str = r#"local function intern(count, turns)
 end
 "#;
 
+/// The stores of one round of `mix`, up to where the languages differ.
+macro_rules! mix_stores {
+    () => {
+        r#"    for _ = 1, staged and 400 or 0 do
+      if not sign[1] then
+        break
+      end
+      collectgarbage("step", 1)
+    end
+    for j = 1, staged and 40 or #values do
+      if staged then
+        collectgarbage("step", 0)
+      end
+      local late = next(waiting)
+      local value = staged and j % 3 > 0 and next(waiting, late) or values[(i + j) % #values + 1]
+      local function hold() return late end
+      if late and (staged or j % 3 == 0) then
+        waiting[late] = nil
+        store(late, j % 2 == 0 and next(waiting) or value, next(waiting), j)
+      end
+      set(value)
+      kept(value)
+      now(value)
+"#
+    };
+}
+
 // Weak tables with items stay gray after the atomic phase, what has a finalizer is swept late, and keys of `waiting` are
 // come across before their finalizers: some only as values, since a store makes a black table gray (that of a new key,
 // which may be white, too), and some at once where they are needed, since this phase is short. A closure that is stored
 // into a black upvalue is gray when it is joined. No table changes its weakness. Turns of the collector are a schedule's,
 // aside from a few; only a staged round makes them itself: many until `sign` is cleared, which the atomic phase does, then
 // one before each group of stores, so that some meet the phases that a schedule seldom rests in.
-const MIX: &str = r#"local function mix(rounds, start)
+const MIX: &str = concat!(
+    r#"local function mix(rounds, start)
   local running = collectgarbage("isrunning")
   collectgarbage("stop")
   local function quiet() end
@@ -328,27 +356,9 @@ const MIX: &str = r#"local function mix(rounds, start)
       debug.upvaluejoin(now, 1, ({ set, open, kept, sets[4] or set })[number % 4 + 1], 1)
     end
     join(i)
-    for _ = 1, staged and 400 or 0 do
-      if not sign[1] then
-        break
-      end
-      collectgarbage("step", 1)
-    end
-    for j = 1, staged and 40 or #values do
-      if staged then
-        collectgarbage("step", 0)
-      end
-      local late = next(waiting)
-      local value = staged and j % 3 > 0 and next(waiting, late) or values[(i + j) % #values + 1]
-      local function hold() return late end
-      if late and (staged or j % 3 == 0) then
-        waiting[late] = nil
-        store(late, j % 2 == 0 and next(waiting) or value, next(waiting), j)
-      end
-      set(value)
-      kept(value)
-      now(value)
-      if j % 4 == 0 then
+"#,
+    mix_stores!(),
+    r#"      if j % 4 == 0 then
         join(i + j // 4)
       end
       debug.setupvalue(set, 1, value)
@@ -368,7 +378,8 @@ const MIX: &str = r#"local function mix(rounds, start)
     collectgarbage("restart")
   end
 end
-"#;
+"#
+);
 
 /// The same where proxies have finalizers: those in `waiting`, whose environments, metatables and tables are stored into. What a
 /// function is joined to is asked of `$join`, which is called with a number.
@@ -428,27 +439,7 @@ macro_rules! mix_of_proxies {
 "#,
             $join,
             $first_join,
-            r#"    for _ = 1, staged and 400 or 0 do
-      if not sign[1] then
-        break
-      end
-      collectgarbage("step", 1)
-    end
-    for j = 1, staged and 40 or #values do
-      if staged then
-        collectgarbage("step", 0)
-      end
-      local late = next(waiting)
-      local value = staged and j % 3 > 0 and next(waiting, late) or values[(i + j) % #values + 1]
-      local function hold() return late end
-      if late and (staged or j % 3 == 0) then
-        waiting[late] = nil
-        store(late, j % 2 == 0 and next(waiting) or value, next(waiting), j)
-      end
-      set(value)
-      kept(value)
-      now(value)
-"#,
+            mix_stores!(),
             $later_join,
             r#"      debug.setupvalue(set, 1, value)
       debug.setupvalue(open, 1, value)
