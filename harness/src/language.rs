@@ -143,6 +143,11 @@ impl Language {
         self.version.ok_or(Unspoken(*self))
     }
 
+    /// The function that loads a text.
+    pub fn text_loader(&self) -> &'static str {
+        if self.has(Feature::Load) { "load" } else { "loadstring" }
+    }
+
     /// The syntax tree of a chunk.
     ///
     /// # Errors

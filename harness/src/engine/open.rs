@@ -12,7 +12,7 @@ use super::probed::ProbedEngine;
 use super::reference::ReferenceEngine;
 use super::vm::VmEngine;
 use super::{Engine, EngineName};
-use crate::language::Language;
+use crate::language::{Language, Unspoken};
 use crate::settings::{Reference, Settings};
 
 /// The engines that a case is put before.
@@ -49,6 +49,9 @@ pub enum OpenError {
         /// Why.
         reason: String,
     },
+    /// Our VM does not speak the language.
+    #[error(transparent)]
+    Unspoken(#[from] Unspoken),
     /// It speaks another language than the scripts.
     #[error("{name} speaks Lua {}.{}, and scripts are in Lua {lua}", spoken / 100, spoken % 100)]
     Language {
@@ -67,7 +70,10 @@ pub enum OpenError {
 /// The sources of an engine do not compile, or it does not load.
 pub fn open(settings: &Settings) -> Result<Engines, OpenError> {
     let subject: Box<dyn Engine> = match &settings.engine {
-        EngineName::Moonphase => Box::new(VmEngine::new(settings.clone())),
+        EngineName::Moonphase => {
+            settings.lua.version()?;
+            Box::new(VmEngine::new(settings.clone()))
+        }
         EngineName::Lua51 => probed(settings, ProbedLua::stock(Stock::Lua51)?)?,
         EngineName::Lua54 => probed(settings, ProbedLua::stock(Stock::Lua54)?)?,
         EngineName::Sources(folder) => probed(settings, ProbedLua::open(&compiled(folder)?)?)?,
@@ -142,4 +148,25 @@ fn fingerprint(recipe: &Recipe) -> io::Result<u64> {
         (file.file_name(), fs::read(file)?).hash(&mut hasher);
     }
     Ok(hasher.finish())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_vm_is_not_opened_for_a_language_that_it_does_not_speak() {
+        let settings = Settings { lua: Language::LUA_51, ..Settings::default() };
+        let error = open(&settings).map(|_| ()).unwrap_err().to_string();
+        assert_eq!(error, "Moonphase's own VM does not speak Lua 5.1 (it speaks: 5.4)");
+    }
+
+    #[test]
+    fn a_stock_engine_is_opened_for_its_own_language_alone() {
+        let settings = Settings { engine: EngineName::Lua51, lua: Language::LUA_51, ..Settings::default() };
+        assert_eq!(open(&settings).map(|engines| engines.subject.version()).unwrap(), "Lua 5.1.5");
+        let wrong = Settings { lua: Language::LUA_54, ..settings };
+        let error = open(&wrong).map(|_| ()).unwrap_err().to_string();
+        assert_eq!(error, "lua51 speaks Lua 5.1, and scripts are in Lua 5.4");
+    }
 }

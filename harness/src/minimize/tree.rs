@@ -8,7 +8,7 @@ use std::rc::Rc;
 use moonphase_vm::syntax::ast::*;
 use moonphase_vm::syntax::print_chunk;
 
-use crate::language::{Feature, Language};
+use crate::language::Language;
 
 /// What a walk calls. Each method is called before the walk goes into what it was given.
 pub(super) trait Visitor {
@@ -379,8 +379,7 @@ pub(super) fn collect_garbage(option: &str, numbers: &[i64]) -> Statement {
 
 /// A call that loads a text.
 pub(super) fn load(text: &str, language: &Language) -> Statement {
-    let loader = if language.has(Feature::Load) { "load" } else { "loadstring" };
-    call(ExpressionKind::Name(loader.into()), vec![string(text)])
+    call(ExpressionKind::Name(language.text_loader().into()), vec![string(text)])
 }
 
 /// `debug.sethook(function() … end, "", period)`.

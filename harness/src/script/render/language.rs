@@ -15,7 +15,7 @@ impl Renderer {
 
     /// The function that loads a text.
     pub(super) fn text_loader(&self) -> &'static str {
-        if self.has(Feature::Load) { "load" } else { "loadstring" }
+        self.language.text_loader()
     }
 
     /// A function from an expression for a text, with a name and perhaps an environment.
