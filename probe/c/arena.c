@@ -58,6 +58,7 @@ static void *new_block(size_t size) {
   block->number = (uint32_t)++arena.allocations;
   block->look = 0;
   block->freed = 0;
+  block->apart = 0;
   arena.alive += size;
   return block + 1;
 }
@@ -66,7 +67,8 @@ static void free_block(mp_block *block) {
   char *from = (char *)(block + 1), *to = from + block->size;
   block->freed = 1;
   arena.alive -= block->size;
-  arena.frees++;
+  if (block->apart) arena.apart -= block->size;
+  arena.frees += block->look != 0;
   if (block->size >= LARGE) {
     char *first = (char *)(((uintptr_t)from + PAGE - 1) & ~(PAGE - 1));
     char *last = (char *)((uintptr_t)to & ~(PAGE - 1));
@@ -99,6 +101,16 @@ void *arena_alloc(void *context, void *pointer, size_t old_size, size_t new_size
   if (old != NULL) {
     memcpy(made, pointer, old_bytes < new_size ? old_bytes : new_size);
     free_block(old);
+  }
+  return made;
+}
+
+void *arena_alloc_apart(void *context, void *pointer, size_t old_size, size_t new_size) {
+  void *made = arena_alloc(context, pointer, old_size, new_size);
+  if (made != NULL && made != pointer) {
+    mp_block *block = (mp_block *)made - 1;
+    block->apart = 1;
+    arena.apart += block->size;
   }
   return made;
 }

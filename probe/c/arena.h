@@ -18,14 +18,16 @@ typedef struct mp_block {
   uint32_t index;  /* and its object there */
   uint8_t freed;
   uint8_t kind;    /* of the object, when it was met last */
-  uint8_t unused[6];
+  uint8_t apart;   /* whether the Lua does not count its bytes */
+  uint8_t unused[5];
 } mp_block;
 
 typedef struct mp_arena {
   uint64_t alive;        /* bytes of all blocks that are not freed */
+  uint64_t apart;        /* of these, bytes that the Lua does not count */
   uint64_t limit;        /* the most that may be alive */
   uint64_t allocations;  /* blocks made so far */
-  uint64_t frees;
+  uint64_t frees;        /* of blocks that a look has met */
 } mp_arena;
 
 extern mp_arena arena;
@@ -39,6 +41,9 @@ size_t arena_used(void);
 /* A `lua_Alloc`. A block never grows or shrinks in place as long as there is room for another one: what still points into the
 ** old one meets freed memory. */
 void *arena_alloc(void *context, void *pointer, size_t old_size, size_t new_size);
+
+/* The same for blocks whose bytes the Lua does not count. */
+void *arena_alloc_apart(void *context, void *pointer, size_t old_size, size_t new_size);
 
 extern char *arena_bottom, *arena_top; /* where blocks begin, and where the next one does */
 

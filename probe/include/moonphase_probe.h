@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 /* Changes whenever a structure or the meaning of a field does. */
-#define MP_ABI 1
+#define MP_ABI 2
 
 /* No object: where an index of an object is expected. */
 #define MP_NONE UINT32_MAX
@@ -121,10 +121,19 @@ typedef struct mp_look {
   uint8_t unused[6];
 } mp_look;
 
+/* What is glanced at. */
+enum {
+  MP_AT_WRITTEN,         /* the black objects that may have been written into since the last tick */
+  MP_AT_MARKED,          /* all black objects, and the gray ones */
+  MP_AT_ALL              /* as well all others that are not dead */
+};
+
 /* What a glance shows. */
 enum {
   MP_BLACK_TO_WHITE = 1, /* a black object refers strongly to a white one */
-  MP_TO_FREED = 2        /* an object that is not dead refers to a freed one */
+  MP_TO_FREED = 2,       /* an object that is not dead refers to a freed one */
+  MP_ODD_GRAY = 4        /* there are more or fewer gray objects than the gray lists have; or one has a colour that none of its
+                         ** kind has while the collector marks */
 };
 
 /* What is told while a script runs. */
@@ -140,17 +149,22 @@ typedef struct mp_event {
   uint32_t kind;        /* of the above */
   uint32_t full;        /* of a step: whether it is a full collection */
   uint64_t number;      /* how many ticks there were */
-  uint64_t allocations; /* since the state was made */
-  uint64_t frees;
-  uint64_t wrote;       /* how many instructions and API calls that may write into objects there were */
+  uint64_t frees;       /* how many objects were freed that a look has met */
   uint64_t parent, child; /* addresses of objects, or 0 */
-  const char *function; /* the API function that was called last since the last tick, or NULL */
+  const char *function; /* the API function that was called last since the last tick and may write into objects, or NULL */
   uint32_t phase;
-  uint32_t unused;
+  uint32_t generational;
 } mp_event;
 
 /* How a script ended. */
-enum { MP_RETURNED, MP_ERROR, MP_EXITED, MP_STOPPED, MP_OUTPUT_FULL, MP_NO_STATE };
+enum { MP_RETURNED, MP_ERROR, MP_EXITED, MP_STOPPED, MP_OUTPUT_FULL, MP_TICKS_OUT, MP_NO_STATE };
+
+/* Which ticks are told. */
+enum {
+  MP_NO_TICKS,           /* there are none: the VM runs as it does by itself */
+  MP_EVENTFUL_TICKS,     /* those before which the collector worked, something was freed, or written while it marks */
+  MP_ALL_TICKS
+};
 
 typedef struct mp_case {
   const char *source, *chunk_name, *prelude;
@@ -161,7 +175,8 @@ typedef struct mp_case {
   uint64_t memory_limit;        /* bytes that may be alive at once */
   uint64_t output_limit;        /* bytes that the script may print */
   int64_t now;                  /* what the clocks say */
-  int ticks;                    /* whether there are any */
+  uint64_t tick_limit;          /* how many ticks there may be */
+  int ticks;                    /* of the above */
   int collects;                 /* whether two full collections come before the end */
   /* Told of each event. Another result than 0 ends the script at once; no finalizer is called. */
   int (*event)(void *context, const mp_event *event);
@@ -176,6 +191,7 @@ typedef struct mp_result {
   const char *output;           /* lives until the next case */
   size_t output_size;
   size_t arena_used;            /* how many bytes of the arena were written */
+  uint64_t ticks;               /* how many there were */
 } mp_result;
 
 /* The functions of an engine. Those below `run` are for callbacks: an address is that of an object which is not freed. */
@@ -185,8 +201,8 @@ typedef struct mp_engine {
   const char *release;
   void (*run)(const mp_case *given, mp_result *result);
   const mp_look *(*look)(void);
-  /* What a glance at the references of all objects, or of black ones, shows: of the above. */
-  uint32_t (*glance)(int only_black);
+  /* What a glance shows. */
+  uint32_t (*glance)(int at);
   const char *(*string)(uint64_t address, size_t *size);
   /* The chunk and the line where a closure or prototype is defined; whether there is one. */
   int (*definition)(uint64_t address, const char **source, size_t *size, uint32_t *line);

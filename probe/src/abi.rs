@@ -4,12 +4,13 @@
 
 use std::ffi::{c_char, c_int, c_void};
 
-pub(crate) const ABI: u32 = 1;
+pub(crate) const ABI: u32 = 2;
 pub(crate) const NONE: u32 = u32::MAX;
 
 /// What a glance shows.
 pub(crate) const BLACK_TO_WHITE: u32 = 1;
 pub(crate) const TO_FREED: u32 = 2;
+pub(crate) const ODD_GRAY: u32 = 4;
 
 pub(crate) mod flag {
     pub(crate) const FREED: u8 = 1;
@@ -96,14 +97,12 @@ pub(crate) struct Event {
     pub(crate) kind: u32,
     pub(crate) full: u32,
     pub(crate) number: u64,
-    pub(crate) allocations: u64,
     pub(crate) frees: u64,
-    pub(crate) wrote: u64,
     pub(crate) parent: u64,
     pub(crate) child: u64,
     pub(crate) function: *const c_char,
     pub(crate) phase: u32,
-    unused: u32,
+    pub(crate) generational: u32,
 }
 
 #[repr(C)]
@@ -121,6 +120,7 @@ pub(crate) struct Case {
     pub(crate) memory_limit: u64,
     pub(crate) output_limit: u64,
     pub(crate) now: i64,
+    pub(crate) tick_limit: u64,
     pub(crate) ticks: c_int,
     pub(crate) collects: c_int,
     pub(crate) event: Option<unsafe extern "C" fn(*mut c_void, *const Event) -> c_int>,
@@ -136,6 +136,7 @@ pub(crate) struct CaseResult {
     pub(crate) output: *const c_char,
     pub(crate) output_size: usize,
     pub(crate) arena_used: usize,
+    pub(crate) ticks: u64,
 }
 
 #[repr(C)]

@@ -28,10 +28,23 @@ pub struct Script<'a> {
     pub output_limit: u64,
     /// What the clocks say, in seconds since 1970.
     pub now: i64,
-    /// Whether instructions are told.
-    pub ticks: bool,
+    /// Which instructions are told.
+    pub ticks: Ticks,
+    /// How many instructions there may be, where there are ticks.
+    pub tick_limit: u64,
     /// Whether two full collections come before the state is closed.
     pub collects: bool,
+}
+
+/// Which ticks are told: the moments before each instruction of the VM.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ticks {
+    /// There are none: the VM runs as it does by itself.
+    None,
+    /// Those before which the collector has worked, an object was freed, or something was written while it marks.
+    Eventful,
+    /// All.
+    All,
 }
 
 /// How a script ended.
@@ -47,6 +60,8 @@ pub enum End {
     Stopped,
     /// It printed too much.
     OutputFull,
+    /// It went on for too many instructions.
+    TicksOut,
     /// There was not enough memory for a state, or the prelude failed with this message.
     NoState(Vec<u8>),
 }
@@ -58,6 +73,8 @@ pub struct Ran {
     pub end: End,
     /// What it printed.
     pub output: Vec<u8>,
+    /// How many ticks there were.
+    pub ticks: u64,
 }
 
 /// What happens.
@@ -81,6 +98,17 @@ pub enum MomentKind {
     Ended,
 }
 
+/// What is glanced at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Glance {
+    /// What may have been written into since the last tick.
+    Written,
+    /// All black objects, and the gray ones.
+    Marked,
+    /// All objects that are not dead.
+    All,
+}
+
 /// A moment at which the heap stands still.
 pub struct Moment<'m> {
     lua: &'m ProbedLua,
@@ -95,14 +123,9 @@ impl Moment<'_> {
         self.event.number
     }
 
-    /// How many blocks of memory were freed so far.
+    /// How many objects were freed so far that a look has met.
     pub fn frees(&self) -> u64 {
         self.event.frees
-    }
-
-    /// How many instructions and calls of the API there were so far that may have written into objects.
-    pub fn wrote(&self) -> u64 {
-        self.event.wrote
     }
 
     /// Where the collector is.
@@ -110,7 +133,12 @@ impl Moment<'_> {
         Phase::ALL[(self.event.phase as usize).min(Phase::COUNT - 1)]
     }
 
-    /// The function of the API that was called last since the last tick.
+    /// Whether minor collections are made.
+    pub fn is_generational(&self) -> bool {
+        self.event.generational != 0
+    }
+
+    /// The function of the API that was called last since the last tick, of those that may write into objects.
     pub fn function(&self) -> Option<&str> {
         if self.event.function.is_null() {
             return None;
@@ -119,13 +147,12 @@ impl Moment<'_> {
         unsafe { CStr::from_ptr(self.event.function) }.to_str().ok()
     }
 
-    /// Whether a glance shows something wrong: a strong reference from a black object to a white one while marking, or one from an
-    /// object that is not dead to a freed one. It takes a fifth of a look. `only_black`: nothing was freed since the last look, so
-    /// that only black objects are glanced at.
-    pub fn is_suspicious(&self, only_black: bool) -> bool {
+    /// Whether a glance shows something wrong: a strong reference from a black object to a white one while marking, gray objects that
+    /// are on no gray list, or a reference to a freed object from one that is not dead. It takes a small part of the time of a look.
+    pub fn is_suspicious(&self, glance: Glance) -> bool {
         // SAFETY: the Lua stands still, in the call that tells this event.
-        let seen = unsafe { (self.lua.engine.glance)(c_int::from(only_black)) };
-        seen & abi::TO_FREED != 0 || seen & abi::BLACK_TO_WHITE != 0 && self.phase().is_marking()
+        let seen = unsafe { (self.lua.engine.glance)(glance as c_int) };
+        seen & abi::TO_FREED != 0 || seen & (abi::BLACK_TO_WHITE | abi::ODD_GRAY) != 0 && self.phase().is_marking()
     }
 
     /// The heap as it is now.
@@ -199,7 +226,8 @@ impl ProbedLua {
             memory_limit: script.memory_limit,
             output_limit: script.output_limit,
             now: script.now,
-            ticks: c_int::from(script.ticks),
+            tick_limit: script.tick_limit,
+            ticks: script.ticks as c_int,
             collects: c_int::from(script.collects),
             event: Some(told),
             context: ptr::from_ref(&context).cast_mut().cast(),
@@ -212,6 +240,7 @@ impl ProbedLua {
             output: ptr::null(),
             output_size: 0,
             arena_used: 0,
+            ticks: 0,
         };
         // SAFETY: what the case points to lives until the call returns, and nobody else uses the memory meanwhile.
         unsafe { (self.engine.run)(&case, &mut result) };
@@ -226,9 +255,10 @@ impl ProbedLua {
             2 => End::Exit(result.status),
             3 => End::Stopped,
             4 => End::OutputFull,
+            5 => End::TicksOut,
             _ => End::NoState(message),
         };
-        Ok(Ran { end, output })
+        Ok(Ran { end, output, ticks: result.ticks })
     }
 }
 

@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 
 use moonphase_heap::{Abilities, Phase};
 use moonphase_invariants::{Checker, History, Level};
-use moonphase_probe::{self as probe, Moment, MomentKind, ProbedLua};
+use moonphase_probe::{self as probe, Glance, Moment, MomentKind, ProbedLua, Ticks};
 use moonphase_vm::Schedule;
 
 use super::{Case, Engine, Run, Sighting, puc};
@@ -63,7 +63,7 @@ impl ProbedEngine {
     pub fn new(name: String, lua: ProbedLua, language: Language, check: Check) -> Result<ProbedEngine, String> {
         let limits = Limits::default();
         let asking = Case::new(b"print(debug.upvaluejoin ~= nil and debug.upvalueid ~= nil)", "@case.lua");
-        let ran = lua.run(&script_of(&asking, &limits), &mut |_| ControlFlow::Continue(()));
+        let ran = lua.run(&script_of(&asking, &limits, None), &mut |_| ControlFlow::Continue(()));
         let ran = ran.map_err(|error| error.to_string())?;
         match ran.end {
             probe::End::Returned => {}
@@ -77,7 +77,7 @@ impl ProbedEngine {
     }
 }
 
-fn script_of<'c>(case: &Case<'c>, limits: &Limits) -> probe::Script<'c> {
+fn script_of<'c>(case: &Case<'c>, limits: &Limits, level: Option<Level>) -> probe::Script<'c> {
     probe::Script {
         source: case.source,
         chunk_name: case.chunk_name,
@@ -85,7 +85,8 @@ fn script_of<'c>(case: &Case<'c>, limits: &Limits) -> probe::Script<'c> {
         memory_limit: limits.memory_bytes,
         output_limit: limits.output_bytes as u64,
         now: NOW,
-        ticks: true,
+        ticks: if level == Some(Level::Full) { Ticks::All } else { Ticks::Eventful },
+        tick_limit: limits.instructions,
         collects: true,
     }
 }
@@ -94,40 +95,51 @@ fn script_of<'c>(case: &Case<'c>, limits: &Limits) -> probe::Script<'c> {
 struct Watch {
     checker: Option<Checker>,
     level: Option<Level>,
-    ticks: u64,
-    most_ticks: u64,
-    /// Blocks freed, and writes, when the heap was looked at last.
-    seen: (u64, u64),
-    /// Whether the collector has worked since.
-    worked: bool,
-    limit: bool,
+    /// Objects freed until the last tick that was told.
+    freed: u64,
+    /// Where the collector was when it began to work.
+    before: Phase,
+    /// What it has done since the last tick.
+    worked: Worked,
+}
+
+/// What the collector has done.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Worked {
+    Nothing,
+    /// It went on in a phase of an incremental cycle.
+    WithinPhase,
+    Much,
 }
 
 impl Watch {
     fn told(&mut self, moment: &Moment<'_>) -> ControlFlow<()> {
         match moment.kind {
-            MomentKind::StepBegin { .. } | MomentKind::Barrier => return ControlFlow::Continue(()),
-            MomentKind::StepEnd { .. } => {
-                self.worked = true;
+            MomentKind::StepBegin { .. } => {
+                self.before = moment.phase();
                 return ControlFlow::Continue(());
             }
-            MomentKind::Tick => self.ticks += 1,
-            MomentKind::Ended => {}
-        }
-        if self.ticks > self.most_ticks {
-            self.limit = true;
-            return ControlFlow::Break(());
+            MomentKind::StepEnd { full } => {
+                // From pause to pause is a whole cycle.
+                let phase = moment.phase();
+                let within = !full && phase == self.before && phase != Phase::Pause && !moment.is_generational();
+                self.worked = self.worked.max(if within { Worked::WithinPhase } else { Worked::Much });
+                return ControlFlow::Continue(());
+            }
+            MomentKind::Barrier => return ControlFlow::Continue(()),
+            MomentKind::Tick | MomentKind::Ended => {}
         }
         let Some(checker) = &mut self.checker else { return ControlFlow::Continue(()) };
-        let worked = std::mem::take(&mut self.worked);
-        let now = (moment.frees(), moment.wrote());
-        let (freed, wrote) = (now.0 != self.seen.0, now.1 != self.seen.1);
-        self.seen = now;
-        let whole = match self.level {
-            Some(Level::Full) => true,
-            Some(Level::Barrier) if worked || moment.kind == MomentKind::Ended => true,
-            Some(Level::Barrier) => (freed || wrote && moment.phase() != Phase::Pause) && moment.is_suspicious(!freed),
-            _ => worked,
+        let worked = std::mem::replace(&mut self.worked, Worked::Nothing);
+        let freed = std::mem::replace(&mut self.freed, moment.frees()) != moment.frees();
+        let marking = moment.phase().is_marking();
+        let whole = match (self.level, worked) {
+            (Some(Level::Full), _) | (Some(Level::Barrier), Worked::Much) => true,
+            (Some(Level::Barrier), _) if moment.kind == MomentKind::Ended => true,
+            (Some(Level::Barrier), _) if freed => moment.is_suspicious(Glance::All),
+            (Some(Level::Barrier), Worked::WithinPhase) => marking && moment.is_suspicious(Glance::Marked),
+            (Some(Level::Barrier), Worked::Nothing) => marking && moment.is_suspicious(Glance::Written),
+            (_, worked) => worked != Worked::Nothing,
         };
         if whole && checker.look(moment.look()).is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
@@ -163,13 +175,11 @@ impl Engine for ProbedEngine {
         let mut watch = Watch {
             checker: level.map(Checker::new),
             level,
-            ticks: 0,
-            most_ticks: limits.instructions,
-            seen: (0, 0),
-            worked: false,
-            limit: false,
+            freed: 0,
+            before: Phase::Pause,
+            worked: Worked::Nothing,
         };
-        let ran = match self.lua.run(&script_of(case, limits), &mut |moment| watch.told(moment)) {
+        let ran = match self.lua.run(&script_of(case, limits, level), &mut |moment| watch.told(moment)) {
             Ok(ran) => ran,
             Err(_) => return Run::of_outcome(Outcome { lines: Vec::new(), end: End::Limit(LimitKind::Memory) }),
         };
@@ -181,7 +191,7 @@ impl Engine for ProbedEngine {
             probe::End::Error(message) => End::of_error(&message, &puc::WORDS),
             probe::End::Exit(status) => End::Exit(status),
             probe::End::OutputFull => End::Limit(LimitKind::Output),
-            probe::End::Stopped if watch.limit => End::Limit(LimitKind::Instructions),
+            probe::End::TicksOut => End::Limit(LimitKind::Instructions),
             // Where nothing was found there was no room for a state.
             probe::End::Stopped | probe::End::NoState(_) => End::Limit(LimitKind::Memory),
         };
