@@ -72,4 +72,9 @@ impl Limits {
         const PART: u64 = 50;
         Limits { instructions: self.instructions / PART, memory_bytes: self.memory_bytes / PART, ..self }
     }
+
+    /// A part of the instructions.
+    pub fn with_fewer_instructions(self, part: u64) -> Limits {
+        Limits { instructions: self.instructions / part, ..self }
+    }
 }

@@ -28,6 +28,8 @@ use crate::settings::{Reference, Settings};
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How many scripts may be judged for it.
 const MAX_CALLS: u64 = 60_000;
+/// Parts of the instructions that a candidate may use, the smallest first.
+const FEWER_INSTRUCTIONS: [u64; 2] = [16, 4];
 /// How many explicit schedules may be judged.
 const MAX_SCHEDULES: u64 = 1_000;
 
@@ -35,13 +37,29 @@ impl Triage<'_> {
     /// Shrinks a script that shows `detected`. `None` where it does not show it.
     ///
     /// Candidates that loop or grow without end are many, and each uses up all it may. So they may use little, if the script
-    /// itself shows its finding with that.
+    /// itself shows its finding with that. Where the script is to do nothing but show it, twice what the script itself needs is
+    /// enough.
     ///
     /// # Errors
     /// Workers do not work.
     pub fn shrink(&self, shrinkable: &Shrinkable, detected: &Signature) -> Result<Option<Shrunk>, IsolationError> {
         let start = Instant::now();
-        let narrow = Triage { limits: self.limits.narrow(), ..self.clone() };
+        let mut narrow = Triage { limits: self.limits.narrow(), ..self.clone() };
+        if self.settings.reference == Reference::None {
+            let text = match shrinkable {
+                Shrinkable::Script(script) => script.render(&self.settings.lua).text,
+                Shrinkable::Text(text) => text.clone(),
+            };
+            for part in FEWER_INSTRUCTIONS {
+                let few = narrow.limits.with_fewer_instructions(part);
+                let half = Triage { limits: few.with_fewer_instructions(2), ..self.clone() };
+                let mut judge = IsolatedJudge::new(&half, self.settings.schedules.of_script(), detected)?;
+                if judge.judge(&text) == Answer::Keeps {
+                    narrow.limits = few;
+                    break;
+                }
+            }
+        }
         if let Some(shrunk) = shrink_within(&narrow, shrinkable.clone(), detected, start)? {
             let mut judge = IsolatedJudge::new(self, shrunk.settings.schedules.of_script(), detected)?;
             let answer = judge.judge(&shrunk.text);
