@@ -59,6 +59,7 @@ static void *new_block(size_t size) {
   block->look = 0;
   block->freed = 0;
   block->apart = 0;
+  block->glanced = 0;
   arena.alive += size;
   return block + 1;
 }

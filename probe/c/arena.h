@@ -19,7 +19,8 @@ typedef struct mp_block {
   uint8_t freed;
   uint8_t kind;    /* of the object, when it was met last */
   uint8_t apart;   /* whether the Lua does not count its bytes */
-  uint8_t unused[5];
+  uint8_t unused;
+  uint32_t glanced; /* the last run of glances that has followed its references while it was black */
 } mp_block;
 
 typedef struct mp_arena {

@@ -154,8 +154,10 @@ static uint64_t ticks;
 
 /* What was done since the last tick. */
 static struct {
-  const GCObject *holder;      /* what the instruction wrote into, if that is known */
-  int anywhere;                /* whether anything may have been written into */
+  const GCObject *holders[4];  /* what was written into, as far as that is known */
+  int holder_count;
+  int anywhere;                /* whether anything may have been written into besides */
+  int told;                    /* whether the function of the API that is called next has told its holder */
   int worked;                  /* whether the collector has worked */
   uint64_t frees;              /* how many objects were freed until then */
   const char *function;        /* the API function that was called last of those that may write */
@@ -698,12 +700,17 @@ static void glance_at_colour(const GCObject *o, uint8_t kind) {
     met_gray++;
 }
 
+/* While the collector marks, what a black object refers to stays marked: its references are followed once, and again when something
+** was written. This is the number of the run of glances for which that is so. */
+static uint32_t glances;
+
 static void glance_over(GCObject *o, int at) {
   uint64_t left = most_members;
   uint8_t other_white = luaC_white(global()) ^ WHITEBITS;
   for (; o != NULL && left-- > 0; o = next_object(o)) {
     uint8_t kind, whites;
-    if (!is_readable(o)) {
+    mp_block *block = (mp_block *)block_of_object(o);
+    if (block == NULL || block->freed) {
       glimpsed |= MP_TO_FREED;
       return;
     }
@@ -712,7 +719,9 @@ static void glance_over(GCObject *o, int at) {
     kind = kind_of(o);
     holder_is_black = (marks(o) & bitmask(BLACKBIT)) != 0;
     if (whites == 0) glance_at_colour(o, kind);
-    if (at == MP_AT_ALL || holder_is_black) glance_into(o, kind);
+    if (at != MP_AT_ALL && (!holder_is_black || block->glanced == glances)) continue;
+    if (holder_is_black) block->glanced = glances;
+    glance_into(o, kind);
   }
 }
 
@@ -724,18 +733,21 @@ static int64_t listed_gray(const GCObject *o) {
 
 static uint32_t glance(int at) {
   global_State *g = global();
+  int i;
   glancing = 1;
   glimpsed = 0;
   met_gray = 0;
+  for (i = 0; i < since.holder_count; i++) {
+    GCObject *o = (GCObject *)since.holders[i];
+    if (!is_readable(o) || !(marks(o) & bitmask(BLACKBIT))) continue;
+    holder_is_black = 1;
+    glance_into(o, kind_of(o));
+  }
   if (at == MP_AT_WRITTEN && !since.anywhere) {
-    GCObject *o = (GCObject *)since.holder;
-    if (o != NULL && is_readable(o) && (marks(o) & bitmask(BLACKBIT))) {
-      holder_is_black = 1;
-      glance_into(o, kind_of(o));
-    }
     glancing = 0;
     return glimpsed;
   }
+  if (at == MP_AT_ALL || since.anywhere) glances++;
 #if LUA_VERSION_NUM == 501
   glance_over(g->rootgc, at);
   if (at == MP_AT_ALL && g->tmudata != NULL) {
@@ -1017,74 +1029,82 @@ static void arm(lua_State *L) {
 #if LUA_VERSION_NUM == 501
 #define next_instruction(L) ((L)->savedpc[-1])
 #define register_at(L, n) ((L)->base + (n))
+#define running_closure(L) lua_closure((L)->ci->func)
 #define is_lua_function(v) (ttisfunction(v) && !clvalue(v)->c.isC)
-#define running_closure(L) (&clvalue((L)->ci->func)->l)
-#define CASE_OF_ITERATOR case OP_TFORLOOP
+#define lua_closure(v) (&clvalue(v)->l)
 #else
 #define next_instruction(L) ((L)->ci->u.l.savedpc[-1])
 #define register_at(L, n) s2v(frame_base((L)->ci) + (n))
+#define running_closure(L) lua_closure(s2v(frame_base((L)->ci) - 1))
 #define is_lua_function(v) ttisLclosure(v)
-#define running_closure(L) clLvalue(s2v(frame_base((L)->ci) - 1))
-#define CASE_OF_ITERATOR case OP_TFORCALL
+#define lua_closure(v) clLvalue(v)
 #endif
 
+static void writes_into(const GCObject *o) {
+  int i;
+  for (i = 0; i < since.holder_count; i++) {
+    if (since.holders[i] == o) return;
+  }
+  if (since.holder_count == (int)(sizeof since.holders / sizeof since.holders[0]))
+    since.anywhere = 1;
+  else
+    since.holders[since.holder_count++] = o;
+}
+
 /* A table that is written into, unless its metatable says otherwise. */
-static void writes_into(const TValue *v) {
-  if (ttistable(v) && hvalue(v)->metatable == NULL)
-    since.holder = obj2gco(hvalue(v));
+static void writes_into_table(const TValue *v) {
+  if (v != NULL && ttistable(v) && hvalue(v)->metatable == NULL)
+    writes_into(obj2gco(hvalue(v)));
   else
     since.anywhere = 1;
 }
 
 /* Notes what an instruction may write into, besides new objects and the stack. A Lua function that it calls has instructions of
-** its own; a native one may write anywhere. */
+** its own; a native one calls the API. */
 static void note_writes(lua_State *L, Instruction i) {
   switch (GET_OPCODE(i)) {
     case OP_MOVE: case OP_LOADK: case OP_LOADNIL: case OP_GETUPVAL: case OP_GETTABLE: case OP_NEWTABLE: case OP_SELF:
     case OP_ADD: case OP_SUB: case OP_MUL: case OP_DIV: case OP_MOD: case OP_POW: case OP_UNM: case OP_NOT: case OP_LEN:
     case OP_CONCAT: case OP_JMP: case OP_EQ: case OP_LT: case OP_LE: case OP_TEST: case OP_TESTSET: case OP_FORLOOP:
-    case OP_FORPREP: case OP_VARARG: case OP_CLOSURE:
+    case OP_FORPREP: case OP_VARARG: case OP_CLOSURE: case OP_CALL: case OP_TAILCALL:
 #if LUA_VERSION_NUM == 501
     /* Upvalues that are closed are noted at the next tick. */
-    case OP_LOADBOOL: case OP_GETGLOBAL: case OP_CLOSE:
+    case OP_LOADBOOL: case OP_GETGLOBAL: case OP_CLOSE: case OP_TFORLOOP:
 #else
     case OP_LOADI: case OP_LOADF: case OP_LOADKX: case OP_LOADFALSE: case OP_LFALSESKIP: case OP_LOADTRUE: case OP_GETTABUP:
     case OP_GETI: case OP_GETFIELD: case OP_ADDI: case OP_ADDK: case OP_SUBK: case OP_MULK: case OP_EQK: case OP_EQI:
     case OP_LTI: case OP_LEI: case OP_GTI: case OP_GEI: case OP_EXTRAARG: case OP_VARARGPREP: case OP_IDIV: case OP_MODK:
     case OP_POWK: case OP_DIVK: case OP_IDIVK: case OP_MMBIN: case OP_MMBINI: case OP_MMBINK: case OP_BNOT: case OP_BAND:
     case OP_BOR: case OP_BXOR: case OP_SHL: case OP_SHR: case OP_SHRI: case OP_SHLI: case OP_BANDK: case OP_BORK: case OP_BXORK:
-    case OP_CLOSE: case OP_TFORPREP: case OP_TFORLOOP:
+    case OP_CLOSE: case OP_TFORPREP: case OP_TFORLOOP: case OP_TFORCALL:
 #endif
       break;
     case OP_RETURN:
 #if LUA_VERSION_NUM == 504
     case OP_RETURN0: case OP_RETURN1:
 #endif
-      /* A native function goes on, and may write. */
+      /* The native function that goes on then may write where it likes. */
       if (outer_frame(L, L->ci) != NULL && !isLua(outer_frame(L, L->ci))) since.anywhere = 1;
       break;
-    case OP_CALL: case OP_TAILCALL: CASE_OF_ITERATOR:
-      if (!is_lua_function(register_at(L, GETARG_A(i)))) since.anywhere = 1;
-      break;
     case OP_SETUPVAL:
-      since.holder = obj2gco(running_closure(L)->upvals[GETARG_B(i)]);
+      writes_into(obj2gco(running_closure(L)->upvals[GETARG_B(i)]));
       break;
     case OP_SETTABLE: case OP_SETLIST:
 #if LUA_VERSION_NUM == 504
     case OP_SETI: case OP_SETFIELD:
 #endif
-      writes_into(register_at(L, GETARG_A(i)));
+      writes_into_table(register_at(L, GETARG_A(i)));
       break;
 #if LUA_VERSION_NUM == 501
     case OP_SETGLOBAL:
       if (running_closure(L)->env->metatable == NULL)
-        since.holder = obj2gco(running_closure(L)->env);
+        writes_into(obj2gco(running_closure(L)->env));
       else
         since.anywhere = 1;
       break;
 #else
     case OP_SETTABUP:
-      writes_into(upvalue_value(running_closure(L)->upvals[GETARG_A(i)]));
+      writes_into_table(upvalue_value(running_closure(L)->upvals[GETARG_A(i)]));
       break;
 #endif
     default:
@@ -1114,9 +1134,39 @@ static int only_reads(const char *function) {
 void moonphase_called(const char *function, signed char *site) {
   if (*site == 0) *site = only_reads(function) ? 1 : -1;
   if (*site < 0) {
-    since.anywhere = 1;
+    if (!since.told) since.anywhere = 1;
     since.function = function;
   }
+  since.told = 0;
+}
+
+/* A value that a function of the API is given by its index; NULL where that is no place in the stack. */
+static TValue *argument(lua_State *L, int index) {
+#if LUA_VERSION_NUM == 501
+  StkId at = index > 0 ? L->base + (index - 1) : L->top + index;
+  return index <= LUA_REGISTRYINDEX || at >= L->top ? NULL : at;
+#else
+  StkId at = index > 0 ? frame_base(L->ci) + (index - 1) : top_of(L) + index;
+  return index <= LUA_REGISTRYINDEX || at >= top_of(L) ? NULL : s2v(at);
+#endif
+}
+
+static void tells_table(lua_State *L, int index, int raw) {
+  const TValue *v = argument(L, index);
+  if (raw && v != NULL && ttistable(v))
+    writes_into(obj2gco(hvalue(v)));
+  else
+    writes_into_table(v);
+  since.told = 1;
+}
+
+static void tells_object(lua_State *L, int index) {
+  const TValue *v = argument(L, index);
+  if (v == NULL)
+    since.anywhere = 1;
+  else if (iscollectable(v))
+    writes_into(gcvalue(v));
+  since.told = 1;
 }
 
 /* Whether something has happened since the last tick for which one looks at the heap. */
@@ -1124,7 +1174,7 @@ static int is_eventful(const lua_State *L) {
   if (given->ticks == MP_ALL_TICKS || since.worked || since.frees != arena.frees) return 1;
   if (!is_marking(G(L))) return 0;
   if (since.thread != L || since.open != first_open(L)) since.anywhere = 1;
-  return since.anywhere || since.holder != NULL;
+  return since.anywhere || since.holder_count > 0;
 }
 
 static void tick(lua_State *L) {
@@ -1134,8 +1184,7 @@ static void tick(lua_State *L) {
     longjmp(leave, 1);
   }
   if (watching && is_eventful(L)) tell(L, MP_TICK, 0, NULL, NULL);
-  since.holder = NULL;
-  since.anywhere = since.worked = 0;
+  since.holder_count = since.anywhere = since.worked = 0;
   since.frees = arena.frees;
   since.function = NULL;
   since.thread = L;
@@ -1192,6 +1241,63 @@ int __real_lua_gethookmask(lua_State *L);
 int __wrap_lua_gethookmask(lua_State *L) {
   int mask = __real_lua_gethookmask(L);
   return given != NULL && given->ticks && L->basehookcount == 0 ? mask & ~LUA_MASKCOUNT : mask;
+}
+
+/* Functions of the API that write into an object, which is known before they begin. */
+#if LUA_VERSION_NUM == 501
+#define FIELD_INDEX int
+#else
+#define FIELD_INDEX lua_Integer
+#endif
+
+void __real_lua_rawset(lua_State *L, int index);
+void __wrap_lua_rawset(lua_State *L, int index) {
+  tells_table(L, index, 1);
+  __real_lua_rawset(L, index);
+}
+
+void __real_lua_rawseti(lua_State *L, int index, FIELD_INDEX n);
+void __wrap_lua_rawseti(lua_State *L, int index, FIELD_INDEX n) {
+  tells_table(L, index, 1);
+  __real_lua_rawseti(L, index, n);
+}
+
+void __real_lua_settable(lua_State *L, int index);
+void __wrap_lua_settable(lua_State *L, int index) {
+  tells_table(L, index, 0);
+  __real_lua_settable(L, index);
+}
+
+void __real_lua_setfield(lua_State *L, int index, const char *name);
+void __wrap_lua_setfield(lua_State *L, int index, const char *name) {
+  tells_table(L, index, 0);
+  __real_lua_setfield(L, index, name);
+}
+
+int __real_lua_setmetatable(lua_State *L, int index);
+int __wrap_lua_setmetatable(lua_State *L, int index) {
+  tells_object(L, index);
+  return __real_lua_setmetatable(L, index);
+}
+
+const char *__real_lua_setupvalue(lua_State *L, int index, int n);
+const char *__wrap_lua_setupvalue(lua_State *L, int index, int n) {
+  const TValue *v = argument(L, index);
+  if (v != NULL && is_lua_function(v) && n >= 1 && n <= lua_closure(v)->nupvalues)
+    writes_into(obj2gco(lua_closure(v)->upvals[n - 1]));
+  else if (v != NULL && iscollectable(v))
+    writes_into(gcvalue(v));
+  since.told = 1;
+  return __real_lua_setupvalue(L, index, n);
+}
+
+/* Its lock is taken by no version. Not every Lua has it. */
+extern void __real_lua_upvaluejoin(lua_State *L, int index, int n, int other, int m) __attribute__((weak));
+void __wrap_lua_upvaluejoin(lua_State *L, int index, int n, int other, int m) {
+  tells_object(L, index);
+  since.told = 0;
+  since.function = "lua_upvaluejoin";
+  __real_lua_upvaluejoin(L, index, n, other, m);
 }
 
 lua_State *__real_lua_newthread(lua_State *L);

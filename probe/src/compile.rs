@@ -24,12 +24,19 @@ const PROBE: [(&str, &str); 5] = [
 const NO_LIBRARY: [&str; 5] = ["lua.c", "luac.c", "print.c", "ltests.c", "onelua.c"];
 
 /// The functions that the probe takes for its own (`--wrap` of the linker). Those that a Lua does not have harm nothing.
-const WRAPPED: [&str; 15] = [
+const WRAPPED: [&str; 22] = [
     "luaD_callhook",
     "luaD_hook",
     "lua_sethook",
     "lua_gethookmask",
     "lua_newthread",
+    "lua_rawset",
+    "lua_rawseti",
+    "lua_settable",
+    "lua_setfield",
+    "lua_setmetatable",
+    "lua_setupvalue",
+    "lua_upvaluejoin",
     "lua_getallocf",
     "luaC_step",
     "luaC_fullgc",
