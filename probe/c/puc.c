@@ -161,8 +161,6 @@ static struct {
   int worked;                  /* whether the collector has worked */
   uint64_t frees;              /* how many objects were freed until then */
   const char *function;        /* the API function that was called last of those that may write */
-  lua_State *thread;           /* the thread that ran then, and its highest open upvalue */
-  const UpVal *open;
 } since;
 
 static char *output;
@@ -1068,7 +1066,6 @@ static void note_writes(lua_State *L, Instruction i) {
     case OP_CONCAT: case OP_JMP: case OP_EQ: case OP_LT: case OP_LE: case OP_TEST: case OP_TESTSET: case OP_FORLOOP:
     case OP_FORPREP: case OP_VARARG: case OP_CLOSURE: case OP_CALL: case OP_TAILCALL:
 #if LUA_VERSION_NUM == 501
-    /* Upvalues that are closed are noted at the next tick. */
     case OP_LOADBOOL: case OP_GETGLOBAL: case OP_CLOSE: case OP_TFORLOOP:
 #else
     case OP_LOADI: case OP_LOADF: case OP_LOADKX: case OP_LOADFALSE: case OP_LFALSESKIP: case OP_LOADTRUE: case OP_GETTABUP:
@@ -1173,7 +1170,6 @@ static void tells_object(lua_State *L, int index) {
 static int is_eventful(const lua_State *L) {
   if (given->ticks == MP_ALL_TICKS || since.worked || since.frees != arena.frees) return 1;
   if (!is_marking(G(L))) return 0;
-  if (since.thread != L || since.open != first_open(L)) since.anywhere = 1;
   return since.anywhere || since.holder_count > 0;
 }
 
@@ -1187,8 +1183,6 @@ static void tick(lua_State *L) {
   since.holder_count = since.anywhere = since.worked = 0;
   since.frees = arena.frees;
   since.function = NULL;
-  since.thread = L;
-  since.open = first_open(L);
   note_writes(L, next_instruction(L));
 }
 
@@ -1299,6 +1293,34 @@ void __wrap_lua_upvaluejoin(lua_State *L, int index, int n, int other, int m) {
   since.function = "lua_upvaluejoin";
   __real_lua_upvaluejoin(L, index, n, other, m);
 }
+
+/* An upvalue that is closed gets its value. */
+static void note_closing(lua_State *L, StkId level) {
+  UpVal *open;
+  uint64_t left = most_members;
+  if (given == NULL) return;
+  for (open = first_open(L); open != NULL && left-- > 0 && (char *)upvalue_value(open) >= (char *)level; open = next_open(open))
+    writes_into(obj2gco(open));
+}
+
+#if LUA_VERSION_NUM == 501
+void __real_luaF_close(lua_State *L, StkId level);
+void __wrap_luaF_close(lua_State *L, StkId level) {
+  note_closing(L, level);
+  __real_luaF_close(L, level);
+}
+#else
+void __real_luaF_closeupval(lua_State *L, StkId level);
+void __wrap_luaF_closeupval(lua_State *L, StkId level) {
+  note_closing(L, level);
+  __real_luaF_closeupval(L, level);
+}
+StkId __real_luaF_close(lua_State *L, StkId level, int status, int yields);
+StkId __wrap_luaF_close(lua_State *L, StkId level, int status, int yields) {
+  note_closing(L, level);
+  return __real_luaF_close(L, level, status, yields);
+}
+#endif
 
 lua_State *__real_lua_newthread(lua_State *L);
 lua_State *__wrap_lua_newthread(lua_State *L) {
