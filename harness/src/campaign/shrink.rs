@@ -29,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// How many scripts may be judged for it.
 const MAX_CALLS: u64 = 60_000;
 /// Parts of the instructions that a candidate may use, the smallest first.
-const FEWER_INSTRUCTIONS: [u64; 2] = [16, 4];
+const FEWER_INSTRUCTIONS: [u64; 1] = [4];
 /// How many explicit schedules may be judged.
 const MAX_SCHEDULES: u64 = 1_000;
 

@@ -111,6 +111,24 @@ fn remove_part(kind: &mut ExpressionKind, at: usize) {
     }
 }
 
+/// Puts a function that another one returns in its place.
+pub(super) fn returned_functions(chunk: &Chunk, site: usize) -> Option<Vec<Chunk>> {
+    let mut scratch = chunk.clone();
+    let returned = edit_function(&mut scratch, site, |body| match body.block.statements.last() {
+        Some(Statement { kind: StatementKind::Return(values), .. }) => match values.as_slice() {
+            [Expression { kind: ExpressionKind::Function(inner), .. }] => Some(inner.clone()),
+            _ => None,
+        },
+        _ => None,
+    })?;
+    let candidate = |inner: Box<FunctionBody>| {
+        let mut candidate = chunk.clone();
+        edit_function(&mut candidate, site, |body| *body = *inner);
+        candidate
+    };
+    Some(returned.map(candidate).into_iter().collect())
+}
+
 /// Drops a parameter of a function, or the values of a `return` in it.
 pub(super) fn drop_parameters(chunk: &Chunk, site: usize) -> Option<Vec<Chunk>> {
     let mut scratch = chunk.clone();

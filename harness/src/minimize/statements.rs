@@ -2,7 +2,7 @@
 
 use moonphase_vm::syntax::ast::*;
 
-use super::tree::{functions_in, repeated, replacements, splices, text_of};
+use super::tree::{functions_in, local, repeated, replacements, splices, statement, text_of};
 
 /// Runs of equal statements at least this long may become a loop.
 const SHORTEST_RUN: usize = 4;
@@ -14,8 +14,10 @@ pub(super) fn unwrap(chunk: &Chunk, site: usize) -> Option<Vec<Chunk>> {
             StatementKind::Do(body) | StatementKind::While { body, .. } | StatementKind::Repeat { body, .. } => {
                 vec![body.clone()]
             }
-            StatementKind::NumericFor(node) => vec![node.body.clone()],
-            StatementKind::GenericFor(node) => vec![node.body.clone()],
+            StatementKind::NumericFor(node) => {
+                vec![node.body.clone(), scope(std::slice::from_ref(&node.variable), &node.body)]
+            }
+            StatementKind::GenericFor(node) => vec![node.body.clone(), scope(&node.variables, &node.body)],
             StatementKind::If { arms, otherwise } => {
                 arms.iter().map(|arm| &arm.block).chain(otherwise).cloned().collect()
             }
@@ -23,6 +25,13 @@ pub(super) fn unwrap(chunk: &Chunk, site: usize) -> Option<Vec<Chunk>> {
         };
         blocks.into_iter().map(without_return).collect()
     })
+}
+
+/// The body of a loop with its variables in a block of their own, which closes them as the loop does.
+fn scope(variables: &[NameAt], body: &Block) -> Block {
+    let mut statements = vec![local(variables.to_vec(), Vec::new())];
+    statements.extend(without_return(body.clone()));
+    Block { statements: vec![statement(StatementKind::Do(Block { statements }))] }
 }
 
 /// Drops a branch of an `if`, which keeps at least one with a condition.

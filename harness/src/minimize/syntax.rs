@@ -27,6 +27,7 @@ const REDUCTIONS: &[Pass] = &[
     expressions::simplify,
     expressions::drop_parts,
     expressions::drop_parameters,
+    expressions::returned_functions,
     lists::drop_items,
     variables::fields_to_variables,
     variables::merge_declarations,
@@ -170,6 +171,9 @@ impl<'s, 'j> Search<'s, 'j> {
                 changed |= self.run(*pass);
             }
             // Taking statements out of their loop makes the text depend on the number of steps, so it comes last.
+            if !changed {
+                self.run(timing::fewer_turns);
+            }
             if !(changed || self.run(timing::narrow)) || self.session.spent() {
                 return;
             }

@@ -11,12 +11,16 @@ use moonphase_vm::syntax::code_lines;
 use super::expressions::{call_of, string_of};
 use super::statements::repetition;
 use super::tree::{
-    collect_garbage, edit_block, edit_statement, for_each_expression, repeated, replacements, statement,
+    call_of_global, collect_garbage, edit_block, edit_statement, for_each_expression, made, repeated, replacements,
+    statement,
 };
 use crate::language::{Feature, Language};
 
 /// As many steps as a small heap needs for a whole cycle, and some more.
 pub(super) const CYCLE: i64 = 120;
+
+/// The same where a step is as small as `setstepmul` can make it: an object, or some strings.
+const CYCLE_OF_OBJECTS: i64 = 800;
 
 /// By how much the number of steps is changed for a candidate.
 const REACH: i64 = 12;
@@ -74,15 +78,21 @@ pub(super) fn retimed(chunk: &Chunk) -> impl Iterator<Item = Chunk> {
 pub(super) fn at_any_time(chunk: &Chunk) -> impl Iterator<Item = Chunk> {
     /// How often the moment is looked for in a cycle.
     const MOMENTS: i64 = 30;
-    let cycle = cycle_of(chunk);
+    let cycle = cycle_of(chunk, counts_objects(chunk));
     let stride = if cycle > 2 * CYCLE { cycle / 2 / MOMENTS } else { 1 };
     with_other_counts(chunk, cycle / 2, stride as usize)
 }
 
 /// As many steps as the heap of a chunk needs for a whole cycle, and some more: what a line makes is seldom more than two
 /// objects.
-fn cycle_of(chunk: &Chunk) -> i64 {
-    CYCLE.saturating_add(2 * code_lines(chunk) as i64)
+fn cycle_of(chunk: &Chunk, counts_objects: bool) -> i64 {
+    let library = if counts_objects { CYCLE_OF_OBJECTS } else { CYCLE };
+    library.saturating_add(2 * code_lines(chunk) as i64)
+}
+
+/// Whether the chunk chooses the size of steps by `setstepmul`.
+fn counts_objects(chunk: &Chunk) -> bool {
+    chunk.block.statements.iter().any(|statement| is_option(statement, "setstepmul"))
 }
 
 fn with_other_counts(chunk: &Chunk, reach: i64, stride: usize) -> impl Iterator<Item = Chunk> {
@@ -122,8 +132,8 @@ pub(super) fn without_turns(chunk: &Chunk) -> Chunk {
     still
 }
 
-/// The chunk with its last statements run after every single step of a whole cycle, and no other steps; then with a
-/// burst of steps before its last statements, for those that can be run only once.
+/// The chunk with its last statements run after every single step of a whole cycle, and no other steps, with new strings and tables
+/// where a call of them is given some; then with a burst of steps before its last statements, for those that can be run only once.
 pub(super) fn stagings(chunk: &Chunk, language: &Language) -> Vec<Chunk> {
     let mut plain: Vec<Statement> = Vec::new();
     for statement in &chunk.block.statements {
@@ -139,9 +149,9 @@ pub(super) fn stagings(chunk: &Chunk, language: &Language) -> Vec<Chunk> {
     if matches!(plain.last().map(|last| &last.kind), Some(StatementKind::Return(_))) {
         return Vec::new();
     }
-    let cycle = cycle_of(chunk);
-    let staging = |tail: usize, repeats: bool| {
-        let (before, after) = plain.split_at(plain.len() - tail);
+    let cycle = cycle_of(chunk, !language.has(Feature::Modes));
+    let staging = |tail: usize, after: &[Statement], repeats: bool| {
+        let before = &plain[..plain.len() - tail];
         let mut statements = vec![mode.clone(), collect_garbage("stop", &[])];
         statements.extend_from_slice(before);
         let step = collect_garbage("step", &[]);
@@ -154,8 +164,57 @@ pub(super) fn stagings(chunk: &Chunk, language: &Language) -> Vec<Chunk> {
         Chunk { block: Block { statements }, last_line: 0 }
     };
     let tails = |longest: usize| 1..=longest.min(plain.len());
-    let again = tails(4).map(|tail| staging(tail, true));
-    again.chain(tails(2).map(|tail| staging(tail, false))).collect()
+    let last = |tail: usize| &plain[plain.len() - tail..];
+    let again = tails(4).flat_map(|tail| {
+        let mut repeated = with_new_values(last(tail));
+        repeated.push(last(tail).to_vec());
+        repeated.into_iter().map(move |after| staging(tail, &after, true))
+    });
+    again.chain(tails(2).map(|tail| staging(tail, last(tail), false))).collect()
+}
+
+/// Statements with values that were never there before where calls are given others: a string in the place of a string, since equal
+/// strings are one object, which is not new when it is made again; and a table in the place of a variable that comes last.
+fn with_new_values(statements: &[Statement]) -> Vec<Vec<Statement>> {
+    let table = || ExpressionKind::Table(Vec::new());
+    let changed = |change: &dyn Fn(&mut Vec<Expression>)| {
+        let mut changed = statements.to_vec();
+        for statement in &mut changed {
+            if let StatementKind::Call(call) = &mut statement.kind
+                && let Some(arguments) = call.kind.arguments_mut()
+            {
+                change(arguments);
+            }
+        }
+        changed
+    };
+    let strings = changed(&|arguments| {
+        for argument in arguments.iter_mut().filter(|argument| makes_string(argument)) {
+            argument.kind = call_of_global("tostring", vec![made(table())]);
+        }
+    });
+    let tables = changed(&|arguments| {
+        if let Some(last @ Expression { kind: ExpressionKind::Name(_), .. }) = arguments.last_mut() {
+            last.kind = table();
+        }
+    });
+    [strings, tables].into_iter().filter(|changed| changed != statements).collect()
+}
+
+/// Whether the value is a string, by the look of it.
+fn makes_string(expression: &Expression) -> bool {
+    match &expression.kind {
+        ExpressionKind::String(_) => true,
+        ExpressionKind::Binary(binary) => binary.operator == BinaryOperator::Concat,
+        ExpressionKind::MethodCall(call) => {
+            let object = match &call.object.kind {
+                ExpressionKind::Parenthesized(inner) => inner,
+                _ => &call.object,
+            };
+            string_of(object).is_some()
+        }
+        _ => false,
+    }
 }
 
 /// The chunk with ever more of its last statements run again and again, with steps before each of them: for what shows only
@@ -181,7 +240,7 @@ pub(super) fn stressed(chunk: &Chunk, language: &Language) -> Vec<Chunk> {
                 }
                 body.push(statement.clone());
             }
-            let rounds = (4 * cycle_of(chunk) / (tail as i64 * steps)).clamp(4, CYCLE);
+            let rounds = (4 * cycle_of(chunk, !language.has(Feature::Modes)) / (tail as i64 * steps)).clamp(4, CYCLE);
             let mut statements = vec![mode.clone(), collect_garbage("stop", &[])];
             statements.extend_from_slice(before);
             statements.push(repeated(rounds, body));
@@ -195,7 +254,7 @@ pub(super) fn stressed(chunk: &Chunk, language: &Language) -> Vec<Chunk> {
 /// alone.
 pub(super) fn mode_of(generational: bool, language: &Language) -> Statement {
     match generational {
-        _ if !language.has(Feature::Modes) => collect_garbage("setstepmul", &[100]),
+        _ if !language.has(Feature::Modes) => collect_garbage("setstepmul", &[1]),
         true => collect_garbage("generational", &[]),
         false => collect_garbage("incremental", &[100, 100, 1]),
     }
@@ -217,11 +276,14 @@ fn remove_collector_calls(chunk: &mut Chunk) -> bool {
     generational
 }
 
-/// Takes what follows a step in a loop out of the loop, which then makes just as many steps as are needed.
+/// Takes what follows a step in a loop out of the loop, which then makes just as many steps as are needed: about as many as before,
+/// where the loop had no turn too many.
 pub(super) fn narrow(chunk: &Chunk, site: usize) -> Option<Vec<Chunk>> {
+    const NEAR: i64 = 12;
+    const MOST: i64 = CYCLE;
     replacements(chunk, site, |statements, at| {
         let Some((body, count)) = repetition(&statements[at]) else { return Vec::new() };
-        let Some(((step, rest), count)) = body.split_first().zip(Some(count.min(CYCLE))) else { return Vec::new() };
+        let Some((step, rest)) = body.split_first() else { return Vec::new() };
         if !is_step(step) || rest.is_empty() {
             return Vec::new();
         }
@@ -230,7 +292,22 @@ pub(super) fn narrow(chunk: &Chunk, site: usize) -> Option<Vec<Chunk>> {
             statements.extend_from_slice(rest);
             statements
         };
-        (1..=count).map(narrowed).collect()
+        let nearby = (0..=NEAR).flat_map(|change| [count.saturating_sub(change), count.saturating_add(change)]);
+        let all = nearby.chain((1..count.min(MOST)).rev());
+        all.filter(|&count| count > 0).map(narrowed).collect()
+    })
+}
+
+/// Makes fewer turns of a loop of steps and other statements.
+pub(super) fn fewer_turns(chunk: &Chunk, site: usize) -> Option<Vec<Chunk>> {
+    replacements(chunk, site, |statements, at| {
+        let Some((body, count)) = repetition(&statements[at]) else { return Vec::new() };
+        if !body.first().is_some_and(is_step) || body.len() == 1 {
+            return Vec::new();
+        }
+        let fewer = [count / 2, count * 3 / 4, count * 7 / 8, count - 4, count - 1];
+        let fewer = fewer.into_iter().filter(|fewer| (1..count).contains(fewer));
+        fewer.map(|fewer| vec![repeated(fewer, body.to_vec())]).collect()
     })
 }
 
@@ -243,8 +320,9 @@ pub(super) fn one_step(chunk: &Chunk, site: usize) -> Option<Vec<Chunk>> {
     })?;
     let mut candidates: Vec<_> = by_default.iter().map(without_pace).collect();
     candidates.extend(by_default.iter().cloned());
-    for multiplier in (4..=100).step_by(4) {
-        candidates.extend(by_default.iter().skip(1).take(2).map(|candidate| with_multiplier(candidate, multiplier)));
+    let (most, sizes) = if counts_objects(chunk) { (400, by_default.len()) } else { (100, 2) };
+    for multiplier in (4..=most).step_by(4) {
+        candidates.extend(by_default.iter().skip(1).take(sizes).map(|candidate| with_multiplier(candidate, multiplier)));
     }
     Some(candidates)
 }

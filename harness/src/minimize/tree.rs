@@ -364,10 +364,19 @@ fn string(text: &str) -> Expression {
     made(ExpressionKind::String(Rc::from(text.as_bytes())))
 }
 
+/// A call.
+fn call_expression(function: ExpressionKind, arguments: Vec<Expression>) -> ExpressionKind {
+    ExpressionKind::Call(Box::new(Call { function: made(function), arguments, line: 0 }))
+}
+
+/// A call of a global function.
+pub(super) fn call_of_global(name: &str, arguments: Vec<Expression>) -> ExpressionKind {
+    call_expression(ExpressionKind::Name(name.into()), arguments)
+}
+
 /// A statement that is a call.
 fn call(function: ExpressionKind, arguments: Vec<Expression>) -> Statement {
-    let call = Call { function: made(function), arguments, line: 0 };
-    statement(StatementKind::Call(made(ExpressionKind::Call(Box::new(call)))))
+    statement(StatementKind::Call(made(call_expression(function, arguments))))
 }
 
 /// A call of `collectgarbage`.
