@@ -111,6 +111,9 @@ pub fn minimize(shrinkable: Shrinkable, language: &Language, judge: &mut dyn Jud
     };
     let reproduced = session.keeps(&text);
     if reproduced {
+        if let (Shrinkable::Script(script), false) = (&shrinkable, language.has(crate::language::Feature::Modes)) {
+            text = model::reduce(&mut session, script).render(language).text;
+        }
         let mut parsed = session.printed(&text);
         let settled = parsed.clone().and_then(|(chunk, printed)| syntax::settle(&mut session, chunk, printed));
         match (settled, &shrinkable) {

@@ -11,7 +11,7 @@ use moonphase_vm::syntax::code_lines;
 use super::expressions::{call_of, string_of};
 use super::statements::repetition;
 use super::tree::{
-    call_of_global, collect_garbage, edit_block, edit_statement, for_each_expression, made, repeated, replacements,
+    call_of_global, collect_garbage, edit_block, edit_statement, for_each_expression, made, repeated, replacements, splices,
     statement,
 };
 use crate::language::{Feature, Language};
@@ -311,12 +311,17 @@ pub(super) fn fewer_turns(chunk: &Chunk, site: usize) -> Option<Vec<Chunk>> {
     })
 }
 
-/// One large step in the place of a burst of small ones.
+/// One large step in the place of a burst of small ones, or of several steps.
 pub(super) fn one_step(chunk: &Chunk, site: usize) -> Option<Vec<Chunk>> {
     const LARGEST: i64 = 10;
-    let by_default = replacements(chunk, site, |statements, at| match burst(&statements[at]) {
-        Some(_) => (0..=LARGEST).map(|size| vec![collect_garbage("step", &[size])]).collect(),
-        None => Vec::new(),
+    let by_default = splices(chunk, site, |statements, at| {
+        let steps = statements[at..].iter().take_while(|&statement| is_step(statement) || burst(statement).is_some());
+        let count = steps.count();
+        if count > 1 || burst(&statements[at]).is_some() {
+            (0..=LARGEST).map(|size| (count, vec![collect_garbage("step", &[size])])).collect()
+        } else {
+            Vec::new()
+        }
     })?;
     let mut candidates: Vec<_> = by_default.iter().map(without_pace).collect();
     candidates.extend(by_default.iter().cloned());
