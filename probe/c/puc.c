@@ -906,6 +906,7 @@ static int definition(uint64_t address, const char **source, size_t *size, uint3
 #define frame_line(t, ci) getline(frame_code(ci), frame_pc(t, ci))
 #define outer_frame(t, ci) ((ci) > (t)->base_ci ? (ci) - 1 : NULL)
 #define frame_first(ci) ((ci)->base)
+#define frame_function(ci) ((ci)->func)
 #else
 #define is_lua_frame(ci) isLua(ci)
 #define frame_code(ci) (ci_func(ci)->p)
@@ -913,6 +914,7 @@ static int definition(uint64_t address, const char **source, size_t *size, uint3
 #define frame_line(t, ci) luaG_getfuncline(frame_code(ci), frame_pc(t, ci))
 #define outer_frame(t, ci) ((ci)->previous)
 #define frame_first(ci) frame_base(ci)
+#define frame_function(ci) s2v(frame_base(ci) - 1)
 #endif
 
 static int location(const char **source, size_t *size, uint32_t *line) {
@@ -1184,6 +1186,102 @@ static void tick(lua_State *L) {
   since.frees = arena.frees;
   since.function = NULL;
   note_writes(L, next_instruction(L));
+}
+
+static const char *instruction_name(Instruction i) {
+#define NAMED(name) case OP_##name: return #name
+  switch (GET_OPCODE(i)) {
+    NAMED(SETTABLE); NAMED(SETUPVAL); NAMED(SETLIST); NAMED(CALL); NAMED(TAILCALL); NAMED(CLOSURE); NAMED(CLOSE); NAMED(RETURN);
+    NAMED(CONCAT); NAMED(NEWTABLE); NAMED(VARARG); NAMED(MOVE); NAMED(LOADK); NAMED(GETTABLE); NAMED(GETUPVAL); NAMED(SELF);
+    NAMED(LOADNIL); NAMED(JMP); NAMED(FORLOOP); NAMED(FORPREP); NAMED(TFORLOOP); NAMED(EQ); NAMED(LT); NAMED(LE); NAMED(TEST);
+    NAMED(TESTSET); NAMED(LEN); NAMED(NOT);
+#if LUA_VERSION_NUM == 501
+    NAMED(SETGLOBAL); NAMED(GETGLOBAL); NAMED(LOADBOOL);
+#else
+    NAMED(SETTABUP); NAMED(SETI); NAMED(SETFIELD); NAMED(GETTABUP); NAMED(GETI); NAMED(GETFIELD); NAMED(RETURN0);
+    NAMED(RETURN1); NAMED(TFORCALL); NAMED(TFORPREP); NAMED(TBC);
+#endif
+    default: return "";
+  }
+}
+
+/* The native function in a value; NULL if there is none. */
+static lua_CFunction native_in(const TValue *v) {
+#if LUA_VERSION_NUM == 501
+  return ttisfunction(v) && clvalue(v)->c.isC ? clvalue(v)->c.f : NULL;
+#else
+  return ttislcf(v) ? fvalue(v) : ttisCclosure(v) ? clCvalue(v)->f : NULL;
+#endif
+}
+
+/* The text of a key that is a string. */
+static const char *key_string(Node *n) {
+  GCObject *key = key_object(n);
+  return key != NULL && is_readable(key) && kind_of(key) == MP_STRING ? string_bytes(key) : NULL;
+}
+
+/* Finds a native function in a table, or in the tables in it, and writes down how one gets there. */
+static int find_native(const Table *t, lua_CFunction wanted, const char *way, char *name, size_t room) {
+  int i;
+  for (i = 0; i < (int)sizenode(t); i++) {
+    Node *n = gnode(t, i);
+    const char *key = key_string(n);
+    if (key != NULL && native_in(entry_value(n)) == wanted) {
+      snprintf(name, room, "%s%s%s", way, *way ? "." : "", key);
+      return 1;
+    }
+  }
+  if (*way != '\0') return 0;
+  for (i = 0; i < (int)sizenode(t); i++) {
+    Node *n = gnode(t, i);
+    const char *key = key_string(n);
+    if (key != NULL && ttistable(entry_value(n)) && is_readable(gcvalue(entry_value(n))) && hvalue(entry_value(n)) != t &&
+        find_native(hvalue(entry_value(n)), wanted, key, name, room))
+      return 1;
+  }
+  return 0;
+}
+
+static void name_native(lua_CFunction f, char *name, size_t room) {
+#if LUA_VERSION_NUM == 501
+  const TValue *globals = gt(main_thread);
+#else
+  const TValue *globals = luaH_getint(hvalue(&global()->l_registry), LUA_RIDX_GLOBALS);
+#endif
+  if (ttistable(globals)) find_native(hvalue(globals), f, "", name, room);
+}
+
+static void deed(mp_deed *told) {
+  lua_State *L = running;
+  Instruction i;
+  CallInfo *outer;
+  const TValue *called = NULL, *v;
+  memset(told, 0, sizeof *told);
+  if (L == NULL || !isLua(L->ci)) return;
+  i = next_instruction(L);
+  outer = outer_frame(L, L->ci);
+  switch (GET_OPCODE(i)) {
+    case OP_CALL: case OP_TAILCALL: called = register_at(L, GETARG_A(i)); break;
+    case OP_RETURN:
+#if LUA_VERSION_NUM == 504
+    case OP_RETURN0: case OP_RETURN1:
+#endif
+      /* A native function goes on. */
+      if (outer != NULL && !isLua(outer)) called = frame_function(outer);
+      break;
+    default: break;
+  }
+  if (called != NULL && native_in(called) != NULL) {
+    told->kind = MP_NATIVE_CALL;
+    name_native(native_in(called), told->name, sizeof told->name);
+    for (v = called + 1; v < (const TValue *)slot_value(top_of(L)) && v <= called + 3 && told->closure == 0; v++) {
+      if (is_lua_function(v)) told->closure = (uint64_t)(uintptr_t)gcvalue(v);
+    }
+    return;
+  }
+  told->kind = MP_INSTRUCTION;
+  snprintf(told->name, sizeof told->name, "%s", instruction_name(i));
+  told->closure = (uint64_t)(uintptr_t)running_closure(L);
 }
 
 /* Whether a hook that the VM has come to is the script's. */
@@ -1531,7 +1629,7 @@ static void run(const mp_case *the_case, mp_result *the_result) {
 EXPORTED const mp_engine *moonphase_engine(void) {
   static const mp_engine engine = {
     MP_ABI, LUA_VERSION_NUM, LUA_RELEASE, run, look_now, glance, string_at, definition, location,
-    upvalue_name, slot_name, key_text, depth, set_marks
+    upvalue_name, slot_name, key_text, depth, deed, set_marks
   };
   return &engine;
 }

@@ -166,6 +166,17 @@ enum {
   MP_ALL_TICKS
 };
 
+/* What is about to be done at a tick. */
+enum { MP_INSTRUCTION, MP_NATIVE_CALL };
+
+typedef struct mp_deed {
+  int kind;             /* of the above */
+  char name[64];        /* of the instruction, as its Lua calls it; of the native function, by the way from the globals to it.
+                        ** Empty if it has none. */
+  uint64_t closure;     /* the Lua function that is the first of the call's arguments that is one, or that executes the instruction;
+                        ** or 0 */
+} mp_deed;
+
 typedef struct mp_case {
   const char *source, *chunk_name, *prelude;
   size_t source_size, prelude_size;
@@ -213,6 +224,8 @@ typedef struct mp_engine {
   /* The key of a table's node as text; what it is: 0 nothing, 1 a number, 2 false, 3 true, 4 other that is no object. */
   int (*key)(uint64_t table, uint32_t node, char *text, size_t room);
   uint32_t (*depth)(void);
+  /* Of the running thread, at a tick. */
+  void (*deed)(mp_deed *deed);
   /* Damages the heap: sets the mark byte of an object. For tests of checkers. */
   void (*set_marks)(uint64_t address, uint8_t marks);
 } mp_engine;

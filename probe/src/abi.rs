@@ -106,6 +106,13 @@ pub(crate) struct Event {
 }
 
 #[repr(C)]
+pub(crate) struct Deed {
+    pub(crate) kind: c_int,
+    pub(crate) name: [c_char; 64],
+    pub(crate) closure: u64,
+}
+
+#[repr(C)]
 pub(crate) struct Case {
     pub(crate) source: *const c_char,
     pub(crate) chunk_name: *const c_char,
@@ -154,5 +161,6 @@ pub(crate) struct Engine {
     pub(crate) slot_name: unsafe extern "C" fn(u64, u32) -> *const c_char,
     pub(crate) key: unsafe extern "C" fn(u64, u32, *mut c_char, usize) -> c_int,
     pub(crate) depth: unsafe extern "C" fn() -> u32,
+    pub(crate) deed: unsafe extern "C" fn(*mut Deed),
     pub(crate) set_marks: unsafe extern "C" fn(u64, u8),
 }

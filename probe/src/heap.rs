@@ -77,6 +77,18 @@ impl<'h> ProbedHeap<'h> {
         (!self.has(object, flag::FREED)).then(|| self.object(object).address)
     }
 
+    /// The object at an address.
+    pub(crate) fn at(self, address: u64) -> Option<ProbedObject> {
+        let index = self.all().iter().position(|object| object.address == address)?;
+        u32::try_from(index).ok().map(ProbedObject)
+    }
+
+    /// The object of this number that is not freed.
+    pub fn numbered(self, id: u32) -> Option<ProbedObject> {
+        let index = self.all().iter().position(|object| object.number == id && object.flags & flag::FREED == 0)?;
+        u32::try_from(index).ok().map(ProbedObject)
+    }
+
     /// A number made of all that the look has, addresses included.
     pub fn fingerprint(self) -> u64 {
         let mut hasher = DefaultHasher::new();

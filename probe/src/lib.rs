@@ -19,4 +19,4 @@ mod run;
 pub use heap::{ProbedHeap, ProbedObject};
 pub use load::{LoadError, ProbedLua, Stock};
 pub use memory::RESERVED_BYTES;
-pub use run::{End, Glance, Moment, MomentKind, Ran, Script, Ticks};
+pub use run::{Deed, End, Glance, Moment, MomentKind, Ran, Script, Ticks};

@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use moonphase_heap::Phase;
 
 use crate::abi;
-use crate::heap::ProbedHeap;
+use crate::heap::{ProbedHeap, ProbedObject};
 use crate::load::ProbedLua;
 use crate::memory::Memory;
 
@@ -109,6 +109,18 @@ pub enum Glance {
     All,
 }
 
+/// What a Lua is about to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deed {
+    /// Whether it is a call of a native function, or the end of a function that such a one has called; else an instruction.
+    pub native: bool,
+    /// The native function by the way from the globals to it, as `debug.setupvalue`; the instruction as its Lua calls it, as
+    /// `SETUPVAL`. `None` if it has no name.
+    pub name: Option<String>,
+    /// The Lua function that is an argument of the call, or that executes the instruction.
+    pub closure: Option<ProbedObject>,
+}
+
 /// A moment at which the heap stands still.
 pub struct Moment<'m> {
     lua: &'m ProbedLua,
@@ -153,6 +165,16 @@ impl Moment<'_> {
         // SAFETY: the Lua stands still, in the call that tells this event.
         let seen = unsafe { (self.lua.engine.glance)(glance as c_int) };
         seen & abi::TO_FREED != 0 || seen & (abi::BLACK_TO_WHITE | abi::ODD_GRAY) != 0 && self.phase().is_marking()
+    }
+
+    /// What the Lua is about to do, at a tick. The heap is that of this moment.
+    pub fn deed(&self, heap: ProbedHeap<'_>) -> Deed {
+        let mut deed = abi::Deed { kind: 0, name: [0; 64], closure: 0 };
+        // SAFETY: the Lua stands still, in the call that tells this event.
+        unsafe { (self.lua.engine.deed)(&mut deed) };
+        // SAFETY: the engine ends the name with a zero byte.
+        let name = unsafe { CStr::from_ptr(deed.name.as_ptr()) }.to_string_lossy().into_owned();
+        Deed { native: deed.kind == 1, name: Some(name).filter(|name| !name.is_empty()), closure: heap.at(deed.closure) }
     }
 
     /// The heap as it is now.

@@ -6,8 +6,8 @@
 
 use std::ops::ControlFlow;
 
-use moonphase_heap::{Abilities, Phase};
-use moonphase_invariants::{Checker, History, Level};
+use moonphase_heap::{Abilities, Heap, Names, Phase};
+use moonphase_invariants::{Checker, History, Level, ObjectInfo, Violation};
 use moonphase_probe::{self as probe, Glance, Moment, MomentKind, ProbedLua, Ticks};
 use moonphase_vm::Schedule;
 
@@ -16,7 +16,7 @@ use crate::finding::Signature;
 use crate::language::{Feature, Language};
 use crate::limits::Limits;
 use crate::outcome::{End, LimitKind, Outcome, Output};
-use crate::report::Explanation;
+use crate::report::{Deed, Explanation, Place, Thing};
 use crate::settings::Check;
 use crate::words::Words;
 
@@ -91,6 +91,63 @@ fn script_of<'c>(case: &Case<'c>, limits: &Limits, level: Option<Level>) -> prob
     }
 }
 
+impl ProbedEngine {
+    /// What was done right before a violation was seen: the script runs once more, the same to the address, and is looked at before
+    /// and after its last instruction.
+    fn deed_before(
+        &self,
+        violation: &Violation,
+        (number, ended): (u64, bool),
+        case: &Case<'_>,
+        limits: &Limits,
+    ) -> Option<Deed> {
+        let before = if ended { number } else { number.checked_sub(1)? };
+        let (holder, target) = (violation.parent.as_ref()?.id, violation.child.as_ref()?.id);
+        let mut deed = None;
+        let script = script_of(case, limits, Some(Level::Full));
+        let ran = self.lua.run(&script, &mut |moment| {
+            let is_last = moment.number() == number && (moment.kind == MomentKind::Ended) == ended;
+            match (&mut deed, moment.kind) {
+                (None, MomentKind::Tick) if moment.number() == before => {
+                    let heap = moment.look();
+                    let next = moment.deed(heap);
+                    let closure = next.closure.map(|closure| {
+                        let has_holder = refers(heap, closure, holder);
+                        (Thing::of(ObjectInfo::of(heap, closure)), has_holder)
+                    });
+                    deed = Some(Deed {
+                        native: next.native,
+                        name: next.name,
+                        api: None,
+                        place: heap.location().map(|location| Place::of(&location, case.chunk_name.as_bytes())),
+                        closure_has_holder: closure.as_ref().is_some_and(|(_, has_holder)| *has_holder),
+                        closure: closure.map(|(closure, _)| closure),
+                        wrote: !heap.numbered(holder).is_some_and(|holder| refers(heap, holder, target)),
+                        worked: false,
+                        barriers: 0,
+                    });
+                }
+                (Some(deed), MomentKind::Tick | MomentKind::Ended) if is_last => {
+                    deed.api = moment.function().map(str::to_owned);
+                    return ControlFlow::Break(());
+                }
+                (Some(deed), MomentKind::Barrier) => deed.barriers += 1,
+                (Some(deed), MomentKind::StepBegin { .. }) => deed.worked = true,
+                _ => {}
+            }
+            ControlFlow::Continue(())
+        });
+        ran.ok().and(deed)
+    }
+}
+
+/// Whether an object refers to the one of this number.
+fn refers<H: Heap>(heap: H, from: H::Object, to: u32) -> bool {
+    let mut found = false;
+    heap.references(from, |edge| found |= heap.id(edge.target) == to);
+    found
+}
+
 /// Looks at the heap when there is reason to.
 struct Watch {
     checker: Option<Checker>,
@@ -101,6 +158,8 @@ struct Watch {
     before: Phase,
     /// What it has done since the last tick.
     worked: Worked,
+    /// The tick before which the heap was looked at last, and whether the script had ended.
+    looked: (u64, bool),
 }
 
 /// What the collector has done.
@@ -141,7 +200,11 @@ impl Watch {
             (Some(Level::Barrier), Worked::Nothing) => marking && moment.is_suspicious(Glance::Written),
             (_, worked) => worked != Worked::Nothing,
         };
-        if whole && checker.look(moment.look()).is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        if !whole {
+            return ControlFlow::Continue(());
+        }
+        self.looked = (moment.number(), moment.kind == MomentKind::Ended);
+        if checker.look(moment.look()).is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 }
 
@@ -178,6 +241,7 @@ impl Engine for ProbedEngine {
             freed: 0,
             before: Phase::Pause,
             worked: Worked::Nothing,
+            looked: (0, false),
         };
         let ran = match self.lua.run(&script_of(case, limits, level), &mut |moment| watch.told(moment)) {
             Ok(ran) => ran,
@@ -195,13 +259,16 @@ impl Engine for ProbedEngine {
             // Where nothing was found there was no room for a state.
             probe::End::Stopped | probe::End::NoState(_) => End::Limit(LimitKind::Memory),
         };
+        let looked = watch.looked;
         let violation = watch.checker.and_then(Checker::into_violation);
-        let sightings = violation.map(|violation| {
-            let explain = || Explanation::of_violation(&violation, &History::default(), case.chunk_name.as_bytes());
-            Sighting {
-                signature: Signature::of_violation(&violation),
-                explanation: case.look.history.then(|| Box::new(explain())),
-            }
+        let sightings = violation.map(|mut violation| {
+            violation.event = looked.0;
+            let explanation = case.look.history.then(|| {
+                let deed = self.deed_before(&violation, looked, case, limits);
+                let chunk = case.chunk_name.as_bytes();
+                Box::new(Explanation::of_violation(&violation, &History::default(), chunk).with_deed(deed))
+            });
+            Sighting { signature: Signature::of_violation(&violation), explanation }
         });
         Run {
             sightings: sightings.into_iter().collect(),

@@ -52,6 +52,31 @@ pub struct Broken {
     pub freed: Option<When>,
     /// Who wrote the reference.
     pub store: Option<Store>,
+    /// What was done right before, where the heap is looked at between instructions.
+    pub deed: Option<Deed>,
+}
+
+/// What a Lua did between two neighbouring looks at its heap.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deed {
+    /// Whether a native function did it; else one instruction.
+    pub native: bool,
+    /// The native function, as `debug.setupvalue`, or the instruction, as `SETUPVAL`; `None` where it has no name.
+    pub name: Option<String>,
+    /// The function of the API that was called last meanwhile, of those that may write.
+    pub api: Option<String>,
+    /// The line.
+    pub place: Option<Place>,
+    /// The Lua function that the native function was given, or that executed the instruction.
+    pub closure: Option<Thing>,
+    /// Whether the closure has the holder as an upvalue.
+    pub closure_has_holder: bool,
+    /// Whether the reference was written: it was not there before.
+    pub wrote: bool,
+    /// Whether the collector worked meanwhile.
+    pub worked: bool,
+    /// How many barriers acted meanwhile.
+    pub barriers: u32,
 }
 
 /// An object that a report speaks of, as it was at the moment that the report speaks of.
@@ -197,6 +222,14 @@ impl Explanation {
         Explanation::Violation(Box::new(source.broken()))
     }
 
+    /// The same with what was done right before.
+    pub fn with_deed(mut self, deed: Option<Deed>) -> Explanation {
+        if let Explanation::Violation(broken) = &mut self {
+            broken.deed = deed;
+        }
+        self
+    }
+
     /// A difference between what the named runs did.
     pub fn of_difference(
         difference: &Difference,
@@ -219,6 +252,11 @@ impl Explanation {
 }
 
 impl Thing {
+    /// An object as it was seen.
+    pub(crate) fn of(info: ObjectInfo) -> Thing {
+        Thing { shade: Some(Shade::of(&info)), identity: Identity::Met(info), made: None }
+    }
+
     /// The number of the object.
     pub fn id(&self) -> u32 {
         match &self.identity {
@@ -261,6 +299,12 @@ impl Shade {
 }
 
 impl Place {
+    /// A place, which is in the script if its chunk is `chunk`.
+    pub(crate) fn of(location: &Location, chunk: &[u8]) -> Place {
+        let own = location.source == chunk;
+        Place { chunk: (!own).then(|| location.source.clone()), line: location.line }
+    }
+
     /// The line, if it is one of the script.
     pub fn line_of_script(&self) -> Option<u32> {
         (self.chunk.is_none() && self.line > 0).then_some(self.line)
@@ -291,6 +335,7 @@ impl Source<'_> {
             blackened: holder.and_then(|holder| self.blackened(holder.id)),
             freed: child.as_ref().and_then(|child| self.history.freed(child.id)).map(|moment| self.when(moment)),
             store: parent.as_ref().zip(child.as_ref()).and_then(|(parent, child)| self.store(parent.id, child.id)),
+            deed: None,
         }
     }
 
@@ -393,8 +438,7 @@ impl Source<'_> {
     }
 
     fn place(&self, location: &Location) -> Place {
-        let own = location.source == self.chunk;
-        Place { chunk: (!own).then(|| location.source.clone()), line: location.line }
+        Place::of(location, self.chunk)
     }
 }
 

@@ -12,8 +12,8 @@ mod render;
 mod tests;
 
 pub use explanation::{
-    Barrier, Between, Blackened, Broken, Crash, Disagreement, Explanation, Identity, Link, Place, Shade, Store, Thing,
-    When,
+    Barrier, Between, Blackened, Broken, Crash, Deed, Disagreement, Explanation, Identity, Link, Place, Shade, Store,
+    Thing, When,
 };
 pub(crate) use render::printable;
 pub use render::{Context, Style, render};

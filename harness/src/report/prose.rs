@@ -7,7 +7,7 @@ use moonphase_heap::{Colour, Direction, Kind, Site};
 use moonphase_invariants::Invariant;
 use moonphase_vm::gc::Policy;
 
-use super::explanation::{Barrier, Between, Broken, Crash, Disagreement, Link, Place, Shade, Store, Thing, When};
+use super::explanation::{Barrier, Between, Broken, Crash, Deed, Disagreement, Link, Place, Shade, Store, Thing, When};
 use crate::coverage::{Cell, Rule};
 
 /// A line of the script, and what happened there.
@@ -69,6 +69,9 @@ pub(super) fn rule(broken: &Broken) -> String {
 pub(super) fn seen(broken: &Broken) -> String {
     let When { event, .. } = broken.seen;
     let at = moment(&broken.seen);
+    if broken.deed.is_some() {
+        return format!("It was seen to be broken {at}, before instruction {event} of the script.");
+    }
     match &broken.store {
         Some(store) if store.when == broken.seen => format!("It was broken {at}, by event {event}."),
         Some(store) => format!(
@@ -105,6 +108,68 @@ pub(super) fn object(thing: &Thing, broken: &Broken) -> String {
         text.push_str(&format!(" It was freed {}.", moment(freed)));
     }
     text
+}
+
+/// What was done right before, where the heap is looked at between instructions.
+pub(super) fn last_deed(broken: &Broken) -> Vec<String> {
+    let (Some(deed), Some(holder), Some(target)) = (&broken.deed, &broken.holder, &broken.target) else {
+        return Vec::new();
+    };
+    let place = deed.place.as_ref().map(|place| format!(" in {place}")).unwrap_or_default();
+    let who = match (&deed.name, deed.native) {
+        (Some(name), true) => format!("`{name}`, called{place},"),
+        (None, true) => format!("A native function without a name, called{place},"),
+        (Some(name), false) => format!("The instruction {name}{place}"),
+        (None, false) => format!("The last instruction{place}"),
+    };
+    let api = deed.api.as_ref().map(|api| format!(" Of the C API, it called `{api}`.")).unwrap_or_default();
+    if !deed.wrote {
+        let collector = if deed.worked { " The collector worked meanwhile." } else { "" };
+        return vec![format!(
+            "Before that, {} referred to {} already. {who} was the last to run.{api}{collector}",
+            holder.name(),
+            target.name()
+        )];
+    }
+    let mut paragraphs = vec![format!("{who} wrote the reference to {} into {}.{api}", target.name(), holder.name())];
+    if let Some(closure) = deed.closure.as_ref().filter(|_| deed.closure_has_holder) {
+        paragraphs.push(format!(
+            "It was written by way of {}, which has {} as an upvalue. {} was {} then.",
+            closure.full_name(),
+            holder.name(),
+            capital(&closure.name()),
+            shade(closure)
+        ));
+    }
+    match deed.barriers {
+        0 => paragraphs.push("No write barrier acted.".to_owned()),
+        1 => paragraphs.push("A write barrier acted, but left it as it is.".to_owned()),
+        count => paragraphs.push(format!("{count} write barriers acted, but left it as it is.")),
+    }
+    paragraphs
+}
+
+/// What would mend a reference that was written without a barrier that acts.
+fn remedy_of(deed: &Deed, broken: &Broken) -> Vec<String> {
+    let Some(holder) = broken.holder.as_ref().filter(|_| deed.wrote && deed.barriers == 0) else { return Vec::new() };
+    if broken.invariant != Invariant::BlackToWhite {
+        return Vec::new();
+    }
+    let kind = holder.kind();
+    let writer = deed.api.as_ref().or(deed.name.as_ref()).map(|name| format!("`{name}`"));
+    let mut text = format!(
+        "{} needs a write barrier with the {kind} as the parent, since it is the {kind} that holds the reference",
+        writer.unwrap_or_else(|| "Whoever wrote it".to_owned())
+    );
+    if let Some(closure) = deed.closure.as_ref().filter(|_| deed.closure_has_holder) {
+        text.push_str(&format!(
+            ". A barrier with {} as the parent does nothing: it was {}",
+            closure.name(),
+            shade(closure)
+        ));
+    }
+    text.push('.');
+    vec![text]
 }
 
 /// Who wrote the reference, and why no barrier helped.
@@ -254,6 +319,9 @@ pub(super) fn consequence(broken: &Broken) -> Vec<String> {
 
 /// What the facts say about how to mend it.
 pub(super) fn remedy(broken: &Broken, gc: Policy) -> Vec<String> {
+    if let Some(deed) = &broken.deed {
+        return remedy_of(deed, broken);
+    }
     let (Some(store), Some(holder)) = (&broken.store, &broken.holder) else { return Vec::new() };
     let site = store.site;
     let at_once = store.when == broken.seen && broken.invariant == Invariant::BlackToWhite;
@@ -311,7 +379,12 @@ pub(super) fn marks(broken: &Broken) -> Vec<Mark> {
         (Some(store), Some(holder), Some(target)) => {
             add(store.when.place.as_ref(), true, format!("{} is stored into {}", target.name(), holder.name()));
         }
-        _ => add(broken.seen.place.as_ref(), true, "seen here".to_owned()),
+        _ => match (&broken.deed, holder, target) {
+            (Some(Deed { wrote: true, place, .. }), Some(holder), Some(target)) => {
+                add(place.as_ref(), true, format!("{} is stored into {}", target.name(), holder.name()));
+            }
+            _ => add(broken.seen.place.as_ref(), true, "seen here".to_owned()),
+        },
     }
     let sharers = holders(broken);
     if let Some(holder) = holder {

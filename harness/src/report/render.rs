@@ -119,6 +119,7 @@ impl Page {
             }
         }
         self.section("Who wrote it, and why no barrier helped", &prose::cause(broken));
+        self.section("What was done right before", &prose::last_deed(broken));
         let steps = prose::consequence(broken);
         if !steps.is_empty() {
             self.heading("What would have happened next");
