@@ -115,3 +115,9 @@ void *arena_alloc_apart(void *context, void *pointer, size_t old_size, size_t ne
   }
   return made;
 }
+
+int arena_free(const mp_block *block) {
+  if (block == NULL || block->freed) return 0;
+  free_block((mp_block *)block);
+  return 1;
+}

@@ -46,6 +46,9 @@ void *arena_alloc(void *context, void *pointer, size_t old_size, size_t new_size
 /* The same for blocks whose bytes the Lua does not count. */
 void *arena_alloc_apart(void *context, void *pointer, size_t old_size, size_t new_size);
 
+/* Frees a block behind the back of the Lua; whether it was not freed yet. */
+int arena_free(const mp_block *block);
+
 extern char *arena_bottom, *arena_top; /* where blocks begin, and where the next one does */
 
 static inline uint32_t arena_check(const void *block) {

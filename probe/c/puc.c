@@ -56,6 +56,7 @@
 #define TAG_USERDATA LUA_TUSERDATA
 #define next_object(o) ((o)->gch.next)
 #define is_fixed(o) (marks(o) & bitmask(FIXEDBIT))
+#define value_of(v) ((v)->value)
 #define stack_of(t) ((t)->stack)
 #define top_of(t) ((t)->top)
 #define stack_slots(t) ((uint32_t)(t)->stacksize)
@@ -78,6 +79,7 @@
 #define string_field(t, name) luaH_getstr(t, name)
 #define proto_upvalue_name(p, i) ((p)->upvalues[i])
 #define is_generational(g) 0
+#define all_objects(g) ((g)->rootgc)
 #define age_is_touched2(o) 0
 #define age_is_old1(o) 0
 
@@ -93,6 +95,7 @@
 #define TAG_USERDATA LUA_VUSERDATA
 #define next_object(o) ((o)->next)
 #define is_fixed(o) 0 /* those are gray */
+#define value_of(v) ((v)->value_)
 #if defined(LUA_VERSION_RELEASE_NUM) && LUA_VERSION_RELEASE_NUM >= 50406
 #define stack_of(t) ((t)->stack.p)
 #define top_of(t) ((t)->top.p)
@@ -127,6 +130,7 @@
 #define string_field(t, name) luaH_getshortstr(t, name)
 #define proto_upvalue_name(p, i) ((p)->upvalues[i].name)
 #define is_generational(g) ((g)->gckind == KGC_GEN)
+#define all_objects(g) ((g)->allgc)
 #define age_is_touched2(o) (getage(o) == G_TOUCHED2)
 #define age_is_old1(o) (getage(o) == G_OLD1)
 
@@ -433,7 +437,7 @@ static void fill_lists(void) {
       if (!is_readable(o)) break;
       o = next_object(o);
       index = meet(o);
-      objects[index].flags |= MP_FINALIZER;
+      if (is_readable(o) && (marks(o) & bitmask(FINALIZEDBIT))) objects[index].flags |= MP_FINALIZER;
       push(members, index);
     } while (o != g->tmudata && left-- > 0);
   }
@@ -698,9 +702,9 @@ static void glance_at_colour(const GCObject *o, uint8_t kind) {
     met_gray++;
 }
 
-/* While the collector marks, what a black object refers to stays marked: its references are followed once, and again when something
-** was written. This is the number of the run of glances for which that is so. */
-static uint32_t glances;
+/* While the collector marks, what a black object refers to stays marked: its references are followed once in a cycle, and again
+** when something was written. This is the number of the run of glances for which that is so. */
+static uint32_t glances = 1;
 
 static void glance_over(GCObject *o, int at) {
   uint64_t left = most_members;
@@ -994,7 +998,44 @@ static int key_text(uint64_t table, uint32_t node, char *text, size_t room) {
 #endif
 }
 
-static void set_marks(uint64_t address, uint8_t value) { marks(object_at(address)) = value; }
+/* Takes an object out of a list that begins at `link`. */
+static int unlink_from(GCObject **link, const GCObject *o) {
+  uint64_t left = most_members;
+  for (; *link != NULL && left-- > 0; link = &next_object(*link)) {
+    if (*link == o) {
+      *link = next_object(o);
+      return 1;
+    }
+  }
+  return 0;
+}
+
+static int redirect(Table *t, GCObject *to) {
+  int i;
+  for (i = 0; i < (int)sizenode(t); i++) {
+    TValue *v = entry_value(gnode(t, i));
+    if (!iscollectable(v)) continue;
+    if (to == NULL)
+      setnilvalue(v);
+    else
+      value_of(v).gc = to;
+    return 1;
+  }
+  return 0;
+}
+
+static int damage(int what, uint64_t address, uint64_t with) {
+  GCObject *o = object_at(address);
+  switch (what) {
+    case MP_SET_MARKS: marks(o) = (uint8_t)with; return 1;
+    case MP_FREE_BLOCK: return unlink_from(&all_objects(global()), o) && arena_free(block_of_object(o));
+    case MP_UNLINK: return unlink_from(&all_objects(global()), o);
+    case MP_COUNT_BYTES: global()->totalbytes += with; return 1;
+    case MP_REHASH: return kind_of(o) == MP_STRING && (string_of(o)->hash ^= 1, 1);
+    case MP_REDIRECT: return kind_of(o) == MP_TABLE && redirect((Table *)o, object_at(with));
+    default: return 0;
+  }
+}
 
 /* }================================================================== */
 
@@ -1122,7 +1163,7 @@ static int only_reads(const char *function) {
     "getstack", "getlocal", "setlocal", "getinfo", "dump", "warning", NULL
   };
   const char *const *name;
-  if (strncmp(function, "luaD_", 5) == 0) return 1;
+  if (strncmp(function, "luaD_", 5) == 0 || strcmp(function, "precallC") == 0 || strcmp(function, "luaZ_fill") == 0) return 1;
   if (strncmp(function, "lua_", 4) != 0) return 0;
   for (name = names; *name != NULL; name++) {
     if (strcmp(*name, function + 4) == 0) return 1;
@@ -1133,8 +1174,10 @@ static int only_reads(const char *function) {
 void moonphase_called(const char *function, signed char *site) {
   if (*site == 0) *site = only_reads(function) ? 1 : -1;
   if (*site < 0) {
-    if (!since.told) since.anywhere = 1;
-    since.function = function;
+    if (!since.told) {
+      since.anywhere = 1;
+      since.function = function;
+    }
   }
   since.told = 0;
 }
@@ -1150,22 +1193,24 @@ static TValue *argument(lua_State *L, int index) {
 #endif
 }
 
-static void tells_table(lua_State *L, int index, int raw) {
+static void tells_table(lua_State *L, int index, int raw, const char *function) {
   const TValue *v = argument(L, index);
   if (raw && v != NULL && ttistable(v))
     writes_into(obj2gco(hvalue(v)));
   else
     writes_into_table(v);
   since.told = 1;
+  since.function = function;
 }
 
-static void tells_object(lua_State *L, int index) {
+static void tells_object(lua_State *L, int index, const char *function) {
   const TValue *v = argument(L, index);
   if (v == NULL)
     since.anywhere = 1;
   else if (iscollectable(v))
     writes_into(gcvalue(v));
   since.told = 1;
+  since.function = function;
 }
 
 /* Whether something has happened since the last tick for which one looks at the heap. */
@@ -1344,31 +1389,31 @@ int __wrap_lua_gethookmask(lua_State *L) {
 
 void __real_lua_rawset(lua_State *L, int index);
 void __wrap_lua_rawset(lua_State *L, int index) {
-  tells_table(L, index, 1);
+  tells_table(L, index, 1, "lua_rawset");
   __real_lua_rawset(L, index);
 }
 
 void __real_lua_rawseti(lua_State *L, int index, FIELD_INDEX n);
 void __wrap_lua_rawseti(lua_State *L, int index, FIELD_INDEX n) {
-  tells_table(L, index, 1);
+  tells_table(L, index, 1, "lua_rawseti");
   __real_lua_rawseti(L, index, n);
 }
 
 void __real_lua_settable(lua_State *L, int index);
 void __wrap_lua_settable(lua_State *L, int index) {
-  tells_table(L, index, 0);
+  tells_table(L, index, 0, "lua_settable");
   __real_lua_settable(L, index);
 }
 
 void __real_lua_setfield(lua_State *L, int index, const char *name);
 void __wrap_lua_setfield(lua_State *L, int index, const char *name) {
-  tells_table(L, index, 0);
+  tells_table(L, index, 0, "lua_setfield");
   __real_lua_setfield(L, index, name);
 }
 
 int __real_lua_setmetatable(lua_State *L, int index);
 int __wrap_lua_setmetatable(lua_State *L, int index) {
-  tells_object(L, index);
+  tells_object(L, index, "lua_setmetatable");
   return __real_lua_setmetatable(L, index);
 }
 
@@ -1380,15 +1425,15 @@ const char *__wrap_lua_setupvalue(lua_State *L, int index, int n) {
   else if (v != NULL && iscollectable(v))
     writes_into(gcvalue(v));
   since.told = 1;
+  since.function = "lua_setupvalue";
   return __real_lua_setupvalue(L, index, n);
 }
 
 /* Its lock is taken by no version. Not every Lua has it. */
 extern void __real_lua_upvaluejoin(lua_State *L, int index, int n, int other, int m) __attribute__((weak));
 void __wrap_lua_upvaluejoin(lua_State *L, int index, int n, int other, int m) {
-  tells_object(L, index);
+  tells_object(L, index, "lua_upvaluejoin");
   since.told = 0;
-  since.function = "lua_upvaluejoin";
   __real_lua_upvaluejoin(L, index, n, other, m);
 }
 
@@ -1434,20 +1479,26 @@ lua_Alloc __wrap_lua_getallocf(lua_State *L, void **context) {
   return used == arena_alloc ? arena_alloc_apart : used;
 }
 
+static void has_worked(lua_State *L) {
+  since.worked = 1;
+  if (!is_marking(G(L))) glances++;
+}
+
 void __real_luaC_step(lua_State *L);
 void __wrap_luaC_step(lua_State *L) {
   tell(L, MP_STEP_BEGIN, 0, NULL, NULL);
   __real_luaC_step(L);
-  since.worked = 1;
+  has_worked(L);
   tell(L, MP_STEP_END, 0, NULL, NULL);
 }
 
 #if LUA_VERSION_NUM == 501
 void __real_luaC_fullgc(lua_State *L);
 void __wrap_luaC_fullgc(lua_State *L) {
+  glances++;
   tell(L, MP_STEP_BEGIN, 1, NULL, NULL);
   __real_luaC_fullgc(L);
-  since.worked = 1;
+  has_worked(L);
   tell(L, MP_STEP_END, 1, NULL, NULL);
 }
 void __real_luaC_barrierf(lua_State *L, GCObject *o, GCObject *v);
@@ -1463,9 +1514,10 @@ void __wrap_luaC_barrierback(lua_State *L, Table *t) {
 #else
 void __real_luaC_fullgc(lua_State *L, int emergency);
 void __wrap_luaC_fullgc(lua_State *L, int emergency) {
+  glances++;
   tell(L, MP_STEP_BEGIN, 1, NULL, NULL);
   __real_luaC_fullgc(L, emergency);
-  since.worked = 1;
+  has_worked(L);
   tell(L, MP_STEP_END, 1, NULL, NULL);
 }
 void __real_luaC_barrier_(lua_State *L, GCObject *o, GCObject *v);
@@ -1566,9 +1618,22 @@ static int open_libraries(lua_State *L) {
   return 0;
 }
 
+/* Collects until no finalizer is called; whether it came to that. */
+static int collect_all(lua_State *L) {
+  int left;
+  uint64_t before;
+  lua_gc(L, LUA_GCCOLLECT, 0);
+  for (left = 8; left > 0; left--) {
+    before = ticks;
+    lua_gc(L, LUA_GCCOLLECT, 0);
+    if (given->ticks && ticks == before) return 1;
+  }
+  return 0;
+}
+
 static void run_script(void) {
   lua_State *L = lua_newstate(arena_alloc, NULL);
-  int status;
+  int status, complete = 0;
   if (L == NULL) return;
   main_thread = running = L;
   lua_pushcfunction(L, open_libraries);
@@ -1586,11 +1651,8 @@ static void run_script(void) {
     keep_message(L);
   }
   lua_settop(L, 0);
-  if (given->collects) {
-    lua_gc(L, LUA_GCCOLLECT, 0);
-    lua_gc(L, LUA_GCCOLLECT, 0);
-  }
-  tell(L, MP_ENDED, 0, NULL, NULL);
+  if (given->collects) complete = collect_all(L);
+  tell(L, MP_ENDED, complete, NULL, NULL);
   lua_close(L);
 }
 
@@ -1629,7 +1691,7 @@ static void run(const mp_case *the_case, mp_result *the_result) {
 EXPORTED const mp_engine *moonphase_engine(void) {
   static const mp_engine engine = {
     MP_ABI, LUA_VERSION_NUM, LUA_RELEASE, run, look_now, glance, string_at, definition, location,
-    upvalue_name, slot_name, key_text, depth, deed, set_marks
+    upvalue_name, slot_name, key_text, depth, deed, damage
   };
   return &engine;
 }

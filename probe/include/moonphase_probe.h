@@ -147,7 +147,8 @@ enum {
 
 typedef struct mp_event {
   uint32_t kind;        /* of the above */
-  uint32_t full;        /* of a step: whether it is a full collection */
+  uint32_t full;        /* of a step: whether it is a full collection; at the end: whether the last thing that happened was one in which
+                        ** nothing of the script ran */
   uint64_t number;      /* how many ticks there were */
   uint64_t frees;       /* how many objects were freed that a look has met */
   uint64_t parent, child; /* addresses of objects, or 0 */
@@ -176,6 +177,16 @@ typedef struct mp_deed {
   uint64_t closure;     /* the Lua function that is the first of the call's arguments that is one, or that executes the instruction;
                         ** or 0 */
 } mp_deed;
+
+/* What can be damaged of an object. `with` is a number, or the address of an object. */
+enum {
+  MP_SET_MARKS,         /* its mark byte becomes the number */
+  MP_FREE_BLOCK,        /* it leaves its list and is freed */
+  MP_UNLINK,            /* it leaves its list */
+  MP_REHASH,            /* a string's hash changes, so that it is in the wrong bucket */
+  MP_COUNT_BYTES,       /* the collector counts so many bytes more; the object does not matter */
+  MP_REDIRECT           /* the value of a table's first entry with an object becomes the given object, or nil without one */
+};
 
 typedef struct mp_case {
   const char *source, *chunk_name, *prelude;
@@ -226,8 +237,8 @@ typedef struct mp_engine {
   uint32_t (*depth)(void);
   /* Of the running thread, at a tick. */
   void (*deed)(mp_deed *deed);
-  /* Damages the heap: sets the mark byte of an object. For tests of checkers. */
-  void (*set_marks)(uint64_t address, uint8_t marks);
+  /* Damages the heap, for tests of checkers; whether there was something to damage. */
+  int (*damage)(int what, uint64_t address, uint64_t with);
 } mp_engine;
 
 /* The one symbol that is exported. */

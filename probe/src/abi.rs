@@ -162,5 +162,5 @@ pub(crate) struct Engine {
     pub(crate) key: unsafe extern "C" fn(u64, u32, *mut c_char, usize) -> c_int,
     pub(crate) depth: unsafe extern "C" fn() -> u32,
     pub(crate) deed: unsafe extern "C" fn(*mut Deed),
-    pub(crate) set_marks: unsafe extern "C" fn(u64, u8),
+    pub(crate) damage: unsafe extern "C" fn(c_int, u64, u64) -> c_int,
 }

@@ -17,6 +17,23 @@ use crate::load::ProbedLua;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ProbedObject(u32);
 
+/// What a test can break. The script must be ended then.
+#[derive(Clone, Copy, Debug)]
+pub enum Damage {
+    /// The header's byte with colours and age becomes this.
+    Marks(u8),
+    /// The object leaves the list of all objects and is freed.
+    Free,
+    /// The object leaves the list of all objects.
+    Unlink,
+    /// The string's hash changes: it is in the wrong bucket of the string table.
+    Rehash,
+    /// The collector counts so many bytes more.
+    CountBytes(u64),
+    /// The first entry of the table whose value is an object gets this value, or nil.
+    Redirect(Option<ProbedObject>),
+}
+
 /// The heap of a C Lua that stands still.
 #[derive(Clone, Copy)]
 pub struct ProbedHeap<'h> {
@@ -102,12 +119,19 @@ impl<'h> ProbedHeap<'h> {
         hasher.finish()
     }
 
-    /// Sets the header's byte with colours and age, to damage the heap for a test.
-    pub fn set_marks(self, object: ProbedObject, marks: u8) {
-        if let Some(address) = self.readable(object) {
-            // SAFETY: the object is there, and the Lua stands still.
-            unsafe { (self.lua.engine.set_marks)(address, marks) };
-        }
+    /// Damages the heap at an object, for a test. Says whether there was something to damage.
+    pub fn damage(self, object: ProbedObject, damage: Damage) -> bool {
+        let Some(address) = self.readable(object) else { return false };
+        let (what, with) = match damage {
+            Damage::Marks(marks) => (0, u64::from(marks)),
+            Damage::Free => (1, 0),
+            Damage::Unlink => (2, 0),
+            Damage::Rehash => (3, 0),
+            Damage::CountBytes(bytes) => (4, bytes),
+            Damage::Redirect(target) => (5, target.and_then(|target| self.readable(target)).unwrap_or(0)),
+        };
+        // SAFETY: the object is there, and the Lua stands still. It does not run on with what is broken.
+        unsafe { (self.lua.engine.damage)(what, address, with) != 0 }
     }
 
     /// The header's byte with colours and age.

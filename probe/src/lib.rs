@@ -16,7 +16,7 @@ mod memory;
 mod rules;
 mod run;
 
-pub use heap::{ProbedHeap, ProbedObject};
+pub use heap::{Damage, ProbedHeap, ProbedObject};
 pub use load::{LoadError, ProbedLua, Stock};
 pub use memory::RESERVED_BYTES;
 pub use run::{Deed, End, Glance, Moment, MomentKind, Ran, Script, Ticks};

@@ -145,6 +145,12 @@ impl Moment<'_> {
         Phase::ALL[(self.event.phase as usize).min(Phase::COUNT - 1)]
     }
 
+    /// Whether the script has ended and full collections were made after that, in the last of which nothing of the script ran: nothing
+    /// unreachable can be left.
+    pub fn is_complete(&self) -> bool {
+        self.kind == MomentKind::Ended && self.event.full != 0
+    }
+
     /// Whether minor collections are made.
     pub fn is_generational(&self) -> bool {
         self.event.generational != 0

@@ -204,6 +204,9 @@ impl Watch {
             return ControlFlow::Continue(());
         }
         self.looked = (moment.number(), moment.kind == MomentKind::Ended);
+        if moment.is_complete() && self.level != Some(Level::Step) && checker.look_complete(moment.look()).is_some() {
+            return ControlFlow::Break(());
+        }
         if checker.look(moment.look()).is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 }

@@ -1,5 +1,5 @@
-//! `threads`: threads are never black while marking. `strings`: strings are never gray, but in Lua 5.1, where that is the
-//! colour of marked ones.
+//! `threads`: threads are never black while marking. `strings`: strings are never gray; in Lua 5.1, where gray is the colour of
+//! marked ones, they are never black.
 //!
 //! Writes to a stack have no barrier, so a thread that was traversed waits on the gray-again list for the atomic phase. In
 //! generational mode it waits there between collections too. A thread that is old1 need not: the next collection traverses
@@ -32,9 +32,12 @@ pub(crate) fn check_strings<H: Heap>(heap: H) -> Verdict<H::Object> {
 /// Looks at one object that is not fixed.
 #[inline]
 pub(crate) fn check_string<H: Heap>(heap: H, object: H::Object) -> Verdict<H::Object> {
-    let is_gray = heap.kind(object) == Kind::String && heap.is_gray(object);
-    if is_gray && heap.rules().marked_strings == MarkedStrings::Black {
-        return Err(Breach::of_object(Invariant::Strings, object, "is gray"));
+    if heap.kind(object) != Kind::String {
+        return Ok(());
     }
-    Ok(())
+    match heap.rules().marked_strings {
+        MarkedStrings::Black if heap.is_gray(object) => Err(Breach::of_object(Invariant::Strings, object, "is gray")),
+        MarkedStrings::Gray if heap.is_black(object) => Err(Breach::of_object(Invariant::Strings, object, "is black")),
+        _ => Ok(()),
+    }
 }
