@@ -53,23 +53,28 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("cargo::rerun-if-changed={path}");
     }
     println!("cargo::rerun-if-env-changed=CC");
-    let made: Vec<Result<(), String>> = thread::scope(|scope| {
+    let made: Vec<Result<PathBuf, String>> = thread::scope(|scope| {
         let threads = STOCK.iter().map(|stock| scope.spawn(|| make(stock, &out).map_err(|error| error.to_string())));
         let threads: Vec<_> = threads.collect();
         threads.into_iter().map(|thread| thread.join().unwrap_or_else(|_| Err("panicked".into()))).collect()
     });
-    for result in made {
-        result?;
+    for (stock, result) in STOCK.iter().zip(made) {
+        // Planted faults are compiled with the rest of the engine, where that is still there.
+        let name = stock.name.to_uppercase();
+        println!("cargo::rustc-env=MOONPHASE_{name}_SOURCES={}", result?.display());
+        println!("cargo::rustc-env=MOONPHASE_{name}_OBJECTS={}", out.join(stock.name).display());
+        println!("cargo::rustc-env=MOONPHASE_{name}_DEFINES={}", stock.defines.join(" "));
     }
     Ok(())
 }
 
-fn make(stock: &Stock, out: &Path) -> Result<(), Box<dyn Error>> {
+/// Makes an engine. Gives the folder with its sources.
+fn make(stock: &Stock, out: &Path) -> Result<PathBuf, Box<dyn Error>> {
     let work = out.join(stock.name);
     let mut recipe = Recipe::new(sources_of(stock, &work.join("asked"))?);
     recipe.defines = stock.defines.iter().map(ToString::to_string).collect();
     recipe.compile(&work, &out.join(format!("{}.so", stock.name)))?;
-    Ok(())
+    Ok(recipe.sources)
 }
 
 /// The folder that `lua-src` has an engine's sources in.

@@ -86,6 +86,17 @@ pub enum CompileError {
         /// A file that every Lua has.
         missing: &'static str,
     },
+    /// A fault is to be planted into a stock engine, and its sources or object files are gone.
+    #[error("planted faults of {engine} need the sources that this program was built from, and {} is not there: build it again", folder.display())]
+    Gone {
+        /// The engine.
+        engine: &'static str,
+        /// Where its sources were.
+        folder: PathBuf,
+    },
+    /// The words of a fault are not in the sources.
+    #[error("the fault '{0}' does not fit the sources that this program was built from")]
+    Unplantable(&'static str),
     /// The compiler cannot be started.
     #[error("cannot run the C compiler '{}': {error}", compiler.display())]
     NoCompiler {
@@ -140,11 +151,45 @@ impl Recipe {
         let all: Vec<(&PathBuf, bool)> =
             own.iter().map(|source| (source, true)).chain(sources.iter().map(|source| (source, false))).collect();
         let objects = self.compile_all(&all, work)?;
+        self.link(&objects, out)
+    }
+
+    fn link(&self, objects: &[PathBuf], out: &Path) -> Result<(), CompileError> {
         let mut link = Command::new(&self.compiler);
-        link.arg("-shared").arg("-o").arg(out).args(&objects).args(&self.flags);
+        link.arg("-shared").arg("-o").arg(out).args(objects).args(&self.flags);
         link.arg(format!("-Wl,-Ttext-segment={TEXT_ADDRESS}"));
         link.args(WRAPPED.map(|name| format!("-Wl,--wrap={name}"))).args(["-lm", "-ldl", "-lpthread"]);
         self.execute(link, out)
+    }
+
+    /// Makes the shared object `out` of a Lua that was compiled in `work` before, with another text for one of its files. What is
+    /// written goes into `scratch`.
+    ///
+    /// # Errors
+    /// As for [`Recipe::compile`].
+    pub fn compile_again(
+        &self,
+        work: &Path,
+        file: &str,
+        text: &str,
+        scratch: &Path,
+        out: &Path,
+    ) -> Result<(), CompileError> {
+        fs::create_dir_all(scratch).map_err(file_error(scratch))?;
+        let source = scratch.join(file);
+        fs::write(&source, text).map_err(file_error(&source))?;
+        let object = source.with_extension("o");
+        self.compile_one(&source, false, work, &object)?;
+        let mut objects = Vec::new();
+        for entry in fs::read_dir(work).map_err(file_error(work))? {
+            let path = entry.map_err(file_error(work))?.path();
+            if path.extension() == Some(OsStr::new("o")) {
+                objects.push(if path.file_name() == object.file_name() { object.clone() } else { path });
+            }
+        }
+        // The order decides the addresses.
+        objects.sort_by(|one, other| one.file_name().cmp(&other.file_name()));
+        self.link(&objects, out)
     }
 
     /// The C files of the library.

@@ -10,6 +10,7 @@
 
 mod abi;
 pub mod compile;
+pub mod fault;
 mod heap;
 mod load;
 mod memory;

@@ -9,6 +9,8 @@ use libloading::Library;
 use moonphase_heap::Rules;
 
 use crate::abi;
+use crate::compile::{CompileError, Recipe};
+use crate::fault::Fault;
 use crate::rules::rules_of;
 
 /// An engine that comes with the program.
@@ -30,6 +32,44 @@ impl Stock {
             Stock::Lua51 => "lua51",
             Stock::Lua54 => "lua54",
         }
+    }
+
+    /// Where its sources are, where it was compiled, and by which macros.
+    fn place(self) -> [&'static str; 3] {
+        match self {
+            Stock::Lua51 => [
+                env!("MOONPHASE_LUA51_SOURCES"),
+                env!("MOONPHASE_LUA51_OBJECTS"),
+                env!("MOONPHASE_LUA51_DEFINES"),
+            ],
+            Stock::Lua54 => [
+                env!("MOONPHASE_LUA54_SOURCES"),
+                env!("MOONPHASE_LUA54_OBJECTS"),
+                env!("MOONPHASE_LUA54_DEFINES"),
+            ],
+        }
+    }
+
+    /// How it was compiled.
+    pub fn recipe(self) -> Recipe {
+        let [sources, _, defines] = self.place();
+        Recipe { defines: defines.split_whitespace().map(str::to_owned).collect(), ..Recipe::new(sources) }
+    }
+
+    /// Makes the shared object `out` with a fault of this engine, in `scratch`.
+    ///
+    /// # Errors
+    /// What this program was built from is not there any more, or the compiler refuses.
+    pub fn compile_with(self, fault: &Fault, scratch: &Path, out: &Path) -> Result<(), CompileError> {
+        let [sources, objects, _] = self.place();
+        let gone = || CompileError::Gone { engine: self.name(), folder: sources.into() };
+        let source = std::fs::read(Path::new(sources).join(fault.file)).map_err(|_| gone())?;
+        if !Path::new(objects).is_dir() {
+            return Err(gone());
+        }
+        // The authors' names are not in UTF-8 everywhere.
+        let text = fault.plant(&String::from_utf8_lossy(&source)).ok_or(CompileError::Unplantable(fault.name))?;
+        self.recipe().compile_again(Path::new(objects), fault.file, &text, scratch, out)
     }
 
     fn image(self) -> &'static [u8] {
