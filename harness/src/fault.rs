@@ -3,15 +3,92 @@
 //! They are in the VM where the feature `faults` is, which is on unless it is switched off. Without it there is no fault,
 //! and naming one is an error that says so; nothing else depends on the feature.
 
-use std::fmt::Write;
+use std::fmt::{self, Write};
+use std::str::FromStr;
 
+pub use moonphase_probe::fault::Fault as CFault;
 use moonphase_vm::Options;
+
+use crate::engine::EngineName;
 
 #[cfg(feature = "faults")]
 pub use moonphase_vm::gc::{Fault, UnknownFault};
 
 #[cfg(not(feature = "faults"))]
 pub use absent::{Fault, UnknownFault};
+
+/// A fault of our VM, or of a C Lua.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Planted {
+    /// Of our VM.
+    Ours(Fault),
+    /// Of a stock engine.
+    Theirs(&'static CFault),
+}
+
+impl Planted {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Planted::Ours(fault) => fault.name(),
+            Planted::Theirs(fault) => fault.name,
+        }
+    }
+
+    /// The engine that it lives in.
+    pub fn engine(self) -> EngineName {
+        match self {
+            Planted::Ours(_) => EngineName::Moonphase,
+            Planted::Theirs(fault) => EngineName::of_stock(fault.stock),
+        }
+    }
+
+    /// The fault, if it is one of our VM.
+    pub fn ours(self) -> Option<Fault> {
+        match self {
+            Planted::Ours(fault) => Some(fault),
+            Planted::Theirs(_) => None,
+        }
+    }
+
+    /// The fault, if it is one of a C Lua.
+    pub fn theirs(self) -> Option<&'static CFault> {
+        match self {
+            Planted::Ours(_) => None,
+            Planted::Theirs(fault) => Some(fault),
+        }
+    }
+
+    /// Every fault of an engine.
+    pub fn of(engine: &EngineName) -> Vec<Planted> {
+        let ours = Fault::ALL.iter().map(|&fault| Planted::Ours(fault));
+        let theirs = CFault::all().map(Planted::Theirs);
+        ours.chain(theirs).filter(|fault| fault.engine() == *engine).collect()
+    }
+}
+
+impl From<Fault> for Planted {
+    fn from(fault: Fault) -> Planted {
+        Planted::Ours(fault)
+    }
+}
+
+impl fmt::Display for Planted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Planted {
+    type Err = UnknownFault;
+
+    fn from_str(text: &str) -> Result<Planted, UnknownFault> {
+        match text.parse() {
+            Ok(fault) => Ok(Planted::Theirs(fault)),
+            Err(_) => text.parse().map(Planted::Ours),
+        }
+    }
+}
 
 /// Puts a fault into the collector of a VM that is to be made.
 #[cfg(feature = "faults")]
@@ -38,6 +115,13 @@ pub fn catalogue() -> String {
         let (name, gc, breaks) = (fault.name(), fault.policy(), fault.breaks());
         // Writing to a string cannot fail.
         let _ = writeln!(page, "| `{name}` | `{gc}` | {breaks} | {} |", fault.origin().unwrap_or_default());
+    }
+    page.push_str(
+        "\n## In C\n\nEdits of single functions of the stock engines, which `moonphase faults --engine lua51` (or `lua54`) plants.\n\n\
+        | fault | file | function | what is wrong |\n|---|---|---|---|\n",
+    );
+    for CFault { name, file, function, breaks, .. } in CFault::all() {
+        let _ = writeln!(page, "| `{name}` | `{file}` | `{function}` | {breaks} |");
     }
     page
 }

@@ -19,7 +19,7 @@ use super::process::WorkerCommand;
 use super::supervisor::{Control, Numbers, StoppedBy, Supervisor};
 use super::triage::isolation;
 use crate::cases::Scripts;
-use crate::fault::Fault;
+use crate::fault::{Fault, Planted};
 use crate::finding::{Oracle, Signature};
 use crate::limits::Limits;
 use crate::oracle::Purpose;
@@ -52,8 +52,10 @@ pub struct FaultCampaign {
 pub struct FaultResult {
     /// Its name.
     pub fault: &'static str,
-    /// The policy that it lives in.
-    pub gc: &'static str,
+    /// The engine that it lives in.
+    pub engine: String,
+    /// The policy that it lives in, of our VM.
+    pub gc: Option<&'static str>,
     /// Whether it was found.
     pub found: bool,
     /// The oracle that found it, where all were asked.
@@ -107,7 +109,7 @@ impl FaultCampaign {
     /// Workers do not work, a fault cannot be planted, or `deliver` fails.
     pub fn run<E: Send>(
         &self,
-        faults: &[Fault],
+        faults: &[Planted],
         stop: &AtomicBool,
         ran: &(dyn Fn() + Sync),
         mut deliver: impl FnMut(FaultResult) -> Result<(), E>,
@@ -123,7 +125,7 @@ impl FaultCampaign {
     /// Measures a fault; `None` where it was stopped.
     fn measure<E>(
         &self,
-        fault: Fault,
+        fault: Planted,
         stop: &AtomicBool,
         ran: &(dyn Fn() + Sync),
     ) -> Result<Option<FaultResult>, FaultsError<E>> {
@@ -131,7 +133,9 @@ impl FaultCampaign {
             return Ok(None);
         }
         let start = Instant::now();
-        let settings = Settings { schedules: Schedules::Usual, ..Settings::of_fault(fault)? };
+        let settings = Settings::of_fault(fault)?;
+        let schedules = if settings.engine.is_ours() { Schedules::Usual } else { Schedules::default() };
+        let settings = Settings { schedules, ..settings };
         let Some(first) = self.first(&settings, None, Numbers::new(0, self.runs), stop, ran)? else { return Ok(None) };
         let seconds = start.elapsed().as_secs_f64();
         let mut by = ByOracle::default();
@@ -150,7 +154,8 @@ impl FaultCampaign {
         }
         Ok(Some(FaultResult {
             fault: fault.name(),
-            gc: fault.policy(),
+            engine: fault.engine().to_string(),
+            gc: fault.ours().map(Fault::policy),
             found: first.detected.is_some(),
             oracle: first.detected.as_ref().map(Signature::oracle),
             signature: first.detected.map(|detected| detected.to_string()),

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use moonphase::cases::Scripts;
-use moonphase::fault::Fault;
+use moonphase::engine::EngineName;
+use moonphase::fault::Planted;
 use moonphase::language::Language;
 use moonphase::script::OpKind;
 
@@ -201,9 +202,12 @@ pub struct FaultsArgs {
     /// Faults measured side by side; as many as there are cores if not given
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub jobs: Option<u16>,
+    /// The engine that they are planted into: moonphase (our own VM), lua51 or lua54 (stock PUC Lua)
+    #[arg(long, default_value_t, value_name = "ENGINE")]
+    pub engine: EngineName,
     /// Only these faults
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
-    pub only: Vec<Fault>,
+    pub only: Vec<Planted>,
     /// Print what each fault is, as a page in Markdown, and measure nothing
     #[arg(long)]
     pub list: bool,

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use moonphase::campaign::faults::{ByOracle, FaultCampaign, FaultResult, FaultsError};
-use moonphase::fault::{self, Fault, UnknownFault};
+use moonphase::fault::{self, Planted, UnknownFault};
 use moonphase::limits::Limits;
 use serde::Serialize;
 
@@ -42,20 +42,25 @@ impl From<FaultsError<Failure>> for Failure {
 }
 
 pub fn main(args: &FaultsArgs) -> Result<Done, Failure> {
-    if Fault::ALL.is_empty() {
-        // Any name is answered by why there is none.
-        let why = "".parse::<Fault>().err().as_ref().map(UnknownFault::to_string);
-        return Err(Failure::Usage(why.unwrap_or_default()));
-    }
     if args.list {
         print(&fault::catalogue())?;
         return Ok(Done::Clean);
     }
+    let all = Planted::of(&args.engine);
+    if all.is_empty() {
+        // Any name is answered by why our VM has none.
+        let why = "".parse::<Planted>().err().as_ref().map(UnknownFault::to_string);
+        let why = why.filter(|_| args.engine.is_ours());
+        return Err(Failure::Usage(why.unwrap_or_else(|| format!("engine {} has no planted faults", args.engine))));
+    }
+    if let Some(other) = args.only.iter().find(|fault| !all.contains(fault)) {
+        return Err(Failure::Usage(format!("engine {} has no fault '{other}': try --engine {}", args.engine, other.engine())));
+    }
     if args.runs == 0 {
         return Err(Failure::Usage("nothing to do: --runs must be more than 0".to_owned()));
     }
-    let chosen = |fault: &Fault| args.only.is_empty() || args.only.contains(fault);
-    let faults: Vec<Fault> = Fault::ALL.iter().copied().filter(chosen).collect();
+    let chosen = |fault: &Planted| args.only.is_empty() || args.only.contains(fault);
+    let faults: Vec<Planted> = all.into_iter().filter(chosen).collect();
     let campaign = FaultCampaign {
         command: worker_command()?,
         limits: Limits::default(),

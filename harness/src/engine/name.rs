@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::{fmt, fs};
 
+use moonphase_probe::Stock;
+
 use crate::language::Language;
 
 /// An engine under test.
@@ -23,6 +25,14 @@ pub enum EngineName {
 impl EngineName {
     /// Every engine that has a name of its own.
     pub const NAMED: [EngineName; 3] = [EngineName::Moonphase, EngineName::Lua51, EngineName::Lua54];
+
+    /// A stock engine.
+    pub fn of_stock(stock: Stock) -> EngineName {
+        match stock {
+            Stock::Lua51 => EngineName::Lua51,
+            Stock::Lua54 => EngineName::Lua54,
+        }
+    }
 
     /// The language that it speaks. Of sources `lua.h` says it; `None` where there is no such file, or it says something else.
     pub fn language(&self) -> Option<Language> {

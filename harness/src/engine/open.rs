@@ -12,6 +12,7 @@ use super::probed::ProbedEngine;
 use super::reference::ReferenceEngine;
 use super::vm::VmEngine;
 use super::{Engine, EngineName};
+use crate::fault::Planted;
 use crate::language::{Language, Unspoken};
 use crate::settings::{Reference, Settings};
 
@@ -74,8 +75,8 @@ pub fn open(settings: &Settings) -> Result<Engines, OpenError> {
             settings.lua.version()?;
             Box::new(VmEngine::new(settings.clone()))
         }
-        EngineName::Lua51 => probed(settings, ProbedLua::stock(Stock::Lua51)?)?,
-        EngineName::Lua54 => probed(settings, ProbedLua::stock(Stock::Lua54)?)?,
+        EngineName::Lua51 => probed(settings, stock(Stock::Lua51, settings)?)?,
+        EngineName::Lua54 => probed(settings, stock(Stock::Lua54, settings)?)?,
         EngineName::Sources(folder) => probed(settings, ProbedLua::open(&compiled(folder)?)?)?,
     };
     Ok(Engines { subject, references: open_references(settings) })
@@ -109,21 +110,42 @@ fn probed(settings: &Settings, lua: ProbedLua) -> Result<Box<dyn Engine>, OpenEr
         .map_err(|reason| OpenError::Run { name: name.clone(), reason })
 }
 
+/// A stock engine, with a fault if that is asked for.
+fn stock(stock: Stock, settings: &Settings) -> Result<ProbedLua, OpenError> {
+    let fault = settings.fault.and_then(Planted::theirs).filter(|fault| fault.stock == stock);
+    let Some(fault) = fault else { return Ok(ProbedLua::stock(stock)?) };
+    let made = cached(&stock.recipe(), &(fault.name, fault.words, fault.by), |scratch, out| {
+        stock.compile_with(fault, scratch, out)
+    });
+    Ok(ProbedLua::open(&made?)?)
+}
+
 /// The shared object of a Lua, which is compiled unless that was done before with the same sources.
 fn compiled(folder: &Path) -> Result<PathBuf, OpenError> {
     let recipe = Recipe::new(folder);
+    cached(&recipe, &(), |scratch, out| recipe.compile(scratch, out))
+}
+
+/// The shared object that `compile` makes by a recipe, and by what else it depends on, unless it was made before.
+fn cached(
+    recipe: &Recipe,
+    of: &impl Hash,
+    compile: impl FnOnce(&Path, &Path) -> Result<(), CompileError>,
+) -> Result<PathBuf, OpenError> {
     let cache = cache();
     let failed = |error| OpenError::Cache { path: cache.clone(), error };
-    let object = cache.join(format!("{:016x}.so", fingerprint(&recipe).map_err(failed)?));
+    let object = cache.join(format!("{:016x}.so", fingerprint(recipe, of).map_err(failed)?));
     if object.is_file() {
         return Ok(object);
     }
     fs::create_dir_all(&cache).map_err(failed)?;
     // Others may compile the same at this moment: what is in the cache is whole.
     let work = cache.join(format!("work-{}", process::id()));
-    let made = recipe.compile(&work, &work.join("engine.so"));
+    let made = fs::create_dir_all(&work).map_err(failed).and_then(|()| {
+        compile(&work, &work.join("engine.so")).map_err(OpenError::from)
+    });
     let moved =
-        made.map_err(OpenError::from).and_then(|()| fs::rename(work.join("engine.so"), &object).map_err(failed));
+        made.and_then(|()| fs::rename(work.join("engine.so"), &object).map_err(failed));
     let _ = fs::remove_dir_all(&work);
     moved.map(|()| object)
 }
@@ -136,9 +158,9 @@ fn cache() -> PathBuf {
 }
 
 /// A number that is another one where the engine would be.
-fn fingerprint(recipe: &Recipe) -> io::Result<u64> {
+fn fingerprint(recipe: &Recipe, of: &impl Hash) -> io::Result<u64> {
     let mut hasher = DefaultHasher::new();
-    (&recipe.compiler, &recipe.defines, &recipe.flags, Recipe::PROBE_TEXT).hash(&mut hasher);
+    (&recipe.compiler, &recipe.defines, &recipe.flags, Recipe::PROBE_TEXT, of).hash(&mut hasher);
     let mut files: Vec<PathBuf> =
         fs::read_dir(&recipe.sources)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
     files.sort();

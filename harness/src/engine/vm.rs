@@ -15,7 +15,7 @@ use moonphase_vm::{Compiled, Limit, Options, Schedule, ScriptError, System, Turn
 
 use super::{Case, Engine, Run, Sighting, puc};
 use crate::coverage::{Coverage, Unreachable};
-use crate::fault;
+use crate::fault::{self, Planted};
 use crate::finding::Signature;
 use crate::language::Language;
 use crate::limits::Limits;
@@ -37,7 +37,7 @@ pub fn options(settings: &Settings, schedule: &Schedule) -> Options {
     options.policy = settings.gc;
     options.system = settings.system;
     options.schedule = schedule.clone();
-    fault::plant(&mut options, settings.fault);
+    fault::plant(&mut options, settings.fault.and_then(Planted::ours));
     options
 }
 

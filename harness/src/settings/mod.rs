@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 pub use table::{CHECK, ENGINE, FAULT, GC, Given, LUA, Offered, REFERENCE, SCHEDULE, SETTINGS, SYSTEM, Setting};
 
 use crate::engine::{EngineName, UnknownEngine};
-use crate::fault::{Fault, UnknownFault};
+use crate::fault::{Planted, UnknownFault};
 use crate::language::{Language, UnknownLanguage, Unspoken};
 use crate::schedule::Schedules;
 use table::unknown;
@@ -40,6 +40,8 @@ pub enum SettingError {
     Engine(#[from] UnknownEngine),
     #[error(transparent)]
     Unspoken(#[from] Unspoken),
+    #[error("engine {engine} has no fault '{fault}': moonphase faults --list says which engine has it")]
+    OtherEngine { engine: EngineName, fault: &'static str },
     #[error("engine {engine} has no {setting}: that is for our own VM")]
     Foreign { engine: EngineName, setting: &'static str },
 }
@@ -149,19 +151,19 @@ pub struct Settings {
     pub system: System,
     /// What is wrong with the collector on purpose.
     #[serde(with = "crate::text::option")]
-    pub fault: Option<Fault>,
+    pub fault: Option<Planted>,
     /// Returns freed objects to the allocator at once though the collector is unsound: undefined behaviour, for a
     /// sanitizer to see. Only with [`Check::Off`].
     pub allow_dangling: bool,
 }
 
 impl Settings {
-    /// Settings under which a fault shows: those that are usual, with the policy that it lives in.
+    /// Settings under which a fault shows: those that are usual, with the engine and the policy that it lives in.
     ///
     /// # Errors
     /// This VM does not know the policy.
-    pub fn of_fault(fault: Fault) -> Result<Settings, SettingError> {
-        Ok(Settings { gc: fault.policy().parse()?, fault: Some(fault), ..Settings::default() })
+    pub fn of_fault(fault: impl Into<Planted>) -> Result<Settings, SettingError> {
+        Settings::default().with(&[Given::new(&FAULT, fault.into().name())?])
     }
 
     /// These settings, if they go together.
@@ -173,10 +175,13 @@ impl Settings {
             self.lua.version()?;
         } else if self.schedules.one().is_some() || self.schedules.only().is_none() {
             return Err(SettingError::Foreign { engine: self.engine, setting: SCHEDULE.name });
-        } else if self.fault.is_some() {
-            return Err(SettingError::Foreign { engine: self.engine, setting: FAULT.name });
         }
-        Ok(self)
+        match self.fault {
+            Some(fault) if fault.engine() != self.engine => {
+                Err(SettingError::OtherEngine { engine: self.engine, fault: fault.name() })
+            }
+            _ => Ok(self),
+        }
     }
 
     /// The same settings without what is wrong with the collector: no fault, and the rules put right.
@@ -211,7 +216,7 @@ mod tests {
             check: Check::Off,
             schedules: Schedules::Only(Schedule::Random(3)),
             system: System::Full,
-            fault: Fault::ALL.first().copied(),
+            fault: Planted::of(&EngineName::Moonphase).first().copied(),
             allow_dangling: true,
             ..Settings::default()
         };

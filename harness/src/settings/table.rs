@@ -10,7 +10,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use super::{Check, Reference, SettingError, Settings, system};
-use crate::fault::Fault;
+use crate::fault::Planted;
 use crate::language::Language;
 use crate::schedule::Schedules;
 
@@ -128,11 +128,11 @@ pub static FAULT: Setting = Setting {
     name: "fault",
     offered: Offered::Everywhere,
     value_name: "NAME",
-    help: "Fault to plant into the collector (moonphase faults --list names them); its own policy is the default for --gc",
+    help: "Fault to plant into the collector (moonphase faults --list names them); its own engine and policy are the defaults",
     known: Vec::new,
     always: false,
     read: |settings, text| put(&mut settings.fault, text.parse().map(Some)),
-    text: |settings| settings.fault.as_ref().map(Fault::to_string),
+    text: |settings| settings.fault.as_ref().map(Planted::to_string),
 };
 
 /// Whom to compare with.
@@ -219,8 +219,8 @@ impl Given {
 }
 
 impl Settings {
-    /// These settings with what is given. A fault that is given brings the policy that it lives in, unless a policy is given
-    /// too.
+    /// These settings with what is given. A fault that is given brings the engine and the policy that it lives in, unless
+    /// these are given too.
     ///
     /// # Errors
     /// This VM does not know the policy of the fault.
@@ -229,10 +229,15 @@ impl Settings {
             (given.setting.read)(&mut self, &given.text)?;
         }
         let gives = |setting| given.iter().any(|given| given.is(setting));
-        if let (true, false, Some(fault)) = (gives(&FAULT), gives(&GC), self.fault) {
-            self.gc = fault.policy().parse()?;
+        if let (true, Some(fault)) = (gives(&FAULT), self.fault) {
+            if !gives(&ENGINE) {
+                self.engine = fault.engine();
+            }
+            if let (false, Planted::Ours(fault)) = (gives(&GC), fault) {
+                self.gc = fault.policy().parse()?;
+            }
         }
-        if gives(&ENGINE) && !self.engine.is_ours() {
+        if (gives(&ENGINE) || gives(&FAULT)) && !self.engine.is_ours() {
             if let (false, Some(language)) = (gives(&LUA), self.engine.language()) {
                 self.lua = language;
             }
