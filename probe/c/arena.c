@@ -66,6 +66,8 @@ static void *new_block(size_t size) {
 
 static void free_block(mp_block *block) {
   char *from = (char *)(block + 1), *to = from + block->size;
+  uint8_t kind = moonphase_kind(from, block->size);
+  if (kind != UINT8_MAX) block->kind = kind;
   block->freed = 1;
   arena.alive -= block->size;
   if (block->apart) arena.apart -= block->size;

@@ -17,7 +17,7 @@ typedef struct mp_block {
   uint32_t look;   /* the look that met the block last */
   uint32_t index;  /* and its object there */
   uint8_t freed;
-  uint8_t kind;    /* of the object, when it was met last */
+  uint8_t kind;    /* of the object, when it was met last or freed */
   uint8_t apart;   /* whether the Lua does not count its bytes */
   uint8_t unused;
   uint32_t glanced; /* the last run of glances that has followed its references while it was black */
@@ -32,6 +32,9 @@ typedef struct mp_arena {
 } mp_arena;
 
 extern mp_arena arena;
+
+/* The kind of the object whose memory is about to be freed, which is asked of whoever knows the Lua; UINT8_MAX if it is none. */
+uint8_t moonphase_kind(const void *memory, uint64_t size);
 
 /* Makes the arena anew, empty, in this memory, of which the first `dirty` bytes were written before. */
 void arena_reset(char *base, size_t size, size_t dirty, uint64_t limit);

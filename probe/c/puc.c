@@ -86,6 +86,7 @@
 #elif LUA_VERSION_NUM == 504
 
 #define OBJECT_SPACE LUA_EXTRASPACE
+#define GCheader GCObject /* there is no more in it than the header */
 #define tag(o) ((o)->tt)
 #define marks(o) ((o)->marked)
 #define TAG_TABLE LUA_VTABLE
@@ -261,6 +262,12 @@ static inline uint8_t kind_of(const GCObject *o) {
     default: return UINT8_MAX;
   }
 #endif
+}
+
+uint8_t moonphase_kind(const void *memory, uint64_t size) {
+  if (size == sizeof(lua_State) + OBJECT_SPACE) return MP_THREAD;
+  /* What is smaller is the shortest string, or no object. */
+  return size >= sizeof(GCheader) ? kind_of((const GCObject *)memory) : UINT8_MAX;
 }
 
 static uint8_t colour_of(const GCObject *o) {
