@@ -300,7 +300,7 @@ mod tests {
                 check,
                 schedules,
                 system,
-                fault: fault.and_then(|at| Fault::ALL.get(at).copied()),
+                fault: fault.and_then(|at| Fault::ALL.get(at).copied().map(Into::into)),
                 allow_dangling: false,
             })
     }

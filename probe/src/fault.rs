@@ -152,7 +152,8 @@ impl Fault {
 
     /// The file with the fault; `None` where the words are not in that function, or more than once.
     pub fn plant(&self, source: &str) -> Option<String> {
-        let is_head = |line: &str| line.contains(&format!("{} (", self.function)) && !line.starts_with([' ', '#', '*', '/']);
+        let is_head =
+            |line: &str| line.contains(&format!("{} (", self.function)) && !line.starts_with([' ', '#', '*', '/']);
         let mut start = 0;
         // A declaration ends with a semicolon.
         while let Some(line) = source[start..].split_inclusive('\n').next() {

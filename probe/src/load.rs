@@ -37,16 +37,12 @@ impl Stock {
     /// Where its sources are, where it was compiled, and by which macros.
     fn place(self) -> [&'static str; 3] {
         match self {
-            Stock::Lua51 => [
-                env!("MOONPHASE_LUA51_SOURCES"),
-                env!("MOONPHASE_LUA51_OBJECTS"),
-                env!("MOONPHASE_LUA51_DEFINES"),
-            ],
-            Stock::Lua54 => [
-                env!("MOONPHASE_LUA54_SOURCES"),
-                env!("MOONPHASE_LUA54_OBJECTS"),
-                env!("MOONPHASE_LUA54_DEFINES"),
-            ],
+            Stock::Lua51 => {
+                [env!("MOONPHASE_LUA51_SOURCES"), env!("MOONPHASE_LUA51_OBJECTS"), env!("MOONPHASE_LUA51_DEFINES")]
+            }
+            Stock::Lua54 => {
+                [env!("MOONPHASE_LUA54_SOURCES"), env!("MOONPHASE_LUA54_OBJECTS"), env!("MOONPHASE_LUA54_DEFINES")]
+            }
         }
     }
 

@@ -180,7 +180,11 @@ impl Moment<'_> {
         unsafe { (self.lua.engine.deed)(&mut deed) };
         // SAFETY: the engine ends the name with a zero byte.
         let name = unsafe { CStr::from_ptr(deed.name.as_ptr()) }.to_string_lossy().into_owned();
-        Deed { native: deed.kind == 1, name: Some(name).filter(|name| !name.is_empty()), closure: heap.at(deed.closure) }
+        Deed {
+            native: deed.kind == 1,
+            name: Some(name).filter(|name| !name.is_empty()),
+            closure: heap.at(deed.closure),
+        }
     }
 
     /// The heap as it is now.

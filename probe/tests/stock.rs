@@ -279,7 +279,9 @@ const BREAKS: &[(&str, &str, Break)] = &[
         heap.references(holder, |edge| {
             target = target.or(Some(edge.target).filter(|_| matches!(edge.label, Label::Entry(_))))
         });
-        moment.number() > 100 && target.is_some_and(|target| heap.damage(target, Damage::Free)) && moment.is_suspicious(Glance::All)
+        moment.number() > 100
+            && target.is_some_and(|target| heap.damage(target, Damage::Free))
+            && moment.is_suspicious(Glance::All)
     }),
     ("threads", STEPS, |lua, moment, heap| {
         let thread = any(heap, Kind::Thread, |_| true);
@@ -442,5 +444,34 @@ fn runs_are_the_same_to_the_address_in_every_process() {
     assert_eq!(first.len(), Stock::ALL.len());
     for padding in [100, 1000, 5000, 10_000, 20_000, 30_000, 40_000] {
         assert_eq!(runs(padding), first);
+    }
+}
+
+#[test]
+fn eventful_ticks_are_those_of_all_at_which_something_happened() {
+    for lua in engines() {
+        let told = |ticks| {
+            let mut told = Vec::new();
+            let ran = lua.run(&Script { ticks, ..script(BUSY) }, &mut |moment| {
+                if moment.kind == MomentKind::Tick {
+                    told.push(moment.number());
+                }
+                ControlFlow::Continue(())
+            });
+            (ran.unwrap().ticks, told)
+        };
+        let ((all_ticks, all), (eventful_ticks, eventful)) = (told(Ticks::All), told(Ticks::Eventful));
+        assert_eq!((all_ticks, all.len() as u64), (eventful_ticks, all_ticks));
+        assert!(eventful.len() * 2 < all.len() && eventful.len() > 20, "{} of {}", eventful.len(), all.len());
+        assert!(told(Ticks::None).1.is_empty());
+    }
+}
+
+#[test]
+fn a_script_that_goes_on_for_too_long_is_ended() {
+    for lua in engines() {
+        let long = Script { tick_limit: 1000, ..script("while true do end") };
+        let ran = lua.run(&long, &mut |_| ControlFlow::Continue(())).unwrap();
+        assert_eq!((ran.end, ran.ticks), (End::TicksOut, 1001));
     }
 }

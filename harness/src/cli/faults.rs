@@ -54,7 +54,11 @@ pub fn main(args: &FaultsArgs) -> Result<Done, Failure> {
         return Err(Failure::Usage(why.unwrap_or_else(|| format!("engine {} has no planted faults", args.engine))));
     }
     if let Some(other) = args.only.iter().find(|fault| !all.contains(fault)) {
-        return Err(Failure::Usage(format!("engine {} has no fault '{other}': try --engine {}", args.engine, other.engine())));
+        return Err(Failure::Usage(format!(
+            "engine {} has no fault '{other}': try --engine {}",
+            args.engine,
+            other.engine()
+        )));
     }
     if args.runs == 0 {
         return Err(Failure::Usage("nothing to do: --runs must be more than 0".to_owned()));

@@ -141,11 +141,10 @@ fn cached(
     fs::create_dir_all(&cache).map_err(failed)?;
     // Others may compile the same at this moment: what is in the cache is whole.
     let work = cache.join(format!("work-{}", process::id()));
-    let made = fs::create_dir_all(&work).map_err(failed).and_then(|()| {
-        compile(&work, &work.join("engine.so")).map_err(OpenError::from)
-    });
-    let moved =
-        made.and_then(|()| fs::rename(work.join("engine.so"), &object).map_err(failed));
+    let made = fs::create_dir_all(&work)
+        .map_err(failed)
+        .and_then(|()| compile(&work, &work.join("engine.so")).map_err(OpenError::from));
+    let moved = made.and_then(|()| fs::rename(work.join("engine.so"), &object).map_err(failed));
     let _ = fs::remove_dir_all(&work);
     moved.map(|()| object)
 }

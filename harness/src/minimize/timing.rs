@@ -11,8 +11,8 @@ use moonphase_vm::syntax::code_lines;
 use super::expressions::{call_of, string_of};
 use super::statements::repetition;
 use super::tree::{
-    call_of_global, collect_garbage, edit_block, edit_statement, for_each_expression, made, repeated, replacements, splices,
-    statement,
+    call_of_global, collect_garbage, edit_block, edit_statement, for_each_expression, made, repeated, replacements,
+    splices, statement,
 };
 use crate::language::{Feature, Language};
 
@@ -327,7 +327,8 @@ pub(super) fn one_step(chunk: &Chunk, site: usize) -> Option<Vec<Chunk>> {
     candidates.extend(by_default.iter().cloned());
     let (most, sizes) = if counts_objects(chunk) { (400, by_default.len()) } else { (100, 2) };
     for multiplier in (4..=most).step_by(4) {
-        candidates.extend(by_default.iter().skip(1).take(sizes).map(|candidate| with_multiplier(candidate, multiplier)));
+        candidates
+            .extend(by_default.iter().skip(1).take(sizes).map(|candidate| with_multiplier(candidate, multiplier)));
     }
     Some(candidates)
 }

@@ -1,0 +1,126 @@
+//! The founding bug, where it happened: Lua 5.1.5 with `upvaluejoin` ported to it, given as a folder with its C sources.
+#![cfg(target_os = "linux")]
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+
+use common::Scratch;
+use moonphase_probe::Stock;
+use serde_json::Value;
+
+/// What the port adds to the C API.
+const API: &str = "
+static UpVal **upvalue_at (lua_State *L, int function, int n) {
+  return &clvalue(index2adr(L, function))->l.upvals[n - 1];
+}
+
+LUA_API void *lua_upvalueid (lua_State *L, int function, int n) {
+  return *upvalue_at(L, function, n);
+}
+
+LUA_API void lua_upvaluejoin (lua_State *L, int to, int n, int from, int m) {
+  UpVal **place = upvalue_at(L, to, n);
+  *place = *upvalue_at(L, from, m);
+  luaC_objbarrier(L, clvalue(index2adr(L, to)), *place);
+}
+";
+
+/// And to the debug library.
+const LIBRARY: &str = "
+LUA_API void *lua_upvalueid (lua_State *L, int function, int n);
+LUA_API void lua_upvaluejoin (lua_State *L, int to, int n, int from, int m);
+
+static int upvalue_number (lua_State *L, int function, int number) {
+  int n = luaL_checkint(L, number);
+  luaL_checktype(L, function, LUA_TFUNCTION);
+  luaL_argcheck(L, !lua_iscfunction(L, function), function, \"Lua function expected\");
+  luaL_argcheck(L, lua_getupvalue(L, function, n) != NULL, number, \"invalid upvalue index\");
+  lua_pop(L, 1);
+  return n;
+}
+
+static int db_upvalueid (lua_State *L) {
+  lua_pushlightuserdata(L, lua_upvalueid(L, 1, upvalue_number(L, 1, 2)));
+  return 1;
+}
+
+static int db_upvaluejoin (lua_State *L) {
+  int n = upvalue_number(L, 1, 2), m = upvalue_number(L, 3, 4);
+  lua_upvaluejoin(L, 1, n, 3, m);
+  return 0;
+}
+
+";
+
+/// Copies the sources of stock 5.1.5 with the port in them.
+fn port(folder: &Path) {
+    fs::create_dir(folder).unwrap();
+    for entry in fs::read_dir(Stock::Lua51.recipe().sources).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let mut text = fs::read(&path).unwrap();
+        let edited = |before: &str, added: &str| {
+            let whole = String::from_utf8(text.clone()).unwrap();
+            assert_eq!(whole.matches(before).count(), 1, "{name}: {before}");
+            whole.replace(before, &format!("{added}{before}")).into_bytes()
+        };
+        match name {
+            "lapi.c" => text.extend_from_slice(API.as_bytes()),
+            "ldblib.c" => {
+                text = edited("static const luaL_Reg dblib", LIBRARY);
+                let edited = |before: &str, added: &str| {
+                    String::from_utf8(text.clone()).unwrap().replace(before, &format!("{added}{before}")).into_bytes()
+                };
+                text =
+                    edited("{\"traceback\",", "{\"upvalueid\", db_upvalueid}, {\"upvaluejoin\", db_upvaluejoin},\n  ");
+            }
+            _ => {}
+        }
+        fs::write(folder.join(name), text).unwrap();
+    }
+}
+
+#[test]
+fn the_founding_bug_is_found_in_the_lua_that_had_it() {
+    let scratch = Scratch::new();
+    port(&scratch.path("src"));
+    // A bug of 5.1.5 that is not this one: chunks that are loaded have no barriers.
+    scratch.write("known", "black-to-white prototype->*  # luaU_undump has no barriers\n");
+    let mut lines = Vec::new();
+    for seed in ["1", "2", "3", "4", "5"] {
+        let folder = format!("findings-{seed}");
+        let words = [
+            "fuzz", "--engine", "./src", "--first", "--jobs", "1", "--known", "known", "--format", "json", "--seed",
+            seed,
+        ];
+        let mut command = scratch.command(&[&words[..], &["--findings", &folder]].concat());
+        let output = command.env("XDG_CACHE_HOME", scratch.path("cache")).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{text}{}", String::from_utf8_lossy(&output.stderr));
+        let found: Value = serde_json::from_str(&text).unwrap();
+        let finding = &found["findings"][0];
+        let signature = finding["signature"].as_str().unwrap();
+        assert!(signature.starts_with("black-to-white upvalue->"), "seed {seed}: {signature}");
+        lines.push(finding["minimized_lines"].as_u64().unwrap());
+
+        let slug = &scratch.list(&folder)[0];
+        let report = scratch.read(&format!("{folder}/{slug}/report.txt"));
+        let report = report.split_whitespace().collect::<Vec<_>>().join(" ");
+        for fact in [
+            "What was done right before `debug.setupvalue`, called in line ",
+            "wrote the reference to",
+            "it called `lua_setupvalue`.",
+            "It was written by way of closure",
+            "No write barrier acted.",
+            "`lua_setupvalue` needs a write barrier with the upvalue as the parent",
+        ] {
+            assert!(report.contains(fact), "seed {seed}: {fact}\n{report}");
+        }
+        let minimized = scratch.read(&format!("{folder}/{slug}/minimized.lua"));
+        assert!(minimized.contains("debug.setupvalue("), "{minimized}");
+    }
+    lines.sort_unstable();
+    assert!(lines[lines.len() / 2] <= 12 && lines[lines.len() - 1] <= 20, "{lines:?}");
+}
