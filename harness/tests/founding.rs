@@ -121,6 +121,13 @@ fn the_founding_bug_is_found_in_the_lua_that_had_it() {
         let minimized = scratch.read(&format!("{folder}/{slug}/minimized.lua"));
         assert!(minimized.contains("debug.setupvalue("), "{minimized}");
     }
+    // The reload of the server, as its header says: the folder is the header's.
+    scratch.write("double-reload.lua", include_str!("../../corpus/ported/double-reload.lua"));
+    let mut command = scratch.command(&["check", "--expect", "double-reload.lua"]);
+    let output = command.env("XDG_CACHE_HOME", scratch.path("cache")).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!((output.status.code(), said.as_str()), (Some(0), "double-reload.lua: as expected\n"));
+
     lines.sort_unstable();
     assert!(lines[lines.len() / 2] <= 12 && lines[lines.len() - 1] <= 20, "{lines:?}");
 }

@@ -241,7 +241,8 @@ fn what_a_script_in_lua_5_1_prints_does_not_depend_on_when_the_collector_runs() 
 }
 
 /// The founding faults in the language of Lua 5.1.
-const REPRODUCERS: [&str; 2] = [include_str!("lua51/sharing-only.lua"), include_str!("lua51/double-reload.lua")];
+const REPRODUCERS: [&str; 2] =
+    [include_str!("../../corpus/sharing-only-51.lua"), include_str!("../../corpus/ported/double-reload.lua")];
 
 #[test]
 fn the_founding_faults_are_told_in_lua_5_1() {

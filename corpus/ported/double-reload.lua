@@ -1,6 +1,6 @@
--- moonphase: lua=5.1 gc=5.1 check=barrier
--- finding: black-to-white setupvalue upvalue->table
--- clean: gc=5.1,setupvalue=upvalue
+-- moonphase: engine=./src lua=5.1 check=barrier reference=none
+-- finding: black-to-white upvalue->table
+-- For a Lua 5.1.5 with upvaluejoin ported to it, whose sources are in the folder src.
 -- A server reloads its logger twice. A reload runs the module again, lets the new functions share the variables of the old
 -- ones (upvaluejoin, which its Lua 5.1 has from 5.2), and then sets fresh data through the new function (setupvalue). The first
 -- reload happens between two collections. The second one happens while the collector marks: the shared variable is black

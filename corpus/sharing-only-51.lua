@@ -1,6 +1,5 @@
--- moonphase: lua=5.1 gc=5.1 check=barrier
--- finding: black-to-white setupvalue upvalue->table
--- clean: gc=5.1,setupvalue=upvalue
+-- moonphase: engine=lua51 lua=5.1 check=barrier reference=none
+-- finding: black-to-white upvalue->table
 -- No upvaluejoin is needed: two functions of one scope share a variable anyway. This is the fault of stock Lua 5.1.5, which
 -- marks the value only if the closure is black, and not if the variable is. How many steps there are until the collector has
 -- come to one function and not to the other differs between builds, so each number of them is tried.
