@@ -5,6 +5,7 @@
 -- The fault of Lua 5.4.0 to 5.4.9 and 5.5.1 in generational mode. Joining an old function to a young upvalue marks the upvalue and
 -- makes it old; its value is marked with it and stays young. The old table of globals gets the value without a barrier, since
 -- it is not white. When the upvalue lets go of the value, a minor collection frees it, and the global leads to freed memory.
+collectgarbage("generational")
 value = "none"
 local function make()
   local kept = { "alive" }

@@ -475,3 +475,40 @@ fn a_script_that_goes_on_for_too_long_is_ended() {
         assert_eq!((ran.end, ran.ticks), (End::TicksOut, 1001));
     }
 }
+
+/// What a program can reach by names from its globals and loaded modules, and of what types it is.
+const LIBRARY: &str = r#"
+    local lines = { _VERSION }
+    local seen = {}
+    local function list(t, way)
+      if seen[t] then return end
+      seen[t] = true
+      for k, v in pairs(t) do
+        if type(k) == "string" and k ~= "arg" then
+          lines[#lines + 1] = way .. k .. " " .. type(v)
+          if type(v) == "table" then list(v, way .. k .. ".") end
+        end
+      end
+    end
+    for _, name in ipairs({ "string", "table", "math", "os", "io", "debug", "coroutine", "package", "utf8" }) do
+      if package.loaded[name] then list(package.loaded[name], name .. ".") end
+    end
+    package.loaded._G = nil
+    list(_G, "")
+    table.sort(lines)
+    print(table.concat(lines, "\n"))
+"#;
+
+#[test]
+fn the_libraries_are_those_of_the_usual_binaries() {
+    for lua in engines() {
+        let command = if lua.version() == 501 { "lua5.1" } else { "lua5.4" };
+        let Ok(output) = Command::new(command).args(["-e", LIBRARY]).output() else {
+            eprintln!("left out: there is no {command} to compare the library with");
+            continue;
+        };
+        let usual = String::from_utf8(output.stdout).unwrap();
+        assert!(usual.lines().count() > 130, "{usual}");
+        assert_eq!(printed(&lua, LIBRARY, Ticks::None), usual);
+    }
+}
