@@ -1227,6 +1227,32 @@ static int is_eventful(const lua_State *L) {
   return since.anywhere || since.holder_count > 0;
 }
 
+static uint64_t drawn; /* the state of the numbers that say at which ticks the collector is driven */
+
+/* A number that looks random (xorshift64*). */
+static uint32_t draw(void) {
+  drawn ^= drawn >> 12;
+  drawn ^= drawn << 25;
+  drawn ^= drawn >> 27;
+  return (uint32_t)(drawn * 2685821657736338717u >> 32);
+}
+
+#if LUA_VERSION_NUM == 501
+#define is_collecting(g) ((g)->GCthreshold != MAX_LUMEM)
+#define make_due(g) ((g)->GCthreshold = 0)
+#else
+#define is_collecting(g) ((g)->gcstp == 0)
+#define make_due(g) luaE_setdebt(g, 1)
+#endif
+
+static void drive(lua_State *L) {
+  if (!L->allowhook || !is_collecting(G(L)) || draw() % given->drive_rate != 0) return;
+  if (given->driven == MP_DRIVEN_BY_DEBT)
+    make_due(G(L));
+  else
+    lua_gc(L, LUA_GCSTEP, 0);
+}
+
 static void tick(lua_State *L) {
   ticks++;
   if (ticks > given->tick_limit) {
@@ -1237,6 +1263,7 @@ static void tick(lua_State *L) {
   since.holder_count = since.anywhere = since.worked = 0;
   since.frees = arena.frees;
   since.function = NULL;
+  if (given->driven != MP_NOT_DRIVEN && watching) drive(L);
   note_writes(L, next_instruction(L));
 }
 
@@ -1650,6 +1677,9 @@ static void run_script(void) {
   result->end = MP_RETURNED;
   watching = given->event != NULL;
   if (given->ticks) lua_sethook(L, NULL, 0, 0);
+#if LUA_VERSION_NUM >= 504
+  if (given->generational) lua_gc(L, LUA_GCGEN, 0, 0);
+#endif
   status = luaL_loadbuffer(L, given->source, given->source_size, given->chunk_name);
   if (status == 0) status = lua_pcall(L, 0, 0, 0);
   if (status != 0) {
@@ -1679,6 +1709,7 @@ static void run(const mp_case *the_case, mp_result *the_result) {
   ticks = 0;
   watching = 0;
   memset(&since, 0, sizeof since);
+  drawn = given->drive_seed * 2 + 1;
   output_size = 0;
   count_hooks_count = 0;
   main_thread = running = NULL;

@@ -188,6 +188,14 @@ enum {
   MP_REDIRECT           /* the value of a table's first entry with an object becomes the given object, or nil without one */
 };
 
+/* How the collector is driven, besides what the script and its own debt ask for: at some ticks, never in finalizers and hooks nor while
+** it is stopped. */
+enum {
+  MP_NOT_DRIVEN,
+  MP_DRIVEN_BY_DEBT,     /* the next allocation makes a step, at a place of the Lua's own */
+  MP_DRIVEN_BY_STEPS     /* a step is made at the tick */
+};
+
 typedef struct mp_case {
   const char *source, *chunk_name, *prelude;
   size_t source_size, prelude_size;
@@ -199,7 +207,11 @@ typedef struct mp_case {
   int64_t now;                  /* what the clocks say */
   uint64_t tick_limit;          /* how many ticks there may be */
   int ticks;                    /* of the above */
-  int collects;                 /* whether two full collections come before the end */
+  int collects;                 /* whether full collections come before the end */
+  int driven;                   /* of the above */
+  uint32_t drive_rate;          /* at one tick in so many, by chance */
+  uint64_t drive_seed;
+  int generational;             /* whether the script begins in generational mode, where there is one */
   /* Told of each event. Another result than 0 ends the script at once; no finalizer is called. */
   int (*event)(void *context, const mp_event *event);
   void *context;

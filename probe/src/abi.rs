@@ -130,6 +130,10 @@ pub(crate) struct Case {
     pub(crate) tick_limit: u64,
     pub(crate) ticks: c_int,
     pub(crate) collects: c_int,
+    pub(crate) driven: c_int,
+    pub(crate) drive_rate: u32,
+    pub(crate) drive_seed: u64,
+    pub(crate) generational: c_int,
     pub(crate) event: Option<unsafe extern "C" fn(*mut c_void, *const Event) -> c_int>,
     pub(crate) context: *mut c_void,
 }

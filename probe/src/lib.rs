@@ -20,4 +20,4 @@ mod run;
 pub use heap::{Damage, ProbedHeap, ProbedObject};
 pub use load::{LoadError, ProbedLua, Stock};
 pub use memory::RESERVED_BYTES;
-pub use run::{Deed, End, Glance, Moment, MomentKind, Ran, Script, Ticks};
+pub use run::{Deed, Drive, End, Glance, Moment, MomentKind, Ran, Script, Ticks};

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::ffi::{CStr, CString, c_int, c_void};
+use std::num::NonZeroU32;
 use std::ops::ControlFlow;
 use std::ptr;
 use std::sync::{Mutex, PoisonError};
@@ -32,8 +33,33 @@ pub struct Script<'a> {
     pub ticks: Ticks,
     /// How many instructions there may be, where there are ticks.
     pub tick_limit: u64,
-    /// Whether two full collections come before the state is closed.
+    /// Whether full collections come before the state is closed.
     pub collects: bool,
+    /// How the collector is driven, besides what the script and its own debt ask for.
+    pub drive: Drive,
+    /// Whether the script begins in generational mode, where there is one.
+    pub generational: bool,
+}
+
+/// How the collector is driven: at some ticks, never in finalizers and hooks nor while it is stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Drive {
+    /// It is not.
+    None,
+    /// Its debt is made due, so that the next allocation makes a step at a place of the Lua's own.
+    Debt {
+        /// At one tick in so many, by chance.
+        rate: NonZeroU32,
+        /// Which ones.
+        seed: u64,
+    },
+    /// It makes a step at the tick.
+    Steps {
+        /// At one tick in so many, by chance.
+        rate: NonZeroU32,
+        /// Which ones.
+        seed: u64,
+    },
 }
 
 /// Which ticks are told: the moments before each instruction of the VM.
@@ -244,6 +270,11 @@ impl ProbedLua {
         let name = CString::new(script.chunk_name).map_err(std::io::Error::other)?;
         let context = Context { lua: self, tell: RefCell::new(tell) };
         let ((arena, arena_size), (stack, stack_size)) = (memory.arena(), memory.stack());
+        let (driven, drive_rate, drive_seed) = match script.drive {
+            Drive::None => (0, 1, 0),
+            Drive::Debt { rate, seed } => (1, rate.get(), seed),
+            Drive::Steps { rate, seed } => (2, rate.get(), seed),
+        };
         let case = abi::Case {
             source: script.source.as_ptr().cast(),
             chunk_name: name.as_ptr(),
@@ -261,6 +292,10 @@ impl ProbedLua {
             tick_limit: script.tick_limit,
             ticks: script.ticks as c_int,
             collects: c_int::from(script.collects),
+            driven,
+            drive_rate,
+            drive_seed,
+            generational: c_int::from(script.generational),
             event: Some(told),
             context: ptr::from_ref(&context).cast_mut().cast(),
         };

@@ -8,7 +8,7 @@ use std::process::Command;
 use moonphase_heap::{Colour, Heap, Kind, Label, ListName, Mode, Names, Phase, Strength};
 use moonphase_invariants::{Checker, Invariant, Level};
 use moonphase_probe::{
-    Damage, End, Glance, Moment, MomentKind, ProbedHeap, ProbedLua, ProbedObject, Script, Stock, Ticks,
+    Damage, Drive, End, Glance, Moment, MomentKind, ProbedHeap, ProbedLua, ProbedObject, Script, Stock, Ticks,
 };
 
 fn script(source: &str) -> Script<'_> {
@@ -22,6 +22,8 @@ fn script(source: &str) -> Script<'_> {
         ticks: Ticks::All,
         tick_limit: u64::MAX,
         collects: true,
+        drive: Drive::None,
+        generational: false,
     }
 }
 
@@ -510,5 +512,34 @@ fn the_libraries_are_those_of_the_usual_binaries() {
         let usual = String::from_utf8(output.stdout).unwrap();
         assert!(usual.lines().count() > 130, "{usual}");
         assert_eq!(printed(&lua, LIBRARY, Ticks::None), usual);
+    }
+}
+
+#[test]
+fn what_a_script_prints_does_not_depend_on_how_the_collector_is_driven() {
+    let one = std::num::NonZeroU32::MIN;
+    for lua in engines() {
+        let steps = |drive, generational| {
+            let (mut steps, mut broken) = (0, None);
+            let mut checker = Checker::new(Level::Full);
+            let ran = lua.run(&Script { drive, generational, ..script(BUSY) }, &mut |moment| {
+                steps += u32::from(matches!(moment.kind, MomentKind::StepEnd { .. }));
+                if moment.kind == MomentKind::Tick && moment.number().is_multiple_of(16) {
+                    broken = broken.take().or_else(|| checker.look(moment.look()).map(ToString::to_string));
+                }
+                ControlFlow::Continue(())
+            });
+            let ran = ran.unwrap();
+            assert_eq!((ran.end, broken), (End::Returned, None), "{}", lua.release());
+            (steps, ran.output)
+        };
+        let (usual, printed) = steps(Drive::None, false);
+        for drive in [Drive::Debt { rate: one, seed: 1 }, Drive::Steps { rate: one, seed: 1 }] {
+            for generational in [false, true] {
+                let (driven, also) = steps(drive, generational);
+                assert!(driven > usual, "{}: {driven} steps where {usual} are usual", lua.release());
+                assert_eq!(also, printed);
+            }
+        }
     }
 }

@@ -4,11 +4,12 @@
 //! collector has worked, and at a glance after something was written or freed; with `step`, everything after the collector has worked
 //! and nothing else.
 
+use std::num::NonZeroU32;
 use std::ops::ControlFlow;
 
 use moonphase_heap::{Abilities, Heap, Names, Phase};
 use moonphase_invariants::{Checker, History, Level, ObjectInfo, Violation};
-use moonphase_probe::{self as probe, Glance, Moment, MomentKind, ProbedLua, Ticks};
+use moonphase_probe::{self as probe, Drive, Glance, Moment, MomentKind, ProbedLua, Ticks};
 use moonphase_vm::Schedule;
 
 use super::{Case, Engine, Run, Sighting, puc};
@@ -88,6 +89,23 @@ fn script_of<'c>(case: &Case<'c>, limits: &Limits, level: Option<Level>) -> prob
         ticks: if level == Some(Level::Full) { Ticks::All } else { Ticks::Eventful },
         tick_limit: limits.instructions,
         collects: true,
+        drive: drive_of(case.schedule),
+        generational: *case.schedule == Schedule::Generational,
+    }
+}
+
+/// How a schedule drives the collector of a C Lua: stress and generational by its debt, a random one by debt or by steps, more or less
+/// often.
+fn drive_of(schedule: &Schedule) -> Drive {
+    let rate = |rate: u32| NonZeroU32::new(rate).unwrap_or(NonZeroU32::MIN);
+    match *schedule {
+        Schedule::Stress => Drive::Debt { rate: rate(1), seed: 0 },
+        Schedule::Generational => Drive::Debt { rate: rate(8), seed: 0 },
+        Schedule::Random(seed) => {
+            let rate = rate(1 << (seed >> 1 & 7));
+            if seed & 1 == 0 { Drive::Steps { rate, seed } } else { Drive::Debt { rate, seed } }
+        }
+        _ => Drive::None,
     }
 }
 
@@ -233,7 +251,11 @@ impl Engine for ProbedEngine {
     }
 
     fn follows(&self, schedule: &Schedule) -> bool {
-        *schedule == Schedule::None
+        match schedule {
+            Schedule::None | Schedule::Stress | Schedule::Random(_) => true,
+            Schedule::Generational => self.language.has(Feature::Modes),
+            _ => false,
+        }
     }
 
     fn run(&mut self, case: &Case<'_>, limits: &Limits) -> Run {

@@ -7,8 +7,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use moonphase_invariants::Level;
-use moonphase_vm::System;
 use moonphase_vm::gc::Policy;
+use moonphase_vm::{Schedule, System};
 use serde::{Deserialize, Serialize};
 
 pub use table::{CHECK, ENGINE, FAULT, GC, Given, LUA, Offered, REFERENCE, SCHEDULE, SETTINGS, SYSTEM, Setting};
@@ -42,6 +42,10 @@ pub enum SettingError {
     Unspoken(#[from] Unspoken),
     #[error("engine {engine} has no fault '{fault}': moonphase faults --list says which engine has it")]
     OtherEngine { engine: EngineName, fault: &'static str },
+    #[error(
+        "engine {engine} cannot follow the schedule {schedule}: that is for our own VM (for others: none, stress, random:SEED, generational, usual, all)"
+    )]
+    ForeignSchedule { engine: EngineName, schedule: String },
     #[error("engine {engine} has no {setting}: that is for our own VM")]
     Foreign { engine: EngineName, setting: &'static str },
 }
@@ -173,8 +177,10 @@ impl Settings {
     pub fn consistent(self) -> Result<Settings, SettingError> {
         if self.engine.is_ours() {
             self.lua.version()?;
-        } else if self.schedules.one().is_some() || self.schedules.only().is_none() {
-            return Err(SettingError::Foreign { engine: self.engine, setting: SCHEDULE.name });
+        } else if let Some(schedule @ (Schedule::Shuffled(_) | Schedule::Barriers | Schedule::Steps(_))) =
+            self.schedules.one()
+        {
+            return Err(SettingError::ForeignSchedule { engine: self.engine, schedule: schedule.to_string() });
         }
         match self.fault {
             Some(fault) if fault.engine() != self.engine => {
