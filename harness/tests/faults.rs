@@ -57,11 +57,34 @@ fn the_result_has_all_its_fields() {
     assert_eq!((&json["seed"], &json["runs"], &json["oracle_cap"]), (&1.into(), &20_000.into(), &3.into()));
     assert_eq!(json["stopped_by"], "runs");
     let fault = &json["faults"][0];
-    assert_eq!(fields(fault), ["by", "fault", "found", "gc", "oracle", "runs", "seconds", "signature"]);
+    assert_eq!(fields(fault), ["by", "engine", "fault", "found", "gc", "oracle", "runs", "seconds", "signature"]);
     assert_eq!(fields(&fault["by"]), ["dangling", "differential", "invariant", "schedule"]);
+    assert_eq!(fault["engine"], "moonphase");
     assert_eq!((&fault["gc"], &fault["oracle"]), (&"5.4".into(), &"invariant".into()));
     // The checker needs no other oracle, so it finds the same alone.
     assert_eq!(fault["by"]["invariant"], fault["runs"]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn faults_of_the_stock_engines_are_found() {
+    for (engine, only, signatures) in [
+        ("lua51", "lua51-close,lua51-bytes,lua51-weak-uncleared", ["black-to-white upvalue->", "bytes", ""]),
+        ("lua54", "lua54-close,lua54-touched2,lua54-bytes", ["black-to-white upvalue->", "ages ", "bytes"]),
+    ] {
+        let (code, json) = faults(&["--engine", engine, "--only", only, "--oracle-cap", "1"]);
+        assert_eq!(code, 0);
+        let found = results(&json);
+        let names: Vec<_> = found.iter().map(|result| result["fault"].as_str().unwrap()).collect();
+        let mut expected: Vec<_> = only.split(',').collect();
+        expected.sort_by_key(|name| names.iter().position(|other| other == name));
+        assert_eq!(names, expected);
+        for result in &found {
+            let which = only.split(',').position(|name| name == result["fault"]).unwrap();
+            assert!(result["signature"].as_str().unwrap().starts_with(signatures[which]), "{result}");
+            assert_eq!((&result["engine"], &result["gc"]), (&engine.into(), &Value::Null));
+        }
+    }
 }
 
 #[test]
