@@ -54,30 +54,28 @@ static int db_upvaluejoin (lua_State *L) {
 
 ";
 
+/// A text with something before some words, which it has once.
+fn before(text: Vec<u8>, words: &str, added: &str) -> Vec<u8> {
+    let text = String::from_utf8(text).unwrap();
+    assert_eq!(text.matches(words).count(), 1, "{words}");
+    text.replace(words, &format!("{added}{words}")).into_bytes()
+}
+
 /// Copies the sources of stock 5.1.5 with the port in them.
 fn port(folder: &Path) {
     fs::create_dir(folder).unwrap();
     for entry in fs::read_dir(Stock::Lua51.recipe().sources).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap();
-        let mut text = fs::read(&path).unwrap();
-        let edited = |before: &str, added: &str| {
-            let whole = String::from_utf8(text.clone()).unwrap();
-            assert_eq!(whole.matches(before).count(), 1, "{name}: {before}");
-            whole.replace(before, &format!("{added}{before}")).into_bytes()
-        };
-        match name {
-            "lapi.c" => text.extend_from_slice(API.as_bytes()),
+        let text = fs::read(&path).unwrap();
+        let text = match name {
+            "lapi.c" => [&text, API.as_bytes()].concat(),
             "ldblib.c" => {
-                text = edited("static const luaL_Reg dblib", LIBRARY);
-                let edited = |before: &str, added: &str| {
-                    String::from_utf8(text.clone()).unwrap().replace(before, &format!("{added}{before}")).into_bytes()
-                };
-                text =
-                    edited("{\"traceback\",", "{\"upvalueid\", db_upvalueid}, {\"upvaluejoin\", db_upvaluejoin},\n  ");
+                let text = before(text, "static const luaL_Reg dblib", LIBRARY);
+                before(text, "{\"traceback\",", "{\"upvalueid\", db_upvalueid}, {\"upvaluejoin\", db_upvaluejoin},\n  ")
             }
-            _ => {}
-        }
+            _ => text,
+        };
         fs::write(folder.join(name), text).unwrap();
     }
 }

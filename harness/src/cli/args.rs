@@ -44,7 +44,7 @@ pub enum Command {
     ///
     /// A script with a header is run as its header says; what `check` finds in it is told where it happens, and ends the trace.
     Trace(TraceArgs),
-    /// Plant each known fault in the VM and measure how soon each oracle finds it
+    /// Plant each known fault in the engine and measure how soon each oracle finds it
     Faults(FaultsArgs),
     /// Write cases to a folder, to be run elsewhere
     ///
