@@ -318,8 +318,10 @@ impl Heap for ProbedHeap<'_> {
     }
 
     fn marks(self, object: ProbedObject) -> Marks {
-        let flags = u16::from(self.object(object).flags & (flag::FREED | flag::FINALIZER));
-        Marks::new(flags << 8 | (self.age(object) as u16) << 2 | self.colour(object) as u16)
+        // All that a check may ask of the header, as the look has it.
+        let object = self.object(object);
+        let header = u16::from(object.age) << 2 | u16::from(object.colour);
+        Marks::new(u16::from(object.flags & (flag::FREED | flag::FINALIZER | flag::FIXED)) << 8 | header)
     }
 
     fn size(self, object: ProbedObject) -> usize {

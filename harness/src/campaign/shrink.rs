@@ -183,10 +183,12 @@ impl Shrinker<'_> {
     }
 
     /// Runs the minimizer with what is left of the budget, until that changes nothing: it settles the collector's timing first, and
-    /// under the new one more may go.
+    /// under the new one more may go. A script that is short is left, where each one takes a look at a C heap.
     fn minimize(&mut self, shrinkable: Shrinkable) -> Option<Minimized> {
+        const SHORT: usize = 12;
         let mut best = self.minimize_once(shrinkable)?;
-        while let Some(again) = self.minimize_once(Shrinkable::Text(best.text.clone()))
+        while (best.code_lines > SHORT || self.triage.settings.engine.is_ours())
+            && let Some(again) = self.minimize_once(Shrinkable::Text(best.text.clone()))
             && again.text.len() < best.text.len()
         {
             best = again;

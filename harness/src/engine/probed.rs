@@ -222,10 +222,12 @@ impl Watch {
             return ControlFlow::Continue(());
         }
         self.looked = (moment.number(), moment.kind == MomentKind::Ended);
-        if moment.is_complete() && self.level != Some(Level::Step) && checker.look_complete(moment.look()).is_some() {
+        let heap = moment.look();
+        let is_complete = moment.is_complete() && self.level != Some(Level::Step);
+        if is_complete && checker.look_complete(heap).is_some() || checker.look(heap).is_some() {
             return ControlFlow::Break(());
         }
-        if checker.look(moment.look()).is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        ControlFlow::Continue(())
     }
 }
 
