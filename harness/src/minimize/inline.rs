@@ -157,7 +157,12 @@ fn with_fresh_strings(chunk: &Chunk, number: usize) -> Option<Chunk> {
 
 /// `function() return x end`
 fn environment_reader() -> FunctionBody {
-    let result = statement(StatementKind::Return(vec![made(ExpressionKind::Name("x".into()))]));
+    reader_of("x".into())
+}
+
+/// `function() return name end`
+fn reader_of(name: Name) -> FunctionBody {
+    let result = statement(StatementKind::Return(vec![made(ExpressionKind::Name(name))]));
     let block = Block { statements: vec![result] };
     FunctionBody { parameters: Vec::new(), variadic: false, block, line: 0, end_line: 0, next_line: 0 }
 }
@@ -335,6 +340,76 @@ fn requires(chunk: &Chunk, module: &[u8]) -> usize {
         count += usize::from(name == Some(module));
     });
     count
+}
+
+/// Lets a function use the variable of another one by standing in its scope, where `debug.upvaluejoin` gives it that variable.
+pub(super) fn joins(chunk: &Chunk, site: usize) -> Option<Vec<Chunk>> {
+    let mut candidate = chunk.clone();
+    let joined = edit_statement(&mut candidate, site, |statements, at| joined(&statements[at]))?;
+    let Some((to, from)) = joined else { return Some(Vec::new()) };
+    let reader = |of: &FunctionBody| Some(assignment(&to, reader_of(variable_of(of)?)));
+    match from {
+        // It stands where the join stood.
+        ExpressionKind::Function(body) => {
+            let Some(reader) = reader(&body) else { return Some(Vec::new()) };
+            edit_statement(&mut candidate, site, |statements, at| statements[at] = reader)?;
+            Some(vec![candidate])
+        }
+        ExpressionKind::Name(name) => {
+            edit_statement(&mut candidate, site, |statements, at| drop(statements.remove(at)))?;
+            remove_definition(&mut candidate, &Callee::Variable(to.clone()));
+            let callee = Callee::Variable(name);
+            let mut number = 0;
+            while let Some(placed) = edit_block(&mut candidate, number, |block| {
+                let at = block.statements.iter().position(|statement| defined(statement, &callee).is_some())?;
+                let reader = reader(&defined(&block.statements[at], &callee)?)?;
+                block.statements.insert(at + 1, reader);
+                Some(())
+            }) {
+                if placed.is_some() {
+                    return Some(vec![candidate]);
+                }
+                number += 1;
+            }
+            Some(Vec::new())
+        }
+        _ => Some(Vec::new()),
+    }
+}
+
+/// The variable with the function that gets an upvalue of another one, and that one, if the statement joins them.
+fn joined(statement: &Statement) -> Option<(Name, ExpressionKind)> {
+    let StatementKind::Call(call) = &statement.kind else { return None };
+    let ExpressionKind::Call(call) = &call.kind else { return None };
+    let ExpressionKind::Index(index) = &call.function.kind else { return None };
+    if !is_name(&index.object, "debug") || string_of(&index.key) != Some(b"upvaluejoin") {
+        return None;
+    }
+    match (&call.arguments.first()?.kind, &call.arguments.get(2)?.kind) {
+        (ExpressionKind::Name(to), from) => Some((to.clone(), from.clone())),
+        _ => None,
+    }
+}
+
+/// The variable that a function ends with: that it returns, or assigns to.
+fn variable_of(body: &FunctionBody) -> Option<Name> {
+    let expression = match &body.block.statements.last()?.kind {
+        StatementKind::Return(values) => values.first()?,
+        StatementKind::Assign { targets, .. } => targets.first()?,
+        _ => return None,
+    };
+    match &expression.kind {
+        ExpressionKind::Name(name) => Some(name.clone()),
+        _ => None,
+    }
+}
+
+/// `name = function`
+fn assignment(name: &Name, body: FunctionBody) -> Statement {
+    statement(StatementKind::Assign {
+        targets: vec![made(ExpressionKind::Name(name.clone()))],
+        values: vec![made(ExpressionKind::Function(Box::new(body)))],
+    })
 }
 
 /// Replaces a call whose function only returns a value by that value; for functions that stand where they are called.

@@ -23,6 +23,7 @@ const REDUCTIONS: &[Pass] = &[
     statements::join_repetitions,
     inline::calls,
     inline::results,
+    inline::joins,
     variables::inline_values,
     expressions::simplify,
     expressions::drop_parts,

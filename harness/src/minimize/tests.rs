@@ -325,6 +325,22 @@ fn a_function_takes_the_place_of_one_that_returns_it() {
 }
 
 #[test]
+fn a_function_that_is_joined_to_a_variable_stands_in_its_scope_instead() {
+    let keeps = |text: &str| {
+        let joins = text.contains("upvaluejoin(f, 1, ") && text.contains("return y") && text.contains("return x");
+        let shares = text.matches("return x").count() == 2 && text.contains("f(");
+        text.contains("local x") && text.contains("g(") && (joins || shares)
+    };
+    for from in ["g", "function() return x end"] {
+        let text = format!(
+            "local y\nfunction f() return y end\nlocal x\nfunction g() return x end\ndebug.upvaluejoin(f, 1, {from}, 1)\n"
+        );
+        let left = reduced(&text, keeps);
+        assert!(!left.contains("upvaluejoin") && left.lines().count() <= 7, "{left}");
+    }
+}
+
+#[test]
 fn several_steps_become_one() {
     let text = "collectgarbage(\"step\", 2)\ncollectgarbage(\"step\", 3)\ng()\n";
     let sizes = |text: &str| -> i64 {
