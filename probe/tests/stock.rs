@@ -481,22 +481,11 @@ fn a_script_that_goes_on_for_too_long_is_ended() {
 /// What a program can reach by names from its globals and loaded modules, and of what types it is.
 const LIBRARY: &str = r#"
     local lines = { _VERSION }
-    local seen = {}
-    local function list(t, way)
-      if seen[t] then return end
-      seen[t] = true
+    for module, t in pairs(package.loaded) do
       for k, v in pairs(t) do
-        if type(k) == "string" and k ~= "arg" then
-          lines[#lines + 1] = way .. k .. " " .. type(v)
-          if type(v) == "table" then list(v, way .. k .. ".") end
-        end
+        if k ~= "arg" then lines[#lines + 1] = module .. "." .. tostring(k) .. " " .. type(v) end
       end
     end
-    for _, name in ipairs({ "string", "table", "math", "os", "io", "debug", "coroutine", "package", "utf8" }) do
-      if package.loaded[name] then list(package.loaded[name], name .. ".") end
-    end
-    package.loaded._G = nil
-    list(_G, "")
     table.sort(lines)
     print(table.concat(lines, "\n"))
 "#;
