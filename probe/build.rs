@@ -71,10 +71,11 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// Makes an engine. Gives the folder with its sources.
 fn make(stock: &Stock, out: &Path) -> Result<PathBuf, Box<dyn Error>> {
     let work = out.join(stock.name);
-    let mut recipe = Recipe::new(sources_of(stock, &work.join("asked"))?);
+    let sources = sources_of(stock, &work.join("asked"))?;
+    let mut recipe = Recipe::new(&sources);
     recipe.defines = stock.defines.iter().map(ToString::to_string).collect();
     recipe.compile(&work, &out.join(format!("{}.so", stock.name)))?;
-    Ok(recipe.sources)
+    Ok(sources)
 }
 
 /// The folder that `lua-src` has an engine's sources in.

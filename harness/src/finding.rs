@@ -6,6 +6,7 @@ use moonphase_invariants::{Invariant, Violation};
 use serde::{Deserialize, Serialize};
 
 use crate::coverage::Unreachable;
+use crate::engine::sanitizer::{Tool, ToolReport};
 
 /// Who says that something is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -50,6 +51,8 @@ pub enum FindingKind {
     Schedule,
     /// An engine died, hung or panicked.
     Crash,
+    /// A sanitizer has ended an engine.
+    Sanitizer(Tool),
 }
 
 impl FindingKind {
@@ -61,6 +64,7 @@ impl FindingKind {
             FindingKind::Differential => "differential",
             FindingKind::Schedule => "schedule",
             FindingKind::Crash => "crash",
+            FindingKind::Sanitizer(tool) => tool.word(),
         }
     }
 
@@ -71,7 +75,7 @@ impl FindingKind {
             FindingKind::Invariant(_) | FindingKind::UnreachableState => Oracle::Invariant,
             FindingKind::Differential => Oracle::Differential,
             FindingKind::Schedule => Oracle::Schedule,
-            FindingKind::Crash => Oracle::Crash,
+            FindingKind::Crash | FindingKind::Sanitizer(_) => Oracle::Crash,
         }
     }
 }
@@ -121,6 +125,13 @@ impl Signature {
     /// The finding that the death of an engine is. `who` is the word for what ran, and `how` says how it died, in a few words.
     pub fn of_crash(who: &str, how: &str) -> Signature {
         Signature::new(FindingKind::Crash, &format!("{who} {}", how.replace(' ', "-")))
+    }
+
+    /// The finding that the report of a sanitizer is: `asan use-after-poison reallymarkobject traverseclosure`.
+    pub fn of_report(report: &ToolReport) -> Signature {
+        let words: Vec<&str> =
+            std::iter::once(&report.kind).chain(report.functions.iter().take(2)).map(String::as_str).collect();
+        Signature::new(FindingKind::Sanitizer(report.tool), &words.join(" "))
     }
 
     /// The kind of the finding.

@@ -12,7 +12,7 @@
 //! `fails: MESSAGE` says that the script ends with this error. A script that fails without such a line was not tested to its end.
 //! A `fault=` is planted into the collector of the first line alone, and lives in its own policy where no `gc=` is given.
 //! `system=full` lets the script use the files and processes of the machine, and `reference=none` compares it with no other Lua.
-//! The header is a comment to every Lua.
+//! A value with blanks or quotes in it is quoted as in a shell: `engine='./a folder'`. The header is a comment to every Lua.
 //!
 //! The lines stand anywhere before the first line of code: a byte order mark, a line for the shell (`#!`), other comments and
 //! blank lines may be before and between them. A first line behind code is an error, since nobody would obey it.
@@ -83,7 +83,8 @@ impl Header {
                 if marks > 1 {
                     return Err(error(format!("a second line that begins with '{MARK}'")));
                 }
-                let given = words.split_whitespace().map(given).collect::<Result<Vec<_>, _>>().map_err(error)?;
+                let words = shlex::split(words).ok_or_else(|| error("a quote has no end".to_owned()))?;
+                let given = words.iter().map(|word| given(word)).collect::<Result<Vec<_>, _>>().map_err(error)?;
                 header.settings = header.settings.with(&given).map_err(|reason| error(reason.to_string()))?;
             } else if let Some(signature) = text.strip_prefix(FINDING) {
                 match signature.trim() {

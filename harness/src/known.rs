@@ -4,10 +4,10 @@
 //! one fault whatever is stored. A line that no signature can be like is an error, since a mistyped line would accept nothing.
 
 use moonphase_heap::{Kind, Site};
-
-use crate::coverage::Cell;
 use moonphase_invariants::Invariant;
 
+use crate::coverage::Cell;
+use crate::engine::sanitizer::Tool;
 use crate::finding::{FindingKind, Signature};
 
 /// Any text, in a pattern.
@@ -71,9 +71,10 @@ fn hint(pattern: &str) -> String {
 }
 
 fn kinds() -> impl Iterator<Item = FindingKind> {
-    use FindingKind::{Crash, Differential, Schedule, UnreachableState};
+    use FindingKind::{Crash, Differential, Sanitizer, Schedule, UnreachableState};
     let invariants = Invariant::ALL.iter().copied().map(FindingKind::Invariant);
-    invariants.chain([UnreachableState, Differential, Schedule, Crash])
+    let others = [UnreachableState, Differential, Schedule, Crash];
+    invariants.chain(others).chain(Tool::ALL.map(Sanitizer))
 }
 
 /// Whether a signature can be like this pattern.
@@ -103,6 +104,8 @@ fn forms(kind: FindingKind) -> Vec<String> {
             ended.flat_map(|form| [format!("{form} *"), form]).collect()
         }
         FindingKind::Crash => ["vm", "reference", "harness"].iter().map(|who| format!("{kind} {who} *")).collect(),
+        // What its report names is its own, or its Lua's.
+        FindingKind::Sanitizer(_) => vec![format!("{kind} *")],
     }
 }
 

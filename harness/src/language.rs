@@ -9,6 +9,8 @@ use moonphase_vm::bytecode::Template;
 use moonphase_vm::syntax::ast::Chunk;
 use moonphase_vm::syntax::{self, Syntax, SyntaxError};
 use moonphase_vm::{LuaVersion, compiler};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Something that a language may have. What it has instead, 5.1 has, which has none of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -75,6 +77,20 @@ pub enum Feature {
     ContainedFinalizers,
     /// Calls of the collector do nothing inside of a finalizer.
     RestInFinalizers,
+}
+
+impl Serialize for Language {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        (self.name, self.features.0).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Language {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (name, features) = <(String, u64)>::deserialize(deserializer)?;
+        let plain: Language = name.parse().map_err(D::Error::custom)?;
+        Ok(Language { features: Features(features), ..plain })
+    }
 }
 
 /// A set of features.

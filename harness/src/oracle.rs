@@ -465,7 +465,7 @@ fn measure<T>(work: impl FnOnce() -> T) -> (T, Duration) {
 /// The finding that the death of an engine is, with what explains it.
 fn death(run: &Run, role: Role) -> Option<(Signature, Option<Box<Explanation>>)> {
     let End::Died(how) = &run.outcome.end else { return None };
-    let explanation = Explanation::of_crash(Activity::Run(role), Some(how), &run.stderr);
+    let explanation = Explanation::of_crash(Activity::Run(role), Some(how), None, &run.stderr);
     Some((Signature::of_crash(role.name(), how), Some(Box::new(explanation))))
 }
 

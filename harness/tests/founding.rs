@@ -5,6 +5,7 @@ mod common;
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use common::Scratch;
 use moonphase_probe::Stock;
@@ -64,7 +65,7 @@ fn before(text: Vec<u8>, words: &str, added: &str) -> Vec<u8> {
 /// Copies the sources of stock 5.1.5 with the port in them.
 fn port(folder: &Path) {
     fs::create_dir(folder).unwrap();
-    for entry in fs::read_dir(Stock::Lua51.recipe().sources).unwrap() {
+    for entry in fs::read_dir(Stock::Lua51.sources()).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap();
         let text = fs::read(&path).unwrap();
@@ -128,4 +129,76 @@ fn the_founding_bug_is_found_in_the_lua_that_had_it() {
 
     lines.sort_unstable();
     assert!(lines[lines.len() / 2] <= 12 && lines[lines.len() - 1] <= 20, "{lines:?}");
+}
+
+/// Runs the command. Gives how it ended, and what it printed.
+fn run(scratch: &Scratch, words: &[&str]) -> (Option<i32>, String) {
+    let output = scratch.command(words).env("XDG_CACHE_HOME", scratch.path("cache")).output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8_lossy(&said).into_owned())
+}
+
+#[test]
+fn sanitizers_are_witnesses_of_their_own() {
+    let scratch = Scratch::new();
+    fs::create_dir(scratch.path("a game")).unwrap();
+    port(&scratch.path("a game/src"));
+    scratch.write("double-reload.lua", include_str!("../../corpus/ported/double-reload.lua"));
+    // 5.1 subtracts one from every key that is a number, the smallest one too.
+    scratch.write("smallest.lua", "local t = {}\nt[-2147483648] = 1\n");
+    for compiler in ["gcc", "clang"] {
+        if Command::new(compiler).arg("--version").output().is_err() {
+            eprintln!("LEFT OUT: there is no {compiler} here");
+            continue;
+        }
+        let file = format!("a game/{compiler}.toml");
+        scratch.write(
+            &file,
+            &format!("sources = \"src\"\ncompiler = \"{compiler}\"\nsanitizers = [\"address\", \"undefined\"]\n"),
+        );
+        // Where the probe looks it sees the fault first; where it does not, the freed table is read at last.
+        let (status, said) = run(&scratch, &["check", "--engine", &file, "double-reload.lua"]);
+        assert!(said.starts_with("double-reload.lua: black-to-white upvalue->table\n"), "{compiler}: {said}");
+        assert_eq!(status, Some(1));
+        let (status, said) = run(&scratch, &["check", "--engine", &file, "--check", "off", "double-reload.lua"]);
+        assert!(said.starts_with("double-reload.lua: asan use-after-poison luaH_getstr "), "{compiler}: {said}");
+        assert!(said.contains("\nAddressSanitizer ended the vm: use-after-poison in `luaH_getstr`.\n"), "{said}");
+        assert!(
+            said.contains(&format!("moonphase check --engine 'a game/{compiler}.toml' --check off double-")),
+            "{said}"
+        );
+        assert_eq!(status, Some(1));
+        let (_, said) = run(&scratch, &["check", "--engine", &file, "smallest.lua"]);
+        assert!(said.starts_with("smallest.lua: ubsan signed-integer-overflow luaH_getnum "), "{compiler}: {said}");
+
+        // A finding is minimized with the engine dying each time, and its header names the file.
+        let words = ["fuzz", "--engine", &file, "--first", "--runs", "200", "--seed", "1", "--check", "off"];
+        let (status, said) = run(&scratch, &[&words[..], &["--findings", compiler]].concat());
+        assert_eq!(status, Some(1), "{compiler}: {said}");
+        let slug = &scratch.list(compiler)[0];
+        let minimized = format!("{compiler}/{slug}/minimized.lua");
+        assert!(scratch.read(&minimized).contains(&format!("engine='a game/{compiler}.toml'")), "{said}");
+        let (status, said) = run(&scratch, &["check", "--expect", &minimized]);
+        assert_eq!((status, said), (Some(0), format!("{minimized}: as expected\n")), "{compiler}");
+    }
+}
+
+#[test]
+fn an_engine_that_is_not_to_be_had_is_one_clear_error() {
+    let scratch = Scratch::new();
+    scratch.write("unknown.toml", "sources = \"src\"\n\nsanitizer = [\"address\"]\n");
+    scratch.write("nowhere.toml", "sources = \"src\"\n");
+    scratch.write("a.lua", "print(1)\n");
+    for (engine, error) in [
+        ("unknown.toml", "unknown.toml: line 3: unknown field `sanitizer`, expected one of `name`, `sources`, "),
+        ("nowhere.toml", "src: No such file or directory"),
+        ("none.toml", "none.toml: No such file or directory"),
+        ("./none", "./none: No such file or directory"),
+    ] {
+        for words in [&["fuzz", "--runs", "1", "--engine", engine][..], &["check", "a.lua", "--engine", engine]] {
+            let (status, said) = run(&scratch, words);
+            assert_eq!((status, said.lines().count()), (Some(2), 1), "{said}");
+            assert!(said.contains(error), "{words:?}: {said}");
+        }
+    }
 }

@@ -64,6 +64,7 @@ struct TestRunner {
 
 impl CaseRunner for TestRunner {
     type Job = TestJob;
+    type Greeting = u32;
     type Report = TestReport;
 
     fn new(job: TestJob) -> Result<Self, String> {
@@ -74,6 +75,10 @@ impl CaseRunner for TestRunner {
             Some(reason) => Err(reason),
             None => Ok(TestRunner { job, engine: ReferenceEngine::new() }),
         }
+    }
+
+    fn greeting(&self) -> u32 {
+        std::process::id()
     }
 
     fn run(&mut self, case: &CaseInput, announce: &mut dyn FnMut(Activity)) -> TestReport {

@@ -3,15 +3,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#if defined(__SANITIZE_ADDRESS__)
-#define MP_ADDRESS_SANITIZER 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define MP_ADDRESS_SANITIZER 1
-#endif
-#endif
-
-#ifdef MP_ADDRESS_SANITIZER
+#ifdef MOONPHASE_ADDRESS_SANITIZER
 #include <sanitizer/asan_interface.h>
 #define poison(from, size) __asan_poison_memory_region(from, size)
 #define unpoison(from, size) __asan_unpoison_memory_region(from, size)
@@ -54,6 +46,8 @@ static void *new_block(size_t size) {
   if (size > (size_t)(end - arena_top) || room > (size_t)(end - arena_top)) return NULL;
   arena_top += room;
   block->size = size;
+  poison(block, sizeof *block);
+  poison((char *)(block + 1) + size, room - sizeof *block - size);
   block->check = arena_check(block);
   block->number = (uint32_t)++arena.allocations;
   block->look = 0;

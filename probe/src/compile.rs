@@ -54,17 +54,36 @@ const WRAPPED: [&str; 24] = [
 /// Where the shared object is loaded: at the same address in every process, since some Luas hash addresses of functions.
 const TEXT_ADDRESS: &str = "0x510000000000";
 
+/// What watches a Lua while it runs. Its sources are compiled with it, the probe is not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Sanitizer {
+    /// AddressSanitizer. It knows what is freed: the probe's allocator tells it.
+    Address,
+    /// UndefinedBehaviorSanitizer.
+    Undefined,
+}
+
+/// Options of all sanitizers.
+const SANITIZER_OPTIONS: &str = "symbolize=1:color=never:print_legend=0:allocator_may_return_null=1";
+
+/// Options of AddressSanitizer: the stack of an engine is at a fixed address, and blocks are kept by the probe's allocator.
+const ADDRESS_OPTIONS: &str = ":detect_leaks=0:detect_stack_use_after_return=0:quarantine_size_mb=8";
+
 /// How a Lua is compiled.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Recipe {
-    /// The folder with its sources.
-    pub sources: PathBuf,
+    /// Folders with its sources, of which each C file is compiled that is of the library, and C files.
+    pub sources: Vec<PathBuf>,
+    /// Folders with headers, besides those with sources.
+    pub include: Vec<PathBuf>,
     /// The C compiler.
     pub compiler: OsString,
     /// Macros, as `NAME` or `NAME=VALUE`.
     pub defines: Vec<String>,
     /// Further flags for the compiler and the linker.
     pub flags: Vec<String>,
+    /// What it is compiled with.
+    pub sanitizers: Vec<Sanitizer>,
 }
 
 /// Why a Lua could not be compiled.
@@ -78,11 +97,11 @@ pub enum CompileError {
         /// Why.
         error: io::Error,
     },
-    /// There is no C source in the folder.
-    #[error("{}: no sources of a Lua: there is no {missing}", folder.display())]
+    /// There is no Lua in the folders.
+    #[error("{}: no sources of a Lua: there is no {missing}", listed(.folders))]
     NoLua {
-        /// The folder.
-        folder: PathBuf,
+        /// Where it was looked for.
+        folders: Vec<PathBuf>,
         /// A file that every Lua has.
         missing: &'static str,
     },
@@ -105,6 +124,14 @@ pub enum CompileError {
         /// Why.
         error: io::Error,
     },
+    /// The compiler has not what the program of a sanitizer needs.
+    #[error("the C compiler '{}' has no {library}, which the process needs that runs an engine with a sanitizer", compiler.display())]
+    NoRuntime {
+        /// The command.
+        compiler: OsString,
+        /// What is missing.
+        library: String,
+    },
     /// The compiler, or the linker, refuses.
     #[error("{} {}:\n{message}", compiler.display(), file.display())]
     Refused {
@@ -124,11 +151,108 @@ impl Recipe {
     /// How the Lua in a folder is compiled where nobody says otherwise: by the compiler that `CC` names, or `cc`.
     pub fn new(sources: impl Into<PathBuf>) -> Recipe {
         Recipe {
-            sources: sources.into(),
+            sources: vec![sources.into()],
+            include: Vec::new(),
             compiler: std::env::var_os("CC").unwrap_or_else(|| "cc".into()),
             defines: Vec::new(),
             flags: Vec::new(),
+            sanitizers: Vec::new(),
         }
+    }
+
+    /// Where headers are: the folders with sources, those of single files, and the further ones.
+    pub fn folders(&self) -> Vec<PathBuf> {
+        let mut folders: Vec<PathBuf> = Vec::new();
+        for path in self.sources.iter().chain(&self.include) {
+            let folder = if is_c_file(path) { path.parent().unwrap_or(Path::new(".")) } else { path };
+            if !folders.iter().any(|known| known == folder) {
+                folders.push(folder.to_owned());
+            }
+        }
+        folders
+    }
+
+    /// What is to be set in the environment of a process that loads the engine: `LD_PRELOAD`, and the options of sanitizers.
+    ///
+    /// # Errors
+    /// The compiler does not run, or has no runtime of a sanitizer.
+    pub fn environment(&self) -> Result<Vec<(&'static str, OsString)>, CompileError> {
+        if self.sanitizers.is_empty() {
+            return Ok(Vec::new());
+        }
+        let is_clang = self.is_clang()?;
+        let mut options = OsString::from(SANITIZER_OPTIONS);
+        if is_clang {
+            // That of gcc reads debug information by itself.
+            let symbolizer = self.said("-print-prog-name=llvm-symbolizer")?;
+            if Path::new(&symbolizer).is_absolute() {
+                options.push(":external_symbolizer_path=");
+                options.push(&symbolizer);
+            }
+        }
+        let mut preload = self.runtime(is_clang)?.into_os_string();
+        if let Some(before) = std::env::var_os("LD_PRELOAD").filter(|before| !before.is_empty()) {
+            preload.push(":");
+            preload.push(before);
+        }
+        let with = |name, more: &str| {
+            let mut value = options.clone();
+            value.push(more);
+            if let Some(own) = std::env::var_os(name) {
+                value.push(":");
+                value.push(own);
+            }
+            (name, value)
+        };
+        Ok(vec![
+            ("LD_PRELOAD", preload),
+            with("ASAN_OPTIONS", ADDRESS_OPTIONS),
+            with("UBSAN_OPTIONS", ":print_stacktrace=1"),
+        ])
+    }
+
+    /// The library that has to be in the process before everything else.
+    fn runtime(&self, is_clang: bool) -> Result<PathBuf, CompileError> {
+        let arch = std::env::consts::ARCH;
+        let names = match (is_clang, self.sanitizers.contains(&Sanitizer::Address)) {
+            (false, true) => ["libasan.so".to_owned(), String::new()],
+            (false, false) => ["libubsan.so".to_owned(), String::new()],
+            // They are called in one of two ways, as the compiler was built.
+            (true, true) => [format!("libclang_rt.asan-{arch}.so"), "libclang_rt.asan.so".to_owned()],
+            (true, false) => {
+                [format!("libclang_rt.ubsan_standalone-{arch}.so"), "libclang_rt.ubsan_standalone.so".to_owned()]
+            }
+        };
+        for name in names.iter().filter(|name| !name.is_empty()) {
+            // Without such a library the compiler says the name alone.
+            let path = PathBuf::from(self.said(&format!("-print-file-name={name}"))?);
+            if path.is_absolute() {
+                return Ok(path);
+            }
+        }
+        let [library, _] = names;
+        Err(CompileError::NoRuntime { compiler: self.compiler.clone(), library })
+    }
+
+    fn is_clang(&self) -> Result<bool, CompileError> {
+        Ok(self.said("--version")?.contains("clang"))
+    }
+
+    /// What the compiler answers to a question.
+    fn said(&self, question: &str) -> Result<String, CompileError> {
+        let output = Command::new(&self.compiler).arg(question).output();
+        let output = output.map_err(|error| CompileError::NoCompiler { compiler: self.compiler.clone(), error })?;
+        Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
+    }
+
+    /// Flags with which the Lua is compiled and linked.
+    fn sanitizing(&self) -> Vec<&'static str> {
+        let flags = self.sanitizers.iter().flat_map(|sanitizer| match sanitizer {
+            Sanitizer::Address => ["-fsanitize=address", "-fno-omit-frame-pointer"],
+            // The first report ends the process, as with the other.
+            Sanitizer::Undefined => ["-fsanitize=undefined", "-fno-sanitize-recover=undefined"],
+        });
+        flags.collect()
     }
 
     /// Makes the shared object `out`, with the help of a folder that is this engine's own.
@@ -136,9 +260,10 @@ impl Recipe {
     /// # Errors
     /// A file is missing, or the compiler refuses; its words are given as they are.
     pub fn compile(&self, work: &Path, out: &Path) -> Result<(), CompileError> {
+        let folders = self.folders();
         for missing in ["lua.h", "lstate.h", "lgc.c"] {
-            if !self.sources.join(missing).is_file() {
-                return Err(CompileError::NoLua { folder: self.sources.clone(), missing });
+            if !folders.iter().any(|folder| folder.join(missing).is_file()) {
+                return Err(CompileError::NoLua { folders, missing });
             }
         }
         fs::create_dir_all(work).map_err(file_error(work))?;
@@ -147,16 +272,28 @@ impl Recipe {
             fs::write(&path, text).map_err(file_error(&path))?;
         }
         let sources = self.library_sources()?;
-        let own = ["puc.c", "arena.c"].map(|name| work.join(name));
-        let all: Vec<(&PathBuf, bool)> =
-            own.iter().map(|source| (source, true)).chain(sources.iter().map(|source| (source, false))).collect();
-        let objects = self.compile_all(&all, work)?;
+        let mut units: Vec<Unit> = Vec::new();
+        let own = ["puc.c", "arena.c"].map(|name| (work.join(name), true));
+        for (source, is_probe) in own.into_iter().chain(sources.into_iter().map(|source| (source, false))) {
+            let stem = source.file_stem().unwrap_or_default();
+            let mut object = work.join(stem).with_extension("o");
+            if units.iter().any(|unit| unit.object == object) {
+                // Files of different folders may have one name.
+                object.set_extension(format!("{}.o", units.len()));
+            }
+            units.push(Unit { source, is_probe, object });
+        }
+        self.compile_all(&units, work)?;
+        let objects: Vec<PathBuf> = units.into_iter().map(|unit| unit.object).collect();
         self.link(&objects, out)
     }
 
     fn link(&self, objects: &[PathBuf], out: &Path) -> Result<(), CompileError> {
         let mut link = Command::new(&self.compiler);
-        link.arg("-shared").arg("-o").arg(out).args(objects).args(&self.flags);
+        link.arg("-shared").arg("-o").arg(out).args(objects).args(&self.flags).args(self.sanitizing());
+        if !self.sanitizers.is_empty() && self.is_clang()? {
+            link.arg("-shared-libsan");
+        }
         link.arg(format!("-Wl,-Ttext-segment={TEXT_ADDRESS}"));
         link.args(WRAPPED.map(|name| format!("-Wl,--wrap={name}"))).args(["-lm", "-ldl", "-lpthread"]);
         self.execute(link, out)
@@ -179,7 +316,7 @@ impl Recipe {
         let source = scratch.join(file);
         fs::write(&source, text).map_err(file_error(&source))?;
         let object = source.with_extension("o");
-        self.compile_one(&source, false, work, &object)?;
+        self.compile_one(&Unit { source, is_probe: false, object: object.clone() }, work)?;
         let mut objects = Vec::new();
         for entry in fs::read_dir(work).map_err(file_error(work))? {
             let path = entry.map_err(file_error(work))?.path();
@@ -194,34 +331,35 @@ impl Recipe {
 
     /// The C files of the library.
     fn library_sources(&self) -> Result<Vec<PathBuf>, CompileError> {
-        let entries = fs::read_dir(&self.sources).map_err(file_error(&self.sources))?;
         let mut sources = Vec::new();
-        for entry in entries {
-            let path = entry.map_err(file_error(&self.sources))?.path();
-            let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
-            if path.extension() == Some(OsStr::new("c")) && !NO_LIBRARY.contains(&name) {
-                sources.push(path);
+        for given in &self.sources {
+            if is_c_file(given) {
+                sources.push(given.clone());
+                continue;
             }
+            let mut files = Vec::new();
+            for entry in fs::read_dir(given).map_err(file_error(given))? {
+                let path = entry.map_err(file_error(given))?.path();
+                let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
+                if is_c_file(&path) && !NO_LIBRARY.contains(&name) {
+                    files.push(path);
+                }
+            }
+            files.sort();
+            sources.extend(files);
         }
-        sources.sort();
         Ok(sources)
     }
 
-    /// Compiles files side by side. Gives their object files.
-    fn compile_all(&self, sources: &[(&PathBuf, bool)], work: &Path) -> Result<Vec<PathBuf>, CompileError> {
+    /// Compiles files side by side.
+    fn compile_all(&self, units: &[Unit], work: &Path) -> Result<(), CompileError> {
         let next = AtomicUsize::new(0);
         let failed = Mutex::new(None);
-        let objects: Vec<PathBuf> = sources
-            .iter()
-            .map(|(source, _)| work.join(source.file_name().unwrap_or_default()).with_extension("o"))
-            .collect();
         thread::scope(|scope| {
             for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
                 scope.spawn(|| {
-                    while let Some(index) = Some(next.fetch_add(1, Ordering::Relaxed)).filter(|&at| at < sources.len())
-                    {
-                        let (source, is_probe) = sources[index];
-                        if let Err(error) = self.compile_one(source, is_probe, work, &objects[index]) {
+                    while let Some(unit) = units.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        if let Err(error) = self.compile_one(unit, work) {
                             failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
                             return;
                         }
@@ -231,21 +369,26 @@ impl Recipe {
         });
         match failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
             Some(error) => Err(error),
-            None => Ok(objects),
+            None => Ok(()),
         }
     }
 
-    fn compile_one(&self, source: &Path, is_probe: bool, work: &Path, object: &Path) -> Result<(), CompileError> {
+    fn compile_one(&self, unit: &Unit, work: &Path) -> Result<(), CompileError> {
         let mut command = Command::new(&self.compiler);
         command.args(["-std=gnu99", "-O2", "-g1", "-fPIC", "-fvisibility=hidden", "-w"]);
-        if is_probe {
-            command.args(["-D_GNU_SOURCE", "-I"]).arg(work);
-        } else {
-            command.arg("-include").arg(work.join("moonphase_config.h"));
-        }
         command.args(self.defines.iter().map(|define| format!("-D{define}"))).args(&self.flags);
-        command.arg("-I").arg(&self.sources).arg("-c").arg(source).arg("-o").arg(object);
-        self.execute(command, source)
+        if unit.is_probe {
+            // It looks at freed memory too, and tells the sanitizer what is freed.
+            let tells = self.sanitizers.contains(&Sanitizer::Address).then_some("-DMOONPHASE_ADDRESS_SANITIZER");
+            command.args(["-D_GNU_SOURCE", "-I"]).arg(work).args(tells);
+        } else {
+            command.arg("-include").arg(work.join("moonphase_config.h")).args(self.sanitizing());
+        }
+        for folder in self.folders() {
+            command.arg("-I").arg(folder);
+        }
+        command.arg("-c").arg(&unit.source).arg("-o").arg(&unit.object);
+        self.execute(command, &unit.source)
     }
 
     fn execute(&self, mut command: Command, file: &Path) -> Result<(), CompileError> {
@@ -260,6 +403,21 @@ impl Recipe {
             message: String::from_utf8_lossy(&output.stderr).into_owned(),
         })
     }
+}
+
+/// A file that is compiled.
+struct Unit {
+    source: PathBuf,
+    is_probe: bool,
+    object: PathBuf,
+}
+
+fn is_c_file(path: &Path) -> bool {
+    path.extension() == Some(OsStr::new("c")) && !path.is_dir()
+}
+
+fn listed(folders: &[PathBuf]) -> String {
+    folders.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(", ")
 }
 
 fn file_error(path: &Path) -> impl FnOnce(io::Error) -> CompileError + '_ {

@@ -46,6 +46,11 @@ impl Stock {
         }
     }
 
+    /// The folder with its sources, where this program was built.
+    pub fn sources(self) -> &'static Path {
+        Path::new(self.place()[0])
+    }
+
     /// How it was compiled.
     pub fn recipe(self) -> Recipe {
         let [sources, _, defines] = self.place();

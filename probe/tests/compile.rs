@@ -35,7 +35,7 @@ fn the_compilers_own_words_are_shown() {
 fn every_fault_fits_the_sources_and_has_a_name_of_its_own() {
     let mut names = std::collections::BTreeSet::new();
     for fault in Fault::all() {
-        let source = fs::read(fault.stock.recipe().sources.join(fault.file)).unwrap();
+        let source = fs::read(fault.stock.sources().join(fault.file)).unwrap();
         let source = String::from_utf8_lossy(&source);
         let planted = fault.plant(&source).unwrap_or_else(|| panic!("{fault} does not fit"));
         assert_ne!(planted, source, "{fault}");

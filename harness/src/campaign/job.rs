@@ -16,6 +16,7 @@ use crate::circumstance::Dependence;
 use crate::engine::{Activity, Role, puc};
 use crate::finding::{FindingKind, Oracle, Signature};
 use crate::free::Use;
+use crate::language::Language;
 use crate::limits::Limits;
 use crate::oracle::{CHUNK_NAME, Judgement, Oracles, Purpose, Times};
 use crate::outcome::{End, Inconclusive, LimitKind};
@@ -103,6 +104,8 @@ pub struct Runner {
 
 impl CaseRunner for Runner {
     type Job = Job;
+    /// The language of the subject, with what that adds to it.
+    type Greeting = Language;
     type Report = CaseReport;
 
     fn new(job: Job) -> Result<Runner, String> {
@@ -123,6 +126,10 @@ impl CaseRunner for Runner {
             oracles,
             purpose: job.purpose,
         })
+    }
+
+    fn greeting(&self) -> Language {
+        *self.oracles.language()
     }
 
     fn run(&mut self, case: &CaseInput, announce: &mut dyn FnMut(Activity)) -> CaseReport {
@@ -289,6 +296,7 @@ fn detected_in(crash: &Crash) -> Option<Signature> {
         (Death::Deadline, _) => "hang".to_owned(),
         (death, _) if death.is_from_outside() => return None,
         // The place without its column and the machine's folders.
+        _ if let Some(report) = crash.sanitized() => return Some(Signature::of_report(&report)),
         (_, Some((place, _))) => {
             let file = place.split(':').next().unwrap_or(place);
             let file = file.rsplit('/').next().unwrap_or(file);

@@ -6,6 +6,7 @@
 //! A worker that dies before any case is a failure to start, and ends the campaign after a few attempts.
 
 use std::collections::VecDeque;
+use std::ffi::OsString;
 use std::io;
 use std::marker::PhantomData;
 use std::time::{Duration, Instant};
@@ -14,8 +15,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::process::{Death, Received, WorkerCommand, WorkerProcess};
-use super::protocol::{Announcement, CaseInput, Request, Response, append_frame};
+use super::protocol::{Announcement, CaseInput, Request, Response, append_frame, decode};
 use crate::engine::Activity;
+use crate::engine::sanitizer::ToolReport;
 use crate::outcome::{End, LimitKind};
 
 /// How often in a row a worker may die before it begins a case.
@@ -49,11 +51,19 @@ impl Crash {
     pub fn end(&self) -> End {
         match &self.death {
             Death::Deadline => End::Limit(LimitKind::Time),
-            death => End::Died(match self.panic() {
-                Some((place, message)) => format!("{death}: panicked at {place}: {message}"),
-                None => death.to_string(),
+            death => End::Died(match (self.panic(), self.sanitized()) {
+                (_, Some(report)) => format!("{death}: {}: {}", report.tool.name(), report.kind),
+                (Some((place, message)), None) => format!("{death}: panicked at {place}: {message}"),
+                (None, None) => death.to_string(),
             }),
         }
+    }
+
+    /// What a sanitizer has reported before it ended the worker.
+    pub fn sanitized(&self) -> Option<ToolReport> {
+        // Whoever was killed had got on after whatever it wrote.
+        let by_itself = matches!(&self.death, Death::Exit(_)) || self.death == Death::Signal("SIGABRT".to_owned());
+        by_itself.then(|| ToolReport::read(&self.stderr)).flatten()
     }
 
     /// Place and first line of the message of the last Rust panic that the worker wrote about, if it wrote of one.
@@ -72,11 +82,13 @@ pub struct IsolationOptions {
     pub deadline: Duration,
     /// Cap on the address space of a worker in bytes.
     pub memory: Option<u64>,
+    /// What its engines need in its environment.
+    pub environment: Vec<(&'static str, OsString)>,
 }
 
 impl Default for IsolationOptions {
     fn default() -> Self {
-        IsolationOptions { deadline: Duration::from_secs(10), memory: Some(2 << 30) }
+        IsolationOptions { deadline: Duration::from_secs(10), memory: Some(2 << 30), environment: Vec::new() }
     }
 }
 
@@ -119,6 +131,8 @@ pub(super) struct Lane<R> {
     /// The last change that was seen in what the worker does, and when.
     progress: (Option<Progress>, Instant),
     failed_starts: u32,
+    /// What the last worker that was set up has said of it.
+    greeting: Option<Vec<u8>>,
     /// The case whose worker was killed from outside last, and how often in a row.
     killed: (u64, u32),
     report: PhantomData<fn() -> R>,
@@ -144,6 +158,7 @@ impl<R: DeserializeOwned> Lane<R> {
             pending: VecDeque::new(),
             progress: (None, Instant::now()),
             failed_starts: 0,
+            greeting: None,
             killed: (0, 0),
             report: PhantomData,
         })
@@ -175,7 +190,8 @@ impl<R: DeserializeOwned> Lane<R> {
     }
 
     fn restart(&mut self) -> Result<(), IsolationError> {
-        let mut worker = WorkerProcess::spawn(&self.command, self.tick()).map_err(IsolationError::Spawn)?;
+        let mut worker = WorkerProcess::spawn(&self.command, &self.options.environment, self.tick())
+            .map_err(IsolationError::Spawn)?;
         let mut frames = self.start.clone();
         frames.extend(encode_cases(&Request::Cases(self.pending.iter().cloned().collect()))?);
         drop(worker.send(&frames));
@@ -222,6 +238,20 @@ impl<R: DeserializeOwned> Lane<R> {
         Ok(ends)
     }
 
+    /// What a worker says when it is set up.
+    pub(super) fn greeting<G: DeserializeOwned>(&mut self) -> Result<G, IsolationError> {
+        loop {
+            if let Some(greeting) = &self.greeting {
+                return decode(greeting).map_err(IsolationError::Job);
+            }
+            if self.worker.is_none() {
+                self.restart()?;
+            }
+            // Without cases there are no ends.
+            self.poll()?;
+        }
+    }
+
     fn kill(&mut self, reason: Death) -> Option<Death> {
         if let Some(worker) = &mut self.worker {
             worker.kill();
@@ -236,7 +266,10 @@ impl<R: DeserializeOwned> Lane<R> {
         ends: &mut Vec<(u64, CaseEnd<R>)>,
     ) -> Result<Result<(), &'static str>, IsolationError> {
         match message {
-            Response::Ready => Ok(Ok(())),
+            Response::Ready { greeting } => {
+                self.greeting = Some(greeting);
+                Ok(Ok(()))
+            }
             Response::Refused(reason) => Err(IsolationError::Refused(reason)),
             Response::Done { key, report } => {
                 if self.pending.front().is_none_or(|(expected, _)| *expected != key) {
@@ -287,7 +320,7 @@ impl<R: DeserializeOwned> Lane<R> {
                 Ok(())
             }
             // It died between cases and owes nothing.
-            None if self.pending.is_empty() => Ok(()),
+            None if self.pending.is_empty() && self.greeting.is_some() => Ok(()),
             None => {
                 self.failed_starts += 1;
                 if self.failed_starts < START_ATTEMPTS {

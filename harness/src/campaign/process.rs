@@ -85,6 +85,7 @@ pub(super) use unsupported::WorkerProcess;
 
 #[cfg(unix)]
 mod unix {
+    use std::ffi::OsString;
     use std::fs::File;
     use std::io::{self, Read, Seek, SeekFrom, Write};
     use std::os::fd::OwnedFd;
@@ -95,13 +96,14 @@ mod unix {
     use std::thread::{self, JoinHandle};
     use std::time::Duration;
 
+    use rustix::process::{Pid, Signal, kill_process_group};
     use serde::de::DeserializeOwned;
 
     use super::{Announcement, Death, Received, WorkerCommand};
     use crate::campaign::protocol::FrameReader;
 
     /// How much of what a worker wrote to standard error is kept: the end of it.
-    const STDERR_KEPT: usize = 16 << 10;
+    const STDERR_KEPT: usize = 64 << 10;
 
     /// Where stray output of a worker begins in the board file, well behind the announcement.
     const STRAY_OUTPUT: u64 = 4096;
@@ -123,7 +125,12 @@ mod unix {
     }
 
     impl WorkerProcess {
-        pub(in crate::campaign) fn spawn(command: &WorkerCommand, tick: Duration) -> io::Result<WorkerProcess> {
+        /// Starts a worker, with what its engines need in its environment.
+        pub(in crate::campaign) fn spawn(
+            command: &WorkerCommand,
+            environment: &[(&'static str, OsString)],
+            tick: Duration,
+        ) -> io::Result<WorkerProcess> {
             let (socket, theirs) = UnixStream::pair()?;
             socket.set_read_timeout(Some(tick))?;
             socket.set_write_timeout(Some(WRITE_TIMEOUT))?;
@@ -135,6 +142,7 @@ mod unix {
                 .args(&command.args)
                 .envs(KEEP_FREED_MEMORY)
                 .envs(command.env.iter().map(|(name, value)| (name, value)))
+                .envs(environment.iter().map(|(name, value)| (name, value)))
                 .stdin(Stdio::from(OwnedFd::from(theirs)))
                 .stdout(Stdio::from(board.try_clone()?))
                 .stderr(Stdio::piped())
@@ -191,8 +199,20 @@ mod unix {
                 Ok(status) => death(status),
                 Err(error) => Death::Garbled(error.to_string()),
             };
+            self.kill_company();
             let stderr = self.stderr.take().and_then(|thread| thread.join().ok()).unwrap_or_default();
             (death, String::from_utf8_lossy(&stderr).into_owned())
+        }
+    }
+
+    impl WorkerProcess {
+        /// Kills what the worker has started, which would keep its standard error open: sanitizers ask other programs for the names of
+        /// functions, and these may hang.
+        fn kill_company(&self) {
+            if let Some(group) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
+                // Fails where nobody is left.
+                let _ = kill_process_group(group, Signal::KILL);
+            }
         }
     }
 
@@ -200,6 +220,7 @@ mod unix {
         fn drop(&mut self) {
             self.kill();
             let _ = self.child.wait();
+            self.kill_company();
             if let Some(thread) = self.stderr.take() {
                 let _ = thread.join();
             }
@@ -243,6 +264,7 @@ mod unix {
 
 #[cfg(not(unix))]
 mod unsupported {
+    use std::ffi::OsString;
     use std::io;
     use std::time::Duration;
 
@@ -251,7 +273,11 @@ mod unsupported {
     pub(in crate::campaign) enum WorkerProcess {}
 
     impl WorkerProcess {
-        pub(in crate::campaign) fn spawn(_: &WorkerCommand, _: Duration) -> io::Result<WorkerProcess> {
+        pub(in crate::campaign) fn spawn(
+            _: &WorkerCommand,
+            _: &[(&'static str, OsString)],
+            _: Duration,
+        ) -> io::Result<WorkerProcess> {
             Err(io::Error::new(io::ErrorKind::Unsupported, "worker processes need a Unix system"))
         }
 

@@ -45,8 +45,8 @@ pub(super) enum Request {
 /// Worker to supervisor.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Response<R> {
-    /// The job is set up.
-    Ready,
+    /// The job is set up. What the worker has to say of it, encoded by its own type.
+    Ready { greeting: Vec<u8> },
     /// The job cannot be done, for this reason.
     Refused(String),
     /// A case is done.

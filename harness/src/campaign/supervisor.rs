@@ -361,6 +361,14 @@ impl<R: DeserializeOwned> Isolated<R> {
         Ok(Isolated { lane: Lane::new(command, options, job)?, next: 0 })
     }
 
+    /// What the worker says when it is set up. It must be asked before any case is run.
+    ///
+    /// # Errors
+    /// Where a worker cannot be started or cannot do the job.
+    pub fn greeting<G: DeserializeOwned>(&mut self) -> Result<G, IsolationError> {
+        self.lane.greeting()
+    }
+
     /// Runs a case and waits for its end.
     ///
     /// # Errors

@@ -12,8 +12,10 @@ use super::lane::{Crash, IsolationError, IsolationOptions};
 use super::process::{Death, WorkerCommand};
 use super::protocol::CaseInput;
 use super::supervisor::Isolated;
+use crate::engine;
 use crate::finding::Signature;
 use crate::header::{Header, body};
+use crate::language::Language;
 use crate::limits::Limits;
 use crate::oracle::Purpose;
 use crate::report::{Context, Explanation, Style, render};
@@ -97,6 +99,14 @@ impl Triage<'_> {
         Isolated::new(self.command.clone(), isolation(&self.settings, &self.limits), &job)
     }
 
+    /// The language of the subject, with what that adds to it. The subject is opened in a process of its own.
+    ///
+    /// # Errors
+    /// The subject is not to be had, or workers do not work.
+    pub fn language(&self) -> Result<Language, IsolationError> {
+        self.isolated(Purpose::Detect)?.greeting()
+    }
+
     /// Puts a script before the oracles, in a process of its own.
     ///
     /// # Errors
@@ -161,19 +171,20 @@ impl Triage<'_> {
         })
     }
 
-    /// The report of a script, which is in `file`.
+    /// The report of a script, which is in `file`. `again` is the command that shows it again.
     pub fn page(
         &self,
         explanation: &Explanation,
         text: &[u8],
         file: &str,
+        again: &str,
         detected: &Signature,
         style: Style,
     ) -> String {
         let context = Context {
             script: &String::from_utf8_lossy(text),
             file,
-            command: &format!("moonphase check {file}"),
+            command: again,
             signature: detected.as_str(),
             gc: self.settings.gc,
             settings: &self.settings.to_string(),
@@ -187,7 +198,7 @@ fn explain_crash(crash: &Crash) -> Explanation {
         Death::Deadline => None,
         death => Some(death.to_string()),
     };
-    Explanation::of_crash(crash.activity, death.as_deref(), &crash.stderr)
+    Explanation::of_crash(crash.activity, death.as_deref(), crash.sanitized(), &crash.stderr)
 }
 
 /// How workers are treated under these settings and limits. Whole looks at the heap in every step take a hundred times
@@ -202,5 +213,7 @@ pub fn isolation(settings: &Settings, limits: &Limits) -> IsolationOptions {
     let usual = IsolationOptions::default();
     // What a C Lua has addresses for is not what it uses: that has a limit of its own.
     let reserved = if settings.engine.is_ours() { 0 } else { moonphase_probe::RESERVED_BYTES };
-    IsolationOptions { deadline, memory: usual.memory.map(|bytes| bytes + reserved) }
+    let surroundings = engine::surroundings(&settings.engine);
+    let memory = usual.memory.map(|bytes| bytes + reserved).filter(|_| !surroundings.takes_addresses);
+    IsolationOptions { deadline, memory, environment: surroundings.environment }
 }

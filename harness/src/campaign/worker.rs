@@ -20,6 +20,8 @@ use crate::engine::Activity;
 pub trait CaseRunner: Sized {
     /// What a campaign is about; the same for all its workers.
     type Job: Serialize + DeserializeOwned;
+    /// What a worker that is set up has to say before it runs anything.
+    type Greeting: Serialize + DeserializeOwned;
     /// What is to be known of a case that was run.
     type Report: Serialize + DeserializeOwned + Send;
 
@@ -28,6 +30,9 @@ pub trait CaseRunner: Sized {
     /// # Errors
     /// A sentence that says why the job cannot be done; it ends the campaign.
     fn new(job: Self::Job) -> Result<Self, String>;
+
+    /// What it has to say.
+    fn greeting(&self) -> Self::Greeting;
 
     /// Runs one case. `announce` is to be called before each activity begins.
     fn run(&mut self, case: &CaseInput, announce: &mut dyn FnMut(Activity)) -> Self::Report;
@@ -90,7 +95,8 @@ mod unix {
             Ok(runner) => runner,
             Err(reason) => return line.send_now(&Response::<R::Report>::Refused(reason)),
         };
-        line.send_now(&Response::<R::Report>::Ready)?;
+        let greeting = postcard::to_allocvec(&runner.greeting()).map_err(io::Error::other)?;
+        line.send_now(&Response::<R::Report>::Ready { greeting })?;
 
         loop {
             let request = match requests.try_recv() {

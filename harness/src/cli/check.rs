@@ -23,6 +23,7 @@ use serde::{Serialize, Serializer};
 use super::args::{CheckArgs, Format};
 use super::fuzz::{jobs, json, read_known, refuse_dangling, refuse_foreign};
 use super::input::Input;
+use super::options::SettingsArgs;
 use super::{Done, Failure, complain, print, stop_flag, worker_command};
 
 /// What `--format json` prints.
@@ -151,7 +152,7 @@ fn look(path: &Path, args: &CheckArgs, known: &Known, stop: &'static AtomicBool)
     let input = Input::read(path, &args.settings, &Settings::default());
     match input.and_then(|input| input.check_syntax().map(|()| input)) {
         Ok(input) if args.expect => expect(&input),
-        Ok(input) => check(&input, known, args.time),
+        Ok(input) => check(&input, &args.settings, known, args.time),
         Err(Failure::Usage(error)) => Ok(Report {
             text: String::new(),
             result: FileResult::unread(path.display().to_string(), error.clone()),
@@ -217,7 +218,7 @@ fn ending(ended: &Ended) -> Option<Ending> {
 }
 
 /// Runs a file: what it shows, if need be under a schedule that is searched for so long.
-fn check(input: &Input, known: &Known, time: Option<Duration>) -> Result<Report, Failure> {
+fn check(input: &Input, options: &SettingsArgs, known: &Known, time: Option<Duration>) -> Result<Report, Failure> {
     let file = &input.file;
     let mut triage = triage(input.settings().clone())?;
     let mut ended = triage.examine(&input.source, Purpose::Detect)?;
@@ -249,7 +250,8 @@ fn check(input: &Input, known: &Known, time: Option<Duration>) -> Result<Report,
             let schedules = settings.schedules.of_script();
             let triage = triage.with_schedule_of(&ended, &input.source, &schedules)?;
             let explanation = triage.explain(&input.source)?;
-            let report = triage.page(&explanation, &input.source, file, detected, Style::Colour);
+            let again = format!("moonphase check {options}{file}");
+            let report = triage.page(&explanation, &input.source, file, &again, detected, Style::Colour);
             format!("{file}: {detected}{tried}\n\n{report}\n")
         }
         (None, Some(untested)) => format!("{file}: {}{tried}\n", incomplete(untested, file, settings)),

@@ -11,9 +11,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use moonphase::campaign::folder::{FindingsFolder, Standing};
 use moonphase::campaign::fuzz::{Campaign, FindingSummary, Progress, Summary};
 use moonphase::campaign::supervisor::StoppedBy;
+use moonphase::campaign::triage::{Listener, Triage};
 use moonphase::cases::Scripts;
 use moonphase::coverage::CoverageSummary;
-use moonphase::engine;
 use moonphase::free::{self, CensusSummary};
 use moonphase::known::Known;
 use moonphase::language::Language;
@@ -41,10 +41,13 @@ pub fn main(args: &FuzzArgs) -> Result<Done, Failure> {
         return Err(Failure::Usage("nothing to do: --runs and --time must be more than 0".to_owned()));
     }
     // Whether the engine is to be had is known before anything runs; and what it adds to its language.
-    let lua = engine::language(&settings).map_err(|error| Failure::Usage(error.to_string()))?;
-    let settings = Settings { lua, ..settings };
+    let (command, stop) = (worker_command()?, stop_flag()?);
+    let asking =
+        Triage { command: command.clone(), settings, limits: Limits::default(), stop, listener: Listener::default() };
+    let lua = asking.language()?;
+    let settings = Settings { lua, ..asking.settings };
     let campaign = Campaign {
-        command: worker_command()?,
+        command,
         settings,
         limits: Limits::default(),
         scripts: args.cases.scripts,
@@ -60,7 +63,6 @@ pub fn main(args: &FuzzArgs) -> Result<Done, Failure> {
     };
     // Known before anything is printed.
     FindingsFolder::open(&campaign.findings)?;
-    let stop = stop_flag()?;
     let human = args.format == Format::Human;
     if human {
         print(&heading(&campaign))?;

@@ -76,7 +76,11 @@ impl From<SettingError> for Failure {
 
 impl From<IsolationError> for Failure {
     fn from(error: IsolationError) -> Self {
-        Failure::Internal(error.to_string())
+        match error {
+            // An engine that is not to be had, or settings that do not go together.
+            IsolationError::Refused(reason) => Failure::Usage(reason),
+            error => Failure::Internal(error.to_string()),
+        }
     }
 }
 

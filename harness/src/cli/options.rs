@@ -1,5 +1,7 @@
 //! The options that settings have, made from the table of settings.
 
+use std::fmt;
+
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 use moonphase::settings::{Given, Offered, SETTINGS, Setting, SettingError, Settings};
 
@@ -26,6 +28,14 @@ impl SettingsArgs {
     pub fn over(&self, usual: Settings) -> Result<Settings, SettingError> {
         let settings = usual.with(&self.given)?.consistent()?;
         Ok(Settings { allow_dangling: self.allow_dangling || settings.allow_dangling, ..settings })
+    }
+}
+
+impl fmt::Display for SettingsArgs {
+    /// The words that were given, each with a blank behind it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.given.iter().try_for_each(|given| write!(f, "{given} "))?;
+        if self.allow_dangling { write!(f, "--{ALLOW_DANGLING} ") } else { Ok(()) }
     }
 }
 

@@ -13,6 +13,8 @@ mod open;
 pub mod probed;
 pub mod puc;
 pub mod reference;
+pub mod sanitizer;
+pub mod sources;
 pub mod vm;
 
 use std::time::Duration;
@@ -31,7 +33,7 @@ use crate::schedule::TurnsAt;
 use crate::words::Words;
 
 pub use name::{EngineName, UnknownEngine};
-pub use open::{Engines, OpenError, language, open, open_references};
+pub use open::{Engines, OpenError, Surroundings, open, open_references, surroundings};
 
 /// A Lua implementation.
 pub trait Engine {

@@ -1,11 +1,12 @@
 //! What engines are called on the command line and in headers.
 
-use std::path::PathBuf;
+use std::fmt;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::{fmt, fs};
 
 use moonphase_probe::Stock;
 
+use super::sources::{EngineFileError, Sources};
 use crate::language::Language;
 
 /// An engine under test.
@@ -20,6 +21,8 @@ pub enum EngineName {
     Lua54,
     /// The Lua whose C sources are in this folder.
     Sources(PathBuf),
+    /// The Lua of this engine file.
+    File(PathBuf),
 }
 
 impl EngineName {
@@ -34,21 +37,24 @@ impl EngineName {
         }
     }
 
-    /// The language that it speaks. Of sources `lua.h` says it; `None` where there is no such file, or it says something else.
+    /// The C sources of a Lua, where it names some.
+    ///
+    /// # Errors
+    /// The engine file cannot be read, or is none.
+    pub fn sources(&self) -> Result<Option<Sources>, EngineFileError> {
+        match self {
+            EngineName::Sources(folder) => Ok(Some(Sources::in_folder(folder))),
+            EngineName::File(file) => Sources::read(file).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// The language that it speaks. `None` where the sources do not say, or are not to be had.
     pub fn language(&self) -> Option<Language> {
         match self {
             EngineName::Lua51 => Some(Language::LUA_51),
             EngineName::Moonphase | EngineName::Lua54 => Some(Language::LUA_54),
-            EngineName::Sources(folder) => {
-                let header = fs::read(folder.join("lua.h")).ok()?;
-                let header = String::from_utf8_lossy(&header);
-                let mut words = header.split_whitespace().skip_while(|&word| word != "LUA_VERSION_NUM");
-                match words.nth(1)? {
-                    "501" => Some(Language::LUA_51),
-                    "504" => Some(Language::LUA_54),
-                    _ => None,
-                }
-            }
+            EngineName::Sources(_) | EngineName::File(_) => self.sources().ok()??.language(),
         }
     }
 
@@ -64,14 +70,14 @@ impl fmt::Display for EngineName {
             EngineName::Moonphase => f.write_str("moonphase"),
             EngineName::Lua51 => f.write_str("lua51"),
             EngineName::Lua54 => f.write_str("lua54"),
-            EngineName::Sources(folder) => folder.display().fmt(f),
+            EngineName::Sources(path) | EngineName::File(path) => path.display().fmt(f),
         }
     }
 }
 
 /// A name that no engine has.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown engine '{0}' (known: {known}, or a folder with the C sources of a Lua, as ./lua-5.1.5/src)", known = known())]
+#[error("unknown engine '{0}' (known: {known}, or a folder with the C sources of a Lua, as ./lua-5.1.5/src, or an engine file, as ./game.toml)", known = known())]
 pub struct UnknownEngine(String);
 
 fn known() -> String {
@@ -81,12 +87,18 @@ fn known() -> String {
 impl FromStr for EngineName {
     type Err = UnknownEngine;
 
-    /// A folder is told from a name by the slash or dot in it.
+    /// A folder is told from a name by the slash or dot in it, and an engine file by its ending.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let named = EngineName::NAMED.into_iter().find(|name| name.to_string() == text);
-        named
-            .or_else(|| text.contains(['/', '.']).then(|| EngineName::Sources(text.into())))
-            .ok_or_else(|| UnknownEngine(text.to_owned()))
+        let path = || match Path::new(text) {
+            // It would break the line of a header.
+            _ if text.contains(['\n', '\r']) => None,
+            path if path.extension().is_some_and(|extension| extension == "toml") => {
+                Some(EngineName::File(path.into()))
+            }
+            path => text.contains(['/', '.']).then(|| EngineName::Sources(path.into())),
+        };
+        named.or_else(path).ok_or_else(|| UnknownEngine(text.to_owned()))
     }
 }
 
@@ -96,7 +108,7 @@ mod tests {
 
     #[test]
     fn engines_read_back_from_their_names() {
-        for text in ["moonphase", "lua51", "lua54", "./src", "/opt/lua/src", ".."] {
+        for text in ["moonphase", "lua51", "lua54", "./src", "/opt/lua/src", "..", "game.toml", "./a b/c.toml"] {
             assert_eq!(text.parse::<EngineName>().unwrap().to_string(), text);
         }
         let error = "lua99".parse::<EngineName>().unwrap_err().to_string();

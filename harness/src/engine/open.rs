@@ -1,19 +1,21 @@
 //! From settings to engines.
 
 use std::collections::hash_map::DefaultHasher;
+use std::ffi::OsString;
 use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::{env, fs, io, process};
 
-use moonphase_probe::compile::{CompileError, Recipe};
+use moonphase_probe::compile::{CompileError, Recipe, Sanitizer};
 use moonphase_probe::{LoadError, ProbedLua, Stock};
 
 use super::probed::ProbedEngine;
 use super::reference::ReferenceEngine;
+use super::sources::{EngineFileError, Sources};
 use super::vm::VmEngine;
 use super::{Engine, EngineName};
 use crate::fault::Planted;
-use crate::language::{Language, Unspoken};
+use crate::language::Unspoken;
 use crate::settings::{Reference, Settings};
 
 /// The engines that a case is put before.
@@ -28,6 +30,9 @@ pub struct Engines {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
+    /// Its engine file cannot be used.
+    #[error(transparent)]
+    File(#[from] EngineFileError),
     /// Its sources do not compile.
     #[error(transparent)]
     Compile(#[from] CompileError),
@@ -75,9 +80,10 @@ pub fn open(settings: &Settings) -> Result<Engines, OpenError> {
             settings.lua.version()?;
             Box::new(VmEngine::new(settings.clone()))
         }
-        EngineName::Lua51 => probed(settings, stock(Stock::Lua51, settings)?)?,
-        EngineName::Lua54 => probed(settings, stock(Stock::Lua54, settings)?)?,
-        EngineName::Sources(folder) => probed(settings, ProbedLua::open(&compiled(folder)?)?)?,
+        EngineName::Lua51 => stock(Stock::Lua51, settings)?,
+        EngineName::Lua54 => stock(Stock::Lua54, settings)?,
+        EngineName::Sources(folder) => given(settings, &Sources::in_folder(folder))?,
+        EngineName::File(file) => given(settings, &Sources::read(file)?)?,
     };
     Ok(Engines { subject, references: open_references(settings) })
 }
@@ -90,40 +96,55 @@ pub fn open_references(settings: &Settings) -> Vec<Box<dyn Engine>> {
     }
 }
 
-/// The language of scripts for the engine that settings name, with what the engine adds to it.
-///
-/// # Errors
-/// The engine cannot be had.
-pub fn language(settings: &Settings) -> Result<Language, OpenError> {
-    if settings.engine.is_ours() { Ok(settings.lua) } else { Ok(*open(settings)?.subject.language()) }
+/// What the process of an engine needs from outside.
+#[derive(Clone, Debug, Default)]
+pub struct Surroundings {
+    /// What is set in its environment.
+    pub environment: Vec<(&'static str, OsString)>,
+    /// Whether it takes more addresses than a cap on them could allow.
+    pub takes_addresses: bool,
 }
 
-fn probed(settings: &Settings, lua: ProbedLua) -> Result<Box<dyn Engine>, OpenError> {
-    let spoken = lua.version();
-    let (name, language) = (&settings.engine, settings.lua);
-    if language.name() != format!("{}.{}", spoken / 100, spoken % 100) {
-        return Err(OpenError::Language { name: name.clone(), spoken, lua: language.to_string() });
+/// What the process needs in which an engine is opened. Where that cannot be known, opening it says why.
+pub fn surroundings(name: &EngineName) -> Surroundings {
+    let Ok(Some(Sources { recipe, .. })) = name.sources() else { return Surroundings::default() };
+    Surroundings {
+        environment: recipe.environment().unwrap_or_default(),
+        takes_addresses: recipe.sanitizers.contains(&Sanitizer::Address),
     }
-    let engine = ProbedEngine::new(name.to_string(), lua, language, settings.check);
+}
+
+/// The engine of a person's own sources, which are compiled unless that was done before.
+fn given(settings: &Settings, sources: &Sources) -> Result<Box<dyn Engine>, OpenError> {
+    let recipe = &sources.recipe;
+    // What it says is missing would bring down the process.
+    recipe.environment()?;
+    let object = cached(recipe, &(), |scratch, out| recipe.compile(scratch, out))?;
+    probed(settings, sources.name.clone(), ProbedLua::open(&object)?)
+}
+
+fn probed(settings: &Settings, called: String, lua: ProbedLua) -> Result<Box<dyn Engine>, OpenError> {
+    let (name, language) = (&settings.engine, settings.lua);
+    if name.language().map(|spoken| spoken.name()) != Some(language.name()) {
+        return Err(OpenError::Language { name: name.clone(), spoken: lua.version(), lua: language.to_string() });
+    }
+    let engine = ProbedEngine::new(called, lua, language, settings.check);
     engine
         .map(|engine| Box::new(engine) as Box<dyn Engine>)
         .map_err(|reason| OpenError::Run { name: name.clone(), reason })
 }
 
 /// A stock engine, with a fault if that is asked for.
-fn stock(stock: Stock, settings: &Settings) -> Result<ProbedLua, OpenError> {
+fn stock(stock: Stock, settings: &Settings) -> Result<Box<dyn Engine>, OpenError> {
     let fault = settings.fault.and_then(Planted::theirs).filter(|fault| fault.stock == stock);
-    let Some(fault) = fault else { return Ok(ProbedLua::stock(stock)?) };
-    let made = cached(&stock.recipe(), &(fault.name, fault.words, fault.by), |scratch, out| {
-        stock.compile_with(fault, scratch, out)
-    });
-    Ok(ProbedLua::open(&made?)?)
-}
-
-/// The shared object of a Lua, which is compiled unless that was done before with the same sources.
-fn compiled(folder: &Path) -> Result<PathBuf, OpenError> {
-    let recipe = Recipe::new(folder);
-    cached(&recipe, &(), |scratch, out| recipe.compile(scratch, out))
+    let lua = match fault {
+        None => ProbedLua::stock(stock)?,
+        Some(fault) => {
+            let of = (fault.name, fault.words, fault.by);
+            ProbedLua::open(&cached(&stock.recipe(), &of, |scratch, out| stock.compile_with(fault, scratch, out))?)?
+        }
+    };
+    probed(settings, stock.name().to_owned(), lua)
 }
 
 /// The shared object that `compile` makes by a recipe, and by what else it depends on, unless it was made before.
@@ -134,7 +155,7 @@ fn cached(
 ) -> Result<PathBuf, OpenError> {
     let cache = cache();
     let failed = |error| OpenError::Cache { path: cache.clone(), error };
-    let object = cache.join(format!("{:016x}.so", fingerprint(recipe, of).map_err(failed)?));
+    let object = cache.join(format!("{:016x}.so", fingerprint(recipe, of)?));
     if object.is_file() {
         return Ok(object);
     }
@@ -156,24 +177,37 @@ fn cache() -> PathBuf {
     caches.unwrap_or_else(env::temp_dir).join("moonphase").join("engines")
 }
 
-/// A number that is another one where the engine would be.
-fn fingerprint(recipe: &Recipe, of: &impl Hash) -> io::Result<u64> {
+/// A number that is another one where the engine would be: of the recipe, the probe, and all C files and headers that may be read.
+fn fingerprint(recipe: &Recipe, of: &impl Hash) -> Result<u64, CompileError> {
     let mut hasher = DefaultHasher::new();
-    (&recipe.compiler, &recipe.defines, &recipe.flags, Recipe::PROBE_TEXT, of).hash(&mut hasher);
-    let mut files: Vec<PathBuf> =
-        fs::read_dir(&recipe.sources)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
-    files.sort();
-    for file in
-        files.iter().filter(|file| file.extension().is_some_and(|extension| extension == "c" || extension == "h"))
-    {
-        (file.file_name(), fs::read(file)?).hash(&mut hasher);
+    (recipe, Recipe::PROBE_TEXT, of).hash(&mut hasher);
+    for folder in recipe.folders() {
+        hash_folder(&folder, 2, &mut hasher).map_err(|error| CompileError::File { path: folder, error })?;
     }
     Ok(hasher.finish())
+}
+
+/// Hashes C files and headers, in folders up to so many levels below too.
+fn hash_folder(folder: &Path, levels: u32, hasher: &mut DefaultHasher) -> io::Result<()> {
+    let mut paths: Vec<PathBuf> =
+        fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
+    paths.sort();
+    for path in paths {
+        if path.is_dir() {
+            if levels > 0 {
+                hash_folder(&path, levels - 1, hasher)?;
+            }
+        } else if path.extension().is_some_and(|extension| extension == "c" || extension == "h") {
+            (&path, fs::read(&path)?).hash(hasher);
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::language::Language;
 
     #[test]
     fn our_vm_is_not_opened_for_a_language_that_it_does_not_speak() {

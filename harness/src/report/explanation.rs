@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::coverage::Unreachable;
 use crate::engine::Activity;
+use crate::engine::sanitizer::ToolReport;
 use crate::outcome::Difference;
 
 /// What is known of a finding.
@@ -210,6 +211,8 @@ pub struct Crash {
     pub activity: Activity,
     /// How it died, such as `SIGSEGV`; `None` where it was killed at the deadline.
     pub death: Option<String>,
+    /// What a sanitizer has reported before it ended it.
+    pub sanitized: Option<ToolReport>,
     /// The end of what it wrote to standard error.
     pub stderr: String,
 }
@@ -246,8 +249,13 @@ impl Explanation {
     }
 
     /// The death of whatever was running, which the deadline ended where there is no other `death`.
-    pub fn of_crash(activity: Activity, death: Option<&str>, stderr: &str) -> Explanation {
-        Explanation::Crash(Crash { activity, death: death.map(str::to_owned), stderr: stderr.to_owned() })
+    pub fn of_crash(
+        activity: Activity,
+        death: Option<&str>,
+        sanitized: Option<ToolReport>,
+        stderr: &str,
+    ) -> Explanation {
+        Explanation::Crash(Crash { activity, death: death.map(str::to_owned), sanitized, stderr: stderr.to_owned() })
     }
 }
 

@@ -9,6 +9,7 @@ use moonphase_vm::gc::Policy;
 
 use super::explanation::{Barrier, Between, Broken, Crash, Deed, Disagreement, Link, Place, Shade, Store, Thing, When};
 use crate::coverage::{Cell, Rule};
+use crate::engine::sanitizer::{Tool, ToolReport};
 
 /// A line of the script, and what happened there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -448,6 +449,10 @@ pub(super) fn difference_rule(between: Between) -> &'static str {
 /// A crash in one sentence.
 pub(super) fn crash_headline(crash: &Crash) -> String {
     let who = crash.activity.name();
+    if let Some(ToolReport { tool, kind, functions }) = &crash.sanitized {
+        let place = functions.first().map(|function| format!(" in `{function}`")).unwrap_or_default();
+        return format!("{} ended the {who}: {kind}{place}.", tool.name());
+    }
     match &crash.death {
         None => format!("The {who} was still running at the deadline."),
         Some(death) => format!("The {who} brought down its process: {death}."),
@@ -457,6 +462,20 @@ pub(super) fn crash_headline(crash: &Crash) -> String {
 /// What a crash means.
 pub(super) const CRASH_RULE: &str = "No script may bring down an engine, or keep it busy past the deadline. A panic \
 is a fault of this program; a signal in a reference is one of the reference, or of its build.";
+
+/// What the report of a sanitizer means.
+pub(super) fn sanitizer_rule(report: &ToolReport) -> &'static str {
+    match (report.tool, report.kind.as_str()) {
+        (Tool::Address, "use-after-poison") => {
+            "A Lua reads and writes the memory of its living objects alone. This memory was given back to the allocator, or lies \
+             between two blocks: the probe's allocator poisons both."
+        }
+        (Tool::Address, _) => "A Lua reads and writes memory that it has, inside of its bounds, and frees it once.",
+        (Tool::Undefined, _) => {
+            "A program in C does nothing whose behaviour the standard leaves undefined: the compiler may make anything of it."
+        }
+    }
+}
 
 /// A finding that did not show again in one sentence.
 pub(super) const NOT_REPEATED: &str = "The finding did not show in a second run of the same script.";

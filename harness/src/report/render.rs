@@ -156,7 +156,7 @@ impl Page {
     fn crash(&mut self, crash: &Crash) -> Vec<Mark> {
         self.headline(&prose::crash_headline(crash));
         self.heading("What must hold");
-        self.paragraph(prose::CRASH_RULE);
+        self.paragraph(crash.sanitized.as_ref().map_or(prose::CRASH_RULE, prose::sanitizer_rule));
         if !crash.stderr.trim().is_empty() {
             self.heading("What it wrote to standard error");
             for line in crash.stderr.trim_end().lines() {

@@ -9,6 +9,7 @@ use moonphase_vm::{Options, Vm};
 
 use super::{Broken, Context, Explanation, Identity, Style, Thing, render};
 use crate::coverage::{Cell, Collection, CyclePart, Rule, StoreCell, Unreachable, WeakCell};
+use crate::engine::sanitizer::ToolReport;
 use crate::engine::{Activity, Role};
 use crate::outcome;
 
@@ -190,14 +191,24 @@ fn the_report_of_a_difference_shows_both_sides() {
 #[test]
 fn the_report_of_a_crash_shows_the_last_words() {
     let reference = Activity::Run(Role::Reference(0));
-    let explanation = Explanation::of_crash(reference, Some("SIGSEGV"), "one\ntwo\n");
+    let explanation = Explanation::of_crash(reference, Some("SIGSEGV"), None, "one\ntwo\n");
     let text = render(&explanation, &context("print('a')", "crash reference SIGSEGV"), Style::Plain);
     insta::assert_snapshot!("crash", text);
 }
 
 #[test]
+fn the_report_of_a_sanitizer_says_what_it_means() {
+    let stderr =
+        "==7==ERROR: AddressSanitizer: use-after-poison on address 0x52\n    #0 0x51 in luaH_get ltable.c:472\n";
+    let report = ToolReport::read(stderr);
+    let explanation = Explanation::of_crash(Activity::Run(Role::Subject), Some("exit code 1"), report, stderr);
+    let text = render(&explanation, &context("print('a')", "asan use-after-poison luaH_get"), Style::Plain);
+    insta::assert_snapshot!("sanitizer", text);
+}
+
+#[test]
 fn the_report_of_a_crash_without_a_death_of_its_own_speaks_of_the_deadline() {
-    let explanation = Explanation::of_crash(Activity::Run(Role::Subject), None, "");
+    let explanation = Explanation::of_crash(Activity::Run(Role::Subject), None, None, "");
     let text = render(&explanation, &context("print('a')", "crash vm hang"), Style::Plain);
     assert!(text.contains("\nThe vm was still running at the deadline.\n"), "{text}");
 }
@@ -255,7 +266,7 @@ fn an_explanation_survives_the_way_between_processes() {
         find(SHARED).explanation,
         Explanation::Unreachable(unreachable()),
         Explanation::of_difference(&difference, super::Between::Engines, "moonphase", "lua54"),
-        Explanation::of_crash(Activity::Compare, None, "its last words"),
+        Explanation::of_crash(Activity::Compare, None, None, "its last words"),
         Explanation::NotRepeated,
     ] {
         let bytes = postcard::to_stdvec(&explanation).unwrap();

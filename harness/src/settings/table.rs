@@ -3,6 +3,7 @@
 //! Headers, the command line, JSON and the lines about settings in reports are all made from it, so that they have the same
 //! settings with the same names and values.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use moonphase_vm::gc::Policy;
@@ -218,6 +219,13 @@ impl Given {
     }
 }
 
+impl fmt::Display for Given {
+    /// As an option of the command line: `--gc 5.1`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "--{} {}", self.setting.name, quoted(&self.text))
+    }
+}
+
 impl Settings {
     /// These settings with what is given. A fault that is given brings the engine and the policy that it lives in, unless
     /// these are given too.
@@ -279,12 +287,19 @@ impl fmt::Display for Settings {
         let mut between = "";
         for setting in SETTINGS {
             if let Some(text) = setting.written(self) {
-                write!(f, "{between}{}={text}", setting.name)?;
+                write!(f, "{between}{}={}", setting.name, quoted(&text))?;
                 between = " ";
             }
         }
         Ok(())
     }
+}
+
+/// A value as a header and a command line have it.
+fn quoted(text: &str) -> Cow<'_, str> {
+    let is_plain = !text.contains([' ', '\t', '\'', '"', '\\']);
+    // No value has a zero byte, which alone cannot be quoted.
+    if is_plain { text.into() } else { shlex::try_quote(text).unwrap_or(text.into()) }
 }
 
 #[cfg(test)]
