@@ -164,6 +164,7 @@ static struct {
   int anywhere;                /* whether anything may have been written into besides */
   int told;                    /* whether the function of the API that is called next has told its holder */
   int worked;                  /* whether the collector has worked */
+  int moved;                   /* whether an object has come into another list or age, or a dead one was given out */
   uint64_t frees;              /* how many objects were freed until then */
   const char *function;        /* the API function that was called last of those that may write */
 } since;
@@ -189,6 +190,7 @@ static void tell(lua_State *L, uint32_t kind, uint32_t full, const void *parent,
   event.parent = (uint64_t)(uintptr_t)parent;
   event.child = (uint64_t)(uintptr_t)child;
   event.function = since.function;
+  event.moved = (uint32_t)since.moved;
   event.phase = phase_of(global());
   event.generational = is_generational(global());
   running = L;
@@ -1222,7 +1224,7 @@ static void tells_object(lua_State *L, int index, const char *function) {
 
 /* Whether something has happened since the last tick for which one looks at the heap. */
 static int is_eventful(const lua_State *L) {
-  if (given->ticks == MP_ALL_TICKS || since.worked || since.frees != arena.frees) return 1;
+  if (given->ticks == MP_ALL_TICKS || since.worked || since.moved || since.frees != arena.frees) return 1;
   if (!is_marking(G(L))) return 0;
   return since.anywhere || since.holder_count > 0;
 }
@@ -1260,7 +1262,7 @@ static void tick(lua_State *L) {
     longjmp(leave, 1);
   }
   if (watching && is_eventful(L)) tell(L, MP_TICK, 0, NULL, NULL);
-  since.holder_count = since.anywhere = since.worked = 0;
+  since.holder_count = since.anywhere = since.worked = since.moved = 0;
   since.frees = arena.frees;
   since.function = NULL;
   if (given->driven != MP_NOT_DRIVEN && watching) drive(L);
@@ -1499,6 +1501,48 @@ StkId __wrap_luaF_close(lua_State *L, StkId level, int status, int yields) {
 }
 #endif
 
+/* A dead string or upvalue that is found again lives on. */
+static void *given_out(lua_State *L, void *found) {
+  uint8_t other_white = given != NULL ? luaC_white(G(L)) ^ WHITEBITS : 0;
+  if (other_white != 0 && (marks((const GCObject *)found) & WHITEBITS) == other_white) since.moved = 1;
+  return found;
+}
+
+TString *__real_luaS_newlstr(lua_State *L, const char *text, size_t size);
+TString *__wrap_luaS_newlstr(lua_State *L, const char *text, size_t size) {
+  return given_out(L, __real_luaS_newlstr(L, text, size));
+}
+
+UpVal *__real_luaF_findupval(lua_State *L, StkId level);
+UpVal *__wrap_luaF_findupval(lua_State *L, StkId level) { return given_out(L, __real_luaF_findupval(L, level)); }
+
+#if LUA_VERSION_NUM == 504
+TString *__real_luaS_new(lua_State *L, const char *text);
+TString *__wrap_luaS_new(lua_State *L, const char *text) { return given_out(L, __real_luaS_new(L, text)); }
+
+void __real_luaC_checkfinalizer(lua_State *L, GCObject *o, Table *metatable);
+void __wrap_luaC_checkfinalizer(lua_State *L, GCObject *o, Table *metatable) {
+  int before = tofinalize(o);
+  __real_luaC_checkfinalizer(L, o, metatable);
+  if (tofinalize(o) != before) since.moved = 1;
+}
+#endif
+
+/* A finalizer is called when its object has come back to the others, within the work of the collector and without hooks. */
+void __real_luaD_call(lua_State *L, StkId function, int results);
+void __wrap_luaD_call(lua_State *L, StkId function, int results) {
+  if (!L->allowhook) since.moved = 1;
+  __real_luaD_call(L, function, results);
+}
+
+#if LUA_VERSION_NUM == 504
+void __real_luaD_callnoyield(lua_State *L, StkId function, int results);
+void __wrap_luaD_callnoyield(lua_State *L, StkId function, int results) {
+  if (!L->allowhook) since.moved = 1;
+  __real_luaD_callnoyield(L, function, results);
+}
+#endif
+
 lua_State *__real_lua_newthread(lua_State *L);
 lua_State *__wrap_lua_newthread(lua_State *L) {
   lua_State *made = __real_lua_newthread(L);
@@ -1554,14 +1598,21 @@ void __wrap_luaC_fullgc(lua_State *L, int emergency) {
   has_worked(L);
   tell(L, MP_STEP_END, 1, NULL, NULL);
 }
+/* In generational mode a barrier changes ages, too. */
+static void has_aged(lua_State *L) {
+  if (is_generational(G(L))) since.moved = 1;
+}
+
 void __real_luaC_barrier_(lua_State *L, GCObject *o, GCObject *v);
 void __wrap_luaC_barrier_(lua_State *L, GCObject *o, GCObject *v) {
   __real_luaC_barrier_(L, o, v);
+  has_aged(L);
   tell(L, MP_BARRIER, 0, o, v);
 }
 void __real_luaC_barrierback_(lua_State *L, GCObject *o);
 void __wrap_luaC_barrierback_(lua_State *L, GCObject *o) {
   __real_luaC_barrierback_(L, o);
+  has_aged(L);
   tell(L, MP_BARRIER, 0, o, NULL);
 }
 #endif

@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 /* Changes whenever a structure or the meaning of a field does. */
-#define MP_ABI 2
+#define MP_ABI 3
 
 /* No object: where an index of an object is expected. */
 #define MP_NONE UINT32_MAX
@@ -155,6 +155,7 @@ typedef struct mp_event {
   const char *function; /* the API function that was called last since the last tick and may write into objects, or NULL */
   uint32_t phase;
   uint32_t generational;
+  uint32_t moved;       /* whether since the last tick an object has come into another list or age, or a dead one was given out */
 } mp_event;
 
 /* How a script ended. */

@@ -4,7 +4,7 @@
 
 use std::ffi::{c_char, c_int, c_void};
 
-pub(crate) const ABI: u32 = 2;
+pub(crate) const ABI: u32 = 3;
 pub(crate) const NONE: u32 = u32::MAX;
 
 /// What a glance shows.
@@ -103,6 +103,7 @@ pub(crate) struct Event {
     pub(crate) function: *const c_char,
     pub(crate) phase: u32,
     pub(crate) generational: u32,
+    pub(crate) moved: u32,
 }
 
 #[repr(C)]

@@ -24,14 +24,20 @@ const PROBE: [(&str, &str); 5] = [
 const NO_LIBRARY: [&str; 5] = ["lua.c", "luac.c", "print.c", "ltests.c", "onelua.c"];
 
 /// The functions that the probe takes for its own (`--wrap` of the linker). Those that a Lua does not have harm nothing.
-const WRAPPED: [&str; 24] = [
+const WRAPPED: [&str; 30] = [
     "luaD_callhook",
     "luaD_hook",
+    "luaD_call",
+    "luaD_callnoyield",
     "lua_sethook",
     "lua_gethookmask",
     "lua_newthread",
     "luaF_close",
     "luaF_closeupval",
+    "luaF_findupval",
+    "luaS_new",
+    "luaS_newlstr",
+    "luaC_checkfinalizer",
     "lua_rawset",
     "lua_rawseti",
     "lua_settable",

@@ -182,6 +182,12 @@ impl Moment<'_> {
         self.event.generational != 0
     }
 
+    /// Whether since the last tick an object has come into another list or age, or a dead one was given out to the script: what a glance does
+    /// not see.
+    pub fn has_moved(&self) -> bool {
+        self.event.moved != 0
+    }
+
     /// The function of the API that was called last since the last tick, of those that may write into objects.
     pub fn function(&self) -> Option<&str> {
         if self.event.function.is_null() {

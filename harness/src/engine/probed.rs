@@ -178,6 +178,10 @@ struct Watch {
     worked: Worked,
     /// The tick before which the heap was looked at last, and whether the script had ended.
     looked: (u64, bool),
+    /// The last tick before which everything was looked at and nothing was wrong.
+    sound: u64,
+    /// Where set, everything is looked at before each tick after this one, and nothing before.
+    after: Option<u64>,
 }
 
 /// What the collector has done.
@@ -190,6 +194,23 @@ enum Worked {
 }
 
 impl Watch {
+    fn new(level: Option<Level>, after: Option<u64>) -> Watch {
+        Watch {
+            checker: level.map(Checker::new),
+            level,
+            freed: 0,
+            before: Phase::Pause,
+            worked: Worked::Nothing,
+            looked: (0, false),
+            sound: 0,
+            after,
+        }
+    }
+
+    fn violation(&self) -> Option<&Violation> {
+        self.checker.as_ref().and_then(Checker::violation)
+    }
+
     fn told(&mut self, moment: &Moment<'_>) -> ControlFlow<()> {
         match moment.kind {
             MomentKind::StepBegin { .. } => {
@@ -211,8 +232,9 @@ impl Watch {
         let freed = std::mem::replace(&mut self.freed, moment.frees()) != moment.frees();
         let marking = moment.phase().is_marking();
         let whole = match (self.level, worked) {
+            _ if let Some(after) = self.after => moment.number() > after,
             (Some(Level::Full), _) | (Some(Level::Barrier), Worked::Much) => true,
-            (Some(Level::Barrier), _) if moment.kind == MomentKind::Ended => true,
+            (Some(Level::Barrier), _) if moment.kind == MomentKind::Ended || moment.has_moved() => true,
             (Some(Level::Barrier), _) if freed => moment.is_suspicious(Glance::All),
             (Some(Level::Barrier), Worked::WithinPhase) => marking && moment.is_suspicious(Glance::Marked),
             (Some(Level::Barrier), Worked::Nothing) => marking && moment.is_suspicious(Glance::Written),
@@ -227,6 +249,7 @@ impl Watch {
         if is_complete && checker.look_complete(heap).is_some() || checker.look(heap).is_some() {
             return ControlFlow::Break(());
         }
+        self.sound = moment.number();
         ControlFlow::Continue(())
     }
 }
@@ -262,14 +285,7 @@ impl Engine for ProbedEngine {
 
     fn run(&mut self, case: &Case<'_>, limits: &Limits) -> Run {
         let level = self.check.level();
-        let mut watch = Watch {
-            checker: level.map(Checker::new),
-            level,
-            freed: 0,
-            before: Phase::Pause,
-            worked: Worked::Nothing,
-            looked: (0, false),
-        };
+        let mut watch = Watch::new(level, None);
         let ran = match self.lua.run(&script_of(case, limits, level), &mut |moment| watch.told(moment)) {
             Ok(ran) => ran,
             Err(_) => return Run::of_outcome(Outcome { lines: Vec::new(), end: End::Limit(LimitKind::Memory) }),
@@ -286,6 +302,14 @@ impl Engine for ProbedEngine {
             // Where nothing was found there was no room for a state.
             probe::End::Stopped | probe::End::NoState(_) => End::Limit(LimitKind::Memory),
         };
+        if level == Some(Level::Barrier) && watch.violation().is_some() {
+            // What a glance has missed was there before: the script runs again, to look at everything since nothing was wrong.
+            let mut closer = Watch::new(level, Some(watch.sound));
+            let script = script_of(case, limits, Some(Level::Full));
+            if self.lua.run(&script, &mut |moment| closer.told(moment)).is_ok() && closer.violation().is_some() {
+                watch = closer;
+            }
+        }
         let looked = watch.looked;
         let violation = watch.checker.and_then(Checker::into_violation);
         let sightings = violation.map(|mut violation| {
