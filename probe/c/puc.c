@@ -1229,7 +1229,7 @@ static int is_eventful(const lua_State *L) {
   return since.anywhere || since.holder_count > 0;
 }
 
-static uint64_t drawn; /* the state of the numbers that say at which ticks the collector is driven */
+static uint64_t drawn; /* the state of the numbers that say at which ticks, or requests, the collector is driven */
 
 /* A number that looks random (xorshift64*). */
 static uint32_t draw(void) {
@@ -1248,11 +1248,26 @@ static uint32_t draw(void) {
 #endif
 
 static void drive(lua_State *L) {
+  if (given->driven == MP_DRIVEN_BY_REQUESTS) return;
   if (!L->allowhook || !is_collecting(G(L)) || draw() % given->drive_rate != 0) return;
   if (given->driven == MP_DRIVEN_BY_DEBT)
     make_due(G(L));
   else
     lua_gc(L, LUA_GCSTEP, 0);
+}
+
+static int has_failed; /* whether the last request that could fail did */
+
+/* The allocator of the Lua. A request that grows may fail once: the Lua then collects everything, wherever it is, and asks again
+** (`luaM_realloc_` and `tryagain` in its lmem.c). Where it would not, no request fails. */
+static void *allocate(void *context, void *pointer, size_t old_size, size_t new_size) {
+#if LUA_VERSION_NUM == 504
+  if (watching && given->driven == MP_DRIVEN_BY_REQUESTS && !global()->gcstopem && new_size > (pointer != NULL ? old_size : 0)) {
+    has_failed = !has_failed && draw() % given->drive_rate == 0;
+    if (has_failed) return NULL;
+  }
+#endif
+  return arena_alloc(context, pointer, old_size, new_size);
 }
 
 static void tick(lua_State *L) {
@@ -1554,7 +1569,7 @@ lua_State *__wrap_lua_newthread(lua_State *L) {
 lua_Alloc __real_lua_getallocf(lua_State *L, void **context);
 lua_Alloc __wrap_lua_getallocf(lua_State *L, void **context) {
   lua_Alloc used = __real_lua_getallocf(L, context);
-  return used == arena_alloc ? arena_alloc_apart : used;
+  return used == allocate ? arena_alloc_apart : used;
 }
 
 static void has_worked(lua_State *L) {
@@ -1716,7 +1731,7 @@ static int collect_all(lua_State *L) {
 }
 
 static void run_script(void) {
-  lua_State *L = lua_newstate(arena_alloc, NULL);
+  lua_State *L = lua_newstate(allocate, NULL);
   int status, complete = 0;
   if (L == NULL) return;
   main_thread = running = L;
@@ -1760,6 +1775,7 @@ static void run(const mp_case *the_case, mp_result *the_result) {
   ticks = 0;
   watching = 0;
   memset(&since, 0, sizeof since);
+  has_failed = 0;
   drawn = given->drive_seed * 2 + 1;
   output_size = 0;
   count_hooks_count = 0;

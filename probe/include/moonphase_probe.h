@@ -189,12 +189,13 @@ enum {
   MP_REDIRECT           /* the value of a table's first entry with an object becomes the given object, or nil without one */
 };
 
-/* How the collector is driven, besides what the script and its own debt ask for: at some ticks, never in finalizers and hooks nor while
-** it is stopped. */
+/* How the collector is driven, besides what the script and its own debt ask for. By debt and by steps it is at some ticks, never in
+** finalizers and hooks nor while it is stopped. */
 enum {
   MP_NOT_DRIVEN,
   MP_DRIVEN_BY_DEBT,     /* the next allocation makes a step, at a place of the Lua's own */
-  MP_DRIVEN_BY_STEPS     /* a step is made at the tick */
+  MP_DRIVEN_BY_STEPS,    /* a step is made at the tick */
+  MP_DRIVEN_BY_REQUESTS  /* some requests for memory fail, so that it collects everything in an emergency; not in 5.1, which cannot */
 };
 
 typedef struct mp_case {
@@ -210,7 +211,7 @@ typedef struct mp_case {
   int ticks;                    /* of the above */
   int collects;                 /* whether full collections come before the end */
   int driven;                   /* of the above */
-  uint32_t drive_rate;          /* at one tick in so many, by chance */
+  uint32_t drive_rate;          /* at one tick or request in so many, by chance */
   uint64_t drive_seed;
   int generational;             /* whether the script begins in generational mode, where there is one */
   /* Told of each event. Another result than 0 ends the script at once; no finalizer is called. */

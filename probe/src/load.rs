@@ -149,6 +149,11 @@ impl ProbedLua {
         self.engine.version
     }
 
+    /// Whether it collects and tries again where there is not enough memory: since 5.2 (`luaM_realloc_` in `lmem.c`).
+    pub fn has_emergencies(&self) -> bool {
+        self.version() >= 502
+    }
+
     /// What a checker may assume of its heap.
     pub fn rules(&self) -> Rules {
         self.rules

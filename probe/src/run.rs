@@ -41,7 +41,7 @@ pub struct Script<'a> {
     pub generational: bool,
 }
 
-/// How the collector is driven: at some ticks, never in finalizers and hooks nor while it is stopped.
+/// How the collector is driven. By debt and by steps it is at some ticks, never in finalizers and hooks nor while it is stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Drive {
     /// It is not.
@@ -56,6 +56,14 @@ pub enum Drive {
     /// It makes a step at the tick.
     Steps {
         /// At one tick in so many, by chance.
+        rate: NonZeroU32,
+        /// Which ones.
+        seed: u64,
+    },
+    /// Requests for memory fail, so that it collects everything in an emergency, in the middle of whatever the Lua does: where
+    /// [`ProbedLua::has_emergencies`] says so, else not at all.
+    Requests {
+        /// One request in so many, by chance.
         rate: NonZeroU32,
         /// Which ones.
         seed: u64,
@@ -280,6 +288,7 @@ impl ProbedLua {
             Drive::None => (0, 1, 0),
             Drive::Debt { rate, seed } => (1, rate.get(), seed),
             Drive::Steps { rate, seed } => (2, rate.get(), seed),
+            Drive::Requests { rate, seed } => (3, rate.get(), seed),
         };
         let case = abi::Case {
             source: script.source.as_ptr().cast(),

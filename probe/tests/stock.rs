@@ -523,7 +523,9 @@ fn what_a_script_prints_does_not_depend_on_how_the_collector_is_driven() {
             (steps, ran.output)
         };
         let (usual, printed) = steps(Drive::None, false);
-        for drive in [Drive::Debt { rate: one, seed: 1 }, Drive::Steps { rate: one, seed: 1 }] {
+        let mut drives = vec![Drive::Debt { rate: one, seed: 1 }, Drive::Steps { rate: one, seed: 1 }];
+        drives.extend(lua.has_emergencies().then_some(Drive::Requests { rate: one, seed: 1 }));
+        for drive in drives {
             for generational in [false, true] {
                 let (driven, also) = steps(drive, generational);
                 assert!(driven > usual, "{}: {driven} steps where {usual} are usual", lua.release());

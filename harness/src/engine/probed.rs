@@ -8,7 +8,7 @@ use std::num::NonZeroU32;
 use std::ops::ControlFlow;
 
 use moonphase_heap::{Abilities, Heap, Names, Phase};
-use moonphase_invariants::{Checker, History, Level, ObjectInfo, Violation};
+use moonphase_invariants::{Checker, History, Invariant, Level, ObjectInfo, Violation};
 use moonphase_probe::{self as probe, Drive, Glance, Moment, MomentKind, ProbedLua, Ticks};
 use moonphase_vm::Schedule;
 
@@ -64,7 +64,7 @@ impl ProbedEngine {
     pub fn new(name: String, lua: ProbedLua, language: Language, check: Check) -> Result<ProbedEngine, String> {
         let limits = Limits::default();
         let asking = Case::new(b"print(debug.upvaluejoin ~= nil and debug.upvalueid ~= nil)", "@case.lua");
-        let ran = lua.run(&script_of(&asking, &limits, None), &mut |_| ControlFlow::Continue(()));
+        let ran = lua.run(&script_of(&lua, &asking, &limits, None), &mut |_| ControlFlow::Continue(()));
         let ran = ran.map_err(|error| error.to_string())?;
         match ran.end {
             probe::End::Returned => {}
@@ -78,7 +78,7 @@ impl ProbedEngine {
     }
 }
 
-fn script_of<'c>(case: &Case<'c>, limits: &Limits, level: Option<Level>) -> probe::Script<'c> {
+fn script_of<'c>(lua: &ProbedLua, case: &Case<'c>, limits: &Limits, level: Option<Level>) -> probe::Script<'c> {
     probe::Script {
         source: case.source,
         chunk_name: case.chunk_name,
@@ -89,21 +89,25 @@ fn script_of<'c>(case: &Case<'c>, limits: &Limits, level: Option<Level>) -> prob
         ticks: if level == Some(Level::Full) { Ticks::All } else { Ticks::Eventful },
         tick_limit: limits.instructions,
         collects: true,
-        drive: drive_of(case.schedule),
+        drive: drive_of(case.schedule, lua.has_emergencies()),
         generational: *case.schedule == Schedule::Generational,
     }
 }
 
-/// How a schedule drives the collector of a C Lua: stress and generational by its debt, a random one by debt or by steps, more or less
-/// often.
-fn drive_of(schedule: &Schedule) -> Drive {
+/// How a schedule drives the collector of a C Lua: stress and generational by its debt, a random one by debt, by steps or by requests
+/// that fail, more or less often.
+fn drive_of(schedule: &Schedule, has_emergencies: bool) -> Drive {
     let rate = |rate: u32| NonZeroU32::new(rate).unwrap_or(NonZeroU32::MIN);
     match *schedule {
         Schedule::Stress => Drive::Debt { rate: rate(1), seed: 0 },
         Schedule::Generational => Drive::Debt { rate: rate(8), seed: 0 },
         Schedule::Random(seed) => {
-            let rate = rate(1 << (seed >> 1 & 7));
-            if seed & 1 == 0 { Drive::Steps { rate, seed } } else { Drive::Debt { rate, seed } }
+            let rate = rate(1 << (seed / 3 % 8));
+            match seed % 3 {
+                0 => Drive::Steps { rate, seed },
+                1 if has_emergencies => Drive::Requests { rate, seed },
+                _ => Drive::Debt { rate, seed },
+            }
         }
         _ => Drive::None,
     }
@@ -122,7 +126,7 @@ impl ProbedEngine {
         let before = if ended { number } else { number.checked_sub(1)? };
         let (holder, target) = (violation.parent.as_ref()?.id, violation.child.as_ref()?.id);
         let mut deed = None;
-        let script = script_of(case, limits, Some(Level::Full));
+        let script = script_of(&self.lua, case, limits, Some(Level::Full));
         let ran = self.lua.run(&script, &mut |moment| {
             let is_last = moment.number() == number && (moment.kind == MomentKind::Ended) == ended;
             match (&mut deed, moment.kind) {
@@ -286,7 +290,7 @@ impl Engine for ProbedEngine {
     fn run(&mut self, case: &Case<'_>, limits: &Limits) -> Run {
         let level = self.check.level();
         let mut watch = Watch::new(level, None);
-        let ran = match self.lua.run(&script_of(case, limits, level), &mut |moment| watch.told(moment)) {
+        let ran = match self.lua.run(&script_of(&self.lua, case, limits, level), &mut |moment| watch.told(moment)) {
             Ok(ran) => ran,
             Err(_) => return Run::of_outcome(Outcome { lines: Vec::new(), end: End::Limit(LimitKind::Memory) }),
         };
@@ -302,10 +306,12 @@ impl Engine for ProbedEngine {
             // Where nothing was found there was no room for a state.
             probe::End::Stopped | probe::End::NoState(_) => End::Limit(LimitKind::Memory),
         };
-        if level == Some(Level::Barrier) && watch.violation().is_some() {
-            // What a glance has missed was there before: the script runs again, to look at everything since nothing was wrong.
+        // Of black and white every glance tells. All else may have been wrong before it was seen: the script runs again, to look at
+        // everything since nothing was wrong.
+        let is_late = |violation: &Violation| violation.invariant != Invariant::BlackToWhite;
+        if level == Some(Level::Barrier) && watch.violation().is_some_and(is_late) {
             let mut closer = Watch::new(level, Some(watch.sound));
-            let script = script_of(case, limits, Some(Level::Full));
+            let script = script_of(&self.lua, case, limits, Some(Level::Full));
             if self.lua.run(&script, &mut |moment| closer.told(moment)).is_ok() && closer.violation().is_some() {
                 watch = closer;
             }
