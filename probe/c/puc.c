@@ -1516,10 +1516,10 @@ StkId __wrap_luaF_close(lua_State *L, StkId level, int status, int yields) {
 }
 #endif
 
-/* A dead string or upvalue that is found again lives on. */
+/* A dead string or upvalue that is found again lives on; one that was freed must not be found. */
 static void *given_out(lua_State *L, void *found) {
-  uint8_t other_white = given != NULL ? luaC_white(G(L)) ^ WHITEBITS : 0;
-  if (other_white != 0 && (marks((const GCObject *)found) & WHITEBITS) == other_white) since.moved = 1;
+  const GCObject *o = found;
+  if (given != NULL && (!is_readable(o) || (marks(o) & WHITEBITS) == (luaC_white(G(L)) ^ WHITEBITS))) since.moved = 1;
   return found;
 }
 
@@ -1539,21 +1539,32 @@ void __real_luaC_checkfinalizer(lua_State *L, GCObject *o, Table *metatable);
 void __wrap_luaC_checkfinalizer(lua_State *L, GCObject *o, Table *metatable) {
   int before = tofinalize(o);
   __real_luaC_checkfinalizer(L, o, metatable);
-  if (tofinalize(o) != before) since.moved = 1;
+  /* Where lists have parts, or a sweep stands in one, there are pointers into them. */
+  if (tofinalize(o) != before && (is_generational(G(L)) || issweepphase(G(L)))) since.moved = 1;
 }
 #endif
 
 /* A finalizer is called when its object has come back to the others, within the work of the collector and without hooks. */
+static void finalizes(lua_State *L, StkId function) {
+#if LUA_VERSION_NUM == 501
+  const TValue *v = function + 1;
+  if (v < L->top && ttisuserdata(v) && (marks(gcvalue(v)) & WHITEBITS) != luaC_white(G(L))) since.moved = 1;
+#else
+  const TValue *v = s2v(function + 1);
+  if (function + 1 < top_of(L) && iscollectable(v) && (is_generational(G(L)) || tofinalize(gcvalue(v)))) since.moved = 1;
+#endif
+}
+
 void __real_luaD_call(lua_State *L, StkId function, int results);
 void __wrap_luaD_call(lua_State *L, StkId function, int results) {
-  if (!L->allowhook) since.moved = 1;
+  if (!L->allowhook) finalizes(L, function);
   __real_luaD_call(L, function, results);
 }
 
 #if LUA_VERSION_NUM == 504
 void __real_luaD_callnoyield(lua_State *L, StkId function, int results);
 void __wrap_luaD_callnoyield(lua_State *L, StkId function, int results) {
-  if (!L->allowhook) since.moved = 1;
+  if (!L->allowhook) finalizes(L, function);
   __real_luaD_callnoyield(L, function, results);
 }
 #endif
