@@ -179,6 +179,7 @@ impl Oracles {
             times,
         };
         self.hear(&mut judgement);
+        self.compare_alone(source, purpose, &mut judgement);
         let compares = !matches!(purpose, Purpose::Minimize(Oracle::Invariant | Oracle::Dangling | Oracle::Schedule));
         if compares && judgement.detected.is_none() {
             self.ask_references(source, purpose, &mut judgement, announce);
@@ -203,6 +204,35 @@ impl Oracles {
             self.ask_references(source, purpose, &mut judgement, announce);
         }
         judgement
+    }
+
+    /// Compares the run with one in which nobody looks on, where that is another way to run. Only a script that came to its end is
+    /// run so: nothing else would stop it.
+    fn compare_alone(&mut self, source: &[u8], purpose: Purpose, judgement: &mut Judgement) {
+        let is_asked = self.alone.is_none_or(|oracle| oracle == Oracle::Schedule)
+            && !matches!(purpose, Purpose::Minimize(Oracle::Invariant | Oracle::Dangling | Oracle::Differential));
+        let has_ended = matches!(judgement.subject.outcome.end, End::Returned | End::Error(_) | End::Exit(_));
+        if !is_asked || !has_ended || judgement.detected.is_some() {
+            return;
+        }
+        let case = Case::new(source, CHUNK_NAME);
+        let (run, time) = measure(|| self.subject.run_alone(&case, &self.limits));
+        let Some(run) = run else { return };
+        judgement.executions += 1;
+        judgement.times.vm += time.as_secs_f64();
+        let words = self.subject.words();
+        let with = judgement.subject.outcome.in_words_of(words);
+        let mut contrast = contrast(FindingKind::Schedule, run.outcome.in_words_of(words), with);
+        if matches!(contrast.comparison, Comparison::Differ(_)) {
+            // Stacks are smaller without hooks, so the collector comes to its moments later: some scripts show that.
+            let timed = self.run(source, &Schedule::Stress, Purpose::Detect, &mut judgement.times);
+            if let Comparison::Differ(_) = compare(timed.outcome.in_words_of(words), with) {
+                contrast.excuse(Dependence::Timing);
+            }
+        }
+        let name = self.subject.name();
+        let names = || (format!("{name} without hooks"), format!("{name} with a hook at each instruction"));
+        judgement.add_contrast(contrast, Between::Hooks, purpose, names);
     }
 
     /// Runs the references one after the other, until one differs.

@@ -68,6 +68,11 @@ pub trait Engine {
     /// Runs a script from a fresh state.
     fn run(&mut self, case: &Case<'_>, limits: &Limits) -> Run;
 
+    /// Runs a script as the engine does when nobody looks on, which may be another way than the usual one: `None` where it is not.
+    fn run_alone(&mut self, _case: &Case<'_>, _limits: &Limits) -> Option<Run> {
+        None
+    }
+
     /// The numbers of the cells of state coverage that were covered for the first time since the last call. Empty for an
     /// engine that has no such cells.
     fn take_new_cells(&mut self) -> Vec<u16> {

@@ -189,6 +189,8 @@ pub enum Between {
     Engines,
     /// The schedule of the collector.
     Schedules,
+    /// Whether hooks look on.
+    Hooks,
 }
 
 /// Two runs that did not do the same: of two engines, or of one under two schedules.

@@ -443,6 +443,10 @@ pub(super) fn difference_rule(between: Between) -> &'static str {
             "The collector must not show: a script does the same whenever it runs. An object was likely taken from the \
              program while it was in use, unless the script asks when it is collected."
         }
+        Between::Hooks => {
+            "A script does the same whether or not a hook is called before each instruction. A hook makes room on the stack: \
+             without it something was likely written beyond the end of one, or a pointer into a stack that was moved was used."
+        }
     }
 }
 
