@@ -164,10 +164,16 @@ static struct {
   int anywhere;                /* whether anything may have been written into besides */
   int told;                    /* whether the function of the API that is called next has told its holder */
   int worked;                  /* whether the collector has worked */
-  int moved;                   /* whether an object has come into another list or age, or a dead one was given out */
+  int moved;                   /* whether an object has come into another list or age, a gray one into none, or a dead one was given out */
   uint64_t frees;              /* how many objects were freed until then */
   const char *function;        /* the API function that was called last of those that may write */
 } since;
+
+/* The frame on top of the stack at the last tick. */
+static struct {
+  const CallInfo *info;
+  StkId top;
+} frame;
 
 static char *output;
 static size_t output_size, output_room;
@@ -1270,12 +1276,26 @@ static void *allocate(void *context, void *pointer, size_t old_size, size_t new_
   return arena_alloc(context, pointer, old_size, new_size);
 }
 
+/* Looks at the stack of a frame that was entered or has grown: what stands there may be left from a time when it was no part of the
+** stack. */
+static void note_frame(lua_State *L) {
+  StkId slot;
+  if (L->ci == frame.info && top_of(L) == frame.top) return;
+  frame.info = L->ci;
+  frame.top = top_of(L);
+  for (slot = frame_first(L->ci); slot < frame.top; slot++) {
+    const TValue *v = slot_value(slot);
+    if (iscollectable(v) && !is_readable(gcvalue(v))) since.moved = 1;
+  }
+}
+
 static void tick(lua_State *L) {
   ticks++;
   if (ticks > given->tick_limit) {
     result->end = MP_TICKS_OUT;
     longjmp(leave, 1);
   }
+  note_frame(L);
   if (watching && is_eventful(L)) tell(L, MP_TICK, 0, NULL, NULL);
   since.holder_count = since.anywhere = since.worked = since.moved = 0;
   since.frees = arena.frees;
@@ -1583,6 +1603,14 @@ lua_Alloc __wrap_lua_getallocf(lua_State *L, void **context) {
   return used == allocate ? arena_alloc_apart : used;
 }
 
+/* Looks at an object that a barrier has made gray, if it has: whoever does that puts the object at the head of a list. */
+static void note_gray(const GCObject *o, const GCObject *head) {
+  uint8_t kind = kind_of(o);
+  if (!is_marking(global()) || o == head || (marks(o) & (WHITEBITS | bitmask(BLACKBIT)))) return;
+  if (kind == MP_STRING || (kind == MP_UPVALUE && is_open((const UpVal *)o))) return;
+  since.moved = 1;
+}
+
 static void has_worked(lua_State *L) {
   since.worked = 1;
   if (!is_marking(G(L))) glances++;
@@ -1608,11 +1636,13 @@ void __wrap_luaC_fullgc(lua_State *L) {
 void __real_luaC_barrierf(lua_State *L, GCObject *o, GCObject *v);
 void __wrap_luaC_barrierf(lua_State *L, GCObject *o, GCObject *v) {
   __real_luaC_barrierf(L, o, v);
+  note_gray(v, G(L)->gray);
   tell(L, MP_BARRIER, 0, o, v);
 }
 void __real_luaC_barrierback(lua_State *L, Table *t);
 void __wrap_luaC_barrierback(lua_State *L, Table *t) {
   __real_luaC_barrierback(L, t);
+  note_gray(obj2gco(t), G(L)->grayagain);
   tell(L, MP_BARRIER, 0, t, NULL);
 }
 #else
@@ -1629,15 +1659,26 @@ static void has_aged(lua_State *L) {
   if (is_generational(G(L))) since.moved = 1;
 }
 
+/* From one mode to the other all is collected. */
+void __real_luaC_changemode(lua_State *L, int mode);
+void __wrap_luaC_changemode(lua_State *L, int mode) {
+  glances++;
+  tell(L, MP_STEP_BEGIN, 1, NULL, NULL);
+  __real_luaC_changemode(L, mode);
+  has_worked(L);
+  tell(L, MP_STEP_END, 1, NULL, NULL);
+}
 void __real_luaC_barrier_(lua_State *L, GCObject *o, GCObject *v);
 void __wrap_luaC_barrier_(lua_State *L, GCObject *o, GCObject *v) {
   __real_luaC_barrier_(L, o, v);
+  note_gray(v, G(L)->gray);
   has_aged(L);
   tell(L, MP_BARRIER, 0, o, v);
 }
 void __real_luaC_barrierback_(lua_State *L, GCObject *o);
 void __wrap_luaC_barrierback_(lua_State *L, GCObject *o) {
   __real_luaC_barrierback_(L, o);
+  note_gray(o, G(L)->grayagain);
   has_aged(L);
   tell(L, MP_BARRIER, 0, o, NULL);
 }
@@ -1786,6 +1827,7 @@ static void run(const mp_case *the_case, mp_result *the_result) {
   ticks = 0;
   watching = 0;
   memset(&since, 0, sizeof since);
+  memset(&frame, 0, sizeof frame);
   has_failed = 0;
   drawn = given->drive_seed * 2 + 1;
   output_size = 0;

@@ -24,7 +24,7 @@ const PROBE: [(&str, &str); 5] = [
 const NO_LIBRARY: [&str; 5] = ["lua.c", "luac.c", "print.c", "ltests.c", "onelua.c"];
 
 /// The functions that the probe takes for its own (`--wrap` of the linker). Those that a Lua does not have harm nothing.
-const WRAPPED: [&str; 30] = [
+const WRAPPED: [&str; 31] = [
     "luaD_callhook",
     "luaD_hook",
     "luaD_call",
@@ -48,6 +48,7 @@ const WRAPPED: [&str; 30] = [
     "lua_getallocf",
     "luaC_step",
     "luaC_fullgc",
+    "luaC_changemode",
     "luaC_barrierf",
     "luaC_barrierback",
     "luaC_barrier_",
