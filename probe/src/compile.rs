@@ -301,7 +301,8 @@ impl Recipe {
         if !self.sanitizers.is_empty() && self.is_clang()? {
             link.arg("-shared-libsan");
         }
-        link.arg(format!("-Wl,-Ttext-segment={TEXT_ADDRESS}"));
+        // What is missing is known now, and not when the engine is loaded.
+        link.arg("-Wl,--no-undefined").arg(format!("-Wl,-Ttext-segment={TEXT_ADDRESS}"));
         link.args(WRAPPED.map(|name| format!("-Wl,--wrap={name}"))).args(["-lm", "-ldl", "-lpthread"]);
         self.execute(link, out)
     }
