@@ -154,7 +154,7 @@ fn sanitizers_are_witnesses_of_their_own() {
         let file = format!("a game/{compiler}.toml");
         scratch.write(
             &file,
-            &format!("sources = \"src\"\ncompiler = \"{compiler}\"\nsanitizers = [\"address\", \"undefined\"]\n"),
+            format!("sources = \"src\"\ncompiler = \"{compiler}\"\nsanitizers = [\"address\", \"undefined\"]\n"),
         );
         // Where the probe looks it sees the fault first; where it does not, the freed table is read at last.
         let (status, said) = run(&scratch, &["check", "--engine", &file, "double-reload.lua"]);
