@@ -226,7 +226,7 @@ mod tests {
         let flag = wrong("sources = \"src\"\nflags = [\"-g\", \"-fsanitize=address\"]\n");
         assert!(flag.starts_with("game.toml: line 2: sanitizers are not flags"), "{flag}");
         let language = wrong("sources = \"src\"\nlanguage = \"6.0\"\n");
-        assert!(language.starts_with("game.toml: line 2: unknown language '6.0'"), "{language}");
+        assert!(language.starts_with("game.toml: line 2: unknown Lua version '6.0'"), "{language}");
         assert_eq!(wrong("sources = 5\n"), "game.toml: line 1: expected a folder, or a list of folders and C files");
         assert!(wrong("name = \"x\"\n").starts_with("game.toml: line 1: missing field `sources`"));
         assert!(wrong("sources = \"src\n").starts_with("game.toml: line 1: "));

@@ -102,7 +102,7 @@ pub struct Minimized {
 /// Shrinks `shrinkable`, which is in this language, as far as `budget` allows.
 ///
 /// The result is never larger than the original, in code lines and then in bytes, as
-/// [`print_chunk`] lays them out.
+/// [`print_chunk`] lays them out; but a loop over a range of steps may take more bytes than a number of steps.
 pub fn minimize(shrinkable: Shrinkable, language: &Language, judge: &mut dyn Judge, budget: Budget) -> Minimized {
     let mut session = Session::new(judge, *language, budget);
     let mut text = match &shrinkable {

@@ -113,6 +113,7 @@ pub(super) fn reduce(session: &mut Session<'_>, chunk: Chunk, text: String) -> S
         search.detour(|chunk| staged_copies(chunk, &language), |detour| detour.reduce());
     }
     search.polish();
+    search.range();
     search.text
 }
 
@@ -284,6 +285,23 @@ impl<'s, 'j> Search<'s, 'j> {
             staged.steps = Steps::Free;
             staged.reduce();
         })
+    }
+
+    /// Tries each size of a step in a loop in the place of a number of steps, where that takes no more lines.
+    fn range(&mut self) {
+        let Some(start) = timing::over_a_range(&self.best) else { return };
+        let text = print_chunk(&start);
+        let Ok(best) = self.session.parse(&text) else { return };
+        let size = Size::of(&best, &text);
+        let mut ranged = Search { session: &mut *self.session, best, text, size, steps: Steps::Free };
+        if !ranged.session.keeps(&ranged.text) {
+            return;
+        }
+        ranged.reduce();
+        let Search { best, text, size, .. } = ranged;
+        if size.lines <= self.size.lines {
+            (self.best, self.text, self.size) = (best, text, size);
+        }
     }
 
     /// The text up to the statement that shows what the judge wants: what follows that has no part in it but to be there

@@ -56,6 +56,23 @@ fn shows(wanted: &str) -> impl FnMut(&str) -> Answer + '_ {
 const SETUPVALUE: &str = "black-to-white setupvalue upvalue->table";
 
 #[test]
+fn a_number_of_steps_becomes_a_range_of_sizes_where_that_is_as_short() {
+    // It shows after twenty small steps, or after a large one, and not by one step of a size that is tried alone.
+    let shows = |text: &str| {
+        let steps = text.contains("for _ = 1, 20 do\n  collectgarbage(\"step\")\nend\nwanted()");
+        let range = text.contains("for n = 1, 100 do\n  collectgarbage(\"step\", n)\n  wanted()\nend");
+        if steps || range { Answer::Keeps } else { Answer::Loses }
+    };
+    let text = "collectgarbage(\"stop\")\nfor _ = 1, 20 do\n  collectgarbage(\"step\")\nend\nwanted()\nprint(1)\n";
+    let mut judge = shows;
+    let minimized = minimize(Shrinkable::Text(text.to_owned()), &LANGUAGE, &mut judge, Budget::default());
+    assert_eq!(minimized.text, "for n = 1, 100 do\n  collectgarbage(\"step\", n)\n  wanted()\nend\n");
+    // Where that shows nothing, the steps stay.
+    let minimized = minimize_text(text, &["for _ = 1, 20 do\n  collectgarbage(\"step\")\nend\n", "wanted()"]);
+    assert_eq!(minimized, "for _ = 1, 20 do\n  collectgarbage(\"step\")\nend\nwanted()\n");
+}
+
+#[test]
 fn statements_that_the_judge_does_not_want_go() {
     let text = "local a = 1\nprint(a)\nlocal b = {}\nwanted(b)\nfor i = 1, 9 do print(i) end\n";
     assert_eq!(minimize_text(text, &["wanted("]), "wanted()\n");

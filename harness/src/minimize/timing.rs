@@ -333,6 +333,32 @@ pub(super) fn one_step(chunk: &Chunk, site: usize) -> Option<Vec<Chunk>> {
     Some(candidates)
 }
 
+/// The chunk in a loop over sizes of one step, which stands where its last burst of steps stood: as many lines, and true in every Lua
+/// whose collector comes to the moment with one of the sizes. What sets up the collector stays before it.
+pub(super) fn over_a_range(chunk: &Chunk) -> Option<Chunk> {
+    const LARGEST: i64 = 100;
+    let statements = &chunk.block.statements;
+    let at = statements.iter().rposition(|statement| burst(statement).is_some())?;
+    if repetition(&statements[at]).is_none_or(|(body, _)| body.len() != 1) {
+        return None;
+    }
+    let first = statements.iter().position(|statement| collector_call(statement).is_none())?.min(at);
+    let mut step = collect_garbage("step", &[0]);
+    if let StatementKind::Call(call) = &mut step.kind
+        && let Some(size) = call.kind.arguments_mut().and_then(|arguments| arguments.last_mut())
+    {
+        size.kind = ExpressionKind::Name("n".into());
+    }
+    let mut body = statements[first..].to_vec();
+    body[at - first] = step;
+    let mut around = repeated(LARGEST, body);
+    if let StatementKind::NumericFor(node) = &mut around.kind {
+        node.variable.name = "n".into();
+    }
+    let statements = statements[..first].iter().cloned().chain([around]).collect();
+    Some(Chunk { block: Block { statements }, last_line: 0 })
+}
+
 fn without_pace(chunk: &Chunk) -> Chunk {
     let mut candidate = chunk.clone();
     candidate
