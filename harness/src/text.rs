@@ -1,8 +1,9 @@
-//! Values that cross a process boundary as their text: `#[serde(with = "crate::text")]`.
+//! Values that cross a process boundary as their text: `#[serde(with = "crate::text")]`; and texts as words.
 //!
 //! It is for types that have a text which reads back as the same value, and no encoding of their own. A text that cannot be
 //! read is an error of decoding.
 
+use std::borrow::Cow;
 use std::fmt::Display;
 use std::str::FromStr;
 
@@ -19,6 +20,16 @@ where
     D: Deserializer<'de>,
 {
     String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+}
+
+/// A text as one word of a header or of a command line: quoted where a shell would read it otherwise.
+pub(crate) fn quoted(text: &str) -> Cow<'_, str> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"+-./:=@_,%".contains(&byte);
+    if !text.is_empty() && text.bytes().all(is_plain) {
+        return text.into();
+    }
+    // No path and no value has a zero byte, which alone cannot be quoted.
+    shlex::try_quote(text).unwrap_or(text.into())
 }
 
 /// A value that may be missing: `#[serde(with = "crate::text::option")]`.
@@ -54,6 +65,18 @@ mod tests {
         one: Schedule,
         #[serde(with = "crate::text::option")]
         other: Option<Schedule>,
+    }
+
+    #[test]
+    fn a_text_is_quoted_where_a_shell_would_read_it_otherwise() {
+        for plain in ["5.1,setupvalue=upvalue", "steps:3,5x20", "./lua-5.1.5/src", "findings/a_b@c%/minimized.lua"] {
+            assert_eq!(super::quoted(plain), plain);
+        }
+        for text in ["", "a b", "a;b", "$x", "~x", "it's", "\"", "a\\b", "\u{e9}"] {
+            let quoted = super::quoted(text);
+            assert_ne!(quoted, text);
+            assert_eq!(shlex::split(&quoted), Some(vec![text.to_owned()]), "{quoted}");
+        }
     }
 
     #[test]

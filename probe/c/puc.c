@@ -1611,27 +1611,30 @@ static void note_gray(const GCObject *o, const GCObject *head) {
   since.moved = 1;
 }
 
-static void has_worked(lua_State *L) {
+static void work_begins(lua_State *L, uint32_t full) {
+  if (full) glances++;
+  tell(L, MP_STEP_BEGIN, full, NULL, NULL);
+}
+
+static void work_ends(lua_State *L, uint32_t full) {
   since.worked = 1;
   if (!is_marking(G(L))) glances++;
+  tell(L, MP_STEP_END, full, NULL, NULL);
 }
 
 void __real_luaC_step(lua_State *L);
 void __wrap_luaC_step(lua_State *L) {
-  tell(L, MP_STEP_BEGIN, 0, NULL, NULL);
+  work_begins(L, 0);
   __real_luaC_step(L);
-  has_worked(L);
-  tell(L, MP_STEP_END, 0, NULL, NULL);
+  work_ends(L, 0);
 }
 
 #if LUA_VERSION_NUM == 501
 void __real_luaC_fullgc(lua_State *L);
 void __wrap_luaC_fullgc(lua_State *L) {
-  glances++;
-  tell(L, MP_STEP_BEGIN, 1, NULL, NULL);
+  work_begins(L, 1);
   __real_luaC_fullgc(L);
-  has_worked(L);
-  tell(L, MP_STEP_END, 1, NULL, NULL);
+  work_ends(L, 1);
 }
 void __real_luaC_barrierf(lua_State *L, GCObject *o, GCObject *v);
 void __wrap_luaC_barrierf(lua_State *L, GCObject *o, GCObject *v) {
@@ -1648,26 +1651,24 @@ void __wrap_luaC_barrierback(lua_State *L, Table *t) {
 #else
 void __real_luaC_fullgc(lua_State *L, int emergency);
 void __wrap_luaC_fullgc(lua_State *L, int emergency) {
-  glances++;
-  tell(L, MP_STEP_BEGIN, 1, NULL, NULL);
+  work_begins(L, 1);
   __real_luaC_fullgc(L, emergency);
-  has_worked(L);
-  tell(L, MP_STEP_END, 1, NULL, NULL);
-}
-/* In generational mode a barrier changes ages, too. */
-static void has_aged(lua_State *L) {
-  if (is_generational(G(L))) since.moved = 1;
+  work_ends(L, 1);
 }
 
 /* From one mode to the other all is collected. */
 void __real_luaC_changemode(lua_State *L, int mode);
 void __wrap_luaC_changemode(lua_State *L, int mode) {
-  glances++;
-  tell(L, MP_STEP_BEGIN, 1, NULL, NULL);
+  work_begins(L, 1);
   __real_luaC_changemode(L, mode);
-  has_worked(L);
-  tell(L, MP_STEP_END, 1, NULL, NULL);
+  work_ends(L, 1);
 }
+
+/* In generational mode a barrier changes ages, too. */
+static void has_aged(lua_State *L) {
+  if (is_generational(G(L))) since.moved = 1;
+}
+
 void __real_luaC_barrier_(lua_State *L, GCObject *o, GCObject *v);
 void __wrap_luaC_barrier_(lua_State *L, GCObject *o, GCObject *v) {
   __real_luaC_barrier_(L, o, v);

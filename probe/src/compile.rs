@@ -221,24 +221,21 @@ impl Recipe {
     /// The library that has to be in the process before everything else.
     fn runtime(&self, is_clang: bool) -> Result<PathBuf, CompileError> {
         let arch = std::env::consts::ARCH;
-        let names = match (is_clang, self.sanitizers.contains(&Sanitizer::Address)) {
-            (false, true) => ["libasan.so".to_owned(), String::new()],
-            (false, false) => ["libubsan.so".to_owned(), String::new()],
-            // They are called in one of two ways, as the compiler was built.
-            (true, true) => [format!("libclang_rt.asan-{arch}.so"), "libclang_rt.asan.so".to_owned()],
-            (true, false) => {
-                [format!("libclang_rt.ubsan_standalone-{arch}.so"), "libclang_rt.ubsan_standalone.so".to_owned()]
-            }
+        let library = match (is_clang, self.sanitizers.contains(&Sanitizer::Address)) {
+            (false, true) => "libasan",
+            (false, false) => "libubsan",
+            (true, true) => "libclang_rt.asan",
+            (true, false) => "libclang_rt.ubsan_standalone",
         };
-        for name in names.iter().filter(|name| !name.is_empty()) {
+        // The second way to call them is for some builds of clang.
+        for name in [format!("{library}.so"), format!("{library}-{arch}.so")] {
             // Without such a library the compiler says the name alone.
             let path = PathBuf::from(self.said(&format!("-print-file-name={name}"))?);
             if path.is_absolute() {
                 return Ok(path);
             }
         }
-        let [library, _] = names;
-        Err(CompileError::NoRuntime { compiler: self.compiler.clone(), library })
+        Err(CompileError::NoRuntime { compiler: self.compiler.clone(), library: format!("{library}.so") })
     }
 
     fn is_clang(&self) -> Result<bool, CompileError> {

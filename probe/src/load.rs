@@ -9,7 +9,7 @@ use libloading::Library;
 use moonphase_heap::Rules;
 
 use crate::abi;
-use crate::compile::{CompileError, Recipe};
+use crate::compile::{CompileError, Recipe, Sanitizer};
 use crate::fault::Fault;
 use crate::rules::rules_of;
 
@@ -53,8 +53,8 @@ impl Stock {
 
     /// How it was compiled.
     pub fn recipe(self) -> Recipe {
-        let [sources, _, defines] = self.place();
-        Recipe { defines: defines.split_whitespace().map(str::to_owned).collect(), ..Recipe::new(sources) }
+        let [.., defines] = self.place();
+        Recipe { defines: defines.split_whitespace().map(str::to_owned).collect(), ..Recipe::new(self.sources()) }
     }
 
     /// Makes the shared object `out` with a fault of this engine, in `scratch`.
@@ -62,9 +62,9 @@ impl Stock {
     /// # Errors
     /// What this program was built from is not there any more, or the compiler refuses.
     pub fn compile_with(self, fault: &Fault, scratch: &Path, out: &Path) -> Result<(), CompileError> {
-        let [sources, objects, _] = self.place();
-        let gone = || CompileError::Gone { engine: self.name(), folder: sources.into() };
-        let source = std::fs::read(Path::new(sources).join(fault.file)).map_err(|_| gone())?;
+        let [_, objects, _] = self.place();
+        let gone = || CompileError::Gone { engine: self.name(), folder: self.sources().into() };
+        let source = std::fs::read(self.sources().join(fault.file)).map_err(|_| gone())?;
         if !Path::new(objects).is_dir() {
             return Err(gone());
         }
@@ -78,6 +78,18 @@ impl Stock {
             Stock::Lua51 => include_bytes!(concat!(env!("OUT_DIR"), "/lua51.so")),
             Stock::Lua54 => include_bytes!(concat!(env!("OUT_DIR"), "/lua54.so")),
         }
+    }
+}
+
+impl Sanitizer {
+    /// Whether its runtime is in this process.
+    pub fn is_loaded(self) -> bool {
+        let symbol: &[u8] = match self {
+            Sanitizer::Address => b"__asan_init\0",
+            Sanitizer::Undefined => b"__ubsan_handle_add_overflow\0",
+        };
+        // SAFETY: the address is neither called nor read.
+        unsafe { libloading::os::unix::Library::this().get::<*const ()>(symbol) }.is_ok()
     }
 }
 

@@ -1,6 +1,5 @@
 //! A campaign: generate, run, compare, check; save and shrink what is found.
 
-use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fs;
@@ -475,8 +474,7 @@ impl State<'_> {
         };
         let file = shown(&path);
         let explanation = triage.explain(&text)?;
-        let again = format!("moonphase check {}", shlex::try_quote(&file).unwrap_or(Cow::Borrowed(&file)));
-        let page = |style| triage.page(&explanation, &text, &file, &again, &detected, style);
+        let page = |style| triage.page(&explanation, &text, &file, "", &detected, style);
         folder.write("report.txt", page(Style::Plain)).map_err(unsaved())?;
         let colourful = page(Style::Colour);
         let json = serde_json::to_string_pretty(&FindingFile {

@@ -295,8 +295,8 @@ fn detected_in(crash: &Crash) -> Option<Signature> {
         (Death::Deadline, _) if matches!(crash.activity, Activity::Run(Role::Reference(_))) => return None,
         (Death::Deadline, _) => "hang".to_owned(),
         (death, _) if death.is_from_outside() => return None,
-        // The place without its column and the machine's folders.
         _ if let Some(report) = crash.sanitized() => return Some(Signature::of_report(&report)),
+        // The place without its column and the machine's folders.
         (_, Some((place, _))) => {
             let file = place.split(':').next().unwrap_or(place);
             let file = file.rsplit('/').next().unwrap_or(file);

@@ -21,6 +21,7 @@ use crate::oracle::Purpose;
 use crate::report::{Context, Explanation, Style, render};
 use crate::schedule::Schedules;
 use crate::settings::Settings;
+use crate::text::quoted;
 
 /// What is needed to look into findings.
 #[derive(Clone, Debug)]
@@ -171,20 +172,20 @@ impl Triage<'_> {
         })
     }
 
-    /// The report of a script, which is in `file`. `again` is the command that shows it again.
+    /// The report of a script, which is in `file`. `options` are those that `check` needs to show it again, each with a blank behind.
     pub fn page(
         &self,
         explanation: &Explanation,
         text: &[u8],
         file: &str,
-        again: &str,
+        options: &str,
         detected: &Signature,
         style: Style,
     ) -> String {
         let context = Context {
             script: &String::from_utf8_lossy(text),
             file,
-            command: again,
+            command: &format!("moonphase check {options}{}", quoted(file)),
             signature: detected.as_str(),
             gc: self.settings.gc,
             settings: &self.settings.to_string(),

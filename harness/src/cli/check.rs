@@ -250,8 +250,8 @@ fn check(input: &Input, options: &SettingsArgs, known: &Known, time: Option<Dura
             let schedules = settings.schedules.of_script();
             let triage = triage.with_schedule_of(&ended, &input.source, &schedules)?;
             let explanation = triage.explain(&input.source)?;
-            let again = format!("moonphase check {options}{file}");
-            let report = triage.page(&explanation, &input.source, file, &again, detected, Style::Colour);
+            let options = options.to_string();
+            let report = triage.page(&explanation, &input.source, file, &options, detected, Style::Colour);
             format!("{file}: {detected}{tried}\n\n{report}\n")
         }
         (None, Some(untested)) => format!("{file}: {}{tried}\n", incomplete(untested, file, settings)),

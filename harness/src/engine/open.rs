@@ -117,8 +117,10 @@ pub fn surroundings(name: &EngineName) -> Surroundings {
 /// The engine of a person's own sources, which are compiled unless that was done before.
 fn given(settings: &Settings, sources: &Sources) -> Result<Box<dyn Engine>, OpenError> {
     let recipe = &sources.recipe;
-    // What it says is missing would bring down the process.
-    recipe.environment()?;
+    // Without its runtime a sanitizer brings down the process. Where the compiler has none it says so.
+    if !recipe.sanitizers.iter().all(|sanitizer| sanitizer.is_loaded()) {
+        recipe.environment()?;
+    }
     let object = cached(recipe, &(), |scratch, out| recipe.compile(scratch, out))?;
     probed(settings, sources.name.clone(), ProbedLua::open(&object)?)
 }

@@ -290,10 +290,7 @@ impl<'s, 'j> Search<'s, 'j> {
     /// Tries each size of a step in a loop in the place of a number of steps, where that takes no more lines.
     fn range(&mut self) {
         let Some(start) = timing::over_a_range(&self.best) else { return };
-        let text = print_chunk(&start);
-        let Ok(best) = self.session.parse(&text) else { return };
-        let size = Size::of(&best, &text);
-        let mut ranged = Search { session: &mut *self.session, best, text, size, steps: Steps::Free };
+        let Some(mut ranged) = self.from(&start) else { return };
         if !ranged.session.keeps(&ranged.text) {
             return;
         }
@@ -332,16 +329,21 @@ impl<'s, 'j> Search<'s, 'j> {
         self.size.lines <= SHORT && self.detours(propose(&self.best), search)
     }
 
+    /// A search that begins with another text, which nobody has judged.
+    fn from(&mut self, start: &Chunk) -> Option<Search<'_, 'j>> {
+        let text = print_chunk(start);
+        let best = self.session.parse(&text).ok()?;
+        let steps = self.steps;
+        Some(Search { steps, ..Search::new(self.session, best, text) })
+    }
+
     /// Takes the first of these texts that becomes something smaller by the given search.
     fn detours(&mut self, starts: Vec<Chunk>, search: fn(&mut Search<'_, '_>)) -> bool {
         /// Detours that begin well but end at nothing smaller.
         const ATTEMPTS: usize = 4;
         let mut attempts = 0;
         for start in starts {
-            let text = print_chunk(&start);
-            let Ok(best) = self.session.parse(&text) else { continue };
-            let size = Size::of(&best, &text);
-            let mut detour = Search { session: &mut *self.session, best, text, size, steps: self.steps };
+            let Some(mut detour) = self.from(&start) else { continue };
             if attempts >= ATTEMPTS || !detour.begins() {
                 continue;
             }

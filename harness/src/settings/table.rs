@@ -3,7 +3,6 @@
 //! Headers, the command line, JSON and the lines about settings in reports are all made from it, so that they have the same
 //! settings with the same names and values.
 
-use std::borrow::Cow;
 use std::fmt;
 
 use moonphase_vm::gc::Policy;
@@ -14,6 +13,7 @@ use super::{Check, Reference, SettingError, Settings, system};
 use crate::fault::Planted;
 use crate::language::Language;
 use crate::schedule::Schedules;
+use crate::text::quoted;
 
 /// Which commands have an option for a setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -293,13 +293,6 @@ impl fmt::Display for Settings {
         }
         Ok(())
     }
-}
-
-/// A value as a header and a command line have it.
-fn quoted(text: &str) -> Cow<'_, str> {
-    let is_plain = !text.contains([' ', '\t', '\'', '"', '\\']);
-    // No value has a zero byte, which alone cannot be quoted.
-    if is_plain { text.into() } else { shlex::try_quote(text).unwrap_or(text.into()) }
 }
 
 #[cfg(test)]
